@@ -1,0 +1,16 @@
+"""Tensors to people: masks, parts, poses, instances. NumPy and OpenCV only."""
+
+from .instances import instance_map
+from .masks import confidence_map, part_map, person_mask, sigmoid
+from .poses import argmax2d, decode_poses, decode_single_pose
+
+__all__ = [
+    "argmax2d",
+    "confidence_map",
+    "decode_poses",
+    "decode_single_pose",
+    "instance_map",
+    "part_map",
+    "person_mask",
+    "sigmoid",
+]

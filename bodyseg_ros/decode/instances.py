@@ -1,0 +1,100 @@
+"""Which person a pixel belongs to.
+
+Source: tfjs-models ``body-pix/src/multi_person/decode_multiple_masks_webgl.ts`` (body-pix 2.2.1), the version
+browsers run: all 17 keypoints, bilinear sampling, poses compared by mean squared distance.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Geometry, Taps, apply_taps
+from ..types import Poses
+
+__all__ = ["instance_map"]
+
+#: A pixel farther than this from every pose is nobody's, source px².
+MAX_DISTANCE_PX2: Final = 1_000_000.0
+#: Columns of the table that pixels are processed in; cv2.remap takes no side above 32767.
+_TABLE_WIDTH: Final = 512
+
+
+def instance_map(
+    long_offsets: NDArray[np.float32],
+    person: NDArray[np.uint8],
+    poses: Poses,
+    geometry: Geometry,
+    *,
+    stride: int,
+    refine_steps: int,
+    min_keypoint_score: float,
+) -> NDArray[np.int16]:
+    """Give each person pixel to the pose its long offsets point at.
+
+    long_offsets: (h, w, 34), y of keypoint k in channel k, x in k + 17. person: (H, W) uint8 0/1.
+    poses: source px. Returns (H, W) int16, index into `poses`, −1 nobody's.
+
+    As in the reference, offsets in network px are added to positions in source px: the refinement steps
+    lead to the keypoint all the same. Where that leaves the picture at the top or left, the border is read.
+    """
+    instances = np.full(person.shape, -1, np.int16)
+    ys, xs = np.nonzero(person)
+    seen = poses.keypoint_scores > np.float32(min_keypoint_score)
+    if not len(ys) or not seen.any():
+        return instances
+    rows, columns = _strided_taps(geometry, long_offsets.shape[0], long_offsets.shape[1], stride)
+    start = _as_table(xs, ys)
+    distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
+    for joint in np.flatnonzero(seen.any(axis=0)):
+        offsets_xy = np.ascontiguousarray(long_offsets[..., [joint + 17, joint]])
+        field = apply_taps(apply_taps(offsets_xy, rows, 0), columns, 1)
+        ends = _follow(field, start, refine_steps)
+        for index in np.flatnonzero(seen[:, joint]):
+            x, y = poses.keypoints[index, joint]
+            distances[index] += (ends[..., 0] - x) ** 2 + (ends[..., 1] - y) ** 2
+    counts = seen.sum(axis=1, dtype=np.float32)[:, None]
+    flat = distances.reshape(len(poses), -1)[:, : len(ys)]
+    mean = np.where(counts > 0, flat / np.maximum(counts, 1), np.inf)
+    nearest = mean.argmin(axis=0).astype(np.int16)
+    nearest[mean.min(axis=0) >= MAX_DISTANCE_PX2] = -1
+    instances[ys, xs] = nearest
+    return instances
+
+
+def _follow(field: NDArray[np.float32], start: NDArray[np.float32], refine_steps: int) -> NDArray[np.float32]:
+    """Add the offset under a point, then `refine_steps` times the offset under where that led; (…, 2) x, y."""
+    points = start.copy()
+    for _ in range(refine_steps + 1):
+        points += cv2.remap(
+            field, points[..., 0], points[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
+    return points
+
+
+def _as_table(xs: NDArray[np.intp], ys: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Points as (rows, _TABLE_WIDTH, 2) float32, filled up with zeros."""
+    rows = -(-len(xs) // _TABLE_WIDTH)
+    table = np.zeros((rows * _TABLE_WIDTH, 2), np.float32)
+    table[: len(xs), 0], table[: len(xs), 1] = xs, ys
+    return table.reshape(rows, _TABLE_WIDTH, 2)
+
+
+def _strided_taps(geometry: Geometry, height: int, width: int, stride: int) -> tuple[Taps, Taps]:
+    """Rows and columns that bring a head at stride to source px: position ((pad + i + 1)·scale − 1)/stride."""
+    scale_y, scale_x = geometry.scale_yx
+
+    def axis(length: int, pad: int, scale: float, cells: int) -> Taps:
+        at = ((np.arange(length) + pad + 1) * scale - 1) / stride
+        at = np.clip(at, 0, cells - 1)
+        lower = np.floor(at).astype(np.intp)
+        fraction = (at - lower).astype(np.float32)
+        return Taps(lower, np.minimum(lower + 1, cells - 1), 1 - fraction, fraction)
+
+    return (
+        axis(geometry.height, geometry.pad_top, scale_y, height),
+        axis(geometry.width, geometry.pad_left, scale_x, width),
+    )

@@ -1,0 +1,198 @@
+"""Heatmaps, offsets and displacements to people's poses.
+
+Source: tfjs-models ``body-pix/src/multi_person/decode_multiple_poses.ts``, ``decode_pose.ts``,
+``build_part_with_score_queue.ts``, ``max_heap.ts`` and ``single_person/decode_single_pose.ts`` (body-pix 2.2.1,
+the same in posenet 2.2.2), after PersonLab (arXiv:1803.08225). Arithmetic is in doubles, as there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import KEYPOINT_NAMES, POSE_TREE
+from ..types import Poses
+
+__all__ = ["decode_poses", "decode_single_pose"]
+
+_JOINTS: Final = len(KEYPOINT_NAMES)
+#: How often a keypoint found by displacement is moved to where the short offsets point.
+_OFFSET_REFINE_STEPS: Final = 2
+
+Candidate = tuple[float, int, int, int]  # score, row, column, keypoint
+
+
+def decode_poses(
+    heatmaps: NDArray[np.float32],
+    short_offsets: NDArray[np.float32],
+    displacement_fwd: NDArray[np.float32],
+    displacement_bwd: NDArray[np.float32],
+    *,
+    stride: int,
+    max_detections: int,
+    score_threshold: float,
+    nms_radius: float,
+) -> tuple[NDArray[np.float64], Poses]:
+    """Every person of a frame, best root first, in network px.
+
+    heatmaps: (h, w, 17) scores 0 to 1 (after the sigmoid). short_offsets: (h, w, 34), displacement_*: (h, w, 32),
+    network px. nms_radius: network px. Returns the keypoints (N, 17, 2) as doubles beside the Poses.
+    """
+    queue = _candidates(heatmaps, score_threshold)
+    radius_squared = nms_radius * nms_radius
+    walker = _Walker(heatmaps, short_offsets, displacement_fwd, displacement_bwd, stride)
+    found = np.zeros((max_detections, _JOINTS, 2), np.float64)
+    joint_scores = np.zeros((max_detections, _JOINTS), np.float64)
+    scores: list[float] = []
+    while len(scores) < max_detections and queue:
+        score, row, column, joint = _pop(queue)
+        root = walker.root(row, column, joint)
+        count = len(scores)
+        if count and (((found[:count, joint] - root) ** 2).sum(axis=1) <= radius_squared).any():
+            continue
+        found[count], joint_scores[count] = walker.pose(root, joint, score)
+        distances = ((found[:count] - found[count]) ** 2).sum(axis=2)
+        fresh = ~(distances <= radius_squared).any(axis=0)
+        scores.append(float(sum(joint_scores[count][fresh])) / _JOINTS)
+    count = len(scores)
+    keypoints = found[:count]
+    poses = Poses(
+        keypoints.astype(np.float32), joint_scores[:count].astype(np.float32), np.array(scores, np.float32)
+    )
+    return keypoints, poses
+
+
+def decode_single_pose(
+    heatmaps: NDArray[np.float32], short_offsets: NDArray[np.float32], *, stride: int
+) -> tuple[NDArray[np.float64], Poses]:
+    """The one pose made of each keypoint's best cell, whoever it belongs to; shapes and units as decode_poses."""
+    height, width, _ = heatmaps.shape
+    cells = heatmaps.reshape(height * width, _JOINTS)
+    best = cells.argmax(axis=0)
+    joints = np.arange(_JOINTS)
+    offsets = short_offsets.reshape(height * width, 2 * _JOINTS)[best].astype(np.float64)
+    x = best % width * stride + offsets[joints, joints + _JOINTS]
+    y = best // width * stride + offsets[joints, joints]
+    joint_scores = cells[best, joints]
+    keypoints = np.stack([x, y], axis=1)[None]
+    score = np.array([joint_scores.astype(np.float64).mean()], np.float32)
+    return keypoints, Poses(keypoints.astype(np.float32), joint_scores[None].astype(np.float32), score)
+
+
+def argmax2d(scores: NDArray[np.float32]) -> tuple[int, int]:
+    """(row, column) of the largest value of (h, w); the first one wins."""
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
+    return row, column
+
+
+class _Walker:
+    """Walks a person's tree of keypoints from a root, by displacements and short offsets."""
+
+    def __init__(
+        self,
+        heatmaps: NDArray[np.float32],
+        short_offsets: NDArray[np.float32],
+        displacement_fwd: NDArray[np.float32],
+        displacement_bwd: NDArray[np.float32],
+        stride: int,
+    ) -> None:
+        self._scores, self._offsets = heatmaps, short_offsets
+        self._fwd, self._bwd = displacement_fwd, displacement_bwd
+        self._stride = stride
+        self._last_row, self._last_column = heatmaps.shape[0] - 1, heatmaps.shape[1] - 1
+
+    def root(self, row: int, column: int, joint: int) -> tuple[float, float]:
+        """(x, y) network px of the keypoint whose heatmap peaks in that cell."""
+        x = column * self._stride + float(self._offsets[row, column, joint + _JOINTS])
+        y = row * self._stride + float(self._offsets[row, column, joint])
+        return x, y
+
+    def pose(
+        self, root: tuple[float, float], joint: int, score: float
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """All 17 keypoints (x, y) and their scores: up the tree to the nose first, then down to the ankles."""
+        points: list[tuple[float, float] | None] = [None] * _JOINTS
+        scores = [0.0] * _JOINTS
+        points[joint], scores[joint] = root, score
+        for edge in reversed(range(len(POSE_TREE))):
+            parent, child = POSE_TREE[edge]
+            self._step(points, scores, child, parent, edge, self._bwd)
+        for edge, (parent, child) in enumerate(POSE_TREE):
+            self._step(points, scores, parent, child, edge, self._fwd)
+        return [point for point in points if point is not None], scores
+
+    def _step(
+        self,
+        points: list[tuple[float, float] | None],
+        scores: list[float],
+        source: int,
+        target: int,
+        edge: int,
+        displacements: NDArray[np.float32],
+    ) -> None:
+        start = points[source]
+        if start is None or points[target] is not None:
+            return
+        row, column = self._cell(*start)
+        x = start[0] + float(displacements[row, column, edge + len(POSE_TREE)])
+        y = start[1] + float(displacements[row, column, edge])
+        for _ in range(_OFFSET_REFINE_STEPS):
+            x, y = self.root(*self._cell(x, y), target)
+        row, column = self._cell(x, y)
+        points[target], scores[target] = (x, y), float(self._scores[row, column, target])
+
+    def _cell(self, x: float, y: float) -> tuple[int, int]:
+        """(row, column) of the cell nearest to a point, on the grid."""
+        row = math.floor(y / self._stride + 0.5)
+        column = math.floor(x / self._stride + 0.5)
+        return min(max(row, 0), self._last_row), min(max(column, 0), self._last_column)
+
+
+def _candidates(heatmaps: NDArray[np.float32], score_threshold: float) -> list[Candidate]:
+    """Local maxima at or above the threshold, as the reference's heap holds them."""
+    peaks = np.stack(
+        [
+            cv2.dilate(np.ascontiguousarray(heatmaps[..., joint]), np.ones((3, 3), np.uint8))
+            for joint in range(_JOINTS)
+        ],
+        axis=2,
+    ).reshape(heatmaps.shape)
+    # In doubles: a float32 score that was rounded below the threshold must stay below it.
+    cells = np.argwhere((heatmaps.astype(np.float64) >= score_threshold) & (heatmaps >= peaks))
+    heap: list[Candidate] = []
+    for row, column, joint in cells.tolist():
+        _push(heap, (float(heatmaps[row, column, joint]), row, column, joint))
+    return heap
+
+
+def _swap(heap: list[Candidate], first: int, second: int) -> None:
+    heap[first], heap[second] = heap[second], heap[first]
+
+
+def _push(heap: list[Candidate], candidate: Candidate) -> None:
+    """Add to the heap whose node k has children 2k and 2k+1, counted from 0: ties leave in its own order."""
+    heap.append(candidate)
+    node = len(heap) - 1
+    while node > 0 and heap[node // 2][0] < heap[node][0]:
+        _swap(heap, node // 2, node)
+        node //= 2
+
+
+def _pop(heap: list[Candidate]) -> Candidate:
+    """Take the best candidate out."""
+    _swap(heap, 0, len(heap) - 1)
+    best = heap.pop()
+    node, last = 0, len(heap) - 1
+    while 2 * node <= last:
+        child = 2 * node
+        if child < last and heap[child][0] < heap[child + 1][0]:
+            child += 1
+        if not heap[node][0] < heap[child][0]:
+            break
+        _swap(heap, node, child)
+        node = child
+    return best

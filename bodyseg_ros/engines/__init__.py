@@ -1,0 +1,5 @@
+"""Run a network."""
+
+from .base import Engine
+
+__all__ = ["Engine"]

@@ -1,0 +1,74 @@
+"""Every error this package raises on purpose.
+
+BodysegError
+├── SettingsError (ValueError)            a parameter's name, type or value
+├── PluginError                           no plugin of that name
+│   └── MissingDependencyError            the plugin is there, a package it needs is not
+├── FrameError (ValueError)               a picture that cannot be a frame
+├── ModelError
+│   ├── ModelNotFoundError                no card, no file, no download
+│   └── ModelFileError                    a model file that is damaged, hostile or of another kind
+├── EngineError                           the network did not run, or answered nonsense
+├── MediaError                            a photo, video, camera or bag that cannot be read or written
+└── GraphError                            the ROS 2 graph: a topic, a message, a name
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BodysegError",
+    "EngineError",
+    "FrameError",
+    "GraphError",
+    "MediaError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelFileError",
+    "ModelNotFoundError",
+    "PluginError",
+    "SettingsError",
+]
+
+
+class BodysegError(Exception):
+    """Base of every error raised on purpose; its text is a sentence for the user."""
+
+
+class SettingsError(BodysegError, ValueError):
+    """A parameter's name, type or value is not allowed."""
+
+
+class PluginError(BodysegError):
+    """No plugin of that name is registered."""
+
+
+class MissingDependencyError(PluginError):
+    """A plugin was chosen whose package is not installed; the text says the pip line that brings it."""
+
+
+class FrameError(BodysegError, ValueError):
+    """An array or message cannot be a frame: wrong shape, dtype, size or encoding."""
+
+
+class ModelError(BodysegError):
+    """Something about a model."""
+
+
+class ModelNotFoundError(ModelError):
+    """No card of that name, or its files are neither here nor to be downloaded."""
+
+
+class ModelFileError(ModelError):
+    """A model file is damaged, hostile, or not of the kind its place promises."""
+
+
+class EngineError(BodysegError):
+    """The engine could not run the network, or its outputs are not what the network needs."""
+
+
+class MediaError(BodysegError):
+    """A photo, video, camera or bag cannot be read or written."""
+
+
+class GraphError(BodysegError):
+    """Something on the ROS 2 graph is wrong: a name, a type, a message."""

@@ -1,0 +1,34 @@
+"""The seam between a picture and a network's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from numpy.typing import NDArray
+
+from ..catalog import Card
+from ..settings import Settings
+from ..types import Frame, Prepared, Result, Wanted
+
+__all__ = ["Network"]
+
+
+class Network(Protocol):
+    """Knows one kind of network. Built as `NetworkClass(card, settings, output_stride)`; it keeps no frame."""
+
+    Settings: ClassVar[type[Settings]]
+    #: What it can compute; the rest of a Result stays None.
+    offers: ClassVar[Wanted]
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """The frame as the network's input tensor, with the geometry that undoes it."""
+        ...
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """The engine's tensors to what is wanted of the frame."""
+        ...
+
+    def with_settings(self, settings: Any) -> Network:
+        """The same network with other live settings, to be swapped in between two frames."""
+        ...

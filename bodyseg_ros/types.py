@@ -1,0 +1,204 @@
+"""What travels between the stages: frozen, checked where it is built, nothing else.
+
+Images are RGB everywhere; BGR exists only inside ``media`` and ``graph``. Coordinates are (x, y) in pixels
+of the source image, pixel centres at whole numbers.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .body import KEYPOINT_NAMES
+from .errors import EngineError, FrameError
+from .geometry import Geometry
+
+__all__ = ["Frame", "Outputs", "Poses", "Prepared", "Result", "Wanted"]
+
+#: Pictures above this are refused: a hostile header must not take the memory. 100 megapixels.
+MAX_PIXELS = 100_000_000
+
+
+class Wanted(enum.Flag):
+    """What somebody asks of a frame; a stage runs only if it is asked for."""
+
+    CONFIDENCE = enum.auto()
+    PERSON = enum.auto()
+    PARTS = enum.auto()
+    POSES = enum.auto()
+    INSTANCES = enum.auto()
+    NOTHING = 0
+    EVERYTHING = CONFIDENCE | PERSON | PARTS | POSES | INSTANCES
+
+
+def _need(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
+    """Raise FrameError unless `array` has one of `dtypes` and `shape` (None: any length)."""
+    fits = isinstance(array, np.ndarray) and array.dtype.type in dtypes and array.ndim == len(shape)
+    if not fits or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
+        have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        kinds = " or ".join(np.dtype(kind).name for kind in dtypes)
+        size = "×".join("any" if side is None else str(side) for side in shape)
+        raise FrameError(f"{name} must be a {kinds} array of shape {size}, but it is {have}.")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture on its way in.
+
+    image: (H, W, 3) uint8, RGB. stamp_ns: time of the picture, nanoseconds. frame_id: the camera's name.
+    Raises FrameError for another shape or dtype, an empty picture, or one above 100 megapixels.
+    """
+
+    image: NDArray[np.uint8]
+    stamp_ns: int = 0
+    frame_id: str = ""
+
+    def __post_init__(self) -> None:
+        _need(self.image, "A frame's image", (np.uint8,), (None, None, 3))
+        height, width = self.image.shape[:2]
+        if height < 1 or width < 1:
+            raise FrameError(f"A frame's image must have at least one pixel, but it is {width}×{height}.")
+        if height * width > MAX_PIXELS:
+            raise FrameError(
+                f"A frame's image may have at most {MAX_PIXELS:,} pixels, but it is {width}×{height}; "
+                "make it smaller first."
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame as the network wants it: tensor (1, h, w, 3) and the geometry that undoes it."""
+
+    tensor: NDArray[Any]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        if self.tensor.ndim != 4 or self.tensor.shape[0] != 1:
+            raise FrameError(f"A prepared tensor must have shape 1×h×w×c, but it is {self.tensor.shape}.")
+
+
+class Outputs(Mapping[str, NDArray[np.float32]]):
+    """A network's answer: float32 arrays (h, w, channels) by head name, all on one grid of `stride` network px.
+
+    Raises EngineError where a head has another shape than its neighbours, or holds NaN or infinity.
+    """
+
+    def __init__(self, heads: Mapping[str, NDArray[Any]], stride: int) -> None:
+        self.stride = stride
+        self._heads = {name: self._checked(name, array) for name, array in heads.items()}
+        grids = {array.shape[:2] for array in self._heads.values()}
+        if len(grids) > 1:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in self._heads.items())
+            raise EngineError(f"The network's outputs must share one grid, but they are {shapes}.")
+
+    @staticmethod
+    def _checked(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+        if array.ndim == 4 and array.shape[0] == 1:
+            array = array[0]
+        if array.ndim != 3:
+            raise EngineError(f"The network's output {name!r} must be h×w×channels, but it is {array.shape}.")
+        array = np.ascontiguousarray(array, dtype=np.float32)
+        if not np.isfinite(array).all():
+            raise EngineError(
+                f"The network's output {name!r} holds NaN or infinity; the frame is unusable. "
+                "Check the model file and the engine's precision."
+            )
+        return array
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        try:
+            return self._heads[name]
+        except KeyError:
+            have = ", ".join(self._heads) or "none"
+            raise EngineError(f"The network has no output {name!r}; it has {have}.") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._heads
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._heads)
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+
+@dataclass(frozen=True)
+class Poses:
+    """People as 17 keypoints each, best first.
+
+    keypoints: (N, 17, 2) float32, x then y, source px. keypoint_scores: (N, 17) float32, 0 to 1.
+    scores: (N,) float32, 0 to 1.
+    """
+
+    keypoints: NDArray[np.float32]
+    keypoint_scores: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        _need(self.scores, "Pose scores", (np.float32,), (None,))
+        people, joints = len(self.scores), len(KEYPOINT_NAMES)
+        _need(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
+        _need(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
+
+    @classmethod
+    def none(cls) -> Poses:
+        """No people."""
+        joints = len(KEYPOINT_NAMES)
+        return cls(np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def only(self, keep: NDArray[np.bool_]) -> Poses:
+        """The people where `keep` (N,) is true, in the same order."""
+        return Poses(self.keypoints[keep], self.keypoint_scores[keep], self.scores[keep])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was seen in one frame, in the frame's own pixels; a field is None if nobody asked for it.
+
+    person: (H, W) uint8, 1 person, 0 not. confidence: (H, W) float32, person probability 0 to 1.
+    parts: (H, W) int8, index into PART_NAMES, -1 background.
+    instances: (H, W) int16, index into `poses` of the person a pixel belongs to, -1 nobody's.
+    poses: the people.
+    """
+
+    size: tuple[int, int]
+    person: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.float32] | None = None
+    parts: NDArray[np.int8] | None = None
+    instances: NDArray[np.int16] | None = None
+    poses: Poses | None = None
+
+    def __post_init__(self) -> None:
+        if self.person is not None:
+            _need(self.person, "A person mask", (np.uint8,), self.size)
+        if self.confidence is not None:
+            _need(self.confidence, "A confidence map", (np.float32,), self.size)
+        if self.parts is not None:
+            _need(self.parts, "A part map", (np.int8,), self.size)
+        if self.instances is not None:
+            _need(self.instances, "An instance map", (np.int16,), self.size)
+
+    def person_mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of one person: (H, W) uint8, 1 where the pixel is person `index`'s."""
+        if self.instances is None:
+            raise ValueError("No instances were asked for; ask for Wanted.INSTANCES.")
+        return (self.instances == index).astype(np.uint8)
+
+    def person_parts(self, index: int) -> NDArray[np.int8]:
+        """The part map of one person: (H, W) int8, -1 where the pixel is not person `index`'s."""
+        if self.instances is None or self.parts is None:
+            raise ValueError("No instances or no parts were asked for; ask for Wanted.INSTANCES | Wanted.PARTS.")
+        return np.where(self.instances == index, self.parts, np.int8(-1))
