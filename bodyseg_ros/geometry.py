@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Geometry", "Taps", "apply_taps", "network_size", "padded_geometry", "resize_padded", "source_taps", "to_source", "upsample"]
+__all__ = [
+    "Geometry",
+    "Taps",
+    "apply_taps",
+    "network_size",
+    "padded_geometry",
+    "resize_padded",
+    "source_taps",
+    "to_source",
+    "upsample",
+]
 
 
 def round_half_up(value: float) -> int:
@@ -66,9 +76,9 @@ class Geometry:
 
     def to_source_px(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (…, 2), x and y in network px, to source px: x·(W + pads)/inW − left pad."""
-        scale_y, scale_x = self.scale_yx
         scale = np.array([self.padded_width / self.input_width, self.padded_height / self.input_height])
-        return points * scale - np.array([self.pad_left, self.pad_top], np.float64)
+        moved: NDArray[np.float64] = points * scale - np.array([self.pad_left, self.pad_top])
+        return moved
 
 
 def padded_geometry(height: int, width: int, input_height: int, input_width: int) -> Geometry:
@@ -94,7 +104,7 @@ class Taps:
     upper_weight: NDArray[np.float32]
 
 
-def _taps(positions: NDArray[np.float64], length: int, first: int = 0, padded: int | None = None) -> Taps:
+def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, padded: int | None = None) -> Taps:
     """Taps at `positions` of an axis of `padded` zeros that holds the `length` real samples from `first` on."""
     last = (length if padded is None else padded) - 1
     below = np.floor(positions)

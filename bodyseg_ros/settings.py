@@ -31,6 +31,8 @@ __all__ = [
     "parse_value",
     "read_params_file",
     "split_groups",
+    "take",
+    "unknown_parameter",
 ]
 
 Scalar = bool | int | float | str
@@ -95,7 +97,10 @@ class Parameter:
     def allowed(self) -> str:
         """What may be written, in words: 'one of a, b', '0 to 1', 'any text'."""
         if self.choices:
-            return "one of " + ", ".join(str(choice) for choice in self.choices)
+            names = "one of " + ", ".join(str(choice) for choice in self.choices)
+            if self.minimum is None or self.maximum is None:
+                return names
+            return f"{names}, or a number from {self.minimum:g} to {self.maximum:g}"
         if self.kind == "bool":
             return "true or false"
         noun = {"int": "whole number", "float": "number", "str": "text"}.get(self.kind, "list")
@@ -119,17 +124,27 @@ def parameters(settings: type[Settings], prefix: str = "") -> Iterator[Parameter
             description=info.description or "",
             live=bool(extra.get("live", False)),
             choices=choices,
-            minimum=_limit(info, "ge", extra, "minimum"),
-            maximum=_limit(info, "le", extra, "maximum"),
+            minimum=_limit(info, "ge"),
+            maximum=_limit(info, "le"),
         )
 
 
-def _limit(info: FieldInfo, bound: str, extra: Mapping[str, Any], key: str) -> float | None:
-    for entry in info.metadata:
+def _limit(info: FieldInfo, bound: str) -> float | None:
+    """A field's inclusive bound: its own, or that of the number in a union with names."""
+    entries = list(info.metadata)
+    for member in get_args(info.annotation):
+        for constraint in getattr(member, "__metadata__", ()):
+            entries += constraint.metadata
+    for entry in entries:
         if getattr(entry, bound, None) is not None:
             return float(getattr(entry, bound))
-    stated = extra.get(key)
-    return None if stated is None else float(stated)
+    return None
+
+
+def take(values: dict[str, Any], settings: type[S]) -> S:
+    """Build a settings object from the values that are its parameters, and remove those from `values`."""
+    own = {name: values.pop(name) for name in settings.model_fields if name in values}
+    return build(settings, own)
 
 
 def _kind(annotation: Any) -> tuple[str, tuple[Scalar, ...]]:
@@ -144,7 +159,7 @@ def _kind(annotation: Any) -> tuple[str, tuple[Scalar, ...]]:
     if annotation in (bool, int, float, str):
         return str(annotation.__name__), ()
     # A union such as `Literal["low", …] | float`: written as text, read as either.
-    return "str", ()
+    return "str", tuple(choice for member in get_args(annotation) for choice in _kind(member)[1])
 
 
 def build(settings: type[S], values: Mapping[str, Any], prefix: str = "") -> S:

@@ -195,10 +195,10 @@ class Result:
         """The mask of one person: (H, W) uint8, 1 where the pixel is person `index`'s."""
         if self.instances is None:
             raise ValueError("No instances were asked for; ask for Wanted.INSTANCES.")
-        return (self.instances == index).astype(np.uint8)
+        return np.equal(self.instances, index).view(np.uint8)
 
     def person_parts(self, index: int) -> NDArray[np.int8]:
         """The part map of one person: (H, W) int8, -1 where the pixel is not person `index`'s."""
         if self.instances is None or self.parts is None:
-            raise ValueError("No instances or no parts were asked for; ask for Wanted.INSTANCES | Wanted.PARTS.")
+            raise ValueError("Instances or parts were not asked for; ask for Wanted.INSTANCES | Wanted.PARTS.")
         return np.where(self.instances == index, self.parts, np.int8(-1))

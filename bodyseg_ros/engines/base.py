@@ -22,6 +22,8 @@ class Engine(Protocol):
     Settings: ClassVar[type[Settings]]
     #: Model file formats it can run, as `ModelSource.format` names them.
     formats: ClassVar[frozenset[str]]
+    #: Whether `engine: auto` may pick it; an engine for tests says no.
+    automatic: ClassVar[bool]
 
     def __init__(self, source: ModelSource, settings: Any) -> None: ...
 

@@ -1,0 +1,5 @@
+"""Know a network: how a frame goes in, what its tensors mean."""
+
+from .base import Network
+
+__all__ = ["Network"]

@@ -21,6 +21,11 @@ class Network(Protocol):
     #: What it can compute; the rest of a Result stays None.
     offers: ClassVar[Wanted]
 
+    #: The options in force, an object of `Settings`.
+    settings: Any
+
+    def __init__(self, card: Card, settings: Any, output_stride: int) -> None: ...
+
     def prepare(self, frame: Frame) -> Prepared:
         """The frame as the network's input tensor, with the geometry that undoes it."""
         ...

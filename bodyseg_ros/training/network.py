@@ -101,3 +101,118 @@ def mobilenet(x: Any, build: _Builder, multiplier: float) -> Any:
         x = _relu6(build.depthwise(x, f"Conv2d_{i}_depthwise", stride, rate))
         x = _relu6(build.conv(x, f"Conv2d_{i}_pointwise", filters[i], 1))
     return x
+
+
+def resnet50(x: Any, build: _Builder) -> Any:
+    """(N, H, W, 3) minus the channel means → (N, h, w, 2048); slim's v1: a block strides in its last unit."""
+    stride, rate = build.stride(2)
+    x = keras.layers.ReLU()(build.conv(x, "conv1", 64, 7, stride, rate))
+    stride, _ = build.stride(2)
+    x = keras.layers.MaxPooling2D(3, stride, "same", name="pool1")(x)
+    for b, (filters, units, block_stride) in enumerate(RESNET_BLOCKS, 1):
+        for u in range(1, units + 1):
+            stride, rate = build.stride(block_stride if u == units else 1)
+            scope = f"block{b}_unit_{u}"
+            shortcut = x
+            if u == 1:
+                shortcut = build.conv(x, f"{scope}_shortcut", filters * 4, 1, stride)
+            elif stride > 1:
+                shortcut = keras.layers.MaxPooling2D(1, stride, "same")(x)
+            y = keras.layers.ReLU()(build.conv(x, f"{scope}_conv1", filters, 1))
+            y = keras.layers.ReLU()(build.conv(y, f"{scope}_conv2", filters, 3, stride, rate))
+            y = build.conv(y, f"{scope}_conv3", filters * 4, 1)
+            x = keras.layers.ReLU()(shortcut + y)
+    return x
+
+
+def build_network(
+    backbone: Backbone = "mobilenet",
+    multiplier: float = 0.5,
+    output_stride: int = 16,
+    *,
+    task: Literal["bodypix", "posenet"] = "bodypix",
+    folded: bool = False,
+) -> keras.Model:
+    """Build the network: input (N, H, W, 3) float32, already normalised; output a dict of (N, h, w, c) by head name.
+
+    H and W are any multiple of the output stride plus 1. With ``folded`` each convolution has a bias and no batch norm:
+    the form that is published and exported. Weights of one stride fit every other.
+    """
+    if output_stride not in (8, 16, 32):
+        raise SettingsError(f"output_stride {output_stride!r} is not one of 8, 16, 32")
+    if backbone == "mobilenet" and not 0.25 <= multiplier <= 1.0:
+        raise SettingsError(f"multiplier {multiplier!r} is outside 0.25 to 1.00")
+    image = keras.Input((None, None, 3), name="sub_2")
+    build = _Builder(output_stride, folded)
+    features = mobilenet(image, build, multiplier) if backbone == "mobilenet" else resnet50(image, build)
+    outputs = {
+        head: keras.layers.Conv2D(channels, 1, name=head, kernel_initializer="glorot_uniform")(features)
+        for head, channels in HEADS[task].items()
+    }
+    if "part_offsets" in outputs:
+        outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], -1.0, 1.0)
+    return keras.Model(image, outputs, name=f"{task}_{backbone}")
+
+
+def read_published(model_json: Path) -> dict[str, Array]:
+    """Read every weight of a tfjs GraphModel as float32, de-quantised, by name."""
+    try:
+        manifest = json.loads(model_json.read_text())["weightsManifest"]
+        weights: dict[str, Array] = {}
+        for group in manifest:
+            data = b"".join((model_json.parent / path).read_bytes() for path in group["paths"])
+            at = 0
+            for entry in group["weights"]:
+                quantization = entry.get("quantization")
+                dtype = np.dtype(quantization["dtype"] if quantization else entry["dtype"])
+                count = int(np.prod(entry["shape"], dtype=np.int64))
+                values = np.frombuffer(data, dtype, count, at).astype(np.float32)
+                at += count * dtype.itemsize
+                if quantization and "scale" in quantization:
+                    values = values * np.float32(quantization["scale"]) + np.float32(quantization["min"])
+                weights[entry["name"]] = values.reshape(entry["shape"])
+    except (OSError, KeyError, TypeError, ValueError) as err:
+        raise ModelFileError(f"{str(model_json)!r} is no readable tfjs GraphModel: {err}") from err
+    return weights
+
+
+def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
+    """Build the folded network that a published MobileNetV1 tfjs file holds, with its weights."""
+    weights = read_published(model_json)
+    by_layer = {_layer_of(name): value for name, value in weights.items() if name.startswith("MobilenetV1/")}
+    if ("Conv2d_0", "weights") not in by_layer:
+        raise ModelFileError(f"{str(model_json)!r} holds no MobilenetV1/Conv2d_0/weights: not a MobileNetV1 of BodyPix")
+    multiplier = by_layer["Conv2d_0", "weights"].shape[-1] / MOBILENET_FILTERS[0]
+    task: Literal["bodypix", "posenet"] = "bodypix" if ("segment_2", "weights") in by_layer else "posenet"
+    model = build_network("mobilenet", multiplier, output_stride, task=task, folded=True)
+    for layer in model.layers:
+        if layer.weights:
+            scope = PUBLISHED_HEADS.get(layer.name, layer.name)
+            kernel = "depthwise_weights" if scope.endswith("depthwise") else "weights"
+            layer.set_weights([by_layer[scope, kernel], by_layer[scope, "bias"]])
+    return model
+
+
+def _layer_of(name: str) -> tuple[str, str]:
+    """Split a published variable name into its layer and "weights", "depthwise_weights" or "bias"."""
+    *_, scope, leaf = name.split("/")
+    return scope, "bias" if leaf.lower().endswith("bias") or leaf == "biases" else leaf
+
+
+def fold_batch_norm(model: keras.Model, folded: keras.Model) -> keras.Model:
+    """Copy a trained network's weights into a folded one of any stride, each batch norm multiplied into its convolution."""
+    for layer in folded.layers:
+        if not layer.weights:
+            continue
+        source = model.get_layer(layer.name)
+        values = source.get_weights()
+        try:
+            norm = model.get_layer(f"{layer.name}_norm")
+        except ValueError:
+            layer.set_weights(values)
+            continue
+        gamma, beta, mean, variance = norm.get_weights()
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        shape = (-1, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
+        layer.set_weights([values[0] * scale.reshape(shape), beta - mean * scale])
+    return folded

@@ -1,0 +1,51 @@
+"""`bodyseg eval`: person IoU on labelled photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..pipeline import load_from
+from ..training.evaluate import labelled_photos, person_iou, score
+from ..types import Wanted
+from .options import takes_parameters
+
+__all__ = ["evaluate"]
+
+
+@takes_parameters("model", "network", "engine")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and panoptic/.")],
+    values: dict[str, Any],
+    long_side: Annotated[
+        int, typer.Option(min=0, help="Let the network see photos at this long side, px; 0: internal_resolution's.")
+    ] = 513,
+    worst: Annotated[int, typer.Option(min=0, help="Also list this many of the worst photos.")] = 0,
+) -> None:
+    """Measure a model's person masks on labelled photos: intersection over union.
+
+    Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --output-stride 8
+    """
+    scores = []
+    with load_from(values) as model:
+        for labelled in track(labelled_photos(folder), "photos", console=Console(stderr=True)):
+            image = labelled.image()
+            if long_side:
+                fraction = long_side / max(image.shape[:2])
+                model.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
+            person = model.segment(image, Wanted.PERSON).person
+            assert person is not None  # it was asked for
+            scores.append(score(labelled.photo.name, person, labelled.mask()))
+    table = Table("photo", "person IoU")
+    for one in sorted(scores, key=lambda one: one.iou)[:worst]:
+        table.add_row(one.name, f"{one.iou:.3f}")
+    mean, pooled = person_iou(scores)
+    table.add_section()
+    table.add_row(f"mean of {len(scores)} photos", f"{mean:.3f}")
+    table.add_row("all pixels together", f"{pooled:.3f}")
+    Console().print(table)

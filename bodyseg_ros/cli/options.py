@@ -1,0 +1,99 @@
+"""A flag per parameter, made from the settings."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import MissingDependencyError
+from ..plugins import load_plugin, plugin_names
+from ..settings import ModelSettings, Parameter, parameters, parse_value, read_params_file
+
+__all__ = ["all_parameters", "takes_parameters"]
+
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it.", rich_help_panel="Parameters"),
+]
+
+
+def all_parameters() -> Iterator[tuple[str, Parameter]]:
+    """(who reads it, parameter) for the model and every installed network, engine and effect."""
+    for parameter in parameters(ModelSettings):
+        yield "model", parameter
+    for name in plugin_names("networks"):
+        for parameter in _of_plugin("networks", name, prefix=""):
+            yield f"network {name}", parameter
+    for kind in ("engines", "effects"):
+        for name in plugin_names(kind):
+            for parameter in _of_plugin(kind, name, prefix=name):
+                yield f"{kind[:-1]} {name}", parameter
+
+
+def _of_plugin(kind: str, name: str, prefix: str) -> Iterator[Parameter]:
+    try:
+        yield from parameters(load_plugin(kind, name).Settings, prefix)
+    except MissingDependencyError:
+        return  # its parameters cannot be used here either
+
+
+def takes_parameters(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command `--params FILE` and a flag per parameter; it receives them as `values`, by dotted name.
+
+    kinds: first words of all_parameters' readers that the command has a use for: 'model', 'network', …
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        flags = _flags(kinds)
+
+        @functools.wraps(command)
+        def run(*args: Any, **given: Any) -> None:
+            values: dict[str, Any] = {}
+            params_file = given.pop("params_file")
+            if params_file is not None:
+                values.update(read_params_file(params_file))
+            for variable, (parameter, _) in flags.items():
+                text = given.pop(variable)
+                if text is not None:
+                    values[parameter.name] = parse_value(text) if isinstance(text, str) else text
+            command(*args, values=values, **given)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = [parameter for parameter in signature.parameters.values() if parameter.name != "values"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        extra = [inspect.Parameter("params_file", keyword, default=None, annotation=ParamsFile)]
+        extra += [
+            inspect.Parameter(variable, keyword, default=None, annotation=annotation)
+            for variable, (_, annotation) in flags.items()
+        ]
+        run.__signature__ = signature.replace(parameters=own + extra)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + extra}
+        return run
+
+    return decorate
+
+
+def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
+    """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
+    flags: dict[str, tuple[Parameter, Any]] = {}
+    for reader, parameter in all_parameters():
+        variable = "p_" + parameter.name.replace(".", "__")
+        if reader.split()[0] not in kinds or variable in flags:
+            continue
+        flag = "--" + parameter.name.replace("_", "-")
+        kind: Any = str
+        if parameter.kind == "bool":
+            kind, flag = bool, f"{flag}/--no-{parameter.name.replace('_', '-')}"
+        text = f"{parameter.description} [{parameter.allowed}; default: {parameter.default}]"
+        option = typer.Option(flag, help=text.replace("[", "\\["), rich_help_panel=_panel(reader), show_default=False)
+        flags[variable] = parameter, Annotated[kind | None, option]
+    return flags
+
+
+def _panel(reader: str) -> str:
+    return {"model": "Model"}.get(reader, reader.capitalize())

@@ -1,0 +1,232 @@
+"""Photos in and out, by Pillow.
+
+What comes in is upright (EXIF orientation applied) 8-bit RGB: grey and palettes are expanded, CMYK converted,
+16 bit scaled down, what is see-through lies over black. Of animations and many-page files the first picture is
+taken. A file that ends too early is broken, not half a picture.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import MediaError
+from ..types import MAX_PIXELS, Frame
+from .base import Picture
+
+__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "write_photo"]
+
+logger = logging.getLogger(__name__)
+
+#: Pillow's names of the formats that are read. Others (EPS, PDF…) would start foreign programs.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+_READ_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .gif .tif .tiff .bmp .pbm .pgm .ppm".split())
+_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
+    ".png": {"format": "PNG", "compress_level": 3},
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file is to be read as a photo: by its content, or its suffix where the content says nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(path, formats=_FORMATS).close()
+    except (OSError, Image.DecompressionBombError):
+        return path.suffix.lower() in _READ_SUFFIXES
+    return True
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """One photo: (H, W, 3) uint8, RGB, upright.
+
+    Raises MediaError, with the file's name, for a file that is missing, empty, cut short, no photo, of a kind
+    without a defined brightness range, or above 100 megapixels (known from its header, before it is decoded).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise MediaError(f"The photo {str(path)!r} cannot be read: {err.strerror}.") from err
+    if not data:
+        raise MediaError(f"The photo {str(path)!r} is empty: the file has 0 bytes.")
+    with warnings.catch_warnings():
+        # Pillow warns of large sizes, odd EXIF blocks and transparent palettes; all three are dealt with here.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                return _decoded(image, path)
+        except MediaError:
+            raise
+        except Image.DecompressionBombError as err:
+            raise MediaError(_too_large(path)) from err
+        except UnidentifiedImageError as err:
+            raise MediaError(
+                f"The file {str(path)!r} is not a photo this package reads; "
+                f"it reads {', '.join(name for name in _FORMATS if name != 'MPO')}."
+            ) from err
+        except Exception as err:  # Pillow's decoders raise nearly every kind on damaged bytes
+            raise MediaError(f"The photo {str(path)!r} is damaged or cut short: {err}.") from err
+
+
+def _too_large(path: Path, size: str = "larger") -> str:
+    return f"The photo {str(path)!r} may have at most {MAX_PIXELS:,} pixels, but it is {size}; make it smaller first."
+
+
+def _decoded(image: Image.Image, path: Path) -> NDArray[np.uint8]:
+    if image.width * image.height > MAX_PIXELS:
+        raise MediaError(_too_large(path, f"{image.width}×{image.height}"))
+    image.load()
+    return np.asarray(_rgb(ImageOps.exif_transpose(image), path), np.uint8)
+
+
+def _rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise MediaError(
+            f"The photo {str(path)!r} holds floating-point values without a defined range; save it with 8 or 16 bits."
+        )
+    if image.mode.startswith("I"):
+        # 16-bit grey; Pillow's own conversion would clip it at 255.
+        grey = np.clip(np.asarray(image, np.int64), 0, 65535)
+        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGB", image.size)
+        black.paste(image, mask=image.getchannel("A"))
+        return black
+    return image.convert("RGB")
+
+
+def write_photo(path: Path, image: Picture) -> None:
+    """Write a picture as PNG or JPEG (quality 95, full colour resolution), by the suffix.
+
+    image: (H, W) grey, (H, W, 3) RGB, or for PNG (H, W, 4) RGBA; uint8. The file appears whole or not at all.
+    Raises MediaError for another suffix, shape or dtype, or where the file cannot be written.
+    """
+    options = _WRITE_OPTIONS[_checked_suffix(path)]
+    channels = (1, 3) if options["format"] == "JPEG" else (1, 3, 4)
+    given = image.shape[2] if image.ndim == 3 else 1
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or given not in channels or not image.size:
+        raise MediaError(
+            f"The picture for {str(path)!r} is {image.dtype} {image.shape}, but a {options['format']} takes uint8 "
+            f"with {', '.join(map(str, channels))} channels."
+        )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Image.fromarray(image.squeeze(2) if image.ndim == 3 and given == 1 else image).save(part, **options)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as err:
+        raise MediaError(f"The photo {str(path)!r} cannot be written: {err.strerror or err}.") from err
+
+
+def _checked_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in _WRITE_OPTIONS:
+        raise MediaError(f"The photo {str(path)!r} must end in one of {', '.join(_WRITE_OPTIONS)}, not {path.suffix!r}.")
+    return suffix
+
+
+class PhotoSource:
+    """A photo, or the photos of a folder in natural order (img2 before img10).
+
+    A folder's own photos are taken, known by their suffix; its sub-folders, hidden files and files of other kinds
+    are not. A broken photo is logged and left out; after the last one a MediaError names all that were broken.
+    Frames: stamp_ns is the place in the order, frame_id the file's name without suffix (with it, where two
+    files would be called the same). Raises MediaError for a folder that cannot be read or holds no photo.
+    """
+
+    fps: Fraction | None = None
+
+    def __init__(self, text: str | Path) -> None:
+        path = Path(text)
+        self.name = path.resolve().stem if path.is_file() else path.resolve().name
+        self._paths = _photos_of(path) if path.is_dir() else [path]
+        self.length: int | None = len(self._paths)
+
+    def __enter__(self) -> PhotoSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        stems = Counter(path.stem.casefold() for path in self._paths)
+        broken: list[str] = []
+        for place, path in enumerate(self._paths):
+            try:
+                image = read_photo(path)
+            except MediaError as err:
+                if self.length != 1:
+                    logger.warning("%s It is left out.", err)
+                broken.append(str(err))
+                continue
+            unique = stems[path.stem.casefold()] == 1
+            yield Frame(image, place, path.stem if unique else path.name)
+        if broken:
+            raise MediaError(" ".join(broken))
+
+
+def _photos_of(folder: Path) -> list[Path]:
+    try:
+        inside = [path for path in folder.iterdir() if path.suffix.lower() in _READ_SUFFIXES and path.is_file()]
+    except OSError as err:
+        raise MediaError(f"The folder {str(folder)!r} cannot be read: {err.strerror}.") from err
+    found = sorted((path for path in inside if not path.name.startswith(".")), key=_natural)
+    if not found:
+        raise MediaError(
+            f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(sorted(_READ_SUFFIXES))}."
+        )
+    return found
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    words = re.findall(r"[0-9]+|[^0-9]+", path.name.casefold())
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
+
+
+class PhotoSink:
+    """Writes each picture to its own PNG or JPEG file.
+
+    path: in it, `{name}` becomes the frame's name and `{index}` the number of the picture, six digits from 0.
+    Raises MediaError for another suffix, and where a picture would take the place of one just written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._pattern = str(path)
+        self._written: set[Path] = set()
+        _checked_suffix(Path(path))
+
+    def __enter__(self) -> PhotoSink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        return None
+
+    def __call__(self, image: Picture, frame: Frame) -> None:
+        """Write one picture, atomically."""
+        name = re.sub(r"[/\\]", "_", frame.frame_id)
+        path = Path(self._pattern.replace("{index}", f"{len(self._written):06d}").replace("{name}", name))
+        if path in self._written:
+            raise MediaError(
+                f"The photo {str(path)!r} was written a moment ago; put {{name}} or {{index}} into the file's name."
+            )
+        write_photo(path, image)
+        self._written.add(path)

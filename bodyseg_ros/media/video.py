@@ -1,0 +1,264 @@
+"""Video files in and out, by PyAV (FFmpeg).
+
+Pictures alone: a soundtrack is neither read nor written. Every picture keeps its own time, so videos with a
+variable rate keep their pace; the nominal rate stays an exact fraction. Rotation stated by the file is applied
+to the pictures once, and what is written states none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from ..errors import MediaError
+from ..types import MAX_PIXELS, Frame
+from .base import Picture
+
+__all__ = ["VideoSink", "VideoSource"]
+
+logger = logging.getLogger(__name__)
+
+#: FFmpeg's names of the containers that are read. Others would take a text for a video, or a playlist for an order.
+_CONTAINERS = (
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,mjpeg,h264,hevc,m4v,dv,ivf,mxf,nut,yuv4mpegpipe"
+)
+#: A file whose pictures end this much before the time it states was cut short, seconds.
+_MISSING_S = 0.5
+#: Exact conversion; full chroma interpolation keeps coloured edges sharp.
+_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_WRITE_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+#: The first one that is built into FFmpeg is taken.
+_ENCODERS = {
+    "libx264": {"crf": "18", "preset": "veryfast"},
+    "libopenh264": {"b": "8M"},
+    "mpeg4": {"qmin": "2", "qmax": "5"},
+}
+_BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
+
+
+class VideoSource:
+    """The pictures of a video file, upright, RGB; stamp_ns counts from the first one.
+
+    Colours are converted by the file's own statement (BT.601, BT.709…, limited or full range); without one,
+    BT.601 as FFmpeg does. A damaged file gives the pictures that can be decoded, then raises MediaError.
+    Raises MediaError for a file that cannot be opened, holds no video, or whose pictures exceed 100 megapixels.
+    """
+
+    def __init__(self, text: str | Path) -> None:
+        self._path = Path(text)
+        self.name = self._path.stem
+        options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+        try:
+            self._container = av.open(f"file:{self._path}", "r", options=options, metadata_errors="replace")
+        except (FFmpegError, ValueError) as err:
+            reason = getattr(err, "strerror", None) or err
+            raise MediaError(
+                f"The file {str(self._path)!r} cannot be opened as a video: {reason}. It is none, or damaged, "
+                "or its recording never ended."
+            ) from err
+        try:
+            self._stream = self._checked_stream()
+        except MediaError:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self.fps: Fraction | None = Fraction(rate) if rate else Fraction(30)
+        seconds = self._stated_seconds()
+        self.length: int | None = self._stream.frames or (round(seconds * self.fps) if seconds else None)
+
+    def _checked_stream(self) -> VideoStream:
+        streams = self._container.streams.video
+        if not streams:
+            raise MediaError(f"The file {str(self._path)!r} holds no video, only sound or data.")
+        context = streams[0].codec_context
+        if context is None:
+            raise MediaError(f"The video {str(self._path)!r} is in a coding that the installed FFmpeg does not know.")
+        if context.width * context.height > MAX_PIXELS:
+            raise MediaError(
+                f"The video {str(self._path)!r} may have at most {MAX_PIXELS:,} pixels a picture, "
+                f"but it is {context.width}×{context.height}; make it smaller first."
+            )
+        return streams[0]
+
+    def _stated_seconds(self) -> Fraction | None:
+        """Length by the file's own word; None where it says nothing, or speaks of other tracks too."""
+        if self._stream.duration and self._stream.time_base:
+            return self._stream.duration * self._stream.time_base
+        if self._container.duration and len(self._container.streams) == 1:
+            return Fraction(self._container.duration, 1_000_000)
+        return None
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        assert self.fps is not None
+        count, damaged, first, end = 0, 0, None, Fraction(0)
+        for picture in self._pictures():
+            if picture is None:
+                damaged += 1
+                continue
+            seconds = count / self.fps
+            if picture.pts is not None and picture.time_base:
+                seconds = picture.pts * Fraction(picture.time_base)
+            first = seconds if first is None else first
+            length = picture.duration * Fraction(picture.time_base) if picture.duration and picture.time_base else 0
+            end = max(end, seconds - first + (length or 1 / self.fps))
+            count += 1
+            yield Frame(_upright(picture), round((seconds - first) * 1_000_000_000), self.name)
+        stated = self._stated_seconds()
+        if damaged or not count or (stated and end + Fraction(_MISSING_S) < stated):
+            of = f" of {float(stated):.1f}" if stated else ""
+            raise MediaError(
+                f"The video {str(self._path)!r} is damaged or cut short: {count} pictures, {float(end):.1f}{of} s, "
+                "could be read."
+            )
+
+    def _pictures(self) -> Iterator[av.VideoFrame | None]:
+        """Decoded pictures in their order; None for each place where there was damage."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as err:
+                logger.debug("%s: %s", self._path, err)
+                yield None
+                return
+            if packet is None:
+                return
+            if packet.is_corrupt:
+                yield None
+                continue
+            try:
+                yield from packet.decode()
+            except FFmpegError as err:
+                logger.debug("%s: %s", self._path, err)
+                yield None
+
+
+def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB, turned as the file's display matrix says."""
+    image = picture.to_ndarray(format="rgb24", interpolation=_SCALING)
+    # `rotation` is counter-clockwise, as np.rot90 is.
+    return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)), np.uint8)
+
+
+class VideoSink:
+    """Writes pictures to an H.264 video (MPEG-4 where FFmpeg has no H.264 encoder); the first one sets the size.
+
+    Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
+    width or height is made even by repeating the last column or row. Colours: BT.709 from 720 rows on, else
+    BT.601, limited range, stated in the file. The file is playable at any time, whatever ends the process:
+    fragments of a second, joined to a plain file at the end. Without a picture, no file is made.
+    Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, fps: Fraction) -> None:
+        self._path = Path(path)
+        if self._path.suffix.lower() not in _WRITE_SUFFIXES:
+            raise MediaError(
+                f"The video {str(path)!r} must end in one of {', '.join(_WRITE_SUFFIXES)}, not {self._path.suffix!r}."
+            )
+        if fps <= 0:
+            raise MediaError(f"The video {str(path)!r} needs a frame rate above 0, not {str(fps)!r}.")
+        self._fps = fps.limit_denominator(1001) if fps.numerator > 1_000_000 else fps
+        # Ticks fine enough for pictures between the nominal ones, of which each nominal one is a whole number.
+        self._tick = Fraction(1, self._fps.numerator * (-(-90_000 // self._fps.numerator)))
+        self._container: av.container.OutputContainer | None = None
+        self._size = (0, 0)
+        self._first_ns = 0
+        self._last_tick = -1
+
+    def __enter__(self) -> VideoSink:
+        return self
+
+    def __call__(self, image: Picture, frame: Frame) -> None:
+        """Write one picture: (H, W) grey or (H, W, 3) RGB, uint8."""
+        self._check(image)
+        try:
+            if self._container is None:
+                self._open(image.shape[0], image.shape[1])
+                self._first_ns = frame.stamp_ns
+            self._encode(image, frame.stamp_ns - self._first_ns)
+        except (FFmpegError, OSError) as err:
+            raise self._unwritable(err) from err
+
+    def _unwritable(self, err: OSError | FFmpegError) -> MediaError:
+        return MediaError(f"The video {str(self._path)!r} cannot be written: {err.strerror or err}.")
+
+    def _check(self, image: Picture) -> None:
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+            raise MediaError(
+                f"The picture for {str(self._path)!r} is {image.dtype} {image.shape}, but a video takes uint8, grey "
+                "or RGB; write pictures with transparency as PNG files."
+            )
+        if self._container is not None and image.shape[:2] != self._size:
+            (height, width), (h, w) = self._size, image.shape[:2]
+            raise MediaError(
+                f"The video {str(self._path)!r} is {width}×{height}, but a picture is {w}×{h}; all must have one size."
+            )
+
+    def _open(self, height: int, width: int) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fragments = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
+        options = {} if self._path.suffix.lower() == ".mkv" else fragments
+        self._container = av.open(f"file:{self._path}", "w", options=options)
+        codec = next(name for name in _ENCODERS if name in av.codecs_available)
+        stream = self._container.add_stream(codec, rate=self._fps, options=_ENCODERS[codec])
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        context = stream.codec_context
+        context.time_base = self._tick
+        context.gop_size = max(1, round(self._fps))
+        # Pictures in the order of their times: the video starts at 0 and each fragment stands alone.
+        context.max_b_frames = 0
+        space = _BT709 if height >= 720 else _BT601
+        context.colorspace = context.color_primaries = context.color_trc = space
+        context.color_range = ColorRange.MPEG
+        self._stream, self._size = stream, (height, width)
+        self._space = Colorspace.ITU709 if space == _BT709 else Colorspace.ITU601
+
+    def _encode(self, image: Picture, since_first_ns: int) -> None:
+        height, width = self._size
+        rgb = np.broadcast_to(image[..., None], (height, width, 3)) if image.ndim == 2 else image
+        even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(even, "rgb24").reformat(
+            format="yuv420p", dst_colorspace=self._space, dst_color_range=ColorRange.MPEG, interpolation=_SCALING
+        )
+        # A time that does not grow (a camera's clock set back) moves on by one tick: containers refuse it.
+        self._last_tick = max(round(Fraction(since_first_ns, 1_000_000_000) / self._tick), self._last_tick + 1)
+        picture.pts, picture.time_base = self._last_tick, self._tick
+        picture.duration = round(1 / self._fps / self._tick)
+        self._mux(picture)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        assert self._container is not None
+        self._container.mux(self._stream.encode(picture))
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        if self._container is None:
+            return
+        try:
+            try:
+                self._mux(None)
+            finally:
+                self._container.close()
+        except (FFmpegError, OSError) as err:
+            if kind is None:
+                raise self._unwritable(err) from err
+            logger.warning("%s", self._unwritable(err))

@@ -1,0 +1,89 @@
+"""Live pictures from a camera or a network stream, by OpenCV."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..errors import MediaError
+from ..types import Frame
+
+__all__ = ["WebcamSource"]
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_MS = 10_000
+#: Taken where a camera does not say its rate.
+_USUAL_FPS = Fraction(30)
+
+
+class WebcamSource:
+    """A camera by number ('0') or device ('/dev/video0'), or a stream by address ('rtsp://…', 'http://…').
+
+    It goes on until the caller stops. stamp_ns: the wall clock when the picture arrived. Raises MediaError where
+    it cannot be opened, gives no picture, or the camera stops; a stream that ends after some pictures just ends.
+    """
+
+    length: int | None = None
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._is_stream = "://" in text
+        # Neither the address's password nor its slashes belong in a file name.
+        shown = text.rpartition("@")[2] if self._is_stream else text
+        self._shown = f"{text.partition('://')[0]}://…@{shown}" if shown != text else text
+        words = re.sub(r"\W+", "_", shown.rpartition("://")[2]).strip("_")
+        self.name = f"camera{words}" if words.isdigit() else words.removeprefix("dev_")
+        self._capture = self._opened()
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: Fraction | None = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else _USUAL_FPS
+
+    def _opened(self) -> cv2.VideoCapture:
+        level = cv2.utils.logging.getLogLevel()
+        # OpenCV would print its own lines beside our sentence.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            if self._is_stream:
+                limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
+                capture = cv2.VideoCapture(self._text, cv2.CAP_FFMPEG, limits)
+            else:
+                capture = cv2.VideoCapture(int(self._text) if self._text.isdigit() else self._text)
+                # The newest picture, not the oldest one that waits.
+                capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not capture.isOpened():
+            capture.release()
+            raise MediaError(
+                f"The camera {self._shown!r} cannot be opened; give a number (0 is the first camera), a device such as "
+                "'/dev/video0', or an address such as 'rtsp://…', and see that no other program holds it."
+            )
+        return capture
+
+    def __enter__(self) -> WebcamSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        self._capture.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        count = 0
+        while True:
+            there, bgr = self._capture.read()
+            if not there:
+                break
+            stamp = time.time_ns()
+            count += 1
+            yield Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), stamp, self.name)
+        if self._is_stream and count:
+            logger.warning("The stream %r ended after %d pictures.", self._shown, count)
+            return
+        raise MediaError(f"The camera {self._shown!r} gave no more pictures after {count}; is it still plugged in?")

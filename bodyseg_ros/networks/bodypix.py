@@ -1,0 +1,190 @@
+"""BodyPix: person mask, 24 body parts, several people.
+
+Source: tfjs-models ``body-pix/src/body_pix_model.ts`` (body-pix 2.2.1), options as documented there and in
+``body-segmentation`` 1.0.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..catalog import Card
+from ..decode import (
+    confidence_map,
+    decode_poses,
+    decode_single_pose,
+    instance_map,
+    part_map,
+    person_mask,
+    sigmoid,
+)
+from ..geometry import Geometry, network_size, padded_geometry, resize_padded
+from ..settings import Settings, live
+from ..types import Frame, Outputs, Poses, Prepared, Result, Wanted
+from .heads import named_heads
+
+__all__ = ["BodyPix", "BodyPixSettings"]
+
+_FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
+
+
+class BodyPixSettings(Settings):
+    """Every option of the reference."""
+
+    internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
+        "medium",
+        "Share of the frame's sides that the network sees: low 0.25, medium 0.5, high 0.75, full 1.0, or a number. "
+        "More finds smaller people and finer edges, and costs its square in time.",
+    )
+    segmentation_threshold: float = live(0.7, "A pixel is a person above this probability.", ge=0.0, le=1.0)
+    segment_body_parts: bool = live(True, "Compute the 24 body parts where somebody wants them.")
+    multi_segmentation: bool = live(True, "Tell people apart, one mask each, where somebody wants them.")
+    max_detections: int = live(10, "Most people in a frame.", ge=1, le=100)
+    score_threshold: float = live(
+        0.3, "Least score of a pose, and of a keypoint from which a pose is begun.", ge=0.0, le=1.0
+    )
+    nms_radius: float = live(
+        20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
+    )
+    min_keypoint_score: float = live(
+        0.3, "A keypoint below this score is not used to tell people apart.", ge=0.0, le=1.0
+    )
+    refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+
+
+class BodyPix:
+    """One BodyPix network; holds its card and settings, and no frame.
+
+    v1 models of 2018 have no displacements and no long offsets: they see one pose, and every person pixel is its.
+    """
+
+    Settings: ClassVar[type[Settings]] = BodyPixSettings
+    offers: ClassVar[Wanted] = Wanted.EVERYTHING
+
+    def __init__(self, card: Card, settings: BodyPixSettings, output_stride: int) -> None:
+        self.card = card
+        self.settings = settings
+        self.stride = output_stride
+        self._scale = np.asarray(card.preprocessing.scale, np.float32)
+        self._offset = np.asarray(card.preprocessing.offset, np.float32)
+
+    def with_settings(self, settings: BodyPixSettings) -> BodyPix:
+        """The same network with other options."""
+        return BodyPix(self.card, settings, self.stride)
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
+        geometry = self._geometry(*frame.size)
+        tensor = resize_padded(frame.image, geometry)
+        tensor *= self._scale
+        tensor += self._offset
+        return Prepared(tensor[None], geometry)
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """The network's tensors to masks, parts, poses and instances, as far as they are wanted."""
+        options, geometry = self.settings, prepared.geometry
+        wanted = self._allowed(wanted)
+        heads = named_heads(outputs, _needed(wanted), geometry, self.stride)
+        confidence = person = parts = poses = instances = None
+        if wanted & (Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+            confidence = confidence_map(heads["segments"], geometry)
+            person = person_mask(confidence, options.segmentation_threshold)
+        if wanted & Wanted.PARTS and person is not None:
+            parts = part_map(heads["part_heatmaps"], person, geometry)
+        if wanted & (Wanted.POSES | Wanted.INSTANCES):
+            poses = self._people(heads, geometry)
+        if wanted & Wanted.INSTANCES and person is not None and poses is not None:
+            instances = self._instances(heads, person, poses, geometry)
+        result = Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
+        return _mirrored(result) if options.flip_horizontal else result
+
+    def _geometry(self, height: int, width: int) -> Geometry:
+        resolution = self.settings.internal_resolution
+        fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
+        return padded_geometry(height, width, *network_size(height, width, fraction, self.stride))
+
+    def _allowed(self, wanted: Wanted) -> Wanted:
+        """What is wanted, without what the options switch off."""
+        if not self.settings.segment_body_parts:
+            wanted &= ~Wanted.PARTS
+        if not self.settings.multi_segmentation:
+            wanted &= ~Wanted.INSTANCES
+        return wanted
+
+    def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
+        """Poses of at least the score threshold, in source px."""
+        options = self.settings
+        scores = sigmoid(heads["heatmaps"])
+        if "displacement_fwd" in heads and "displacement_bwd" in heads:
+            keypoints, poses = decode_poses(
+                scores,
+                heads["short_offsets"],
+                heads["displacement_fwd"],
+                heads["displacement_bwd"],
+                stride=self.stride,
+                max_detections=options.max_detections,
+                score_threshold=options.score_threshold,
+                nms_radius=options.nms_radius,
+            )
+        else:
+            keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=self.stride)
+        source = geometry.to_source_px(keypoints).astype(np.float32)
+        everyone = replace(poses, keypoints=source)
+        return everyone.only(everyone.scores >= np.float32(options.score_threshold))
+
+    def _instances(
+        self, heads: Outputs, person: NDArray[np.uint8], poses: Poses, geometry: Geometry
+    ) -> NDArray[np.int16]:
+        options = self.settings
+        if "long_offsets" not in heads:
+            owner = 0 if len(poses) else -1
+            return np.where(person == 1, np.int16(owner), np.int16(-1))
+        return instance_map(
+            heads["long_offsets"],
+            person,
+            poses,
+            geometry,
+            stride=self.stride,
+            refine_steps=options.refine_steps,
+            min_keypoint_score=options.min_keypoint_score,
+        )
+
+
+def _needed(wanted: Wanted) -> tuple[str, ...]:
+    """Heads without which the wanted cannot be computed."""
+    needed = []
+    if wanted & (Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+        needed.append("segments")
+    if wanted & Wanted.PARTS:
+        needed.append("part_heatmaps")
+    if wanted & (Wanted.POSES | Wanted.INSTANCES):
+        needed += ["heatmaps", "short_offsets"]
+    return tuple(needed)
+
+
+def _mirrored(result: Result) -> Result:
+    """The result as a mirror shows it: x → W − 1 − x; left stays left by name."""
+
+    def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
+
+    poses = result.poses
+    if poses is not None:
+        keypoints = poses.keypoints.copy()
+        keypoints[..., 0] = result.size[1] - 1 - keypoints[..., 0]
+        poses = replace(poses, keypoints=keypoints)
+    return Result(
+        result.size,
+        mirror(result.person),
+        mirror(result.confidence),
+        mirror(result.parts),
+        mirror(result.instances),
+        poses,
+    )

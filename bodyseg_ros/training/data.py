@@ -1,0 +1,246 @@
+"""Photos, masks and labels become training frames: cropped, scaled, turned, mirrored, recoloured, pasted together.
+
+Every frame is a pure function of (seed, step, place in the batch), so a run is the same whatever the number of threads and
+wherever it was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from bodyseg_ros.errors import MediaError
+from bodyseg_ros.training.labels import LABEL_SLICES, MIRROR_ORDER, Array, sample_field, transform_offsets
+
+Image = npt.NDArray[np.uint8]
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One picture to learn from. ``empty`` states that nobody is in it; ``mask`` is white where a person is."""
+
+    image: Path
+    mask: Path | None = None
+    empty: bool = False
+    held_out: bool = False
+
+
+class PhotoFolder(BaseModel):
+    """A folder of photos."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photos: Path = Field(description="Folder of photos, read with everything below it.")
+    masks: Path | None = Field(None, description="Folder of masks: a photo's name with .png, 255 = person.")
+    empty: bool = Field(False, description="Nobody is in these photos, whatever a teacher says.")
+
+    def read(self, held_out_share: float) -> list[Photo]:
+        """List the photos; a share of them, chosen by the hash of their names, is held out of training."""
+        found = sorted(p for p in self.photos.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise MediaError(f"{str(self.photos)!r} holds no photo ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        photos = []
+        for path in found:
+            mask = self.masks / f"{path.stem}.png" if self.masks else None
+            held = int(hashlib.sha256(path.stem.encode()).hexdigest()[:8], 16) / 2**32 < held_out_share
+            photos.append(Photo(path, mask if mask and mask.exists() else None, self.empty, held))
+        return photos
+
+
+def read_image(path: Path) -> Image:
+    """Read a picture as (H, W, 3) uint8 RGB."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise MediaError(f"{str(path)!r} cannot be read as a picture")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_mask(path: Path) -> Image:
+    """Read a mask as (H, W) uint8: 255 inside a person, else 0."""
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise MediaError(f"{str(path)!r} cannot be read as a mask")
+    return np.where(mask > 127, 255, 0).astype(np.uint8)
+
+
+class Augmentation(BaseModel):
+    """How training frames differ from photos. Chances are per frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    long_side: tuple[float, float] = Field((170, 800), description="Photo's long side in network px, log-uniform.")
+    paste_long_side: tuple[float, float] = Field((60, 600), description="The same of photos that people are cut from.")
+    aim: float = Field(0.8, ge=0, le=1, description="Chance that the crop is centred on a person, if there is one.")
+    mirror: float = Field(0.5, ge=0, le=1, description="Chance of a left-right flip.")
+    turn: float = Field(0.3, ge=0, le=1, description="Chance of a rotation.")
+    turn_degrees: float = Field(20, ge=0, le=180, description="Largest rotation.")
+    stretch: float = Field(0.1, ge=0, le=0.5, description="Largest change of the aspect ratio.")
+    paste: float = Field(0.25, ge=0, le=1, description="Chance that cut-out people are pasted in.")
+    paste_at_most: int = Field(2, ge=1, le=8, description="Most people pasted into one frame.")
+    colour: float = Field(0.8, ge=0, le=1, description="Chance of a change of light, contrast and colour.")
+    grey: float = Field(0.05, ge=0, le=1, description="Chance of a grey picture.")
+    blur: float = Field(0.15, ge=0, le=1, description="Chance of blur.")
+    noise: float = Field(0.15, ge=0, le=1, description="Chance of sensor noise.")
+    jpeg: float = Field(0.15, ge=0, le=1, description="Chance of JPEG artefacts.")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo in memory: image (H, W, 3) uint8 RGB, labels (h, w, 174) float16, mask (H, W) uint8 or None."""
+
+    image: Image
+    labels: npt.NDArray[np.float16]
+    mask: Image | None
+
+
+class Frames:
+    """Training frames from labelled photos."""
+
+    def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, seed: int, stride: int = 16) -> None:
+        self.samples = samples
+        self.cut_outs = [i for i, sample in enumerate(samples) if sample.mask is not None]
+        self.augmentation, self.seed, self.stride = augmentation, seed, stride
+
+    def batch(self, step: int, count: int, size: int) -> tuple[Image, Array]:
+        """Frames (count, size, size, 3) uint8 RGB and labels (count, g, g, 174) float32, g = (size − 1) / stride + 1."""
+        frames = [self.frame(np.random.default_rng((self.seed, step, i)), size) for i in range(count)]
+        return np.stack([image for image, _ in frames]), np.stack([labels for _, labels in frames])
+
+    def frame(self, rng: np.random.Generator, size: int) -> tuple[Image, Array]:
+        """Make one frame (size, size, 3) uint8 and its labels (g, g, 174) float32, offsets in network px."""
+        augmentation = self.augmentation
+        sample = self.samples[rng.integers(len(self.samples))]
+        image, labels, _ = self._render(rng, sample, size, augmentation.long_side)
+        if self.cut_outs and rng.random() < augmentation.paste:
+            for _ in range(rng.integers(1, augmentation.paste_at_most + 1)):
+                cut_out = self.samples[self.cut_outs[rng.integers(len(self.cut_outs))]]
+                layer = self._render(rng, cut_out, size, augmentation.paste_long_side)
+                image, labels = _paste(image, labels, *layer, self.stride)
+        return recolour(rng, image, augmentation), labels
+
+    def _render(
+        self, rng: np.random.Generator, sample: Sample, size: int, long_side: tuple[float, float]
+    ) -> tuple[Image, Array, Array | None]:
+        """Crop, scale, turn and mirror one photo → image, labels, and alpha (size, size) in [0, 1] if it has a mask."""
+        mirrored = rng.random() < self.augmentation.mirror
+        matrix = self._placement(rng, sample, size, mirrored, long_side)
+        image = cv2.warpAffine(_shrink(sample.image, matrix), _shrunk(matrix), (size, size), flags=cv2.INTER_LINEAR)
+        alpha = None
+        if sample.mask is not None:
+            alpha = cv2.warpAffine(sample.mask, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+        return image, warp_labels(sample, matrix, size, self.stride, mirrored), alpha
+
+    def _placement(
+        self, rng: np.random.Generator, sample: Sample, size: int, mirrored: bool, long_side: tuple[float, float]
+    ) -> Array:
+        """Draw the 2×3 matrix from photo px to frame px (x, y)."""
+        augmentation, (height, width) = self.augmentation, sample.image.shape[:2]
+        low, high = np.log(long_side)
+        scale = np.exp(rng.uniform(low, high)) / max(height, width)
+        aspect = np.exp(rng.uniform(-1, 1) * augmentation.stretch)
+        angle = 0.0
+        if rng.random() < augmentation.turn:
+            angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.turn_degrees)
+        linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = linear @ np.diag([-scale * aspect if mirrored else scale * aspect, scale / aspect])
+        matrix = np.zeros((2, 3), np.float32)
+        matrix[:, :2] = linear
+        matrix[:, 2] = rng.uniform(0.2, 0.8, 2) * (size - 1) - linear @ self._centre(rng, sample)
+        if long_side == augmentation.long_side:
+            matrix[:, 2] += _nudge(matrix, height, width, size)
+        return matrix
+
+    def _centre(self, rng: np.random.Generator, sample: Sample) -> npt.NDArray[np.float64]:
+        """Draw the photo point (x, y) that the frame is about."""
+        height, width = sample.image.shape[:2]
+        h, w = sample.labels.shape[:2]
+        person = np.flatnonzero(sample.labels[..., 0] > 0.5)
+        if len(person) and rng.random() < self.augmentation.aim:
+            y, x = divmod(int(person[rng.integers(len(person))]), w)
+            return np.array([x * (width - 1) / (w - 1), y * (height - 1) / (h - 1)])
+        return rng.uniform(0, [width - 1, height - 1])
+
+
+def _nudge(matrix: Array, height: int, width: int, size: int) -> npt.NDArray[np.float64]:
+    """Give the least shift (x, y) that fills the frame with photo, or, of a smaller photo, shows all of it."""
+    corners = matrix[:, :2] @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1]])
+    low, high = corners.min(1) + matrix[:, 2], corners.max(1) + matrix[:, 2]
+    to_left, to_right = -low, size - 1 - high
+    return np.clip(0, np.minimum(to_left, to_right), np.maximum(to_left, to_right))
+
+
+def _shrink(image: Image, matrix: Array) -> Image:
+    """Halve a picture that is about to shrink much, so that it does not alias."""
+    return image if _factor(matrix) == 1 else cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def _shrunk(matrix: Array) -> Array:
+    """Give the matrix for the picture that _shrink returns."""
+    factor = _factor(matrix)
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2, np.float32)
+    moved[:, :2] *= factor
+    return moved
+
+
+def _factor(matrix: Array) -> int:
+    return 2 if np.sqrt(abs(np.linalg.det(matrix[:, :2]))) < 0.6 else 1
+
+
+def warp_labels(sample: Sample, matrix: Array, size: int, stride: int, mirrored: bool) -> Array:
+    """Read a photo's labels at a frame's output positions → (g, g, 174) float32; nothing outside the photo."""
+    height, width = sample.image.shape[:2]
+    h, w = sample.labels.shape[:2]
+    at = np.arange(0, size, stride, dtype=np.float32)
+    frame_y, frame_x = np.meshgrid(at, at, indexing="ij")
+    inverse = cv2.invertAffineTransform(matrix)
+    x = inverse[0, 0] * frame_x + inverse[0, 1] * frame_y + inverse[0, 2]
+    y = inverse[1, 0] * frame_x + inverse[1, 1] * frame_y + inverse[1, 2]
+    labels = sample_field(sample.labels, y * ((h - 1) / (height - 1)), x * ((w - 1) / (width - 1)))
+    labels[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
+    transform_offsets(labels, matrix[:, :2])
+    return labels[..., MIRROR_ORDER] if mirrored else labels
+
+
+def _paste(
+    below: Image, labels_below: Array, image: Image, labels: Array, alpha: Array | None, stride: int
+) -> tuple[Image, Array]:
+    """Lay a cut-out over a frame; where it covers, its labels replace those below."""
+    assert alpha is not None
+    soft = cv2.blur(alpha, (3, 3))[..., None]
+    mixed = np.rint(image * soft + below * (1 - soft)).astype(np.uint8)
+    covered = alpha[::stride, ::stride, None] > 0.5
+    near = labels[..., LABEL_SLICES["heatmaps"]].max(-1, keepdims=True) > 0.5
+    merged = np.where(covered | near, labels, labels_below)
+    body = slice(0, LABEL_SLICES["part_heatmaps"].stop)
+    merged[..., body] = np.where(covered, labels[..., body], labels_below[..., body])
+    return mixed, merged
+
+
+def recolour(rng: np.random.Generator, image: Image, augmentation: Augmentation) -> Image:
+    """Change light, contrast, colour, sharpness, noise and compression of an (H, W, 3) uint8 picture."""
+    if rng.random() < augmentation.colour:
+        gain = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)
+        levels = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.uniform(-0.35, 0.35))
+        table = np.clip((levels - 0.5) * gain + 0.5 + rng.uniform(-0.15, 0.15), 0, 1) * 255
+        image = cv2.LUT(image, table.astype(np.uint8)[None])
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        saturation = 0.0 if rng.random() < augmentation.grey else rng.uniform(0.5, 1.4)
+        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+    if rng.random() < augmentation.blur:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < augmentation.noise:
+        noise = rng.normal(0, rng.uniform(2, 12), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < augmentation.jpeg:
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(image, np.uint8)

@@ -1,0 +1,83 @@
+"""What a training label is: every head of one photo, packed into one array, and how it moves with the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bodyseg_ros.training.network import BODYPIX_HEADS
+
+Array = npt.NDArray[np.float32]
+
+# Packed order: part_offsets has no label, since no decoder reads it.
+LABEL_HEADS = tuple(head for head in BODYPIX_HEADS if head != "part_offsets")
+_ends = np.cumsum([BODYPIX_HEADS[head] for head in LABEL_HEADS]).tolist()
+LABEL_SLICES = {head: slice(end - BODYPIX_HEADS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
+LABEL_CHANNELS: int = _ends[-1]
+SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
+"""Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
+
+EDGES = (
+    (0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11),
+    (11, 13), (13, 15), (0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16),
+)  # fmt: skip
+PARENTS = [parent for parent, _ in EDGES]
+CHILDREN = [child for _, child in EDGES]
+
+MIRRORED_KEYPOINTS = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+MIRRORED_PARTS = [1, 0, 4, 5, 2, 3, 8, 9, 6, 7, 11, 10, 12, 13, 16, 17, 14, 15, 20, 21, 18, 19, 23, 22]
+MIRRORED_EDGES = [
+    EDGES.index((MIRRORED_KEYPOINTS[parent], MIRRORED_KEYPOINTS[child])) for parent, child in EDGES
+]
+
+
+def _mirror_order() -> npt.NDArray[np.intp]:
+    order = {
+        "segments": [0],
+        "part_heatmaps": MIRRORED_PARTS,
+        "heatmaps": MIRRORED_KEYPOINTS,
+        "short_offsets": MIRRORED_KEYPOINTS,
+        "displacement_fwd": MIRRORED_EDGES,
+        "displacement_bwd": MIRRORED_EDGES,
+        "long_offsets": MIRRORED_KEYPOINTS,
+    }
+    packed: list[int] = []
+    for head in LABEL_HEADS:
+        n = len(order[head])
+        for first in range(0, BODYPIX_HEADS[head], n):
+            packed += [LABEL_SLICES[head].start + first + i for i in order[head]]
+    return np.array(packed)
+
+
+MIRROR_ORDER = _mirror_order()
+
+
+def transform_offsets(labels: Array, matrix: Array) -> None:
+    """Apply a 2×2 matrix (acting on x, y) to every offset of (..., 174) labels, in place."""
+    for head in LABEL_HEADS:
+        if head in ("segments", "part_heatmaps", "heatmaps"):
+            continue
+        start, n = LABEL_SLICES[head].start, BODYPIX_HEADS[head] // 2
+        y, x = labels[..., start : start + n], labels[..., start + n : start + 2 * n]
+        moved_x = matrix[0, 0] * x + matrix[0, 1] * y
+        labels[..., start : start + n] = matrix[1, 0] * x + matrix[1, 1] * y
+        labels[..., start + n : start + 2 * n] = moved_x
+
+
+def sample_field(field: npt.NDArray[np.floating], y: Array, x: Array) -> Array:
+    """Read an (h, w, c) field between its positions: bilinear at y, x of one shape (...), clamped → (..., c) float32."""
+    h, w = field.shape[:2]
+    y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
+    top, left = np.minimum(y.astype(np.intp), max(h - 2, 0)), np.minimum(x.astype(np.intp), max(w - 2, 0))
+    bottom, right = np.minimum(top + 1, h - 1), np.minimum(left + 1, w - 1)
+    fy, fx = (y - top)[..., None].astype(np.float32), (x - left)[..., None].astype(np.float32)
+    above = field[top, left] * (1 - fx) + field[top, right] * fx
+    below = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
+    return (above * (1 - fy) + below * fy).astype(np.float32)
+
+
+def sample_grid(field: npt.NDArray[np.floating], h: int, w: int) -> Array:
+    """Resize an (H, W, c) field to (h, w, c): bilinear, corners on corners."""
+    y = np.linspace(0, field.shape[0] - 1, h, dtype=np.float32)
+    x = np.linspace(0, field.shape[1] - 1, w, dtype=np.float32)
+    return sample_field(field, *np.meshgrid(y, x, indexing="ij"))

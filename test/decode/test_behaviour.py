@@ -1,0 +1,150 @@
+"""What the decoders do at the edges of what they may meet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bodyseg_ros.decode import (
+    argmax2d,
+    confidence_map,
+    decode_poses,
+    decode_single_pose,
+    instance_map,
+    part_map,
+    person_mask,
+    sigmoid,
+)
+from bodyseg_ros.geometry import padded_geometry
+from bodyseg_ros.types import Poses
+
+
+def poses_of(heatmaps: np.ndarray, **options: float) -> Poses:
+    height, width, _ = heatmaps.shape
+    zeros = np.zeros((height, width, 34), np.float32)
+    chosen = {"stride": 16, "max_detections": 10, "score_threshold": 0.5, "nms_radius": 20.0} | options
+    return decode_poses(heatmaps, zeros, zeros[..., :32], zeros[..., :32], **chosen)[1]
+
+
+def test_argmax2d_as_the_reference_states_it() -> None:
+    assert argmax2d(np.array([[1, 2], [0, 3]], np.float32)) == (1, 1)
+    assert argmax2d(np.array([[1, 2, 0], [3, 4, -1], [2, 9, 6]], np.float32)) == (2, 1)
+    assert argmax2d(np.array([[4, 0.2, 0.8], [0.1, 6, 0.6], [0.3, 11, 0.6]], np.float32)) == (2, 1)
+    assert argmax2d(np.array([[5, 5]], np.float32)) == (0, 0)
+
+
+def test_sigmoid_of_extremes_is_finite() -> None:
+    logits = np.array([[-1e30, -100, 0, 100, 1e30]], np.float32)
+    np.testing.assert_allclose(sigmoid(logits), [[0, 0, 0.5, 1, 1]], atol=1e-6)
+
+
+def test_zero_people() -> None:
+    poses = poses_of(np.zeros((5, 6, 17), np.float32))
+    assert len(poses) == 0
+    assert poses.keypoints.shape == (0, 17, 2)
+
+
+def test_thirty_people_and_the_limit() -> None:
+    heatmaps = np.zeros((40, 60, 17), np.float32)
+    for person in range(30):
+        heatmaps[2 + person // 6 * 7, 3 + person % 6 * 9, 0] = 0.9 - 0.01 * person
+    poses = poses_of(heatmaps, max_detections=100)
+    assert len(poses) == 30
+    np.testing.assert_allclose(poses.keypoints[4, 0], [(3 + 4 * 9) * 16, 2 * 16])
+    assert len(poses_of(heatmaps, max_detections=7)) == 7
+
+
+def test_threshold_is_inclusive_for_roots_and_strict_for_masks() -> None:
+    heatmaps = np.zeros((3, 3, 17), np.float32)
+    heatmaps[1, 1, 0] = 0.5
+    assert len(poses_of(heatmaps, score_threshold=0.5)) == 1
+    assert len(poses_of(heatmaps, score_threshold=0.50001)) == 0
+    confidence = np.array([[0.7, np.nextafter(np.float32(0.7), np.float32(1))]], np.float32)
+    np.testing.assert_array_equal(person_mask(confidence, 0.7), [[0, 1]])
+
+
+def test_nms_radius_joins_near_roots() -> None:
+    heatmaps = np.zeros((3, 8, 17), np.float32)
+    heatmaps[1, 1, 0], heatmaps[1, 3, 0] = 0.9, 0.8  # 32 px apart
+    assert len(poses_of(heatmaps, nms_radius=31.9)) == 2
+    assert len(poses_of(heatmaps, nms_radius=32.0)) == 1
+
+
+def test_single_pose_takes_each_joints_best_cell() -> None:
+    heatmaps = np.zeros((4, 5, 17), np.float32)
+    offsets = np.zeros((4, 5, 34), np.float32)
+    for joint in range(17):
+        heatmaps[joint % 4, joint % 5, joint] = 0.5
+    offsets[3, 3, 3], offsets[3, 3, 20] = 1.5, -2.5  # joint 3: y, x
+    keypoints, poses = decode_single_pose(heatmaps, offsets, stride=8)
+    np.testing.assert_allclose(keypoints[0, 3], [3 * 8 - 2.5, 3 * 8 + 1.5])
+    assert poses.scores[0] == pytest.approx(0.5)
+
+
+def plain_part_map(heatmaps: np.ndarray, person: np.ndarray, geometry: object) -> np.ndarray:
+    """All 24 score maps brought to full size, then the best of each pixel: what part_map must equal."""
+    scores = np.stack([confidence_map(heatmaps[..., [part]], geometry) for part in range(24)], axis=2)
+    return np.where(person == 1, scores.argmax(axis=2), -1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(20, 90), st.integers(20, 90), st.sampled_from([8, 16]))
+def test_parts_equal_the_plain_way(seed: int, height: int, width: int, stride: int) -> None:
+    rng = np.random.default_rng(seed)
+    geometry = padded_geometry(height, width, 2 * stride + 1, 4 * stride + 1)
+    heatmaps = rng.normal(0, 4, (3, 5, 24)).astype(np.float32)
+    person = rng.integers(0, 2, (height, width)).astype(np.uint8)
+    parts = part_map(heatmaps, person, geometry)
+    differ = parts != plain_part_map(heatmaps, person, geometry)
+    assert np.count_nonzero(differ) <= 2  # ties in the last float digit
+    assert set(np.unique(parts[person == 0])) <= {-1}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    arrays(np.float32, (4, 5, 34), elements=st.floats(-1e6, 1e6, width=32)),
+    st.integers(1, 20),
+)
+def test_wild_long_offsets_stay_inside(long_offsets: np.ndarray, refine_steps: int) -> None:
+    geometry = padded_geometry(40, 60, 25, 33)
+    poses = Poses(
+        np.full((2, 17, 2), 20, np.float32), np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32)
+    )
+    person = np.ones((40, 60), np.uint8)
+    instances = instance_map(
+        long_offsets, person, poses, geometry, stride=8, refine_steps=refine_steps, min_keypoint_score=0.3
+    )
+    assert set(np.unique(instances)) <= {-1, 0}  # two equal poses: the first wins, or nobody is near
+
+
+def test_pixels_go_to_the_person_they_point_at() -> None:
+    geometry = padded_geometry(33, 65, 33, 65)
+    points = np.zeros((2, 17, 2), np.float32)
+    points[0], points[1] = (10, 16), (50, 16)
+    poses = Poses(points, np.full((2, 17), 0.9, np.float32), np.ones(2, np.float32))
+    rows, columns = np.indices((5, 9))
+    target_x = np.where(columns * 8 < 32, 10, 50)
+    long_offsets = np.zeros((5, 9, 34), np.float32)
+    long_offsets[..., :17] = (16 - rows * 8)[..., None]
+    long_offsets[..., 17:] = (target_x - columns * 8)[..., None]
+    person = np.ones((33, 65), np.uint8)
+    person[0] = 0
+    instances = instance_map(
+        long_offsets, person, poses, geometry, stride=8, refine_steps=5, min_keypoint_score=0.3
+    )
+    assert (instances[1:, :24] == 0).all()
+    assert (instances[1:, 40:] == 1).all()
+    assert (instances[0] == -1).all()
+
+
+def test_no_keypoint_above_the_score_is_nobody() -> None:
+    geometry = padded_geometry(17, 17, 17, 17)
+    poses = Poses(np.zeros((1, 17, 2), np.float32), np.full((1, 17), 0.2, np.float32), np.ones(1, np.float32))
+    instances = instance_map(
+        np.zeros((3, 3, 34), np.float32), np.ones((17, 17), np.uint8), poses, geometry,
+        stride=8, refine_steps=1, min_keypoint_score=0.3,
+    )  # fmt: skip
+    assert (instances == -1).all()
