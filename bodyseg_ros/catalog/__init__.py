@@ -1,0 +1,21 @@
+"""Model cards: what was published, where it is found, how it is downloaded and checked."""
+
+from .card import Card, Preprocessing, card_names, load_card
+from .checksums import FileCheck, check_files
+from .download import Limits, Progress
+from .find import Located, cache_folder, find_model, locate
+
+__all__ = [
+    "Card",
+    "FileCheck",
+    "Limits",
+    "Located",
+    "Preprocessing",
+    "Progress",
+    "cache_folder",
+    "card_names",
+    "check_files",
+    "find_model",
+    "load_card",
+    "locate",
+]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from ..errors import BodysegError
-from . import evaluate, models, params, run
+from . import bench, evaluate, models, params, run
 
 __all__ = ["app", "main"]
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("params")(params.params)
+app.command("bench")(bench.bench)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 

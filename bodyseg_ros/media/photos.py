@@ -32,8 +32,8 @@ __all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "write_photo"]
 logger = logging.getLogger(__name__)
 
 #: Pillow's names of the formats that are read. Others (EPS, PDF…) would start foreign programs.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
-_READ_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .gif .tif .tiff .bmp .pbm .pgm .ppm".split())
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+_READ_SUFFIXES = (".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -47,7 +47,7 @@ def is_photo(path: Path) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.open(path, formats=_FORMATS).close()
-    except (OSError, Image.DecompressionBombError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return path.suffix.lower() in _READ_SUFFIXES
     return True
 
@@ -76,8 +76,7 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
             raise MediaError(_too_large(path)) from err
         except UnidentifiedImageError as err:
             raise MediaError(
-                f"The file {str(path)!r} is not a photo this package reads; "
-                f"it reads {', '.join(name for name in _FORMATS if name != 'MPO')}."
+                f"The file {str(path)!r} is not a photo this package reads; it reads {', '.join(_FORMATS)}."
             ) from err
         except Exception as err:  # Pillow's decoders raise nearly every kind on damaged bytes
             raise MediaError(f"The photo {str(path)!r} is damaged or cut short: {err}.") from err
@@ -140,7 +139,8 @@ def write_photo(path: Path, image: Picture) -> None:
 def _checked_suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in _WRITE_OPTIONS:
-        raise MediaError(f"The photo {str(path)!r} must end in one of {', '.join(_WRITE_OPTIONS)}, not {path.suffix!r}.")
+        allowed = ", ".join(_WRITE_OPTIONS)
+        raise MediaError(f"The photo {str(path)!r} must end in one of {allowed}, not {path.suffix!r}.")
     return suffix
 
 
@@ -192,7 +192,7 @@ def _photos_of(folder: Path) -> list[Path]:
     found = sorted((path for path in inside if not path.name.startswith(".")), key=_natural)
     if not found:
         raise MediaError(
-            f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(sorted(_READ_SUFFIXES))}."
+            f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}."
         )
     return found
 

@@ -17,7 +17,7 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -35,8 +35,6 @@ _CONTAINERS = (
 )
 #: A file whose pictures end this much before the time it states was cut short, seconds.
 _MISSING_S = 0.5
-#: Exact conversion; full chroma interpolation keeps coloured edges sharp.
-_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _WRITE_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 #: The first one that is built into FFmpeg is taken.
 _ENCODERS = {
@@ -153,7 +151,7 @@ class VideoSource:
 
 def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB, turned as the file's display matrix says."""
-    image = picture.to_ndarray(format="rgb24", interpolation=_SCALING)
+    image = picture.to_ndarray(format="rgb24")
     # `rotation` is counter-clockwise, as np.rot90 is.
     return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)), np.uint8)
 
@@ -238,7 +236,7 @@ class VideoSink:
         rgb = np.broadcast_to(image[..., None], (height, width, 3)) if image.ndim == 2 else image
         even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(even, "rgb24").reformat(
-            format="yuv420p", dst_colorspace=self._space, dst_color_range=ColorRange.MPEG, interpolation=_SCALING
+            format="yuv420p", dst_colorspace=self._space, dst_color_range=ColorRange.MPEG
         )
         # A time that does not grow (a camera's clock set back) moves on by one tick: containers refuse it.
         self._last_tick = max(round(Fraction(since_first_ns, 1_000_000_000) / self._tick), self._last_tick + 1)

@@ -6,16 +6,17 @@ network another picture (replicated borders), so its results differ.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
 from ..catalog import Card
 from ..decode import decode_poses, decode_single_pose, sigmoid
-from ..errors import SettingsError
 from ..geometry import network_size, padded_geometry, resize_padded
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
@@ -24,3 +25,91 @@ from .heads import named_heads
 __all__ = ["PoseNet", "PoseNetSettings"]
 
 _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
+
+_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
+
+
+class PoseNetSettings(Settings):
+    """Every option of the reference."""
+
+    input_resolution: Annotated[int, Field(ge=33, le=2049)] | str = live(
+        257, "Side of the network's input, px, or WIDTHxHEIGHT; brought down to the stride's grid. Larger is finer."
+    )
+    max_poses: int = live(
+        1, "Most people in a frame; 1 takes each keypoint's best place, whoever it belongs to.", ge=1, le=100
+    )
+    score_threshold: float = live(0.5, "Least score of a keypoint from which a pose is begun.", ge=0.0, le=1.0)
+    nms_radius: float = live(
+        20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
+    )
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+
+    @field_validator("input_resolution", mode="before")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value))
+        if match is None or not all(33 <= int(side) <= 2049 for side in match.groups() if side):
+            raise ValueError(
+                f"Parameter input_resolution is {value!r}, but it must be a whole number from 33 to 2049, "
+                "or two as WIDTHxHEIGHT."
+            )
+        return value
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) asked for, px."""
+        width, _, height = str(self.input_resolution).partition("x")
+        return int(height or width), int(width)
+
+
+class PoseNet:
+    """One PoseNet network; holds its card and settings, and no frame."""
+
+    Settings: ClassVar[type[Settings]] = PoseNetSettings
+    offers: ClassVar[Wanted] = Wanted.POSES
+
+    def __init__(self, card: Card, settings: PoseNetSettings, output_stride: int) -> None:
+        self.card = card
+        self.settings = settings
+        self.stride = output_stride
+        self._scale = np.asarray(card.preprocessing.scale, np.float32)
+        self._offset = np.asarray(card.preprocessing.offset, np.float32)
+
+    def with_settings(self, settings: PoseNetSettings) -> PoseNet:
+        """The same network with other options."""
+        return PoseNet(self.card, settings, self.stride)
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
+        height, width = self.settings.size
+        geometry = padded_geometry(*frame.size, *network_size(height, width, 1.0, self.stride))
+        tensor = resize_padded(frame.image, geometry)
+        tensor *= self._scale
+        tensor += self._offset
+        return Prepared(tensor[None], geometry)
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""
+        options, geometry = self.settings, prepared.geometry
+        size = (geometry.height, geometry.width)
+        if not wanted & Wanted.POSES:
+            return Result(size)
+        heads = named_heads(outputs, _HEADS, geometry, self.stride)
+        scores = sigmoid(heads["heatmaps"])
+        if options.max_poses == 1:
+            keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=self.stride)
+        else:
+            keypoints, poses = decode_poses(
+                scores,
+                heads["short_offsets"],
+                heads["displacement_fwd"],
+                heads["displacement_bwd"],
+                stride=self.stride,
+                max_detections=options.max_poses,
+                score_threshold=options.score_threshold,
+                nms_radius=options.nms_radius,
+            )
+        source = geometry.to_source_px(keypoints)
+        if options.flip_horizontal:
+            source[..., 0] = size[1] - 1 - source[..., 0]
+        return Result(size, poses=replace(poses, keypoints=source.astype(np.float32)))

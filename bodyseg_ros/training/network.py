@@ -146,12 +146,17 @@ def build_network(
     build = _Builder(output_stride, folded)
     features = mobilenet(image, build, multiplier) if backbone == "mobilenet" else resnet50(image, build)
     outputs = {
-        head: keras.layers.Conv2D(channels, 1, name=head, kernel_initializer="glorot_uniform")(features)
+        head: keras.layers.Conv2D(channels, 1, name=head, kernel_initializer=_head_initializer(head))(features)
         for head, channels in HEADS[task].items()
     }
     if "part_offsets" in outputs:
         outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], -1.0, 1.0)
     return keras.Model(image, outputs, name=f"{task}_{backbone}")
+
+
+def _head_initializer(head: str) -> str:
+    """Start from random weights; from zeros where nothing trains them."""
+    return "zeros" if head == "part_offsets" else "glorot_uniform"
 
 
 def read_published(model_json: Path) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bodyseg_ros.errors import MediaError, ModelFileError, SettingsError
 from bodyseg_ros.training.data import Augmentation, Frames, Image, Photo, PhotoFolder, Sample, read_image, read_mask
+from bodyseg_ros.training.evaluate import iou, person_mask
 from bodyseg_ros.training.labels import LABEL_HEADS, Array
 from bodyseg_ros.training.losses import LossWeights, PersonLabLoss
 from bodyseg_ros.training.network import build_network, fold_batch_norm
@@ -185,12 +187,129 @@ def batches(frames: Frames, settings: TrainSettings, first: int, ahead: int = 3)
         return frames.batch(step, stage.batch, stage.size)
 
     with ThreadPoolExecutor(2) as pool:
-        waiting: list[Future[tuple[Image, Array]]] = []
-        for step in range(first, settings.steps + ahead):
-            if step < settings.steps:
-                waiting.append(pool.submit(make, step))
-            if step >= first + ahead or step >= settings.steps:
-                if waiting:
-                    yield waiting.pop(0).result()
+        waiting: deque[Future[tuple[Image, Array]]] = deque()
+        for step in range(first, settings.steps):
+            waiting.append(pool.submit(make, step))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
         while waiting:
-            yield waiting.pop(0).result()
+            yield waiting.popleft().result()
+
+
+def train(
+    settings: TrainSettings,
+    samples: Sequence[Sample],
+    held_out: Sequence[Sample],
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> Trainer:
+    """Run, or go on with, the training; report(step, loss) is called after every step."""
+    settings.output.mkdir(parents=True, exist_ok=True)
+    checkpoint = settings.output / "checkpoint.npz"
+    trainer = Trainer(settings)
+    if checkpoint.exists():
+        trainer.restore(checkpoint)
+        logger.info("going on from step %d", trainer.step)
+    log = RunLog(settings.output, trainer.step)
+    frames = Frames(samples, settings.augmentation, settings.seed)
+    losses: list[float] = []
+    for images, labels in batches(frames, settings, trainer.step):
+        losses.append(trainer.train_on(images, labels))
+        report(trainer.step, losses[-1])
+        last = trainer.step == settings.steps
+        if trainer.step % settings.checkpoint_every == 0 or last:
+            trainer.save(checkpoint)
+        if trainer.step % settings.validate_every == 0 or last:
+            network = trainer.averaged()
+            iou = validate(network, held_out)
+            log.write(trainer.step, settings.at(trainer.step - 1)[1], float(np.mean(losses)), iou)
+            write_sheet(network, held_out, settings.output / "sheet.png")
+            losses.clear()
+            if settings.patience and log.since_best() >= settings.patience:
+                logger.info("no better for %d validations: stopping at step %d", settings.patience, trainer.step)
+                break
+    return trainer
+
+
+def runner(network: keras.Model) -> Callable[[Array], dict[str, Array]]:
+    """Make a network a function of one array, (1, H, W, 3) float32 in [-1, 1] → arrays by head."""
+
+    def run(tensor: Array) -> dict[str, Array]:
+        outputs = network(tensor, training=False)
+        return {head: np.asarray(keras.ops.convert_to_numpy(value)) for head, value in outputs.items()}
+
+    return run
+
+
+def validate(network: keras.Model, samples: Sequence[Sample]) -> float:
+    """Mean person IoU on held-out photos: against their masks, else against the teacher."""
+    run = runner(network)
+    return float(np.mean([iou(person_mask(run, s.image, 385), person_truth(s)) for s in samples])) if samples else 0.0
+
+
+def person_truth(sample: Sample) -> npt.NDArray[np.bool_]:
+    """(H, W) bool: the annotated person, or else where the teacher is more sure than not."""
+    if sample.mask is not None:
+        return sample.mask > 127
+    height, width = sample.image.shape[:2]
+    return cv2.resize(sample.labels[..., 0].astype(np.float32), (width, height)) > 0.5
+
+
+def write_sheet(network: keras.Model, samples: Sequence[Sample], path: Path, side: int = 256) -> None:
+    """Write a picture of the first held-out photos with what the network takes for a person in green."""
+    run, tiles = runner(network), []
+    for sample in samples[:12]:
+        tinted = sample.image.copy()
+        tinted[person_mask(run, sample.image, 385)] //= 2
+        tinted[..., 1] += np.where(person_mask(run, sample.image, 385), 100, 0).astype(np.uint8)
+        tiles.append(cv2.resize(np.hstack([sample.image, tinted]), (2 * side, side)))
+    if tiles:
+        rows = [np.hstack(tiles[i : i + 2]) for i in range(0, len(tiles) - 1, 2)] or tiles
+        cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+
+
+class RunLog:
+    """The run's table: log.csv, and TensorBoard's files where TensorFlow is the backend."""
+
+    COLUMNS = ("step", "seconds", "learning_rate", "loss", "person_iou")
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.path = folder / "log.csv"
+        self.rows: list[dict[str, str]] = []
+        if step and self.path.exists():
+            with self.path.open() as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        before = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.started = time.monotonic() - before
+        self.board = _tensorboard(folder)
+
+    def write(self, step: int, learning_rate: float, loss: float, person_iou: float) -> None:
+        seconds = time.monotonic() - self.started
+        values = (step, f"{seconds:.0f}", f"{learning_rate:.3g}", f"{loss:.4f}", f"{person_iou:.4f}")
+        self.rows.append({name: str(value) for name, value in zip(self.COLUMNS, values, strict=True)})
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        logger.info("step %d: loss %.4f, person IoU %.4f", step, loss, person_iou)
+        self.board(step, {"learning_rate": learning_rate, "loss": loss, "person_iou": person_iou})
+
+    def since_best(self) -> int:
+        """Validations since the best one."""
+        scores = [float(row["person_iou"]) for row in self.rows]
+        return len(scores) - 1 - int(np.argmax(scores))
+
+
+def _tensorboard(folder: Path) -> Callable[[int, dict[str, float]], None]:
+    if keras.backend.backend() != "tensorflow":
+        return lambda step, values: None
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def write(step: int, values: dict[str, float]) -> None:
+        with writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        writer.flush()
+
+    return write

@@ -1,0 +1,33 @@
+# Two commands carry the project: `make demo` and `make test`. Both set themselves up and are safe to run again.
+PYTHON ?= python3
+VENV   ?= .venv
+INPUT  ?=
+OUT    ?= out
+BIN    := $(VENV)/bin
+
+.PHONY: help setup demo test lint clean
+
+help:  ## What there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: $(VENV)/.ready  ## A virtual environment with everything the demo and the tests need
+
+$(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: setup  ## People cut out of a real photo; INPUT=photo.jpg for one's own
+	$(BIN)/bodyseg demo $(INPUT) --out $(OUT)
+
+lint: setup  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint  ## Every check
+	$(BIN)/python -m pytest
+
+clean:  ## Remove what the commands above made
+	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

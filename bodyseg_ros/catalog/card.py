@@ -1,0 +1,214 @@
+"""Model cards: what is known of each published network, one YAML file each.
+
+Cards lie in the package's own ``models`` folder and in the folders of ``$BODYSEG_MODEL_PATH``; the first one of a
+name counts, so a card of one's own may stand in for a shipped one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+
+__all__ = ["PRECISIONS", "Card", "Preprocessing", "card_folders", "card_names", "load_card", "shipped_folder"]
+
+#: Bytes per stored weight → the folder of the published files (tfjs-models body-pix 2.2.1, saved_models.ts).
+PRECISIONS: Final[Mapping[int, str]] = {4: "float", 2: "quant2", 1: "quant1"}
+
+_MAX_CARD_BYTES = 65_536
+
+
+def _matching(pattern: str, allowed: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it must be {allowed}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _some(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values or len(set(values)) != len(values):
+        raise ValueError("it must name at least one value, and none twice")
+    return values
+
+
+_PLAIN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+Name = Annotated[str, _matching(_PLAIN, "letters, digits, '.', '_' and '-', and no folder")]
+FolderName = Annotated[str, _matching(rf"{_PLAIN}(/{_PLAIN})*", "a folder's name, without '..' and not absolute")]
+FileName = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_{][A-Za-z0-9._{}-]*", "a file name, {stride} standing for the stride, and no folder"),
+    AfterValidator(lambda text: _only_placeholder(text, "{stride}")),
+]
+Source = Annotated[
+    str,
+    _matching(r"|https?://[^\s?#]+/", "the address of a folder: https://…/, or ''"),
+    AfterValidator(lambda text: _only_placeholder(text, "{quant}")),
+]
+Identifier = Annotated[str, _matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_'")]
+TensorName = Annotated[str, _matching(r"[\w][\w./:-]*", "a tensor's name")]
+Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Colour = tuple[Number, Number, Number]
+
+
+def _only_placeholder(text: str, placeholder: str) -> str:
+    if set("{}") & set(text.replace(placeholder, "")):
+        raise ValueError(f"it may hold no placeholder but {placeholder}")
+    return text
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2000)
+
+
+class Preprocessing(_Facts):
+    """tensor = image * scale + offset, per channel R, G, B; image 0 to 255."""
+
+    scale: Colour
+    offset: Colour
+
+
+class Card(_Facts):
+    """One published network: network × architecture × multiplier; stride and precision are variants within it.
+
+    source: address of the folder of published files, ``{quant}`` standing for 'float', 'quant2' or 'quant1'; ''
+    if there is none. file: the file that stands for the model, ``{stride}`` standing for the output stride.
+    outputs: head → tensor name. sha256: 'float/file name' → checksum of that published file, where known.
+    folder_names: other names under which a search folder may hold the files.
+    """
+
+    name: Name
+    title: str
+    network: Identifier
+    format: Literal["tfjs", "frozen", "tflite", "onnx"]
+    source: Source = ""
+    file: FileName
+    folder_names: tuple[FolderName, ...] = ()
+    output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)]
+    quant_bytes: Annotated[tuple[Literal[4, 2, 1], ...], AfterValidator(_some)] = (4,)
+    preprocessing: Preprocessing
+    input: TensorName
+    outputs: dict[Identifier, TensorName]
+    licence: str
+    sha256: dict[FolderName, Sha256] = {}
+    paper: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if len(self.output_strides) > 1 and "{stride}" not in self.file:
+            raise ValueError("file must hold {stride} where output_strides has more than one")
+        if self.source and len(self.quant_bytes) > 1 and "{quant}" not in self.source:
+            raise ValueError("source must hold {quant} where quant_bytes has more than one")
+        return self
+
+    def check_variant(self, output_stride: int, quant_bytes: int) -> None:
+        """Raise SettingsError unless the network was published with this stride and precision."""
+        for parameter, value, offered in (
+            ("output_stride", output_stride, self.output_strides),
+            ("quant_bytes", quant_bytes, self.quant_bytes),
+        ):
+            if value not in offered:
+                choices = " or ".join(str(choice) for choice in offered)
+                raise SettingsError(
+                    f"Parameter {parameter} is {value!r}, but {self.name} was published with {choices} only."
+                )
+
+    def file_name(self, output_stride: int) -> str:
+        """Name of the file that stands for the model."""
+        return self.file.replace("{stride}", str(output_stride))
+
+    def folder_address(self, quant_bytes: int) -> str:
+        """Address of the folder of published files, with a slash at its end; '' if there is none."""
+        return self.source.replace("{quant}", PRECISIONS[quant_bytes])
+
+    def known_sha256(self, quant_bytes: int) -> dict[str, str]:
+        """File name → checksum, of the published files of one precision."""
+        prefix = f"{PRECISIONS[quant_bytes]}/"
+        return {key[len(prefix) :]: value for key, value in self.sha256.items() if key.startswith(prefix)}
+
+
+def shipped_folder() -> Path:
+    """The folder of the package's own cards: inside the package where installed, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "models"
+    return inside if inside.is_dir() else package.parent / "models"
+
+
+def card_folders() -> list[Path]:
+    """Where cards are looked for: the folders of $BODYSEG_MODEL_PATH, then the package's own."""
+    listed = os.environ.get("BODYSEG_MODEL_PATH", "").split(os.pathsep)
+    return [Path(folder).expanduser() for folder in listed if folder] + [shipped_folder()]
+
+
+def card_names() -> list[str]:
+    """Names of all cards, sorted; a card need not be valid to be named."""
+    return sorted({path.stem for folder in card_folders() for path in folder.glob("*.yaml")})
+
+
+def load_card(name: str) -> Card:
+    """The card of that name.
+
+    Raises ModelNotFoundError if there is none, with those there are; ModelFileError if it is not valid.
+    """
+    if re.fullmatch(_PLAIN, name):
+        for folder in card_folders():
+            path = folder / f"{name}.yaml"
+            if path.is_file():
+                return _read_card(path)
+    names = card_names()
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ModelNotFoundError(f"There is no model card {name!r}; there are: {', '.join(names) or 'none'}.{hint}")
+
+
+def _read_card(path: Path) -> Card:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_CARD_BYTES + 1)
+        if len(text) > _MAX_CARD_BYTES:
+            raise ModelFileError(f"The model card {str(path)!r} is larger than {_MAX_CARD_BYTES} bytes.")
+        # Aliases could make a small file describe a huge tree; a card needs none.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ModelFileError(f"The model card {str(path)!r} uses YAML aliases (*name), which cards may not.")
+        values = yaml.safe_load(text)
+    except OSError as err:
+        raise ModelFileError(f"The model card {str(path)!r} cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, ValueError, RecursionError) as err:
+        raise ModelFileError(f"The model card {str(path)!r} is not valid YAML: {err}.") from err
+    try:
+        card = Card.model_validate(values)
+    except ValidationError as err:
+        raise ModelFileError(f"The model card {str(path)!r} is not valid: {_sentence(err)}") from err
+    if card.name != path.stem:
+        raise ModelFileError(f"The model card {str(path)!r} must have the name of its file, but it is {card.name!r}.")
+    return card
+
+
+def _sentence(err: ValidationError) -> str:
+    """What pydantic found, as a sentence per field."""
+    words: dict[str, Callable[[str, Any], str]] = {
+        "missing": lambda field, _: f"the field {field!r} is missing.",
+        "extra_forbidden": lambda field, _: f"there is no field {field!r}; there are {', '.join(Card.model_fields)}.",
+    }
+
+    def sentence(problem: Any) -> str:
+        field = ".".join(str(step) for step in problem["loc"])
+        if problem["type"] in words:
+            return words[problem["type"]](field, problem["input"])
+        said = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"]
+        reason = str(said).replace("Input should", "it should").rstrip(".")
+        return f"{field} is {reprlib.repr(problem['input'])}, but {reason}." if field else f"{reason}."
+
+    return " ".join(sentence(problem) for problem in err.errors())

@@ -1,0 +1,114 @@
+"""Which files a model consists of, and whether they are still what they were.
+
+Beside each downloaded file lies ``NAME.sha256``, in the form the program ``sha256sum -c`` reads. One small file per
+file rather than one list: two processes that download at once then share nothing they could spoil.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ModelFileError
+
+__all__ = ["SAFE_NAME", "FileCheck", "check_files", "model_files", "recorded_sha256", "record_sha256", "sha256_of"]
+
+_MAX_INDEX_BYTES = 64 * 2**20
+#: A file name that cannot lead out of its folder, hide, or need quoting in an address.
+SAFE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+
+
+def model_files(index: Path) -> list[Path]:
+    """The files of a model, all in one folder: `index` itself first, then those it names.
+
+    index: model.json of a tfjs GraphModel, tensorflowjs_model.pb of its 2018 form, or a file that stands alone.
+    Raises ModelFileError where a list of weight files cannot be read or names a path that is no plain file name.
+    """
+    if index.name == "tensorflowjs_model.pb":
+        manifest = index.with_name("weights_manifest.json")
+        return [index, manifest, *_weight_files(manifest)]
+    return [index, *_weight_files(index)] if index.suffix == ".json" else [index]
+
+
+def _weight_files(manifest: Path) -> list[Path]:
+    try:
+        if manifest.stat().st_size > _MAX_INDEX_BYTES:
+            raise ModelFileError(f"The model file {str(manifest)!r} is larger than {_MAX_INDEX_BYTES} bytes.")
+        tree = json.loads(manifest.read_bytes())
+        groups = tree["weightsManifest"] if isinstance(tree, dict) else tree
+        names = [name for group in groups for name in group["paths"]]
+    except OSError as err:
+        raise ModelFileError(f"The model file {str(manifest)!r} cannot be read: {err.strerror}.") from err
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise ModelFileError(
+            f"The model file {str(manifest)!r} is not a TensorFlow.js model: it lists no weight files."
+        ) from err
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(SAFE_NAME, name):
+            raise ModelFileError(
+                f"The model file {str(manifest)!r} names the weight file {name!r}; only plain file names are allowed."
+            )
+    return [manifest.with_name(name) for name in dict.fromkeys(names)]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def recorded_sha256(path: Path) -> str:
+    """The checksum written down when the file was first downloaded; '' if none was."""
+    note = path.with_name(f"{path.name}.sha256")
+    return note.read_text(encoding="ascii", errors="replace")[:64] if note.is_file() else ""
+
+
+def record_sha256(path: Path, digest: str) -> None:
+    """Write a file's checksum down beside it, whole or not at all."""
+    draft = path.with_name(f"{path.name}.sha256.part")
+    draft.write_text(f"{digest}  {path.name}\n", encoding="ascii")
+    draft.replace(path.with_name(f"{path.name}.sha256"))
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """One file compared with what it should be: 'published' or 'recorded' is good, 'unknown' nobody can say."""
+
+    path: Path
+    state: Literal["published", "recorded", "unknown", "changed", "missing"]
+
+    @property
+    def problem(self) -> str:
+        """What is wrong and what to do, as a sentence; '' if nothing is."""
+        if self.state == "missing":
+            return f"The model file {str(self.path)!r} is missing; download the model again."
+        if self.state == "changed":
+            return (
+                f"The model file {str(self.path)!r} has changed: its sha256 is neither the published nor the recorded "
+                "one. Delete it and download the model again; if the change is yours, set model_path to a copy of it."
+            )
+        return ""
+
+
+def check_files(index: Path, known: Mapping[str, str]) -> list[FileCheck]:
+    """Compare each file of a model with the card's checksum (`known`: file name → sha256), else the recorded one."""
+    return [_check(path, known.get(path.name, "")) for path in model_files(index)]
+
+
+def _check(path: Path, published: str) -> FileCheck:
+    if not path.is_file():
+        return FileCheck(path, "missing")
+    wanted = published or recorded_sha256(path)
+    if not wanted:
+        return FileCheck(path, "unknown")
+    if sha256_of(path) != wanted:
+        return FileCheck(path, "changed")
+    return FileCheck(path, "published" if published else "recorded")

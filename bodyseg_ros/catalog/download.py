@@ -1,0 +1,232 @@
+"""Download a model: its model.json (or the file that stands alone), then the weight files that it names.
+
+Each file grows as ``NAME.part`` and is renamed when whole and checked, so a name without ``.part`` is always a whole
+file. A partial one is continued where the server still has the same file (Range with If-Range, RFC 9110).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import logging
+import os
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import IO, Protocol
+
+from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+from .checksums import SAFE_NAME, model_files, record_sha256, recorded_sha256, sha256_of
+
+__all__ = ["Limits", "Progress", "download_model"]
+
+_log = logging.getLogger(__name__)
+_CHUNK = 2**16
+_WORTH_RETRYING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
+
+
+class Progress(Protocol):
+    """Told how far a file has come: bytes here, bytes in all or None if the server does not say."""
+
+    def __call__(self, name: str, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """timeout_s: longest silence of the server. pause_s: before the second attempt; doubled before each further."""
+
+    timeout_s: float = 30.0
+    attempts: int = 4
+    pause_s: float = 1.0
+    max_bytes: int = 2**30
+
+
+def _silent(name: str, done: int, total: int | None) -> None:
+    """No progress is shown."""
+
+
+def download_model(
+    address: str,
+    folder: Path,
+    known: Mapping[str, str],
+    progress: Progress | None = None,
+    limits: Limits | None = None,
+) -> Path:
+    """Bring the file at `address` and the weight files it names into `folder`; files that are there already stay.
+
+    known: file name → sha256 the file must have; others must have the one recorded at their first download.
+    A second process that wants the same folder waits. Returns the path of the first file.
+    Raises SettingsError for an address that is not http or https, ModelNotFoundError where a file is not to be
+    had, ModelFileError where one is not what it should be.
+    """
+    parts = urllib.parse.urlsplit(address)
+    name = parts.path.rpartition("/")[2]
+    if parts.scheme not in ("http", "https") or not parts.netloc or not re.fullmatch(SAFE_NAME, name):
+        raise SettingsError(
+            f"A model's address must be of the form https://server/folder/model.json, but it is {address!r}."
+        )
+    fetch = _Fetch(folder, known, progress or _silent, limits or Limits())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            index = fetch(name, address)
+            for path in _files_or_nothing(index)[1:]:
+                # The query stays: some servers hand out the files only with it.
+                beside = parts._replace(path=f"{parts.path.rpartition('/')[0]}/{path.name}")
+                fetch(path.name, urllib.parse.urlunsplit(beside))
+    except OSError as err:
+        raise ModelNotFoundError(
+            f"The model from {address} cannot be kept in {str(folder)!r}: {err.strerror or err}. "
+            "Make room there or set XDG_CACHE_HOME to another folder."
+        ) from err
+    return index
+
+
+def _files_or_nothing(index: Path) -> list[Path]:
+    """The files of the model; an index that cannot be read is thrown away, lest it be taken for one next time."""
+    try:
+        return model_files(index)
+    except ModelFileError:
+        index.unlink()
+        index.with_name(f"{index.name}.sha256").unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes and threads; the lock goes with the process that held it."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.info("Another process downloads into %s; waiting for it.", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https only, and never from https to http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if scheme != "https" and (scheme != "http" or req.type == "https"):
+            raise ModelFileError(f"The address {req.full_url} leads on to {newurl!r}, which is not secure; not followed.")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _CutError(Exception):
+    """The answer ended early, or is not the file; worth another attempt."""
+
+
+class _Fetch:
+    """Brings single files into one folder; together they may not be larger than limits.max_bytes."""
+
+    def __init__(self, folder: Path, known: Mapping[str, str], progress: Progress, limits: Limits) -> None:
+        self._folder, self._known, self._progress, self._limits = folder, known, progress, limits
+        self._budget = limits.max_bytes
+        self._open = urllib.request.build_opener(_SafeRedirects).open
+
+    def __call__(self, name: str, address: str) -> Path:
+        """The file, downloaded unless it is there."""
+        target = self._folder / name
+        if not target.is_file():
+            part = self._folder / f"{name}.part"
+            self._attempts(address, target, part)
+            self._accept(address, target, part)
+        self._budget -= target.stat().st_size
+        return target
+
+    def _attempts(self, address: str, target: Path, part: Path) -> None:
+        reason = ""
+        for attempt in range(self._limits.attempts):
+            if attempt:
+                _log.info("%s: %s; trying again.", address, reason)
+                time.sleep(self._limits.pause_s * 2 ** (attempt - 1))
+            try:
+                self._transfer(address, target.name, part)
+                return
+            except urllib.error.HTTPError as err:
+                err.close()
+                reason = f"HTTP status {err.code} {err.reason}"
+                if err.code == 416:  # the partial file is longer than the server's
+                    part.unlink(missing_ok=True)
+                if err.code not in _WORTH_RETRYING:
+                    break
+            except urllib.error.URLError as err:
+                reason = str(err.reason)
+            except (TimeoutError, ConnectionError, http.client.HTTPException, _CutError) as err:
+                reason = str(err) or type(err).__name__
+        raise ModelNotFoundError(
+            f"The model file {target.name!r} is not here and could not be downloaded from {address} ({reason}): "
+            f"get it and the files beside it by other means and put them into {str(self._folder)!r}, "
+            "or set model_path to the folder where they are."
+        )
+
+    def _transfer(self, address: str, name: str, part: Path) -> None:
+        """One attempt: fill `part`, going on where it ends if the server's file is still the same."""
+        tag = part.with_name(f"{part.name}.tag")
+        request = urllib.request.Request(address, headers={"User-Agent": "bodyseg_ros"})  # noqa: S310
+        here = part.stat().st_size if part.is_file() and tag.is_file() else 0
+        if here:
+            request.add_header("Range", f"bytes={here}-")
+            request.add_header("If-Range", tag.read_text(encoding="latin-1"))
+        with self._open(request, timeout=self._limits.timeout_s) as answer:
+            if answer.status == 206 and not str(answer.headers["Content-Range"]).startswith(f"bytes {here}-"):
+                part.unlink(missing_ok=True)
+                raise _CutError("the server continued at another place than asked")
+            if answer.headers.get_content_type() == "text/html":
+                raise _CutError("a web page came instead of the file; is a log-in page in between?")
+            here = here if answer.status == 206 else 0
+            if not here:
+                _keep_tag(tag, answer.headers)
+            total = None if answer.length is None else here + answer.length
+            self._check_size(name, address, total or 0)
+            with part.open("ab" if here else "wb") as file:
+                while chunk := answer.read1(_CHUNK):
+                    here += len(chunk)
+                    self._check_size(name, address, here)
+                    file.write(chunk)
+                    self._progress(name, here, total)
+        if total is not None and here < total:
+            raise _CutError(f"it ended after {here} of {total} bytes")
+
+    def _check_size(self, name: str, address: str, size: int) -> None:
+        if size > self._budget:
+            raise ModelFileError(
+                f"The model file {name!r} at {address} makes the model larger than the {self._limits.max_bytes} bytes "
+                "allowed; download it by other means and set model_path."
+            )
+
+    def _accept(self, address: str, target: Path, part: Path) -> None:
+        """Check the whole file and give it its name."""
+        digest = sha256_of(part)
+        wanted = self._known.get(target.name) or recorded_sha256(target)
+        part.with_name(f"{part.name}.tag").unlink(missing_ok=True)
+        if wanted and digest != wanted:
+            part.unlink()
+            raise ModelFileError(
+                f"The model file {target.name!r} from {address} has the sha256 {digest}, but it must be {wanted}; it was "
+                "thrown away. Try again; if it stays so, the published file is not the one this package knows."
+            )
+        record_sha256(target, digest)
+        os.replace(part, target)
+
+
+def _keep_tag(tag: Path, headers: Message) -> None:
+    """Write down what tells this version of the server's file from another; without it nothing can be continued."""
+    version = headers["ETag"] or ""
+    if not version or version.startswith("W/"):
+        version = headers["Last-Modified"] or ""
+    if version:
+        tag.write_text(version, encoding="latin-1")
+    else:
+        tag.unlink(missing_ok=True)

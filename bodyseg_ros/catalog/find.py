@@ -1,0 +1,138 @@
+"""From the model parameters to a card and a file: here, in a folder of one's own, shipped, cached or downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import urlsplit
+
+from platformdirs import user_cache_path
+
+from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+from ..formats import ModelSource
+from ..formats.detect import detect
+from ..settings import ModelSettings
+from .card import PRECISIONS, Card, card_folders, load_card, shipped_folder
+from .checksums import check_files, model_files
+from .download import Limits, Progress, download_model
+
+__all__ = ["Located", "cache_folder", "find_model", "locate"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A model's file that is on this machine. place: 'found' in $BODYSEG_MODEL_PATH, 'shipped' or 'cached'."""
+
+    index: Path
+    place: Literal["found", "shipped", "cached"]
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: the user's cache folder."""
+    return user_cache_path("bodyseg_ros")
+
+
+def find_model(
+    settings: ModelSettings, progress: Progress | None = None, limits: Limits | None = None
+) -> tuple[Card, ModelSource]:
+    """The card and the file that the parameters mean; downloaded where no file is here.
+
+    In order: model_path; model_url; the folders of $BODYSEG_MODEL_PATH; the files shipped beside the card; the
+    cache; the card's address. With model_path and model_url the card gives the network's facts only.
+    Files in a folder of one's own are taken as they are; quant_bytes chooses among the published ones.
+    Raises SettingsError for a variant the card does not offer, ModelNotFoundError, ModelFileError.
+    """
+    card = load_card(settings.model)
+    if settings.model_path and settings.model_url:
+        raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
+    if settings.model_path:
+        index = Path(settings.model_path).expanduser()
+        if not index.exists():
+            raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
+    elif settings.model_url:
+        digest = hashlib.sha256(settings.model_url.encode()).hexdigest()
+        folder = cache_folder() / f"url-{digest[:16]}"
+        index = download_model(settings.model_url, folder, {}, progress, limits)
+        _refuse_changed(index, {})
+    else:
+        index = _card_file(card, settings, progress, limits)
+    _log.info("The model %s is read from %s.", card.name, index)
+    source = detect(index, settings.output_stride)
+    return card, replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+
+
+def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
+    stride, quant = settings.output_stride, settings.quant_bytes
+    card.check_variant(stride, quant)
+    located = locate(card, stride, quant)
+    if located and located.place == "found":
+        return located.index
+    if located:
+        index = located.index
+    elif card.source:
+        address = card.folder_address(quant) + card.file_name(stride)
+        index = download_model(address, _cached(card, quant), card.known_sha256(quant), progress, limits)
+    else:
+        raise ModelNotFoundError(
+            f"The model {card.name!r} has no public address, and {card.file_name(stride)!r} is not here: put it into "
+            f"{str(_cached(card, quant))!r}, or set model_path to where it is."
+        )
+    _refuse_changed(index, card.known_sha256(quant))
+    return index
+
+
+def _refuse_changed(index: Path, known: dict[str, str]) -> None:
+    problems = [check.problem for check in check_files(index, known) if check.problem]
+    if problems:
+        raise ModelFileError(problems[0])
+
+
+def _cached(card: Card, quant_bytes: int) -> Path:
+    return cache_folder() / card.name / PRECISIONS[quant_bytes]
+
+
+def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
+    """The card's file on this machine, None if it is not here; nothing is downloaded."""
+    for folder, place in _folders(card, quant_bytes):
+        for name in _file_names(card, output_stride):
+            index = folder / name
+            if index.is_file() and (place != "cached" or _whole(index)):
+                return Located(index, place)
+    return None
+
+
+def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:
+    """Folders that may hold the card's files, best first.
+
+    Under each search folder: one named as the card or by its other names, there first the one of the precision; and
+    the tail of the public address, such as bodypix/mobilenet/float/050.
+    """
+    names = [PurePosixPath(name) for name in (card.name, *card.folder_names)]
+    below = [path for name in names for path in (name / PRECISIONS[quant_bytes], name)]
+    parts = PurePosixPath(urlsplit(card.folder_address(quant_bytes)).path).parts
+    if "savedmodel" in parts:
+        below.append(PurePosixPath(*parts[parts.index("savedmodel") + 1 :]))
+    shipped = shipped_folder()
+    for folder in card_folders():
+        for path in below:
+            yield folder / path, "shipped" if folder == shipped else "found"
+    yield _cached(card, quant_bytes), "cached"
+
+
+def _file_names(card: Card, output_stride: int) -> list[str]:
+    """Names under which the model may lie; those that say no stride only where there is but one."""
+    names = [card.file_name(output_stride)]
+    if len(card.output_strides) == 1 and card.format == "tfjs":
+        names += ["model.json", "tensorflowjs_model.pb"]
+    return names
+
+
+def _whole(index: Path) -> bool:
+    """Whether all files are there: a download that was cut leaves model.json without its weights."""
+    return all(path.is_file() for path in model_files(index))

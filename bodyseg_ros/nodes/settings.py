@@ -1,0 +1,72 @@
+"""Every parameter of the nodes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from ..settings import Settings, live, start_only
+
+__all__ = ["CameraSettings", "CompositorSettings", "NodeSettings", "PictureSettings"]
+
+
+class PictureSettings(Settings):
+    """What both nodes that make pictures for people share."""
+
+    image_transport: Literal["raw", "compressed"] = start_only(
+        "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+    )
+    effects: tuple[str, ...] = live(
+        ("blur_background",), "Effects that make `~/composite`, one after the other; `bodyseg params` lists them."
+    )
+    jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
+    diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
+
+    @field_validator("effects", "overlay_effects", check_fields=False)
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # Without an effect the picture would be the raw one: what a privacy filter must never send.
+        if not value:
+            raise ValueError("A list of effects is empty, but effects and overlay_effects must name at least one.")
+        return value
+
+
+class NodeSettings(PictureSettings):
+    """The node `bodyseg`."""
+
+    enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
+    frame_policy: Literal["newest", "all"] = start_only(
+        "newest",
+        "newest: process the newest frame and drop older ones that wait; all: process every frame, for bags and tests.",
+    )
+    confidence_encoding: Literal["mono8", "32FC1"] = live(
+        "mono8", "How `~/confidence` is sent: mono8, 0 to 255, or 32FC1, 0 to 1."
+    )
+    overlay_effects: tuple[str, ...] = live(
+        ("overlay", "skeleton"), "Effects that make `~/overlay`, one after the other."
+    )
+    pose_details: bool = live(
+        True,
+        "Fill region, mask area and visible parts of `~/poses` from masks and parts; false computes the poses alone.",
+    )
+
+
+class CompositorSettings(PictureSettings):
+    """The node `compositor`."""
+
+    waiting_frames: int = start_only(
+        30, "Most images, and most masks, kept until the other with the same stamp comes.", ge=1, le=1000
+    )
+
+
+class CameraSettings(Settings):
+    """The node `camera`."""
+
+    source: str = start_only("", "A photo, a folder of photos, a video, or a webcam such as webcam:0.")
+    rate: float = start_only(0.0, "Frames per second; 0 takes the video's or webcam's own, or 10 for photos.", ge=0.0, le=1000.0)
+    loop: bool = start_only(True, "Begin again at the end; false ends the node.")
+    frame_id: str = start_only("camera", "Frame of the header.")
+    encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "How `image` is sent.")
+    width: int = start_only(0, "Width of the frames, px; 0 keeps the source's.", ge=0, le=10000)
+    height: int = start_only(0, "Height of the frames, px; 0 keeps the source's.", ge=0, le=10000)
