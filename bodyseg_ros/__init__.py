@@ -12,7 +12,7 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 
 from .body import KEYPOINT_NAMES, NO_PART, PART_COLORS, PART_NAMES, POSE_TREE, SKELETON  # noqa: E402
 from .errors import BodysegError  # noqa: E402
-#PENDING from .pipeline import Pipeline, load  # noqa: E402
+from .pipeline import Pipeline, load  # noqa: E402
 from .types import Frame, Poses, Result, Wanted  # noqa: E402
 
 __all__ = [

@@ -47,25 +47,17 @@ Name = Annotated[str, _matching(_PLAIN, "letters, digits, '.', '_' and '-', and 
 FolderName = Annotated[str, _matching(rf"{_PLAIN}(/{_PLAIN})*", "a folder's name, without '..' and not absolute")]
 FileName = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_{][A-Za-z0-9._{}-]*", "a file name, {stride} standing for the stride, and no folder"),
-    AfterValidator(lambda text: _only_placeholder(text, "{stride}")),
+    _matching(r"(?!\.)([A-Za-z0-9._-]|\{stride\})+", "a file name, {stride} standing for the stride, and no folder"),
 ]
 Source = Annotated[
     str,
-    _matching(r"|https?://[^\s?#]+/", "the address of a folder: https://…/, or ''"),
-    AfterValidator(lambda text: _only_placeholder(text, "{quant}")),
+    _matching(r"|https?://([^\s?#{}]|\{quant\})+/", "'' or a folder's address: https://…/, {quant} the precision"),
 ]
 Identifier = Annotated[str, _matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_'")]
 TensorName = Annotated[str, _matching(r"[\w][\w./:-]*", "a tensor's name")]
 Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Colour = tuple[Number, Number, Number]
-
-
-def _only_placeholder(text: str, placeholder: str) -> str:
-    if set("{}") & set(text.replace(placeholder, "")):
-        raise ValueError(f"it may hold no placeholder but {placeholder}")
-    return text
 
 
 class _Facts(BaseModel):

@@ -7,9 +7,7 @@ file. A partial one is continued where the server still has the same file (Range
 from __future__ import annotations
 
 import fcntl
-import http.client
 import logging
-import os
 import re
 import time
 import urllib.error
@@ -18,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.message import Message
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -33,9 +31,10 @@ _WORTH_RETRYING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 
 
 class Progress(Protocol):
-    """Told how far a file has come: bytes here, bytes in all or None if the server does not say."""
+    """Told how far a file has come."""
 
-    def __call__(self, name: str, done: int, total: int | None) -> None: ...
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """File name, bytes here, bytes in all or None if the server does not say."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,6 @@ class Limits:
     attempts: int = 4
     pause_s: float = 1.0
     max_bytes: int = 2**30
-
-
-def _silent(name: str, done: int, total: int | None) -> None:
-    """No progress is shown."""
 
 
 def download_model(
@@ -72,7 +67,7 @@ def download_model(
         raise SettingsError(
             f"A model's address must be of the form https://server/folder/model.json, but it is {address!r}."
         )
-    fetch = _Fetch(folder, known, progress or _silent, limits or Limits())
+    fetch = _Fetch(folder, known, progress, limits or Limits())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
@@ -115,11 +110,17 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http and https only, and never from https to http."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         scheme = urllib.parse.urlsplit(newurl).scheme
         if scheme != "https" and (scheme != "http" or req.type == "https"):
-            raise ModelFileError(f"The address {req.full_url} leads on to {newurl!r}, which is not secure; not followed.")
+            raise ModelFileError(f"The address {req.full_url} leads on to {newurl!r}, which is not secure.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -130,7 +131,7 @@ class _CutError(Exception):
 class _Fetch:
     """Brings single files into one folder; together they may not be larger than limits.max_bytes."""
 
-    def __init__(self, folder: Path, known: Mapping[str, str], progress: Progress, limits: Limits) -> None:
+    def __init__(self, folder: Path, known: Mapping[str, str], progress: Progress | None, limits: Limits) -> None:
         self._folder, self._known, self._progress, self._limits = folder, known, progress, limits
         self._budget = limits.max_bytes
         self._open = urllib.request.build_opener(_SafeRedirects).open
@@ -163,7 +164,7 @@ class _Fetch:
                     break
             except urllib.error.URLError as err:
                 reason = str(err.reason)
-            except (TimeoutError, ConnectionError, http.client.HTTPException, _CutError) as err:
+            except (TimeoutError, ConnectionError, HTTPException, _CutError) as err:
                 reason = str(err) or type(err).__name__
         raise ModelNotFoundError(
             f"The model file {target.name!r} is not here and could not be downloaded from {address} ({reason}): "
@@ -174,7 +175,7 @@ class _Fetch:
     def _transfer(self, address: str, name: str, part: Path) -> None:
         """One attempt: fill `part`, going on where it ends if the server's file is still the same."""
         tag = part.with_name(f"{part.name}.tag")
-        request = urllib.request.Request(address, headers={"User-Agent": "bodyseg_ros"})  # noqa: S310
+        request = urllib.request.Request(address, headers={"User-Agent": "bodyseg_ros"})
         here = part.stat().st_size if part.is_file() and tag.is_file() else 0
         if here:
             request.add_header("Range", f"bytes={here}-")
@@ -195,7 +196,8 @@ class _Fetch:
                     here += len(chunk)
                     self._check_size(name, address, here)
                     file.write(chunk)
-                    self._progress(name, here, total)
+                    if self._progress:
+                        self._progress(name, here, total)
         if total is not None and here < total:
             raise _CutError(f"it ended after {here} of {total} bytes")
 
@@ -214,14 +216,14 @@ class _Fetch:
         if wanted and digest != wanted:
             part.unlink()
             raise ModelFileError(
-                f"The model file {target.name!r} from {address} has the sha256 {digest}, but it must be {wanted}; it was "
-                "thrown away. Try again; if it stays so, the published file is not the one this package knows."
+                f"The model file {target.name!r} from {address} has the sha256 {digest}, but it must be {wanted}; "
+                "it was thrown away. Try again; if it stays so, the published file is not the one this package knows."
             )
         record_sha256(target, digest)
-        os.replace(part, target)
+        part.replace(target)
 
 
-def _keep_tag(tag: Path, headers: Message) -> None:
+def _keep_tag(tag: Path, headers: HTTPMessage) -> None:
     """Write down what tells this version of the server's file from another; without it nothing can be continued."""
     version = headers["ETag"] or ""
     if not version or version.startswith("W/"):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import TransferSpeedColumn
-from rich.table import Table
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.progress import TransferSpeedColumn as Speed
+from rich.table import Column, Table
 
-from ..catalog import Card, Located, cache_folder, card_names, check_files, find_model, load_card, locate
+from ..catalog import Card, FileCheck, Located, card_names, check_files, find_model, load_card, locate
 from ..errors import ModelError
 from ..settings import ModelSettings, build
 
@@ -20,16 +22,13 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True,
     help="The networks that can be used: what they are, where their files lie, download and check.\n\n"
-    "A model is found in the folders of $BODYSEG_MODEL_PATH, in the package, or in the cache; else it is downloaded.\n\n"
+    "A model is found in the folders of $BODYSEG_MODEL_PATH, in the package or in the cache; "
+    "else it is downloaded.\n\n"
     "Example: bodyseg models download bodypix-mobilenet-050",
 )
 
+_DEFAULTS = ModelSettings()
 _Name = Annotated[str, typer.Argument(help="Name of a model, as `bodyseg models list` shows it.")]
-
-
-def _console() -> Console:
-    """Made when used: standard output may be another one by then."""
-    return Console()
 
 
 def _variants(card: Card) -> Iterator[tuple[int, int]]:
@@ -43,8 +42,13 @@ def _here(card: Card) -> list[tuple[int, int, Located]]:
     return [(stride, quant, located) for stride, quant, located in found if located]
 
 
-def _numbers(values: tuple[int, ...]) -> str:
-    return " ".join(str(value) for value in values)
+def _shown(value: object) -> str:
+    """A card's field as text for a table's cell."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_shown(inner)}" for key, inner in value.items())
+    if isinstance(value, tuple):
+        return " ".join(_shown(inner) for inner in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @app.command("list")
@@ -56,7 +60,7 @@ def list_models() -> None:
 
     Example: bodyseg models list
     """
-    console = _console()
+    console = Console()
     table = Table("Name", "Network", "Strides", "Bytes", "Licence", "Where")
     broken = []
     for name in card_names():
@@ -67,14 +71,9 @@ def list_models() -> None:
             broken.append(str(err))
             continue
         where = ", ".join(places) or "–"
-        table.add_row(
-            name, card.network, _numbers(card.output_strides), _numbers(card.quant_bytes), card.licence, where
-        )
+        table.add_row(name, card.network, _shown(card.output_strides), _shown(card.quant_bytes), card.licence, where)
     console.print(table)
-    for sentence in broken:
-        console.print(sentence, style="red", markup=False)
-    if broken:
-        raise typer.Exit(1)
+    _complain(console, broken)
 
 
 @app.command()
@@ -84,24 +83,13 @@ def info(name: _Name) -> None:
     Example: bodyseg models info bodypix-mobilenet-075
     """
     card = load_card(name)
-    console = _console()
+    console = Console()
     facts = Table(show_header=False, box=None)
-    for label, value in (
-        ("Name", card.name),
-        ("Title", card.title),
-        ("Network", card.network),
-        ("Format", card.format),
-        ("Licence", card.licence),
-        ("Paper", card.paper or "–"),
-        ("Note", card.note or "–"),
-        ("Tensor", f"image × {list(card.preprocessing.scale)} + {list(card.preprocessing.offset)}"),
-        ("Input", card.input),
-        *((f"Head {head}", tensor) for head, tensor in card.outputs.items()),
-        ("Cache", str(cache_folder() / card.name)),
-    ):
-        facts.add_row(label, value)
+    for field, value in card.model_dump().items():
+        if value:
+            facts.add_row(field, _shown(value))
     console.print(facts)
-    table = Table("Stride", "Bytes", "Where", "File or address")
+    table = Table("Stride", "Bytes", "Where", Column("File or address", overflow="fold"))
     for stride, quant in _variants(card):
         located = locate(card, stride, quant)
         address = f"{card.folder_address(quant)}{card.file_name(stride)}" if card.source else "no public address"
@@ -114,11 +102,11 @@ def info(name: _Name) -> None:
 def download(
     name: _Name,
     output_stride: Annotated[
-        int, typer.Option(help="Network px per output cell.")
-    ] = ModelSettings.model_fields["output_stride"].default,
+        int, typer.Option(help="Network px per output cell: 8, 16 or 32; smaller is finer and slower.")
+    ] = _DEFAULTS.output_stride,
     quant_bytes: Annotated[
-        int, typer.Option(help="Bytes per stored weight.")
-    ] = ModelSettings.model_fields["quant_bytes"].default,
+        int, typer.Option(help="Bytes per stored weight: 4 is exact, 2 and 1 download less.")
+    ] = _DEFAULTS.quant_bytes,
     everything: Annotated[bool, typer.Option("--all", help="Every stride and precision of the model.")] = False,
 ) -> None:
     """Bring a model's files into the cache, so that later runs need no network.
@@ -132,15 +120,15 @@ def download(
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
         with _Bar() as bar:
             _, source = find_model(settings, bar)
-        _console().print(f"stride {stride}, {quant} bytes: {source.path}", soft_wrap=True, markup=False, highlight=False)
+        typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
 
 
 class _Bar:
     """A progress bar per file, on standard error; nothing is drawn where nothing is downloaded."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
+        self._progress = Progress(*columns, console=Console(stderr=True))
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Bar:
@@ -160,8 +148,8 @@ _STATES = {
     "published": "as published",
     "recorded": "as first downloaded",
     "unknown": "no checksum known",
-    "changed": "CHANGED",
-    "missing": "MISSING",
+    "changed": "not as published or first downloaded",
+    "missing": "missing",
 }
 
 
@@ -169,36 +157,42 @@ _STATES = {
 def verify(
     name: Annotated[str, typer.Argument(help="Name of a model; all that are here if left out.")] = "",
 ) -> None:
-    """Compare the files that are here with their published or recorded checksums; exit status 1 if one differs.
+    """Compare the files that are here with their published or recorded checksums; exit status 1 if one is wrong.
+
+    Files in the folders of $BODYSEG_MODEL_PATH are your own and may differ from the published ones.
 
     Example: bodyseg models verify bodypix-mobilenet-050
     """
-    console = _console()
-    table = Table("Model", "File", "State")
-    problems: dict[str, None] = {}
+    console = Console()
+    table = Table("Model", Column("File", overflow="fold"), "State")
+    problems = []
     for card_name in [name] if name else card_names():
         try:
             checks = _checks(load_card(card_name))
         except ModelError as err:
-            problems[str(err)] = None
+            problems.append(str(err))
             continue
         if name and not checks:
-            problems[f"The model {name!r} is not on this machine; `bodyseg models download {name}` brings it."] = None
-        for path, (state, problem) in checks.items():
-            table.add_row(card_name, path, _STATES[state])
-            if problem:
-                problems[problem] = None
+            problems.append(f"The model {name!r} is not on this machine; `bodyseg models download {name}` brings it.")
+        for check, own in checks.values():
+            table.add_row(card_name, str(check.path), _STATES[check.state])
+            if check.problem and not (own and check.state == "changed"):
+                problems.append(check.problem)
     console.print(table if table.row_count else "There are no model files here to verify.")
+    _complain(console, problems)
+
+
+def _checks(card: Card) -> dict[Path, tuple[FileCheck, bool]]:
+    """File → what it is, and whether it is the user's own; files that several variants share stand once."""
+    checks: dict[Path, tuple[FileCheck, bool]] = {}
+    for _, quant, located in _here(card):
+        for check in check_files(located.index, card.known_sha256(quant)):
+            checks.setdefault(check.path, (check, located.place == "found"))
+    return checks
+
+
+def _complain(console: Console, problems: list[str]) -> None:
     for sentence in problems:
         console.print(sentence, style="red", markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-
-
-def _checks(card: Card) -> dict[str, tuple[str, str]]:
-    """File → (state, problem), of all variants here; a file that several of them share stands once."""
-    return {
-        str(check.path): (check.state, check.problem)
-        for _, quant, located in _here(card)
-        for check in check_files(located.index, card.known_sha256(quant))
-    }

@@ -17,8 +17,8 @@ from ..settings import flatten, parse_value, read_params_file
 __all__ = ["Names", "RosArguments", "parse_ros_arguments"]
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
-_NAME = re.compile(rf"(~|/|~/|/?{_WORD})?(?:(?<=[A-Za-z0-9_~])/{_WORD}|(?<=/){_WORD})*")
-_RULE = re.compile(rf"(?:(?P<node>{_WORD}):)?(?:rostopic://|rosservice://)?(?P<match>[^:=]+):=(?P<to>.+)")
+_NAME = re.compile(rf"/|~|(?:/|~/)?{_WORD}(?:/{_WORD})*")
+_RULE = re.compile(rf"(?:(?P<node>{_WORD}):(?!//|=))?(?:rostopic://|rosservice://)?(?P<match>[^:=]+):=(?P<to>.*)")
 _FLAGS = {"--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs", "--disable-stdout-logs",
           "--enable-external-lib-logs", "--disable-external-lib-logs"}  # fmt: skip
 _IGNORED = {"-e", "--enclave", "--log-config-file", "--log-file-name"}
@@ -67,7 +67,7 @@ class Names:
 
 
 def _check(name: str) -> None:
-    if not name or not _NAME.fullmatch(name) or (len(name) > 1 and name.endswith("/")):
+    if not _NAME.fullmatch(name):
         raise GraphError(
             f"{name!r} is no ROS name: words of letters, digits and _ (no digit in front), joined by single "
             "slashes, such as 'image', '~/mask' or '/robot1/image'."

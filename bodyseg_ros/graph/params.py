@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ..errors import SettingsError
-from ..settings import Parameter, Settings, start_only, unknown_parameter
+from ..settings import Parameter, Settings, build, start_only, unknown_parameter
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -30,7 +30,8 @@ class Parameters:
 
     def __init__(self, overrides: Mapping[str, Any]) -> None:
         self.values: dict[str, Any] = {}
-        self.graph = GraphSettings(**{k: v for k, v in overrides.items() if k in GraphSettings.model_fields})
+        own = {name: value for name, value in overrides.items() if name in GraphSettings.model_fields}
+        self.graph = build(GraphSettings, own)
         self.qos_overrides = {k: v for k, v in overrides.items() if k.startswith("qos_overrides.")}
         self.overrides = {k: v for k, v in overrides.items() if not _is_graph_owned(k)}
         self._declared: dict[str, Parameter] = {}
@@ -86,12 +87,13 @@ def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
+    number: Any = item
     low, high = parameter.minimum, parameter.maximum
     if (
         type(item) is not _TYPES[kind]
         or (parameter.choices and item not in parameter.choices)
-        or (low is not None and not item >= low)
-        or (high is not None and not item <= high)
+        or (low is not None and not number >= low)
+        or (high is not None and not number <= high)
     ):
         _refuse(parameter, value)
     return item

@@ -191,9 +191,7 @@ def _photos_of(folder: Path) -> list[Path]:
         raise MediaError(f"The folder {str(folder)!r} cannot be read: {err.strerror}.") from err
     found = sorted((path for path in inside if not path.name.startswith(".")), key=_natural)
     if not found:
-        raise MediaError(
-            f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}."
-        )
+        raise MediaError(f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}.")
     return found
 
 

@@ -72,7 +72,7 @@ class VideoSource:
             raise
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps: Fraction | None = Fraction(rate) if rate else Fraction(30)
+        self.fps: Fraction | None = _exact(Fraction(rate)) if rate else Fraction(30)
         seconds = self._stated_seconds()
         self.length: int | None = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
@@ -149,6 +149,12 @@ class VideoSource:
                 yield None
 
 
+def _exact(rate: Fraction) -> Fraction:
+    """30000/1001 and its kin where a container that counts in nanoseconds missed them by a rounding."""
+    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    return ntsc if abs(ntsc / rate - 1) < Fraction(2, 10**7) else rate
+
+
 def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB, turned as the file's display matrix says."""
     image = picture.to_ndarray(format="rgb24")
@@ -161,8 +167,8 @@ class VideoSink:
 
     Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
     width or height is made even by repeating the last column or row. Colours: BT.709 from 720 rows on, else
-    BT.601, limited range, stated in the file. The file is playable at any time, whatever ends the process:
-    fragments of a second, joined to a plain file at the end. Without a picture, no file is made.
+    BT.601, limited range, stated in the file. The file is playable at any time, whatever ends the process: it
+    is written in pieces of a second, which at the end are joined to a plain file. Without a picture, no file is made.
     Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
     """
 
@@ -213,9 +219,11 @@ class VideoSink:
 
     def _open(self, height: int, width: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fragments = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
-        options = {} if self._path.suffix.lower() == ".mkv" else fragments
-        self._container = av.open(f"file:{self._path}", "w", options=options)
+        # What was encoded reaches the disk each second.
+        pieces = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+        if self._path.suffix.lower() == ".mkv":
+            pieces = {"cluster_time_limit": "1000"}
+        self._container = av.open(f"file:{self._path}", "w", options=pieces | {"flush_packets": "1"})
         codec = next(name for name in _ENCODERS if name in av.codecs_available)
         stream = self._container.add_stream(codec, rate=self._fps, options=_ENCODERS[codec])
         assert isinstance(stream, VideoStream)

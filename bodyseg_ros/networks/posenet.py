@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from ..catalog import Card
 from ..decode import decode_poses, decode_single_pose, sigmoid
@@ -32,7 +32,7 @@ _SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 class PoseNetSettings(Settings):
     """Every option of the reference."""
 
-    input_resolution: Annotated[int, Field(ge=33, le=2049)] | str = live(
+    input_resolution: int | str = live(
         257, "Side of the network's input, px, or WIDTHxHEIGHT; brought down to the stride's grid. Larger is finer."
     )
     max_poses: int = live(

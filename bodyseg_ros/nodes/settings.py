@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -46,6 +46,7 @@ class NodeSettings(PictureSettings):
     overlay_effects: tuple[str, ...] = live(
         ("overlay", "skeleton"), "Effects that make `~/overlay`, one after the other."
     )
+    visible_score: float = live(0.3, "A keypoint of at least this score is called visible.", ge=0.0, le=1.0)
     pose_details: bool = live(
         True,
         "Fill region, mask area and visible parts of `~/poses` from masks and parts; false computes the poses alone.",
@@ -63,10 +64,12 @@ class CompositorSettings(PictureSettings):
 class CameraSettings(Settings):
     """The node `camera`."""
 
-    source: str = start_only("", "A photo, a folder of photos, a video, or a webcam such as webcam:0.")
-    rate: float = start_only(0.0, "Frames per second; 0 takes the video's or webcam's own, or 10 for photos.", ge=0.0, le=1000.0)
+    source: str = start_only(
+        "", "A photo, a folder of photos, a video, a webcam's number (0) or device, or a stream's address."
+    )
+    rate: float = start_only(
+        0.0, "Frames per second; 0 takes the video's or camera's own, and 10 for photos.", ge=0.0, le=1000.0
+    )
     loop: bool = start_only(True, "Begin again at the end; false ends the node.")
     frame_id: str = start_only("camera", "Frame of the header.")
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "How `image` is sent.")
-    width: int = start_only(0, "Width of the frames, px; 0 keeps the source's.", ge=0, le=10000)
-    height: int = start_only(0, "Height of the frames, px; 0 keeps the source's.", ge=0, le=10000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bodyseg_ros.body import POSE_TREE
 from bodyseg_ros.training.network import BODYPIX_HEADS
 
 Array = npt.NDArray[np.float32]
@@ -17,17 +18,13 @@ LABEL_CHANNELS: int = _ends[-1]
 SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
 """Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
 
-EDGES = (
-    (0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11),
-    (11, 13), (13, 15), (0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16),
-)  # fmt: skip
-PARENTS = [parent for parent, _ in EDGES]
-CHILDREN = [child for _, child in EDGES]
+PARENTS = [parent for parent, _ in POSE_TREE]
+CHILDREN = [child for _, child in POSE_TREE]
 
 MIRRORED_KEYPOINTS = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 MIRRORED_PARTS = [1, 0, 4, 5, 2, 3, 8, 9, 6, 7, 11, 10, 12, 13, 16, 17, 14, 15, 20, 21, 18, 19, 23, 22]
 MIRRORED_EDGES = [
-    EDGES.index((MIRRORED_KEYPOINTS[parent], MIRRORED_KEYPOINTS[child])) for parent, child in EDGES
+    POSE_TREE.index((MIRRORED_KEYPOINTS[parent], MIRRORED_KEYPOINTS[child])) for parent, child in POSE_TREE
 ]
 
 

@@ -6,18 +6,16 @@ slim ``resnet_v1_50`` that BodyPix 2 was trained with; the heads are those of Pe
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from bodyseg_ros.errors import ModelFileError, SettingsError
+from bodyseg_ros.formats.tfjs import read_weights
 
 Backbone = Literal["mobilenet", "resnet50"]
-Array = npt.NDArray[np.float32]
 
 BODYPIX_HEADS = {
     "segments": 1,
@@ -159,31 +157,9 @@ def _head_initializer(head: str) -> str:
     return "zeros" if head == "part_offsets" else "glorot_uniform"
 
 
-def read_published(model_json: Path) -> dict[str, Array]:
-    """Read every weight of a tfjs GraphModel as float32, de-quantised, by name."""
-    try:
-        manifest = json.loads(model_json.read_text())["weightsManifest"]
-        weights: dict[str, Array] = {}
-        for group in manifest:
-            data = b"".join((model_json.parent / path).read_bytes() for path in group["paths"])
-            at = 0
-            for entry in group["weights"]:
-                quantization = entry.get("quantization")
-                dtype = np.dtype(quantization["dtype"] if quantization else entry["dtype"])
-                count = int(np.prod(entry["shape"], dtype=np.int64))
-                values = np.frombuffer(data, dtype, count, at).astype(np.float32)
-                at += count * dtype.itemsize
-                if quantization and "scale" in quantization:
-                    values = values * np.float32(quantization["scale"]) + np.float32(quantization["min"])
-                weights[entry["name"]] = values.reshape(entry["shape"])
-    except (OSError, KeyError, TypeError, ValueError) as err:
-        raise ModelFileError(f"{str(model_json)!r} is no readable tfjs GraphModel: {err}") from err
-    return weights
-
-
 def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
     """Build the folded network that a published MobileNetV1 tfjs file holds, with its weights."""
-    weights = read_published(model_json)
+    weights = read_weights(model_json)
     by_layer = {_layer_of(name): value for name, value in weights.items() if name.startswith("MobilenetV1/")}
     if ("Conv2d_0", "weights") not in by_layer:
         raise ModelFileError(f"{str(model_json)!r} holds no MobilenetV1/Conv2d_0/weights: not a MobileNetV1 of BodyPix")

@@ -300,16 +300,20 @@ class RunLog:
 
 
 def _tensorboard(folder: Path) -> Callable[[int, dict[str, float]], None]:
+    """Open an event file: TFRecords of Event messages, which need TensorBoard to be read, not to be written."""
     if keras.backend.backend() != "tensorflow":
         return lambda step, values: None
     import tensorflow as tf
+    from tensorflow.core.framework.summary_pb2 import Summary
+    from tensorflow.core.util.event_pb2 import Event
 
-    writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+    started = time.time()
+    writer = tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{started:.0f}"))
+    writer.write(Event(wall_time=started, file_version="brain.Event:2").SerializeToString())
 
     def write(step: int, values: dict[str, float]) -> None:
-        with writer.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+        summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
+        writer.write(Event(wall_time=time.time(), step=step, summary=summary).SerializeToString())
         writer.flush()
 
     return write

@@ -1,0 +1,51 @@
+"""From a path to what kind of model lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ModelFileError, ModelNotFoundError
+from .base import ModelSource
+
+__all__ = ["detect"]
+
+_BY_SUFFIX = {".json": "tfjs", ".pb": "frozen", ".tflite": "tflite", ".onnx": "onnx"}
+
+
+def detect(path: Path, output_stride: int) -> ModelSource:
+    """The model at `path`, a file or a folder that holds one.
+
+    In a folder are looked for, in this order: model-stride{output_stride}.json, model.json,
+    tensorflowjs_model.pb (with its weights_manifest.json), saved_model.pb, or the only .pb, .tflite or .onnx there is.
+    Raises ModelNotFoundError if there is nothing, ModelFileError if it is no model this package knows.
+    """
+    if not path.exists():
+        raise ModelNotFoundError(f"There is no model at {str(path)!r}; give a model's file or its folder.")
+    found = _in_folder(path, output_stride) if path.is_dir() else path
+    if found.name == "saved_model.pb":
+        return ModelSource(found.parent, "saved_model", output_stride=output_stride)
+    if found.name in ("tensorflowjs_model.pb", "weights_manifest.json"):
+        return ModelSource(found.with_name("tensorflowjs_model.pb"), "tfjs-v1", output_stride=output_stride)
+    kind = _BY_SUFFIX.get(found.suffix.lower())
+    if kind is None:
+        raise ModelFileError(
+            f"The file {str(found)!r} is no model this package reads; those are named model.json, "
+            f"tensorflowjs_model.pb, saved_model.pb, or end in {', '.join(_BY_SUFFIX)}."
+        )
+    return ModelSource(found, kind, output_stride=output_stride)
+
+
+def _in_folder(folder: Path, output_stride: int) -> Path:
+    """The file that stands for the model in a folder."""
+    names = (f"model-stride{output_stride}.json", "model.json", "tensorflowjs_model.pb", "saved_model.pb")
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    others = sorted(entry for entry in folder.iterdir() if entry.suffix in _BY_SUFFIX)
+    if len(others) == 1 and others[0].suffix != ".json":
+        return others[0]
+    have = ", ".join(entry.name for entry in others) or "none"
+    raise ModelNotFoundError(
+        f"The folder {str(folder)!r} holds no model for output stride {output_stride}: none of {', '.join(names)}. "
+        f"Model files there: {have}."
+    )

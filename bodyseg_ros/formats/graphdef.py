@@ -1,0 +1,135 @@
+"""Frozen graphs: read, and checked before TensorFlow sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from .base import MAX_MODEL_BYTES, read_file
+from .runtime import load_tensorflow
+
+__all__ = ["ALLOWED_OPS", "GraphFile", "check_constants", "check_graph", "node_of", "parse_graph", "read_frozen"]
+
+#: What a network may be made of. Nothing here touches a file, the network, Python or another process.
+ALLOWED_OPS: Final = frozenset(
+    """
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchToSpaceND BiasAdd BiasAddV1 BroadcastTo Cast Ceil
+    ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative Div DivNoNan Elu
+    Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
+    FusedDepthwiseConv2dNative Gather GatherV2 Greater GreaterEqual Identity IdentityN LeakyRelu Less LessEqual Log
+    LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NoOp
+    NotEqual OnesLike Pack Pad PadV2 Placeholder Pow Prelu Prod Range Rank RealDiv Reciprocal Relu Relu6 Reshape
+    ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Selu Shape ShapeN Sigmoid Size Slice
+    Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
+    StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike _FusedConv2D
+    """.split()
+)
+
+#: TensorFlow's own limit.
+_MAX_RANK: Final = 254
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph as its file gives it: GraphDef, and the signature's input and outputs by name, where it has one."""
+
+    path: Path
+    graph: Any
+    input: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_frozen(path: Path) -> GraphFile:
+    """A frozen graph (.pb). Raises ModelFileError."""
+    return GraphFile(path, parse_graph(path))
+
+
+def parse_graph(path: Path) -> Any:
+    """The GraphDef in a file. Raises ModelFileError if it is none."""
+    data = read_file(path)
+    graph = load_tensorflow().compat.v1.GraphDef()
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph.ParseFromString(data)
+    except DecodeError as err:
+        raise ModelFileError(f"The model file {str(path)!r} is no TensorFlow graph, or is cut short: {err}.") from err
+    return graph
+
+
+def node_of(reference: str) -> str:
+    """The node that an input such as '^name' or 'name:1' speaks of."""
+    return reference.removeprefix("^").partition(":")[0]
+
+
+def check_graph(graph: Any, path: Path) -> None:
+    """Raise ModelFileError unless a GraphDef is a plain network.
+
+    That is: known ops only, names once, every input there, no cycle, and constants of a bearable size.
+    """
+    if not graph.node:
+        raise ModelFileError(f"The model file {str(path)!r} holds no network: its graph is empty.")
+    inputs: dict[str, list[str]] = {}
+    for node in graph.node:
+        if node.op not in ALLOWED_OPS:
+            raise ModelFileError(
+                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not among the ops a network "
+                "may use here; the file is not run."
+            )
+        if node.name in inputs:
+            raise ModelFileError(f"The graph of {str(path)!r} holds the node {node.name!r} twice.")
+        inputs[node.name] = [node_of(reference) for reference in node.input]
+    for name, sources in inputs.items():
+        for source in sources:
+            if source not in inputs:
+                raise ModelFileError(f"The node {name!r} of {str(path)!r} takes its input from {source!r}, which is missing.")
+    _check_acyclic(inputs, path)
+    check_constants(graph.node, path)
+
+
+def _check_acyclic(inputs: Mapping[str, list[str]], path: Path) -> None:
+    waiting = {name: len(sources) for name, sources in inputs.items()}
+    users: dict[str, list[str]] = {name: [] for name in inputs}
+    for name, sources in inputs.items():
+        for source in sources:
+            users[source].append(name)
+    ready = [name for name, count in waiting.items() if not count]
+    while ready:
+        name = ready.pop()
+        del waiting[name]
+        for user in users[name]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                ready.append(user)
+    if waiting:
+        raise ModelFileError(f"The graph of {str(path)!r} goes in a circle at the node {next(iter(waiting))!r}.")
+
+
+def check_constants(nodes: Iterable[Any], path: Path) -> None:
+    """Raise ModelFileError if a tensor in the nodes is of no plain type, or all together are too large.
+
+    A few bytes can declare a tensor of terabytes, filled with one value.
+    """
+    tf = load_tensorflow()
+    from tensorflow.core.framework import types_pb2 as types
+
+    plain = set(types.DataType.values()) - {types.DT_RESOURCE, types.DT_VARIANT, types.DT_INVALID}
+    total = 0
+    for node in nodes:
+        for attr in node.attr.values():
+            for tensor in [attr.tensor] if attr.HasField("tensor") else attr.list.tensor:
+                sizes = [dim.size for dim in tensor.tensor_shape.dim]
+                if tensor.dtype not in plain or tensor.tensor_shape.unknown_rank or len(sizes) > _MAX_RANK or min(sizes, default=0) < 0:
+                    raise ModelFileError(
+                        f"The node {node.name!r} of {str(path)!r} holds a tensor that has no plain type and shape."
+                    )
+                total += math.prod(sizes) * int(tf.as_dtype(tensor.dtype).size)
+                if total > MAX_MODEL_BYTES:
+                    raise ModelFileError(
+                        f"The node {node.name!r} of {str(path)!r} holds a tensor of {'×'.join(map(str, sizes))}: with it "
+                        f"the weights take more than the {MAX_MODEL_BYTES:,} bytes that are read."
+                    )

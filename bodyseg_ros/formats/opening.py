@@ -1,0 +1,136 @@
+"""A model's files to one TensorFlow function from a picture to named tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from .base import ModelSource
+from .graphdef import GraphFile, check_graph, node_of, read_frozen
+from .rewrite import expand
+from .runtime import first_line, load_tensorflow
+from .saved_model import read_saved_model
+from .tfjs import read_graph_model, read_graph_model_v1
+
+__all__ = ["READERS", "OpenedModel", "open_model"]
+
+READERS: Final[Mapping[str, Callable[[Path], GraphFile]]] = {
+    "tfjs": read_graph_model,
+    "tfjs-v1": read_graph_model_v1,
+    "frozen": read_frozen,
+    "saved_model": read_saved_model,
+}
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A network that TensorFlow can run.
+
+    function: takes one tensor, gives a dict of tensors by the names in `outputs`; traced once, for any height and
+    width that the file leaves open. input, dtype, shape: the picture's tensor name, NumPy dtype name and
+    shape, None where any length will do. outputs: name → shape, () if unknown.
+    """
+
+    function: Callable[[Any], Mapping[str, Any]]
+    input: str
+    dtype: str
+    shape: Shape
+    outputs: Mapping[str, Shape]
+
+
+def open_model(source: ModelSource, *, compile_with_xla: bool = False) -> OpenedModel:
+    """Read, check and build a model of format tfjs, tfjs-v1, frozen or saved_model, cut down to the outputs asked for.
+
+    Raises ModelFileError that names the file and the node, tensor or op; MissingDependencyError without TensorFlow.
+    """
+    reader = READERS.get(source.format)
+    if reader is None:
+        raise ModelFileError(
+            f"The model {str(source.path)!r} is of format {source.format!r}; TensorFlow runs {', '.join(READERS)}."
+        )
+    file = reader(source.path)
+    check_graph(file.graph, source.path)
+    nodes = {node.name: node for node in file.graph.node}
+    picture = _picture(nodes, source.input or file.input, source.path)
+    outputs = _outputs(nodes, source.outputs, file.outputs, source.path)
+    graph = expand(_cut(file.graph, nodes, outputs, picture, source.path), source.path)
+    return _built(graph, nodes[picture], outputs, source.path, compile_with_xla)
+
+
+def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
+    """The node that the picture goes into."""
+    holders = [name for name, node in nodes.items() if node.op == "Placeholder"]
+    name = node_of(wanted) if wanted else holders[0] if len(holders) == 1 else ""
+    if name not in holders:
+        what = f"no input {wanted!r}" if wanted else "not one input but several or none"
+        raise ModelFileError(f"The model {str(path)!r} has {what}; its inputs are {', '.join(holders) or 'none'}.")
+    return name
+
+
+def _outputs(
+    nodes: Mapping[str, Any], wanted: Mapping[str, str], signature: Mapping[str, str], path: Path
+) -> dict[str, str]:
+    """Name → tensor 'node:index' of what is to be computed: what is asked for, or the signature's, or every end."""
+    used = {node_of(reference) for node in nodes.values() for reference in node.input}
+    silent = ("Assert", "Const", "NoOp", "Placeholder")
+    ends = {name: name for name, node in nodes.items() if name not in used and node.op not in silent}
+    chosen = {name: signature.get(tensor, tensor) for name, tensor in wanted.items()} or signature or ends
+    if not chosen:
+        raise ModelFileError(f"The model {str(path)!r} computes nothing: it has no outputs.")
+    for tensor in chosen.values():
+        if node_of(tensor) not in nodes:
+            have = ", ".join([*signature, *ends][:12])
+            raise ModelFileError(f"The model {str(path)!r} has no tensor {tensor!r}; its outputs are {have}.")
+    return {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in chosen.items()}
+
+
+def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], picture: str, path: Path) -> Any:
+    """The part of a GraphDef that the outputs need; the picture must be its only input."""
+    queue, needed = [node_of(tensor) for tensor in outputs.values()], set()
+    while queue:
+        name = queue.pop()
+        if name not in needed:
+            needed.add(name)
+            queue += [node_of(reference) for reference in nodes[name].input]
+    holders = sorted(name for name in needed if nodes[name].op == "Placeholder")
+    if holders != [picture]:
+        raise ModelFileError(
+            f"The outputs of {str(path)!r} must be computed from the picture {picture!r} alone, but they are computed "
+            f"from {', '.join(holders) or 'nothing'}."
+        )
+    part = type(graph)(versions=graph.versions)
+    part.node.extend(node for node in graph.node if node.name in needed)
+    return part
+
+
+def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, compile_with_xla: bool) -> OpenedModel:
+    tf = load_tensorflow()
+    names, tensors = list(outputs), list(outputs.values())
+
+    def network(tensor: Any) -> dict[str, Any]:
+        found = tf.graph_util.import_graph_def(graph, {f"{picture.name}:0": tensor}, tensors, name="")
+        return dict(zip(names, found, strict=True))
+
+    try:
+        spec = tf.TensorSpec(_picture_shape(tf, picture), picture.attr["dtype"].type)
+        function = tf.function(network, autograph=False, jit_compile=compile_with_xla or None)
+        traced = function.get_concrete_function(spec)
+    except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
+        raise ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.") from err
+    shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
+    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
+
+
+def _picture_shape(tf: Any, picture: Any) -> Any:
+    """The declared shape; one picture of any size where the file declares none (v1 files declare a scalar)."""
+    declared = tf.TensorShape(picture.attr["shape"].shape)
+    return declared if declared.rank else tf.TensorShape([1, None, None, None])
+
+
+def _shape(shape: Any) -> Shape:
+    return () if shape.rank is None else tuple(shape.as_list())

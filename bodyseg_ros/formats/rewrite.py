@@ -1,0 +1,145 @@
+"""Replace ops that run only on some devices by plain ones that run on all.
+
+tfjs files hold fused convolutions, which TensorFlow itself makes only for CPUs, and tfjs' own Prelu; a depthwise
+convolution with dilations runs only where oneDNN does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from .graphdef import node_of
+from .runtime import first_line, load_tensorflow
+
+__all__ = ["expand"]
+
+Builder = Callable[[Any, Any, Sequence[Any]], Any]  # tensorflow, node, inputs → output
+
+#: Default of TensorFlow's LeakyRelu and of its fused convolutions.
+_LEAKY_ALPHA: Final = 0.2
+
+
+def expand(graph: Any, path: Path) -> Any:
+    """A GraphDef without fused, dilated depthwise and tfjs-only nodes; device names and hints are dropped.
+
+    Names of all nodes stay; each replaced one ends the small graph that stands for it. Raises ModelFileError.
+    """
+    tf = load_tensorflow()
+    plain = tf.compat.v1.GraphDef(versions=graph.versions)
+    for node in graph.node:
+        builder = _builder(node)
+        if builder is None:
+            plain.node.append(node)
+            continue
+        try:
+            plain.node.extend(_expanded(tf, node, builder))
+        except (ValueError, TypeError, tf.errors.OpError) as err:
+            raise ModelFileError(
+                f"The node {node.name!r} ({node.op}) of {str(path)!r} cannot be built: {first_line(err)}."
+            ) from err
+    for node in plain.node:
+        node.device = ""
+        for hint in [name for name in node.attr if name.startswith("_")]:
+            del node.attr[hint]
+    return plain
+
+
+def _builder(node: Any) -> Builder | None:
+    if node.op in ("_FusedConv2D", "FusedDepthwiseConv2dNative"):
+        return _fused
+    if node.op == "DepthwiseConv2dNative" and _dilated(node):
+        return _depthwise
+    if node.op == "Prelu":
+        return lambda tf, _node, inputs: _prelu(tf, inputs[0], inputs[1])
+    return None
+
+
+def _expanded(tf: Any, node: Any, builder: Builder) -> list[Any]:
+    """Trace a node's substitute in a graph of its own and give its nodes names under the node's."""
+    inputs = [reference for reference in node.input if not reference.startswith("^")]
+    with tf.Graph().as_default() as scratch:
+        # A picture and a filter have four dimensions; the other inputs (biases, slopes) are left open.
+        holders = [
+            tf.compat.v1.placeholder(node.attr["T"].type, [None] * 4 if index < 2 and node.op != "Prelu" else None, f"in{index}")
+            for index in range(len(inputs))
+        ]
+        tf.identity(builder(tf, node, holders), "out")
+    names = {f"in{index}": reference for index, reference in enumerate(inputs)} | {"out": node.name}
+    built = [part for part in scratch.as_graph_def().node if part.op != "Placeholder"]
+    for part in built:
+        for index, reference in enumerate(part.input):
+            part.input[index] = names.get(reference) or f"{node.name}/expanded/{reference}"
+        part.name = names.get(part.name) or f"{node.name}/expanded/{part.name}"
+        part.input.extend(reference for reference in node.input if reference.startswith("^"))
+    return built
+
+
+def _fused(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
+    """Convolution, then the ops it is fused with: BiasAdd and an activation."""
+    builder = _conv if node.op == "_FusedConv2D" else _depthwise
+    result = builder(tf, node, inputs)
+    extra = list(inputs[2:])
+    for op in [name.decode("latin1") for name in node.attr["fused_ops"].list.s]:
+        if op in ("BiasAdd", "Prelu"):
+            if not extra:
+                raise ValueError(f"its input for the fused op {op!r} is missing")
+            argument = extra.pop(0)
+            result = _prelu(tf, result, argument) if op == "Prelu" else tf.nn.bias_add(result, argument, _format(node))
+        elif op == "LeakyRelu":
+            alpha = node.attr["leakyrelu_alpha"].f if "leakyrelu_alpha" in node.attr else _LEAKY_ALPHA
+            result = tf.nn.leaky_relu(result, alpha)
+        elif op in _activations(tf):
+            result = _activations(tf)[op](result)
+        else:
+            raise ValueError(f"the fused op {op!r} is unknown; known are BiasAdd, Prelu, LeakyRelu, {', '.join(_activations(tf))}")
+    return result
+
+
+def _activations(tf: Any) -> Mapping[str, Callable[[Any], Any]]:
+    return {
+        "Relu": tf.nn.relu,
+        "Relu6": tf.nn.relu6,
+        "Elu": tf.nn.elu,
+        "Sigmoid": tf.sigmoid,
+        "Tanh": tf.tanh,
+    }
+
+
+def _prelu(tf: Any, tensor: Any, slopes: Any) -> Any:
+    return tf.nn.relu(tensor) + slopes * tf.minimum(tensor, 0)
+
+
+def _conv(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
+    return tf.raw_ops.Conv2D(
+        input=inputs[0],
+        filter=inputs[1],
+        strides=_ints(node, "strides"),
+        padding=node.attr["padding"].s.decode("latin1"),
+        explicit_paddings=list(node.attr["explicit_paddings"].list.i),
+        data_format=_format(node),
+        dilations=_ints(node, "dilations"),
+    )
+
+
+def _depthwise(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
+    """Dilations by space-to-batch, as tf.nn.depthwise_conv2d does them (NHWC only)."""
+    padding, strides = node.attr["padding"].s.decode("latin1"), _ints(node, "strides")
+    if padding not in ("SAME", "VALID") or _format(node) != "NHWC":
+        raise ValueError(f"its padding {padding!r} and format {_format(node)!r} are not SAME or VALID and NHWC")
+    return tf.nn.depthwise_conv2d(inputs[0], inputs[1], strides, padding, dilations=_ints(node, "dilations")[1:3])
+
+
+def _dilated(node: Any) -> bool:
+    return any(rate != 1 for rate in _ints(node, "dilations"))
+
+
+def _ints(node: Any, name: str) -> list[int]:
+    """Strides or dilations of a node, four numbers; 1 where it has none."""
+    return list(node.attr[name].list.i) if name in node.attr and node.attr[name].list.i else [1, 1, 1, 1]
+
+
+def _format(node: Any) -> str:
+    return node.attr["data_format"].s.decode("latin1") if "data_format" in node.attr else "NHWC"

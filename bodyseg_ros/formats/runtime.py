@@ -1,0 +1,33 @@
+"""Bring TensorFlow in, only when a model that needs it is opened."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import MissingDependencyError
+
+__all__ = ["first_line", "load_tensorflow"]
+
+
+def load_tensorflow() -> Any:
+    """The tensorflow module, quiet unless TF_CPP_MIN_LOG_LEVEL says otherwise, taking GPU memory as it needs it.
+
+    Raises MissingDependencyError with the pip line that brings it.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The only switch that also holds for a GPU with a memory limit, which would else be taken whole at once.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    try:
+        import tensorflow
+    except ModuleNotFoundError as err:
+        raise MissingDependencyError(
+            f"This model is run by TensorFlow, and the package {err.name!r} is not installed. Install it with: "
+            "pip install 'bodyseg_ros[tensorflow]'"
+        ) from err
+    return tensorflow
+
+
+def first_line(err: BaseException) -> str:
+    """What TensorFlow says of an error, without its pages of graph."""
+    return next((line.strip() for line in str(err).splitlines() if line.strip()), type(err).__name__)

@@ -1,0 +1,108 @@
+"""SavedModel folders: looked through before they are loaded, then frozen.
+
+Loading runs what restores the variables, so that is checked as well as the network itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from .base import MAX_MODEL_BYTES, read_file
+from .graphdef import ALLOWED_OPS, GraphFile, check_constants, node_of
+from .runtime import first_line, load_tensorflow
+
+__all__ = ["read_saved_model"]
+
+#: What restores variables and calls functions, besides a network's own ops; nothing that writes.
+_PLUMBING: Final = frozenset(
+    """
+    AssignVariableOp PartitionedCall PlaceholderWithDefault ReadVariableOp RestoreV2 StatefulPartitionedCall VarHandleOp
+    VarIsInitializedOp
+    """.split()
+)
+_SIGNATURE: Final = "serving_default"
+#: What a SavedModel may be made of: no assets and no resources, which run code of their own when loaded.
+_KINDS: Final = frozenset({"user_object", "variable", "function", "bare_concrete_function", "constant", "captured_tensor"})
+
+
+def read_saved_model(path: Path) -> GraphFile:
+    """The `serving_default` signature of a SavedModel's folder as a frozen graph. Raises ModelFileError."""
+    tf = load_tensorflow()
+    meta = _meta_graph(path)
+    _check_files(path)
+    _check_meta_graph(meta, path)
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    failures = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError, AssertionError)
+    try:
+        serving = tf.saved_model.load(str(path)).signatures[_SIGNATURE]
+        frozen = convert_variables_to_constants_v2(serving)
+    except (*failures, tf.errors.OpError) as err:
+        raise ModelFileError(f"The SavedModel {str(path)!r} cannot be loaded: {first_line(err)}.") from err
+    # Both lists are in the order of the sorted names.
+    names = sorted(serving.structured_outputs)
+    outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
+    pictures = [tensor.name for tensor in frozen.inputs]
+    graph = frozen.graph.as_graph_def()
+    return GraphFile(path, graph, pictures[0] if len(pictures) == 1 else "", outputs)
+
+
+def _meta_graph(path: Path) -> Any:
+    """The part of saved_model.pb that serves."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    content = SavedModel()
+    try:
+        content.ParseFromString(read_file(path / "saved_model.pb"))
+    except DecodeError as err:
+        raise ModelFileError(f"The file saved_model.pb in {str(path)!r} is damaged: {err}.") from err
+    for meta in content.meta_graphs:
+        if "serve" in meta.meta_info_def.tags and _SIGNATURE in meta.signature_def:
+            return meta
+    raise ModelFileError(f"The SavedModel {str(path)!r} has no signature {_SIGNATURE!r} under the tag 'serve'.")
+
+
+def _check_files(path: Path) -> None:
+    """All files must lie in the folder and be of a bearable size together."""
+    folder, total = path.resolve(), 0
+    for file in path.rglob("*"):
+        if not file.resolve().is_relative_to(folder):
+            raise ModelFileError(f"The file {file.name!r} of {str(path)!r} leads out of the model's folder; it is not read.")
+        total += file.stat().st_size
+    if total > MAX_MODEL_BYTES:
+        raise ModelFileError(f"The SavedModel {str(path)!r} has {total:,} bytes; at most {MAX_MODEL_BYTES:,} are read.")
+
+
+def _check_meta_graph(meta: Any, path: Path) -> None:
+    """Raise ModelFileError if anything that loading or serving runs is not a plain network or its restoring."""
+    for item in meta.object_graph_def.nodes:
+        kind = item.WhichOneof("kind")
+        if kind not in _KINDS:
+            raise ModelFileError(f"The SavedModel {str(path)!r} holds an object of kind {kind!r}, which is not loaded.")
+    functions = {function.signature.name: function.node_def for function in meta.graph_def.library.function}
+    nodes = {node.name: node for node in meta.graph_def.node}
+    starts = [tensor.name for tensor in meta.signature_def[_SIGNATURE].outputs.values()]
+    starts += [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
+    starts += _initialisers(meta)
+    called = [name for item in meta.object_graph_def.nodes for name in item.function.concrete_functions]
+    called = [name for name in called if "serve" in name or "signature" in name]
+    checked: list[Any] = []
+    seen: set[str] = set()
+    pending = _reachable(nodes, starts, path)
+    while pending:
+        node = pending.pop()
+        checked.append(node)
+        if node.op not in ALLOWED_OPS | _PLUMBING:
+            raise ModelFileError(
+                f"The node {node.name!r} of the SavedModel {str(path)!r} has the op {node.op!r}, which is not among the "
+                "ops a network may use here; the file is not run."
+            )
+        for name in _functions_of(node):
+            if name not in seen:
+                seen.add(name)
+                pending += _body(functions, name, path)
+    check_constants(checked, path)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import yaml
+
+from bodyseg_ros.catalog import Limits, find_model, load_card, locate
+from bodyseg_ros.catalog import card as card_module
+from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
+from bodyseg_ros.settings import ModelSettings
+
+ONCE = Limits(timeout_s=5, attempts=1, pause_s=0)
+NAME = "bodypix-mobilenet-050"
+
+
+def make_model(folder, name="model-stride16.json", weights=("w.bin",)):
+    folder.mkdir(parents=True, exist_ok=True)
+    tree = {"format": "graph-model", "modelTopology": {"node": []}}
+    tree["weightsManifest"] = [{"paths": list(weights), "weights": []}]
+    (folder / name).write_text(json.dumps(tree))
+    for weight in weights:
+        (folder / weight).write_bytes(b"1234")
+    return folder / name
+
+
+def find(**values):
+    return find_model(ModelSettings(**values), limits=ONCE)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of $BODYSEG_MODEL_PATH, behind one that is not there."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", os.pathsep.join([str(tmp_path / "absent"), str(folder)]))
+    return folder
+
+
+@pytest.fixture
+def offline(server, own):
+    """A card whose address is a local server."""
+    card = load_card(NAME).model_dump()
+    card |= {"name": "local", "source": f"{server.address}/savedmodel/local/{{quant}}/", "sha256": {}, "folder_names": []}
+    (own / "local.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(card))))
+    return server
+
+
+def test_an_explicit_folder_comes_first(tmp_path, own):
+    make_model(own / NAME)
+    index = make_model(tmp_path / "explicit")
+    card, source = find(model=NAME, model_path=str(tmp_path / "explicit"))
+    assert source.path == index
+    assert source.format == "tfjs"
+    assert source.input == card.input == "sub_2"
+    assert source.outputs["segments"] == "float_segments"
+
+
+def test_an_explicit_file_is_taken_with_the_cards_facts(tmp_path):
+    index = make_model(tmp_path, "any.json")
+    assert find(model=NAME, model_path=str(index))[1].path == index
+
+
+def test_an_explicit_path_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(ModelNotFoundError, match=r"^There is no model at '.*/nowhere', where model_path points\.$"):
+        find(model=NAME, model_path=str(tmp_path / "nowhere"))
+
+
+def test_path_and_address_together_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="Both model_path and model_url are set"):
+        find(model_path=str(tmp_path), model_url="https://x/model.json")
+
+
+@pytest.mark.parametrize(
+    "below",
+    [NAME, f"{NAME}/float", "bodypix_050_tfjs", "bodypix/mobilenet/float/050"],
+)
+def test_a_folder_of_ones_own_may_be_named_in_four_ways(own, below):
+    index = make_model(own / below)
+    assert find(model=NAME)[1].path == index
+    assert locate(load_card(NAME), 16, 4).place == "found"
+    assert locate(load_card(NAME), 8, 4) is None
+
+
+def test_the_folder_of_the_precision_comes_first(own):
+    make_model(own / NAME)
+    index = make_model(own / NAME / "quant2")
+    assert find(model=NAME, quant_bytes=2)[1].path == index
+
+
+def test_a_name_without_a_stride_counts_only_where_there_is_one_stride(own):
+    make_model(own / NAME, "model.json")
+    assert locate(load_card(NAME), 16, 4) is None
+    (own / "bodypix_v1_tfjs" / "model_50").mkdir(parents=True)
+    old = own / "bodypix_v1_tfjs" / "model_50" / "tensorflowjs_model.pb"
+    old.write_bytes(b"")
+    assert locate(load_card("bodypix-v1-mobilenet-050"), 16, 4).index == old
+
+
+def test_files_beside_the_card_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(card_module, "shipped_folder", lambda: tmp_path)
+    monkeypatch.setattr("bodyseg_ros.catalog.find.shipped_folder", lambda: tmp_path)
+    card = load_card.__globals__["Card"].model_validate(
+        yaml.safe_load((card_module.Path(card_module.__file__).parents[2] / "models" / f"{NAME}.yaml").read_text())
+    )
+    index = make_model(tmp_path / NAME / "float")
+    assert locate(card, 16, 4) == locate(card, 16, 4).__class__(index, "shipped")
+
+
+def test_a_model_is_downloaded_once_and_then_found_without_the_network(offline, own_cache):
+    offline.publish("savedmodel/local/quant2", {"w.bin": b"1234"}, "model-stride8.json")
+    _, source = find(model="local", output_stride=8, quant_bytes=2)
+    assert source.path == own_cache / "local" / "quant2" / "model-stride8.json"
+    offline.asked.clear()
+    assert find(model="local", output_stride=8, quant_bytes=2)[1] == source
+    assert offline.asked == []
+
+
+def test_a_download_that_was_cut_is_not_taken_for_a_model(offline):
+    offline.publish("savedmodel/local/float", {"w.bin": b"1234"}, "model-stride16.json")
+    offline.status["/savedmodel/local/float/w.bin"] = [404]
+    with pytest.raises(ModelNotFoundError, match="'w.bin' is not here"):
+        find(model="local")
+    assert locate(load_card("local"), 16, 4) is None
+    assert find(model="local")[1].path.name == "model-stride16.json"
+
+
+def test_a_cached_file_that_changed_is_refused(offline, own_cache):
+    offline.publish("savedmodel/local/float", {"w.bin": b"1234"}, "model-stride16.json")
+    find(model="local")
+    (own_cache / "local" / "float" / "w.bin").write_bytes(b"4321")
+    with pytest.raises(ModelFileError, match=r"float/w.bin' has changed: .* Delete it and download the model again"):
+        find(model="local")
+
+
+def test_a_published_checksum_holds_for_files_put_into_the_cache_by_hand(own_cache):
+    make_model(own_cache / NAME / "float", weights=["group1-shard1of1.bin"])
+    with pytest.raises(ModelFileError, match=r"group1-shard1of1.bin' has changed"):
+        find(model=NAME)
+
+
+def test_an_address_of_ones_own_has_its_own_place_in_the_cache(server, own_cache):
+    address = server.publish("mine", {"w.bin": b"1234"})
+    _, source = find(model=NAME, model_url=address)
+    assert source.path.parent.parent == own_cache
+    assert source.path.parent.name.startswith("url-")
+    assert source.outputs["segments"] == "float_segments"
+    other = server.publish("other", {"w.bin": b"9999"})
+    assert find(model=NAME, model_url=other)[1].path.parent != source.path.parent
+
+
+def test_a_variant_the_card_does_not_offer_is_refused_before_anything_is_looked_for(own):
+    make_model(own / NAME, "model-stride32.json")
+    with pytest.raises(SettingsError, match="was published with 8 or 16 only"):
+        find(model=NAME, output_stride=32)
+
+
+def test_no_address_and_no_file_says_where_to_put_it(own, own_cache):
+    card = json.loads(load_card(NAME).model_dump_json()) | {"name": "mine", "source": "", "quant_bytes": [4]}
+    (own / "mine.yaml").write_text(yaml.safe_dump(card | {"folder_names": []}))
+    with pytest.raises(ModelNotFoundError, match="'mine' has no public address, and 'model-stride16.json' is not here") as err:
+        find(model="mine")
+    assert str(own_cache / "mine" / "float") in str(err.value)
+    index = make_model(own_cache / "mine" / "float")
+    assert find(model="mine")[1].path == index
+
+
+def test_the_real_files_are_found_by_their_folder_names(shared, monkeypatch):
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(shared / "models"))
+    for name in (NAME, "bodypix-mobilenet-075", "posenet-mobilenet-075", "bodypix-v1-mobilenet-050"):
+        card, source = find(model=name)
+        assert source.path.is_relative_to(shared / "models")
+        assert dict(source.outputs) == card.outputs

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from bodyseg_ros.catalog import load_card
+from bodyseg_ros.cli.models import app
+
+NAME = "bodypix-mobilenet-050"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "cache" / "bodyseg_ros"
+
+
+def put_model(folder, stride=16):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"model-stride{stride}.json").write_text(json.dumps({"weightsManifest": [{"paths": ["w.bin"]}]}))
+    (folder / "w.bin").write_bytes(b"1234")
+
+
+def run(*words, status=0):
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_list_shows_every_card_and_where_it_is(cache, tmp_path):
+    put_model(cache / NAME / "float")
+    put_model(tmp_path / "posenet-resnet50")
+    rows = {line.split()[1]: line for line in run("list").splitlines() if line.startswith("│")}
+    assert "cached" in rows[NAME]
+    assert "8 16" in rows[NAME]
+    assert "found" in rows["posenet-resnet50"]
+    assert "–" in rows["bodypix-resnet50"]
+
+
+def test_list_names_a_broken_card_and_shows_the_others(cache, tmp_path):
+    (tmp_path / "broken.yaml").write_text("name: broken")
+    text = run("list", status=1)
+    assert NAME in text
+    assert "broken.yaml' is not valid: the field 'title' is missing." in text
+
+
+def test_info_shows_facts_and_addresses(cache):
+    put_model(cache / NAME / "quant1", stride=8)
+    text = run("info", NAME)
+    assert "float_part_heatmaps" in text
+    assert "https://storage.googleapis.com/tfjs-models/savedmodel/bodypix/mobilenet/quant2/050/model-stride16.json" in text
+    assert str(cache / NAME / "quant1" / "model-stride8.json") in text
+
+
+def test_download_says_where_a_model_is(cache):
+    put_model(cache / "bodypix-resnet50" / "quant2", stride=32)
+    text = run("download", "bodypix-resnet50", "--output-stride", "32", "--quant-bytes", "2")
+    assert text == f"stride 32, 2 bytes: {cache / 'bodypix-resnet50' / 'quant2' / 'model-stride32.json'}\n"
+
+
+def test_download_of_all_variants(cache, tmp_path):
+    card = json.loads(load_card(NAME).model_dump_json()) | {"name": "mine", "quant_bytes": [4, 2], "folder_names": []}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(card))
+    for precision in ("float", "quant2"):
+        for stride in (8, 16):
+            put_model(cache / "mine" / precision, stride)
+    assert len(run("download", "mine", "--all").splitlines()) == 4
+
+
+def test_verify_tells_a_changed_file(cache):
+    assert "There are no model files here to verify." in run("verify")
+    folder = cache / NAME / "float"
+    put_model(folder)
+    assert "no checksum known" in run("verify", NAME)
+    (folder / "w.bin.sha256").write_text(f"{'0' * 64}  w.bin\n")
+    text = run("verify", status=1)
+    assert "not as published or first downloaded" in text
+    assert "w.bin' has changed: its sha256 is neither" in text
+
+
+def test_verify_of_a_model_that_is_not_here(cache):
+    assert "is not on this machine; `bodyseg models download posenet-resnet50`" in run(
+        "verify", "posenet-resnet50", status=1
+    )
+
+
+def test_files_of_ones_own_may_differ(cache, tmp_path):
+    put_model(tmp_path / NAME)
+    (tmp_path / NAME / "w.bin.sha256").write_text(f"{'0' * 64}  w.bin\n")
+    assert "not as published" in run("verify", NAME)
+
+
+def test_the_real_weights_are_googles(cache, shared, monkeypatch):
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(shared / "models"))
+    rows = [line for line in run("verify", NAME).splitlines() if "group1-shard1of1.bin" in line]
+    assert "as published" in rows[0]
+
+
+@pytest.mark.parametrize("command", ["list", "info", "download", "verify"])
+def test_help_has_an_example(cache, command):
+    assert f"Example: bodyseg models {command}" in run(command, "--help")

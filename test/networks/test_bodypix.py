@@ -1,0 +1,161 @@
+"""BodyPix's options and edges, on tensors made by hand: no weights needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bodyseg_ros.catalog import load_card
+from bodyseg_ros.errors import EngineError
+from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
+from bodyseg_ros.types import Frame, Wanted
+
+CARD = load_card("bodypix-mobilenet-050")
+CHANNELS = {
+    "float_segments": 1,
+    "float_part_heatmaps": 24,
+    "float_heatmaps": 17,
+    "float_short_offsets": 34,
+    "float_long_offsets": 34,
+    "MobilenetV1/displacement_fwd_2/BiasAdd": 32,
+    "MobilenetV1/displacement_bwd_2/BiasAdd": 32,
+    "float_part_offsets": 48,
+}
+
+
+def network(stride: int = 16, **options: object) -> BodyPix:
+    return BodyPix(CARD, BodyPixSettings(**options), stride)
+
+
+def empty_outputs(rows: int, columns: int) -> dict[str, np.ndarray]:
+    tensors = {name: np.zeros((1, rows, columns, channels), np.float32) for name, channels in CHANNELS.items()}
+    tensors["float_segments"] -= 8
+    tensors["float_heatmaps"] -= 8
+    return tensors
+
+
+def left_half_person(rows: int, columns: int) -> dict[str, np.ndarray]:
+    """A person in the left half, part 12 above 0, with a nose in the second column."""
+    tensors = empty_outputs(rows, columns)
+    tensors["float_segments"][:, :, : columns // 2] = 8
+    tensors["float_part_heatmaps"][:, rows // 2 :, :, 12] = 5
+    tensors["float_heatmaps"][:, 1, 1, :] = 5
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "stride", "expected"),
+    [  # v = side · fraction; v if (v − 1) mod stride = 0, else floor(v / stride)·stride + 1, by hand
+        ((480, 640), "medium", 16, (241, 321)),
+        ((480, 640), "low", 16, (113, 161)),
+        ((480, 640), "full", 8, (481, 641)),
+        ((512, 410), 0.1, 16, (49, 33)),
+        ((512, 410), 2.0, 8, (1025, 817)),
+        ((1, 1), "medium", 16, (1, 1)),
+        ((1, 4000), "medium", 16, (1, 2001)),
+        ((482, 642), 0.5, 16, (241, 321)),
+    ],
+)
+def test_input_size(size: tuple[int, int], resolution: object, stride: int, expected: tuple[int, int]) -> None:
+    frame = Frame(np.zeros((*size, 3), np.uint8))
+    prepared = network(stride, internal_resolution=resolution).prepare(frame)
+    assert prepared.tensor.shape == (1, *expected, 3)
+    assert prepared.tensor.dtype == np.float32
+
+
+def test_normalisation_of_mobilenet_and_resnet() -> None:
+    image = np.zeros((33, 33, 3), np.uint8)
+    image[:] = (255, 0, 127)
+    tensor = network(internal_resolution="full").prepare(Frame(image)).tensor
+    np.testing.assert_allclose(tensor[0, 5, 5], [1.0, -1.0, 127 / 127.5 - 1], atol=1e-6)
+    resnet = BodyPix(load_card("bodypix-resnet50"), BodyPixSettings(internal_resolution="full"), 32)
+    tensor = resnet.prepare(Frame(image)).tensor
+    np.testing.assert_allclose(tensor[0, 5, 5], [255 - 123.15, -115.90, 127 - 103.06], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (2, 3), (17, 16), (241, 321)])
+@pytest.mark.parametrize("resolution", [0.1, "medium", 2.0])
+def test_any_frame_size_decodes(size: tuple[int, int], resolution: object) -> None:
+    bodypix = network(internal_resolution=resolution)
+    prepared = bodypix.prepare(Frame(np.full((*size, 3), 90, np.uint8)))
+    rows, columns = ((side - 1) // 16 + 1 for side in prepared.tensor.shape[1:3])
+    tensors = empty_outputs(rows, columns)
+    tensors["float_segments"] += 16
+    result = bodypix.decode(tensors, prepared, Wanted.EVERYTHING)
+    assert result.person is not None and result.person.shape == size
+    assert result.person.all()
+    assert result.poses is not None and len(result.poses) == 0
+    assert result.instances is not None and (result.instances == -1).all()
+
+
+def test_zero_people() -> None:
+    bodypix = network()
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    result = bodypix.decode(empty_outputs(16, 21), prepared, Wanted.EVERYTHING)
+    assert not result.person.any()
+    assert (result.parts == -1).all()
+    assert (result.instances == -1).all()
+    assert len(result.poses) == 0
+
+
+def test_only_the_wanted_is_computed() -> None:
+    bodypix = network()
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    tensors = left_half_person(16, 21)
+    result = bodypix.decode(tensors, prepared, Wanted.POSES)
+    assert result.poses is not None and len(result.poses) >= 1
+    assert result.person is None and result.parts is None and result.instances is None
+    only_mask = {"float_segments": tensors["float_segments"]}
+    assert bodypix.decode(only_mask, prepared, Wanted.PERSON).person is not None
+    assert network(segment_body_parts=False).decode(tensors, prepared, Wanted.EVERYTHING).parts is None
+    assert network(multi_segmentation=False).decode(tensors, prepared, Wanted.EVERYTHING).instances is None
+
+
+def test_flip_mirrors_masks_and_poses_without_renaming() -> None:
+    frame = Frame(np.zeros((241, 321, 3), np.uint8))
+    straight, flipped = network(), network(flip_horizontal=True)
+    prepared = straight.prepare(frame)
+    rows, columns = ((side - 1) // 16 + 1 for side in prepared.tensor.shape[1:3])
+    tensors = left_half_person(rows, columns)
+    plain = straight.decode(tensors, prepared, Wanted.EVERYTHING)
+    mirror = flipped.decode(tensors, flipped.prepare(frame), Wanted.EVERYTHING)
+    for name in ("person", "confidence", "parts", "instances"):
+        np.testing.assert_array_equal(getattr(mirror, name), getattr(plain, name)[:, ::-1])
+    np.testing.assert_allclose(mirror.poses.keypoints[..., 0], 320 - plain.poses.keypoints[..., 0])
+    np.testing.assert_array_equal(mirror.poses.keypoints[..., 1], plain.poses.keypoints[..., 1])
+    np.testing.assert_array_equal(mirror.poses.keypoint_scores, plain.poses.keypoint_scores)
+
+
+def test_the_form_of_2018_gives_one_pose_and_it_owns_every_pixel() -> None:
+    tensors = left_half_person(16, 21)
+    v1 = {"segment_2": tensors["float_segments"], "part_heatmap_2": tensors["float_part_heatmaps"],
+          "heatmap_2": tensors["float_heatmaps"], "offset_2": tensors["float_short_offsets"]}  # fmt: skip
+    bodypix = network()
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    result = bodypix.decode(v1, prepared, Wanted.EVERYTHING)
+    assert len(result.poses) == 1
+    np.testing.assert_array_equal(result.instances == 0, result.person == 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"float_segments": None}, r"no output for segments; its outputs are float_part_heatmaps"),
+        ({"float_segments": np.zeros((1, 16, 20, 1))}, r"must share one grid"),
+        ({"float_heatmaps": np.zeros((1, 16, 21, 16))}, r"heatmaps is \(16, 21, 16\).*gives \(16, 21, 17\)"),
+        ({"float_heatmaps": np.full((1, 16, 21, 17), np.nan)}, r"'heatmaps' holds NaN or infinity"),
+    ],
+)
+def test_a_wrong_answer_of_the_network_is_refused(change: dict, message: str) -> None:
+    tensors = {name: value for name, value in (empty_outputs(16, 21) | change).items() if value is not None}
+    bodypix = network()
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    with pytest.raises(EngineError, match=message):
+        bodypix.decode(tensors, prepared, Wanted.EVERYTHING)
+
+
+def test_a_model_of_another_stride_is_named() -> None:
+    bodypix = network(stride=8)
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    with pytest.raises(EngineError, match=r"241×321 input at output stride 8 gives \(31, 41, 1\); check output_stride"):
+        bodypix.decode(empty_outputs(16, 21), prepared, Wanted.PERSON)
