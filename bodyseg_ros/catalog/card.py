@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+from ..formats.base import read_file
 
 __all__ = ["PRECISIONS", "Card", "Preprocessing", "card_folders", "card_names", "load_card", "shipped_folder"]
 
@@ -166,18 +167,11 @@ def load_card(name: str) -> Card:
 
 
 def _read_card(path: Path) -> Card:
+    text = read_file(path, _MAX_CARD_BYTES)
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_CARD_BYTES + 1)
-        if len(text) > _MAX_CARD_BYTES:
-            raise ModelFileError(f"The model card {str(path)!r} is larger than {_MAX_CARD_BYTES} bytes.")
-        # Aliases could make a small file describe a huge tree; a card needs none.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ModelFileError(f"The model card {str(path)!r} uses YAML aliases (*name), which cards may not.")
+        _refuse_tangles(text, path)
         values = yaml.safe_load(text)
-    except OSError as err:
-        raise ModelFileError(f"The model card {str(path)!r} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
+    except (yaml.YAMLError, ValueError) as err:
         raise ModelFileError(f"The model card {str(path)!r} is not valid YAML: {err}.") from err
     try:
         card = Card.model_validate(values)
@@ -186,6 +180,15 @@ def _read_card(path: Path) -> Card:
     if card.name != path.stem:
         raise ModelFileError(f"The model card {str(path)!r} must have the name of its file, but it is {card.name!r}.")
     return card
+
+
+def _refuse_tangles(text: bytes, path: Path) -> None:
+    """Aliases and deep nesting make a small file a huge tree, or slow to read; a card needs neither."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > 4:
+            raise ModelFileError(f"The model card {str(path)!r} uses YAML aliases or deep nesting; a card may not.")
 
 
 def _sentence(err: ValidationError) -> str:

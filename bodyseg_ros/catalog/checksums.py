@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelFileError
+from ..formats.base import read_file
 
 __all__ = ["SAFE_NAME", "FileCheck", "check_files", "model_files", "recorded_sha256", "record_sha256", "sha256_of"]
 
@@ -37,13 +38,9 @@ def model_files(index: Path) -> list[Path]:
 
 def _weight_files(manifest: Path) -> list[Path]:
     try:
-        if manifest.stat().st_size > _MAX_INDEX_BYTES:
-            raise ModelFileError(f"The model file {str(manifest)!r} is larger than {_MAX_INDEX_BYTES} bytes.")
-        tree = json.loads(manifest.read_bytes())
+        tree = json.loads(read_file(manifest, _MAX_INDEX_BYTES))
         groups = tree["weightsManifest"] if isinstance(tree, dict) else tree
         names = [name for group in groups for name in group["paths"]]
-    except OSError as err:
-        raise ModelFileError(f"The model file {str(manifest)!r} cannot be read: {err.strerror}.") from err
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise ModelFileError(
             f"The model file {str(manifest)!r} is not a TensorFlow.js model: it lists no weight files."

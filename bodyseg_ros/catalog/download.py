@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+from ..formats.base import MAX_MODEL_BYTES
 from .checksums import SAFE_NAME, model_files, record_sha256, recorded_sha256, sha256_of
 
 __all__ = ["Limits", "Progress", "download_model"]
@@ -44,7 +45,7 @@ class Limits:
     timeout_s: float = 30.0
     attempts: int = 4
     pause_s: float = 1.0
-    max_bytes: int = 2**30
+    max_bytes: int = MAX_MODEL_BYTES
 
 
 def download_model(
@@ -148,6 +149,7 @@ class _Fetch:
 
     def _attempts(self, address: str, target: Path, part: Path) -> None:
         reason = ""
+        cause: Exception | None = None
         for attempt in range(self._limits.attempts):
             if attempt:
                 _log.info("%s: %s; trying again.", address, reason)
@@ -157,20 +159,20 @@ class _Fetch:
                 return
             except urllib.error.HTTPError as err:
                 err.close()
-                reason = f"HTTP status {err.code} {err.reason}"
+                reason, cause = f"HTTP status {err.code} {err.reason}", err
                 if err.code == 416:  # the partial file is longer than the server's
                     part.unlink(missing_ok=True)
                 if err.code not in _WORTH_RETRYING:
                     break
             except urllib.error.URLError as err:
-                reason = str(err.reason)
+                reason, cause = str(err.reason), err
             except (TimeoutError, ConnectionError, HTTPException, _CutError) as err:
-                reason = str(err) or type(err).__name__
+                reason, cause = str(err) or type(err).__name__, err
         raise ModelNotFoundError(
             f"The model file {target.name!r} is not here and could not be downloaded from {address} ({reason}): "
             f"get it and the files beside it by other means and put them into {str(self._folder)!r}, "
             "or set model_path to the folder where they are."
-        )
+        ) from cause
 
     def _transfer(self, address: str, name: str, part: Path) -> None:
         """One attempt: fill `part`, going on where it ends if the server's file is still the same."""

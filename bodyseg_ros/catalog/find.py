@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats import ModelSource
-from ..formats.detect import detect
+from ..formats import ModelSource, detect
 from ..settings import ModelSettings
 from .card import PRECISIONS, Card, card_folders, load_card, shipped_folder
 from .checksums import check_files, model_files
@@ -64,6 +63,8 @@ def find_model(
         index = _card_file(card, settings, progress, limits)
     _log.info("The model %s is read from %s.", card.name, index)
     source = detect(index, settings.output_stride)
+    if settings.model_path or settings.model_url:
+        return card, source  # its tensors may be named otherwise; the network finds its heads among all outputs
     return card, replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
 
 

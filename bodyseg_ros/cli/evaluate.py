@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ..pipeline import load_from
-from ..training.evaluate import labelled_photos, person_iou, score
+from ..training.labelled import labelled_photos, person_iou, score
 from ..types import Wanted
 from .options import takes_parameters
 

@@ -17,6 +17,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="bodyseg",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="See people in pictures: masks, 24 body parts, several people and their poses.\n\n"

@@ -132,15 +132,16 @@ class _Bar:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Bar:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
+        self._progress.start()  # does nothing where it is drawn already
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name)
+            self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
 
 

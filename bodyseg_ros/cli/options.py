@@ -6,15 +6,22 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from ..errors import MissingDependencyError
+from ..nodes.settings import CameraSettings, CompositorSettings, NodeSettings
 from ..plugins import load_plugin, plugin_names
-from ..settings import ModelSettings, Parameter, parameters, parse_value, read_params_file
+from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
 
 __all__ = ["all_parameters", "takes_parameters"]
+
+NODES: Final[Mapping[str, type[Settings]]] = {
+    "bodyseg": NodeSettings,
+    "compositor": CompositorSettings,
+    "camera": CameraSettings,
+}
 
 ParamsFile = Annotated[
     Path | None,
@@ -23,7 +30,7 @@ ParamsFile = Annotated[
 
 
 def all_parameters() -> Iterator[tuple[str, Parameter]]:
-    """(who reads it, parameter) for the model and every installed network, engine and effect."""
+    """(who reads it, parameter) for the model, every installed network, engine and effect, and the nodes."""
     for parameter in parameters(ModelSettings):
         yield "model", parameter
     for name in plugin_names("networks"):
@@ -33,6 +40,9 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
         for name in plugin_names(kind):
             for parameter in _of_plugin(kind, name, prefix=name):
                 yield f"{kind[:-1]} {name}", parameter
+    for name, settings in NODES.items():
+        for parameter in parameters(settings):
+            yield f"node {name}", parameter
 
 
 def _of_plugin(kind: str, name: str, prefix: str) -> Iterator[Parameter]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from ..settings import Parameter
 from .options import all_parameters
@@ -17,7 +18,7 @@ __all__ = ["params"]
 
 def params(
     word: Annotated[str, typer.Argument(help="Only parameters that hold this text.")] = "",
-    output: Annotated[str, typer.Option("--format", help="How to print: table, markdown or json.")] = "table",
+    output: Annotated[str, typer.Option("--format", help="How to print: text, markdown or json.")] = "text",
 ) -> None:
     """Print every parameter: type, what is allowed, default, meaning.
 
@@ -29,10 +30,10 @@ def params(
         typer.echo(json.dumps(rows, indent=2))
     elif output == "markdown":
         typer.echo(markdown(chosen))
-    elif output == "table":
-        _print_table(chosen)
+    elif output == "text":
+        _print_text(chosen)
     else:
-        raise typer.BadParameter(f"--format is {output!r}, but it must be table, markdown or json.")
+        raise typer.BadParameter(f"--format is {output!r}, but it must be text, markdown or json.")
 
 
 def markdown(chosen: list[tuple[str, Parameter]]) -> str:
@@ -50,11 +51,14 @@ def markdown(chosen: list[tuple[str, Parameter]]) -> str:
     return "\n".join(lines).strip()
 
 
-def _print_table(chosen: list[tuple[str, Parameter]]) -> None:
-    table = Table("parameter", "of", "allowed", "default", "live", "meaning", row_styles=["", "dim"])
+def _print_text(chosen: list[tuple[str, Parameter]]) -> None:
+    console = Console(highlight=False)
+    last = ""
     for reader, parameter in chosen:
-        live = "yes" if parameter.live else "at start"
-        table.add_row(
-            parameter.name, reader, parameter.allowed, json.dumps(parameter.default), live, parameter.description
-        )
-    Console().print(table)
+        if reader != last:
+            console.print(f"\n{reader}", style="bold underline")
+            last = reader
+        when = "live" if parameter.live else "read at start"
+        head = Text.assemble((f"  {parameter.name}", "bold cyan"), f" = {json.dumps(parameter.default)}")
+        console.print(head.append(f"   {parameter.allowed}; {when}", "dim"))
+        console.print(Padding(parameter.description, (0, 0, 0, 6)))

@@ -14,21 +14,19 @@ from .runtime import load_tensorflow
 
 __all__ = ["ALLOWED_OPS", "GraphFile", "check_constants", "check_graph", "node_of", "parse_graph", "read_frozen"]
 
+_OPS: Final = """
+Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchToSpaceND BiasAdd BiasAddV1 BroadcastTo Cast Ceil
+ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative Div DivNoNan Elu
+Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
+FusedDepthwiseConv2dNative Gather GatherV2 Greater GreaterEqual Identity IdentityN LeakyRelu Less LessEqual Log
+LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NoOp
+NotEqual OnesLike Pack Pad PadV2 Placeholder Pow Prelu Prod Range Rank RealDiv Reciprocal Relu Relu6 Reshape
+ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Selu Shape ShapeN Sigmoid Size Slice
+Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
+StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike _FusedConv2D
+"""
 #: What a network may be made of. Nothing here touches a file, the network, Python or another process.
-ALLOWED_OPS: Final = frozenset(
-    """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchToSpaceND BiasAdd BiasAddV1 BroadcastTo Cast Ceil
-    ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative Div DivNoNan Elu
-    Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
-    FusedDepthwiseConv2dNative Gather GatherV2 Greater GreaterEqual Identity IdentityN LeakyRelu Less LessEqual Log
-    LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NoOp
-    NotEqual OnesLike Pack Pad PadV2 Placeholder Pow Prelu Prod Range Rank RealDiv Reciprocal Relu Relu6 Reshape
-    ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Selu Shape ShapeN Sigmoid Size Slice
-    Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
-    StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike _FusedConv2D
-    """.split()
-)
-
+ALLOWED_OPS: Final = frozenset(_OPS.split())
 #: TensorFlow's own limit.
 _MAX_RANK: Final = 254
 
@@ -86,7 +84,9 @@ def check_graph(graph: Any, path: Path) -> None:
     for name, sources in inputs.items():
         for source in sources:
             if source not in inputs:
-                raise ModelFileError(f"The node {name!r} of {str(path)!r} takes its input from {source!r}, which is missing.")
+                raise ModelFileError(
+                    f"The node {name!r} of {str(path)!r} takes its input from {source!r}, which is missing."
+                )
     _check_acyclic(inputs, path)
     check_constants(graph.node, path)
 
@@ -123,13 +123,12 @@ def check_constants(nodes: Iterable[Any], path: Path) -> None:
         for attr in node.attr.values():
             for tensor in [attr.tensor] if attr.HasField("tensor") else attr.list.tensor:
                 sizes = [dim.size for dim in tensor.tensor_shape.dim]
-                if tensor.dtype not in plain or tensor.tensor_shape.unknown_rank or len(sizes) > _MAX_RANK or min(sizes, default=0) < 0:
-                    raise ModelFileError(
-                        f"The node {node.name!r} of {str(path)!r} holds a tensor that has no plain type and shape."
-                    )
+                vague = tensor.tensor_shape.unknown_rank or len(sizes) > _MAX_RANK or min(sizes, default=0) < 0
+                if vague or tensor.dtype not in plain:
+                    raise ModelFileError(f"The node {node.name!r} of {str(path)!r} holds a tensor of no plain type and shape.")
                 total += math.prod(sizes) * int(tf.as_dtype(tensor.dtype).size)
                 if total > MAX_MODEL_BYTES:
                     raise ModelFileError(
-                        f"The node {node.name!r} of {str(path)!r} holds a tensor of {'×'.join(map(str, sizes))}: with it "
-                        f"the weights take more than the {MAX_MODEL_BYTES:,} bytes that are read."
+                        f"The node {node.name!r} of {str(path)!r} holds a tensor of {'×'.join(map(str, sizes))}: with "
+                        f"it the weights take more than the {MAX_MODEL_BYTES:,} bytes that are read."
                     )

@@ -6,18 +6,19 @@ convolution with dilations runs only where oneDNN does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .graphdef import node_of
 from .runtime import first_line, load_tensorflow
 
 __all__ = ["expand"]
 
 Builder = Callable[[Any, Any, Sequence[Any]], Any]  # tensorflow, node, inputs → output
 
+#: Fused op → function of tf.nn.
+_ACTIVATIONS: Final = {"Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 #: Default of TensorFlow's LeakyRelu and of its fused convolutions.
 _LEAKY_ALPHA: Final = 0.2
 
@@ -36,7 +37,7 @@ def expand(graph: Any, path: Path) -> Any:
             continue
         try:
             plain.node.extend(_expanded(tf, node, builder))
-        except (ValueError, TypeError, tf.errors.OpError) as err:
+        except (ValueError, TypeError, IndexError, tf.errors.OpError) as err:
             raise ModelFileError(
                 f"The node {node.name!r} ({node.op}) of {str(path)!r} cannot be built: {first_line(err)}."
             ) from err
@@ -61,11 +62,7 @@ def _expanded(tf: Any, node: Any, builder: Builder) -> list[Any]:
     """Trace a node's substitute in a graph of its own and give its nodes names under the node's."""
     inputs = [reference for reference in node.input if not reference.startswith("^")]
     with tf.Graph().as_default() as scratch:
-        # A picture and a filter have four dimensions; the other inputs (biases, slopes) are left open.
-        holders = [
-            tf.compat.v1.placeholder(node.attr["T"].type, [None] * 4 if index < 2 and node.op != "Prelu" else None, f"in{index}")
-            for index in range(len(inputs))
-        ]
+        holders = [tf.compat.v1.placeholder(node.attr["T"].type, None, f"in{index}") for index in range(len(inputs))]
         tf.identity(builder(tf, node, holders), "out")
     names = {f"in{index}": reference for index, reference in enumerate(inputs)} | {"out": node.name}
     built = [part for part in scratch.as_graph_def().node if part.op != "Placeholder"]
@@ -91,21 +88,11 @@ def _fused(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
         elif op == "LeakyRelu":
             alpha = node.attr["leakyrelu_alpha"].f if "leakyrelu_alpha" in node.attr else _LEAKY_ALPHA
             result = tf.nn.leaky_relu(result, alpha)
-        elif op in _activations(tf):
-            result = _activations(tf)[op](result)
+        elif op in _ACTIVATIONS:
+            result = getattr(tf.nn, _ACTIVATIONS[op])(result)
         else:
-            raise ValueError(f"the fused op {op!r} is unknown; known are BiasAdd, Prelu, LeakyRelu, {', '.join(_activations(tf))}")
+            raise ValueError(f"the fused op {op!r} is unknown; known are BiasAdd, Prelu, LeakyRelu, {', '.join(_ACTIVATIONS)}")
     return result
-
-
-def _activations(tf: Any) -> Mapping[str, Callable[[Any], Any]]:
-    return {
-        "Relu": tf.nn.relu,
-        "Relu6": tf.nn.relu6,
-        "Elu": tf.nn.elu,
-        "Sigmoid": tf.sigmoid,
-        "Tanh": tf.tanh,
-    }
 
 
 def _prelu(tf: Any, tensor: Any, slopes: Any) -> Any:
@@ -125,11 +112,23 @@ def _conv(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
 
 
 def _depthwise(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
-    """Dilations by space-to-batch, as tf.nn.depthwise_conv2d does them (NHWC only)."""
-    padding, strides = node.attr["padding"].s.decode("latin1"), _ints(node, "strides")
-    if padding not in ("SAME", "VALID") or _format(node) != "NHWC":
-        raise ValueError(f"its padding {padding!r} and format {_format(node)!r} are not SAME or VALID and NHWC")
-    return tf.nn.depthwise_conv2d(inputs[0], inputs[1], strides, padding, dilations=_ints(node, "dilations")[1:3])
+    """A dilated convolution becomes an undilated one of every rate-th pixel: space to batch and back."""
+    picture, filters = inputs[0], inputs[1]
+    padding, strides, rates = node.attr["padding"].s.decode("latin1"), _ints(node, "strides"), _ints(node, "dilations")
+    if not _dilated(node):
+        explicit = list(node.attr["explicit_paddings"].list.i)
+        return tf.raw_ops.DepthwiseConv2dNative(
+            input=picture, filter=filters, strides=strides, padding=padding, explicit_paddings=explicit,
+            data_format=_format(node),
+        )  # fmt: skip
+    if padding not in ("SAME", "VALID") or _format(node) != "NHWC" or strides != [1, 1, 1, 1]:
+        raise ValueError("with dilations, only strides of 1, SAME or VALID padding and NHWC are possible")
+    rate = tf.constant(rates[1:3])
+    around = (tf.shape(filters)[:2] - 1) * rate if padding == "SAME" else tf.zeros(2, tf.int32)
+    extra = -(tf.shape(picture)[1:3] + around) % rate
+    spread = tf.space_to_batch(picture, rate, tf.stack([around // 2, around - around // 2 + extra], 1))
+    result = tf.raw_ops.DepthwiseConv2dNative(input=spread, filter=filters, strides=strides, padding="VALID")
+    return tf.batch_to_space(result, rate, tf.stack([tf.zeros_like(extra), extra], 1))
 
 
 def _dilated(node: Any) -> bool:

@@ -15,7 +15,7 @@ def load_tensorflow() -> Any:
 
     Raises MissingDependencyError with the pip line that brings it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The only switch that also holds for a GPU with a memory limit, which would else be taken whole at once.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:

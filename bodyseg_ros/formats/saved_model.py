@@ -5,7 +5,7 @@ Loading runs what restores the variables, so that is checked as well as the netw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +16,19 @@ from .runtime import first_line, load_tensorflow
 
 __all__ = ["read_saved_model"]
 
+_RESTORING: Final = """
+AssignVariableOp PartitionedCall PlaceholderWithDefault ReadVariableOp RestoreV2 StatefulPartitionedCall VarHandleOp
+"""
 #: What restores variables and calls functions, besides a network's own ops; nothing that writes.
-_PLUMBING: Final = frozenset(
-    """
-    AssignVariableOp PartitionedCall PlaceholderWithDefault ReadVariableOp RestoreV2 StatefulPartitionedCall VarHandleOp
-    VarIsInitializedOp
-    """.split()
-)
+_PLUMBING: Final = frozenset(_RESTORING.split())
 _SIGNATURE: Final = "serving_default"
+#: What is run when a SavedModel is loaded or serves.
+_RUN_SIGNATURES: Final = (_SIGNATURE, "__saved_model_init_op")
+_RUN_COLLECTIONS: Final = ("saved_model_main_op", "legacy_init_op", "main_op")
 #: What a SavedModel may be made of: no assets and no resources, which run code of their own when loaded.
-_KINDS: Final = frozenset({"user_object", "variable", "function", "bare_concrete_function", "constant", "captured_tensor"})
+_KINDS: Final = frozenset(
+    {"user_object", "variable", "function", "bare_concrete_function", "constant", "captured_tensor"}
+)
 
 
 def read_saved_model(path: Path) -> GraphFile:
@@ -38,7 +41,9 @@ def read_saved_model(path: Path) -> GraphFile:
 
     failures = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError, AssertionError)
     try:
-        serving = tf.saved_model.load(str(path)).signatures[_SIGNATURE]
+        _check_variables(tf, path)
+        loaded = tf.saved_model.load(str(path))  # it owns the variables
+        serving = loaded.signatures[_SIGNATURE]
         frozen = convert_variables_to_constants_v2(serving)
     except (*failures, tf.errors.OpError) as err:
         raise ModelFileError(f"The SavedModel {str(path)!r} cannot be loaded: {first_line(err)}.") from err
@@ -71,38 +76,66 @@ def _check_files(path: Path) -> None:
     folder, total = path.resolve(), 0
     for file in path.rglob("*"):
         if not file.resolve().is_relative_to(folder):
-            raise ModelFileError(f"The file {file.name!r} of {str(path)!r} leads out of the model's folder; it is not read.")
+            raise ModelFileError(
+                f"The file {file.name!r} of {str(path)!r} leads out of the model's folder; it is not read."
+            )
         total += file.stat().st_size
     if total > MAX_MODEL_BYTES:
         raise ModelFileError(f"The SavedModel {str(path)!r} has {total:,} bytes; at most {MAX_MODEL_BYTES:,} are read.")
+
+
+def _check_variables(tf: Any, path: Path) -> None:
+    """The variables must take a bearable memory, as their index declares it."""
+    if not (path / "variables").is_dir():
+        return
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    types = reader.get_variable_to_dtype_map()
+    total = sum(math.prod(shape) * types[name].size for name, shape in reader.get_variable_to_shape_map().items())
+    if total > MAX_MODEL_BYTES:
+        raise ModelFileError(
+            f"The variables of {str(path)!r} are declared as {total:,} bytes; at most {MAX_MODEL_BYTES:,} are read."
+        )
 
 
 def _check_meta_graph(meta: Any, path: Path) -> None:
     """Raise ModelFileError if anything that loading or serving runs is not a plain network or its restoring."""
     for item in meta.object_graph_def.nodes:
         kind = item.WhichOneof("kind")
-        if kind not in _KINDS:
-            raise ModelFileError(f"The SavedModel {str(path)!r} holds an object of kind {kind!r}, which is not loaded.")
-    functions = {function.signature.name: function.node_def for function in meta.graph_def.library.function}
-    nodes = {node.name: node for node in meta.graph_def.node}
-    starts = [tensor.name for tensor in meta.signature_def[_SIGNATURE].outputs.values()]
-    starts += [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
-    starts += _initialisers(meta)
-    called = [name for item in meta.object_graph_def.nodes for name in item.function.concrete_functions]
-    called = [name for name in called if "serve" in name or "signature" in name]
-    checked: list[Any] = []
-    seen: set[str] = set()
-    pending = _reachable(nodes, starts, path)
-    while pending:
-        node = pending.pop()
-        checked.append(node)
+        if kind not in _KINDS or item.saveable_objects:
+            raise ModelFileError(
+                f"The SavedModel {str(path)!r} holds an object of kind {kind!r} that runs code of its own when it is "
+                "loaded; it is not loaded. Export the network alone."
+            )
+    checked = _run(meta, path)
+    for node in checked:
         if node.op not in ALLOWED_OPS | _PLUMBING:
             raise ModelFileError(
-                f"The node {node.name!r} of the SavedModel {str(path)!r} has the op {node.op!r}, which is not among the "
-                "ops a network may use here; the file is not run."
+                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not among the ops a network "
+                "may use here; the file is not run."
             )
-        for name in _functions_of(node):
-            if name not in seen:
-                seen.add(name)
-                pending += _body(functions, name, path)
     check_constants(checked, path)
+
+
+def _run(meta: Any, path: Path) -> list[Any]:
+    """Every node that restoring, initialising or serving runs, those inside of functions too."""
+    functions = {item.signature.name: list(item.node_def) for item in meta.graph_def.library.function}
+    nodes = {node.name: node for node in meta.graph_def.node}
+    queue = [tensor.name for key in _RUN_SIGNATURES for tensor in meta.signature_def[key].outputs.values()]
+    queue += [name for key in _RUN_COLLECTIONS for name in meta.collection_def[key].node_list.value]
+    queue += [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
+    found: list[Any] = []
+    called: list[str] = []
+    seen: set[int] = set()
+    while queue or called:
+        batch: list[Any] = functions.get(called.pop(), []) if called else [nodes.get(node_of(queue.pop()))]
+        for node in batch:
+            if node is None:
+                raise ModelFileError(f"The SavedModel {str(path)!r} names a node that its graph does not hold.")
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            found.append(node)
+            called += [attr.func.name for attr in node.attr.values() if attr.HasField("func")]
+            called += [function.name for attr in node.attr.values() for function in attr.list.func]
+            queue += node.input if nodes.get(node.name) is node else []
+    return found

@@ -120,10 +120,10 @@ def _manifest(manifest: Any, path: Path) -> list[_Group]:
         return TypeAdapter(list[_Group]).validate_python(manifest)
     except ValidationError as err:
         problem = err.errors()[0]
-        at: Any = manifest
-        for key in problem["loc"][:3]:  # group, 'weights', weight
-            at = at[key] if isinstance(at, (list, dict)) and len(problem["loc"]) > 3 else None
-        named = f" of the weight {at.get('name')!r}" if isinstance(at, dict) else ""
+        named = ""
+        if problem["loc"][1:2] == ("weights",) and len(problem["loc"]) > 3:
+            weight = manifest[problem["loc"][0]]["weights"][problem["loc"][2]]
+            named = f" of the weight {weight.get('name')!r}"
         where = ".".join(str(key) for key in problem["loc"]) or "weightsManifest"
         raise ModelFileError(
             f"The weights manifest of {str(path)!r} is damaged at {where}{named}: {problem['msg']}, "
@@ -151,7 +151,9 @@ def _shards(group: _Group, path: Path) -> bytes:
         except (OSError, ValueError, RuntimeError) as err:
             raise ModelFileError(f"The shard {name[:80]!r} of {str(path)!r} is no file name: {err}.") from err
         if not inside:
-            raise ModelFileError(f"The shard {name!r} of {str(path)!r} lies outside of the model's folder; it is not read.")
+            raise ModelFileError(
+                f"The shard {name!r} of {str(path)!r} lies outside of the model's folder; it is not read."
+            )
         if not there:
             raise ModelFileError(f"The shard {name!r} of {str(path)!r} is missing; download the model again.")
         files.append(file)
@@ -190,7 +192,7 @@ def _decode(weight: _Weight, data: bytes, offset: int, path: Path) -> tuple[NDAr
 
 def _decode_strings(weight: _Weight, data: bytes, offset: int, path: Path) -> tuple[NDArray[Any], int]:
     """Strings: for each a uint32 length, then its bytes."""
-    strings = []
+    strings: list[bytes] = []
     for _ in range(math.prod(weight.shape)):
         end = offset + 4
         if end <= len(data):
@@ -220,16 +222,9 @@ def _fill(graph: Any, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
         if shape != have.shape or node.attr["dtype"].type != dtype.as_datatype_enum:
             raise ModelFileError(
                 f"The tensor {node.name!r} of {str(path)!r} is {dtype.name} {have.shape} in the weights manifest, but "
-                f"the graph declares {_type_name(node.attr['dtype'].type)} {shape}."
+                f"the graph declares {str(node.attr['dtype']).strip()} {shape}."
             )
         declared.CopyFrom(tf.make_tensor_proto(have, dtype, have.shape))
-
-
-def _type_name(number: int) -> str:
-    from tensorflow.core.framework import types_pb2
-
-    names: dict[int, str] = {value: name for name, value in types_pb2.DataType.items()}
-    return names.get(number, str(number)).removeprefix("DT_").lower()
 
 
 def _signature(content: Mapping[str, Any], path: Path) -> tuple[str, dict[str, str]]:

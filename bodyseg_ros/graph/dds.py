@@ -38,10 +38,10 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ..errors import GraphError
-from .local import LocalGraph
+from .local import LocalGraph, answer
 from .names import RosArguments
 from .params import overridden
-from .port import LATCHED, RELIABLE, SENSOR, Endpoint, Level, Qos
+from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
 from .rosbag_types import RosbagMessages
 
 __all__ = ["DdsGraph"]
@@ -69,7 +69,7 @@ def ros_type(wire_name: str) -> str:
     return wire_name.removesuffix("_").replace("::dds_::", "::").replace("::", "/")
 
 
-def _carry(struct: Any, data: bytes, **_: Any) -> Any:
+def _carry(struct: Any, /, data: bytes, **_: Any) -> Any:
     """A sample that carries CDR bytes instead of fields."""
     sample = struct.__new__(struct)
     sample.cdr = data
@@ -189,8 +189,7 @@ class DdsGraph(LocalGraph):
         )
         self._rosout = self.publisher("/rosout", "rcl_interfaces/msg/Log", _ROSOUT)
         self.timer(1.0, self._report_mismatches)
-        if self._clock_ns is not None:
-            self.subscribe("/clock", "rosgraph_msgs/msg/Clock", SENSOR, self._take_time)
+        self._follow_clock()
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
         """See port.Graph."""
@@ -224,8 +223,8 @@ class DdsGraph(LocalGraph):
         writer = self._writer(f"rr{full}Reply", response, _SERVICE)
 
         def take(cdr: bytes) -> None:
-            answer = handler(self.messages.deserialize(cdr[:4] + cdr[20:], request))
-            reply = self.messages.serialize(self.messages.make(response, **answer), response)
+            fields = answer(handler, self.messages.deserialize(cdr[:4] + cdr[20:], request))
+            reply = self.messages.serialize(self.messages.make(response, **fields), response)
             writer.write(writer.data_type.deserialize(reply[:4] + cdr[4:20] + reply[4:]))
 
         self._listen(f"rq{full}Request", request, _SERVICE, take)
@@ -325,9 +324,6 @@ class DdsGraph(LocalGraph):
                 f"{what} on {topic} ({policy}), so nothing passes between them; `bodyseg topics` tells both sides, "
                 f"parameters qos_overrides.{topic}.… change ours.",
             )
-
-    def _take_time(self, message: Any) -> None:
-        self._clock_ns = message.clock.sec * 1_000_000_000 + message.clock.nanosec
 
     def _serve(self, timeout_s: float) -> None:
         self._waitset.wait(int(timeout_s * 1e9))

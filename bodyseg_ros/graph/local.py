@@ -14,9 +14,9 @@ from ..errors import BodysegError
 from ..settings import Parameter
 from .names import RosArguments
 from .params import Parameters
-from .port import Level, Messages, Node
+from .port import SENSOR, Level, Messages, Node, Qos, Subscription
 
-__all__ = ["LocalGraph", "Throttle", "describe"]
+__all__ = ["PATIENCE_S", "LocalGraph", "Throttle", "answer", "describe", "signals"]
 
 _LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -26,7 +26,7 @@ _LEVELS: Mapping[str, int] = {
     "fatal": logging.CRITICAL,
 }
 #: A signal must not wait longer than this for the loop to come by, seconds.
-_PATIENCE_S = 0.1
+PATIENCE_S = 0.1
 
 
 class Throttle:
@@ -55,6 +55,14 @@ def describe(error: BaseException, doing: str) -> str:
     return f"{doing} failed with {type(error).__name__}: {error}"
 
 
+def answer(handler: Callable[[Any], Mapping[str, Any]], request: Any) -> Mapping[str, Any]:
+    """The fields of a response; a BodysegError is one that says no."""
+    try:
+        return handler(request)
+    except BodysegError as err:
+        return {"success": False, "message": str(err)}
+
+
 class _Timer:
     def __init__(self, period_s: float, callback: Callable[[], None]) -> None:
         self.period_s, self.callback = period_s, callback
@@ -70,7 +78,8 @@ class LocalGraph:
     def __init__(self, arguments: RosArguments, messages: Messages) -> None:
         self.names, self.messages = arguments.names, messages
         self._parameters = Parameters(arguments.overrides)
-        self._logger = logging.getLogger(arguments.names.full_name.strip("/").replace("/", "."))
+        # Not below "bodyseg_ros": what the core logs may be led to log() here.
+        self._logger = logging.getLogger(f"node{arguments.names.full_name.replace('/', '.')}")
         if arguments.log_level in _LEVELS:
             self._logger.setLevel(_LEVELS[arguments.log_level])
         self._throttle = Throttle()
@@ -122,13 +131,13 @@ class LocalGraph:
 
     def spin(self, node: Node) -> None:
         """See Graph."""
-        with _signals(self.shutdown), ExitStack() as undo:
+        with signals(self.shutdown), ExitStack() as undo:
             undo.callback(node.cleanup)
             node.configure()
             undo.callback(node.deactivate)
             node.activate()
             while not self._stopped.is_set():
-                self.spin_once(_PATIENCE_S)
+                self.spin_once(PATIENCE_S)
 
     def spin_once(self, patience_s: float = 0.0) -> None:
         """Serve what is due, after at most `patience_s` seconds of waiting."""
@@ -157,6 +166,21 @@ class LocalGraph:
             self._logger.debug("%s", doing, exc_info=err)
             return None
 
+    def _follow_clock(self) -> None:
+        """Take the time from /clock if the parameters say so; an adapter calls it when it is ready."""
+
+        def take(message: Any) -> None:
+            self._clock_ns = message.clock.sec * 1_000_000_000 + message.clock.nanosec
+
+        if self._clock_ns is not None:
+            self.subscribe("/clock", "rosgraph_msgs/msg/Clock", SENSOR, take)
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
+    ) -> Subscription:
+        """See Graph."""
+        raise NotImplementedError
+
     def _serve(self, timeout_s: float) -> None:
         """Wait for messages and hand them to their callbacks."""
         raise NotImplementedError
@@ -169,7 +193,7 @@ class LocalGraph:
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
+def signals(stop: Callable[[], None]) -> Iterator[None]:
     """SIGINT and SIGTERM call `stop`, a second one does what it did before; only the main thread may do this."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -50,9 +50,13 @@ class Parameters:
         """See Graph.on_change()."""
         self._listener = callback
 
+    def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as their parameters' types; SettingsError for an unknown name or a value not allowed."""
+        return {name: checked(self._find(name), value) for name, value in values.items()}
+
     def change(self, values: Mapping[str, Any]) -> None:
         """See Graph.set_parameters()."""
-        new = {name: checked(self._find(name), value) for name, value in values.items()}
+        new = self.checked(values)
         for name in new:
             if not self._declared[name].live:
                 raise SettingsError(f"Parameter {name} is read at start; set it there and start the node again.")

@@ -220,7 +220,9 @@ class Graph(Protocol):
         ...
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
-        """Answer requests: `handler` takes the request message and returns the response's fields."""
+        """Answer requests: `handler` takes the request message and returns the response's fields; where it raises
+        a BodysegError, the response's success is false and its message that sentence.
+        """
         ...
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> Timer:

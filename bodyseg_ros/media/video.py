@@ -42,6 +42,9 @@ _ENCODERS = {
     "libopenh264": {"b": "8M"},
     "mpeg4": {"qmin": "2", "qmax": "5"},
 }
+_MAX_FPS = 1000
+#: Ticks a second that MPEG-4 can count (ISO 14496-2, vop_time_increment_resolution); H.264 and the containers do too.
+_MAX_TICKS = 65_535
 _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 
 
@@ -178,11 +181,13 @@ class VideoSink:
             raise MediaError(
                 f"The video {str(path)!r} must end in one of {', '.join(_WRITE_SUFFIXES)}, not {self._path.suffix!r}."
             )
-        if fps <= 0:
-            raise MediaError(f"The video {str(path)!r} needs a frame rate above 0, not {str(fps)!r}.")
-        self._fps = fps.limit_denominator(1001) if fps.numerator > 1_000_000 else fps
-        # Ticks fine enough for pictures between the nominal ones, of which each nominal one is a whole number.
-        self._tick = Fraction(1, self._fps.numerator * (-(-90_000 // self._fps.numerator)))
+        if not 0 < fps <= _MAX_FPS:
+            raise MediaError(
+                f"The video {str(path)!r} needs a frame rate above 0 and up to {_MAX_FPS}, not {str(fps)!r}."
+            )
+        # The nominal duration of a picture is a whole number of ticks, with as many between as there can be.
+        self._fps = 1 / (1 / fps).limit_denominator(_MAX_TICKS)
+        self._tick = Fraction(1, _MAX_TICKS // self._fps.numerator * self._fps.numerator)
         self._container: av.container.OutputContainer | None = None
         self._size = (0, 0)
         self._first_ns = 0

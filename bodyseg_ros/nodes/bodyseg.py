@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BodysegError, FrameError, SettingsError
-from ..graph.images import read_compressed, read_image
 from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
 from ..types import Wanted
 from .diagnostics import Diagnostics
 from .mailbox import Mailbox
-from .outputs import LABELS, OUTPUTS, Output, Scene, label_info
+from .outputs import LABELS, OUTPUTS, Output, Scene, label_info, read_frame, wanted_of
 from .recipe import Recipe, node_parameters, read_choices
 from .run import run_node
 from .worker import Worker
@@ -38,6 +35,7 @@ class BodysegNode:
         self._publishers: list[tuple[Output, Publisher]] = []
         self._subscriptions: list[Subscription] = []
         self._camera_info: Any = None
+        self._labels: list[Publisher] = []
         self._dropped_before = 0
         self.diagnostics = Diagnostics(graph, self._choices.settings.diagnostics_period, self._facts, self._dropped)
 
@@ -56,13 +54,13 @@ class BodysegNode:
         keep_all = settings.frame_policy == "all"
         mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
         self._worker = Worker(mailbox, self._process, self.diagnostics.problem, "bodyseg")
-        compressed = settings.image_transport == "compressed"
-        topic, kind = ("image/compressed", "CompressedImage") if compressed else ("image", "Image")
+        topic, kind = settings.image_topic
         qos = _KEEP_ALL if keep_all else SENSOR
         self._subscriptions = [
-            self._graph.subscribe(topic, f"sensor_msgs/msg/{kind}", qos, self._take),
+            self._graph.subscribe(topic, kind, qos, self._take),
             self._graph.subscribe("camera_info", "sensor_msgs/msg/CameraInfo", SENSOR, self._keep_camera_info),
         ]
+        self._say_labels()
         self.diagnostics.start()
 
     def deactivate(self) -> None:
@@ -83,18 +81,92 @@ class BodysegNode:
             self._recipe = None
 
     def _offer(self, offers: Wanted) -> None:
-        """Make the publishers of everything the network and the installed message types allow."""
+        """Make the publishers of everything that the network and the installed message types allow."""
         absent = []
         for output in OUTPUTS:
             if not self._graph.messages.knows(output.type):
                 absent.append(f"{output.topic} ({output.type} is not installed)")
-            elif output.needs(self._choices) & ~offers and not output.needs(self._choices) & offers:
+            elif output.needs(self._choices) & ~offers:
                 absent.append(f"{output.topic} (the network does not compute it)")
             else:
                 self._publishers.append((output, self._graph.publisher(output.topic, output.type)))
-        for topic, (needs, classes) in LABELS.items():
-            if needs & offers and self._graph.messages.knows("vision_msgs/msg/LabelInfo"):
-                message = label_info(self._graph.messages, classes, self._values)
-                self._graph.publisher(topic, "vision_msgs/msg/LabelInfo", LATCHED).publish(message)
         if absent:
             self._graph.log("info", f"Topics that are absent: {', '.join(absent)}.")
+
+    def _say_labels(self) -> None:
+        """Publish once, for everybody who will come, what the numbers in the pictures mean."""
+        messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
+        if self._labels or not messages.knows(type_name) or not self._recipe:
+            return
+        for topic, (needs, classes) in LABELS.items():
+            if needs & self._recipe.offers:
+                self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
+                self._labels[-1].publish(label_info(messages, classes))
+
+    def _take(self, message: Any) -> None:
+        self.diagnostics.frame_in()
+        if self._worker:
+            self._worker.mailbox.put(message)
+
+    def _keep_camera_info(self, message: Any) -> None:
+        self._camera_info = message
+
+    def _process(self, message: Any) -> None:
+        """One frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
+        choices, recipe = self._choices, self._recipe
+        listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
+        if not recipe or not listened or not choices.settings.enabled:
+            return
+        frame = read_frame(message)
+        wanted = wanted_of([output for output, _ in listened], choices)
+        began = time.perf_counter()
+        result = recipe.run(choices, frame, wanted)
+        inference_ms = (time.perf_counter() - began) * 1e3
+        scene = Scene(self._graph.messages, message, frame, result, choices, recipe.model, self._camera_info)
+        for output, publisher in listened:
+            self._fill(output, publisher, scene)
+        self.diagnostics.frame_out(inference_ms, (self._graph.now_ns() - frame.stamp_ns) / 1e6)
+
+    def _fill(self, output: Output, publisher: Publisher, scene: Scene) -> None:
+        """Publish one topic; where its effect fails, nothing is published in its place."""
+        try:
+            message = output.make(scene)
+        except Exception as err:  # noqa: BLE001 - one effect must not silence the other topics
+            self.diagnostics.problem(err)
+            return
+        if message is None:
+            text = f"{publisher.topic} stays silent: what it shows is switched off, or has not come."
+            self._graph.log("warn", text, once=True)
+            return
+        publisher.publish(message)
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
+        values = self._values | changed
+        choices = read_choices(values)
+        if self._recipe:
+            choices.check(self._recipe.offers, changed)
+        self._values, self._choices = values, choices
+
+    def _enable(self, request: Any) -> dict[str, Any]:
+        self._graph.set_parameters({"enabled": bool(request.data)})
+        return {"success": True, "message": ""}
+
+    def _dropped(self) -> int:
+        return self._dropped_before + (self._worker.mailbox.dropped if self._worker else 0)
+
+    def _facts(self) -> dict[str, str]:
+        """For diagnostics: what runs where."""
+        facts = {"enabled": str(self._choices.settings.enabled).lower()}
+        if self._recipe:
+            facts |= {"model": self._recipe.model, "engine": self._recipe.engine, "device": self._recipe.device}
+        return facts
+
+
+def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
+    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    run_node("bodyseg", BodysegNode, argv, runtime)
+
+
+if __name__ == "__main__":
+    main()

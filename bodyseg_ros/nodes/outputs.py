@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body import KEYPOINT_NAMES, PART_NAMES
-from ..effects import Effect, colored_parts, compose_all
+from ..body import PART_NAMES
+from ..effects import colored_parts, compose_all
+from ..graph.images import compressed_message, image_message, read_compressed, read_image
 from ..graph.port import Messages
 from ..types import Frame, Result, Wanted
-from .recipe import Choices
+from .people import detections, poses
+from .recipe import Choices, needs_of
 
-__all__ = ["LABELS", "OUTPUTS", "Output", "Scene", "label_info"]
+__all__ = ["LABELS", "OUTPUTS", "Output", "Scene", "label_info", "read_frame", "wanted_of"]
 
 
 @dataclass
 class Scene:
-    """One frame with all that is known of it; pictures are made once, whoever asks.
+    """One frame with all that is known of it; each picture is made once, whoever asks.
 
-    header, encoding: the input message's. camera_info: the camera's last message, None if there was none.
+    message: the picture as it came. camera_info: the camera's last message, None if there was none.
     """
 
     messages: Messages
-    header: Any
-    encoding: str
+    message: Any
     frame: Frame
     result: Result
     choices: Choices
@@ -35,21 +36,154 @@ class Scene:
     camera_info: Any = None
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
-    def picture(self, name: str, make: Callable[[Scene], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The picture `name`, (H, W, 3) RGB or (H, W, 4) RGBA uint8."""
+    def picture(self, name: str, paint: Painter) -> NDArray[np.uint8] | None:
+        """The picture `name`: (H, W, 3) RGB or (H, W, 4) RGBA uint8; None where the result lacks what it shows."""
         if name not in self._pictures:
-            self._pictures[name] = make(self)
+            image = paint(self)
+            if image is None:
+                return None
+            self._pictures[name] = image
         return self._pictures[name]
+
+
+Painter = Callable[[Scene], NDArray[np.uint8] | None]
+
+
+def _nothing(choices: Choices) -> Wanted:
+    return Wanted.NOTHING
 
 
 @dataclass(frozen=True)
 class Output:
     """One topic.
 
-    needs: what it reads of a result. make: its message, None where the result lacks what it needs.
+    make: its message, None where the result lacks what it shows. needs: what it cannot be made without.
+    extras: what fills it further, where the network computes it.
     """
 
     topic: str
     type: str
-    needs: Callable[[Choices], Wanted]
     make: Callable[[Scene], Any]
+    needs: Callable[[Choices], Wanted] = _nothing
+    extras: Callable[[Choices], Wanted] = _nothing
+
+
+def wanted_of(outputs: Sequence[Output], choices: Choices) -> Wanted:
+    """Everything that these outputs read of a result."""
+    wanted = Wanted.NOTHING
+    for output in outputs:
+        wanted |= output.needs(choices) | output.extras(choices)
+    return wanted
+
+
+def read_frame(message: Any) -> Frame:
+    """A sensor_msgs Image or CompressedImage as a frame. Raises FrameError."""
+    return read_image(message) if hasattr(message, "encoding") else read_compressed(message)
+
+
+def _map(topic: str, needs: Wanted, paint: Callable[[Scene], tuple[NDArray[Any], str] | None]) -> Output:
+    """A row for a picture of numbers."""
+
+    def make(scene: Scene) -> Any:
+        painted = paint(scene)
+        return painted and image_message(scene.messages, scene.message.header, *painted)
+
+    return Output(topic, "sensor_msgs/msg/Image", make, lambda choices: needs)
+
+
+def _mask(scene: Scene) -> tuple[NDArray[Any], str] | None:
+    person = scene.result.person
+    return None if person is None else (person * np.uint8(255), "mono8")
+
+
+def _parts(scene: Scene) -> tuple[NDArray[Any], str] | None:
+    parts = scene.result.parts
+    return None if parts is None else (parts.view(np.uint8) + np.uint8(1), "mono8")
+
+
+def _instances(scene: Scene) -> tuple[NDArray[Any], str] | None:
+    instances = scene.result.instances
+    return None if instances is None else ((instances + np.int16(1)).astype(np.uint8), "mono8")
+
+
+def _confidence(scene: Scene) -> tuple[NDArray[Any], str] | None:
+    confidence = scene.result.confidence
+    if confidence is None:
+        return None
+    if scene.choices.settings.confidence_encoding == "32FC1":
+        return confidence, "32FC1"
+    return np.rint(confidence * np.float32(255)).astype(np.uint8), "mono8"
+
+
+def _pictures(name: str, needs: Callable[[Choices], Wanted], paint: Painter) -> tuple[Output, Output]:
+    """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
+
+    def raw(scene: Scene) -> Any:
+        image = scene.picture(name, paint)
+        if image is None:
+            return None
+        order = "rgb" if str(getattr(scene.message, "encoding", "")).startswith("rgb") else "bgr"
+        encoding = f"{order}8" if image.shape[2] == 3 else f"{order}a8"
+        return image_message(scene.messages, scene.message.header, image, encoding)
+
+    def compressed(scene: Scene) -> Any:
+        image = scene.picture(name, paint)
+        quality = scene.choices.settings.jpeg_quality
+        return None if image is None else compressed_message(scene.messages, scene.message.header, image, quality)
+
+    return (
+        Output(f"~/{name}", "sensor_msgs/msg/Image", raw, needs),
+        Output(f"~/{name}/compressed", "sensor_msgs/msg/CompressedImage", compressed, needs),
+    )
+
+
+def _parts_color(scene: Scene) -> NDArray[np.uint8] | None:
+    return None if scene.result.parts is None else colored_parts(scene.result.parts)
+
+
+def _camera_info(scene: Scene) -> Any:
+    """The camera's own message under the frame's header, if it is of the frame's size."""
+    info = scene.camera_info
+    if info is None or (info.height, info.width) != scene.frame.size:
+        return None
+    names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
+    fields = {name: getattr(info, name) for name in names}
+    return scene.messages.make("sensor_msgs/msg/CameraInfo", header=scene.message.header, **fields)
+
+
+def _details(choices: Choices) -> Wanted:
+    return Wanted.PARTS | Wanted.INSTANCES if choices.settings.pose_details else Wanted.NOTHING
+
+
+OUTPUTS: Final = (
+    _map("~/mask", Wanted.PERSON, _mask),
+    _map("~/parts", Wanted.PARTS, _parts),
+    _map("~/instances", Wanted.INSTANCES, _instances),
+    _map("~/confidence", Wanted.CONFIDENCE, _confidence),
+    *_pictures("parts_color", lambda choices: Wanted.PARTS, _parts_color),
+    *_pictures(
+        "overlay",
+        lambda choices: needs_of(choices.overlay),
+        lambda s: compose_all(s.choices.overlay, s.frame, s.result),
+    ),
+    *_pictures(
+        "composite",
+        lambda choices: needs_of(choices.composite),
+        lambda s: compose_all(s.choices.composite, s.frame, s.result),
+    ),
+    Output("~/camera_info", "sensor_msgs/msg/CameraInfo", _camera_info),
+    Output("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda choices: Wanted.POSES, _details),
+    Output("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda choices: Wanted.POSES, _details),
+)
+
+#: Latched topics that say what the numbers in the maps mean: topic → (what it explains, number → name).
+LABELS: Final[Mapping[str, tuple[Wanted, Mapping[int, str]]]] = {
+    "~/mask/label_info": (Wanted.PERSON, {0: "background", 255: "person"}),
+    "~/label_info": (Wanted.PARTS, {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}),
+}
+
+
+def label_info(messages: Messages, classes: Mapping[int, str]) -> Any:
+    """A vision_msgs/LabelInfo."""
+    named = [messages.make("vision_msgs/msg/VisionClass", class_id=i, class_name=name) for i, name in classes.items()]
+    return messages.make("vision_msgs/msg/LabelInfo", class_map=named)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..settings import ModelSettings, Parameter, Settings, build, parameters, sp
 from ..types import Frame, Result, Wanted
 from .settings import NodeSettings
 
-__all__ = ["Choices", "Recipe", "load_effects", "node_parameters", "plugin_parameters", "read_choices"]
+__all__ = ["Choices", "Recipe", "load_effects", "needs_of", "node_parameters", "plugin_parameters", "read_choices"]
 
 #: A picture of a usual size, so that the first real frame finds everything allocated.
 _WARM_UP = np.zeros((480, 640, 3), np.uint8)
@@ -33,6 +34,15 @@ class Choices:
     overlay: tuple[Effect, ...]
     composite: tuple[Effect, ...]
 
+    def check(self, offers: Wanted, changed: Container[str]) -> None:
+        """Raise SettingsError where an effect just chosen reads what the network does not compute."""
+        for parameter, chain in (("overlay_effects", self.overlay), ("effects", self.composite)):
+            if parameter in changed and needs_of(chain) & ~offers:
+                names = list(getattr(self.settings, parameter))
+                raise SettingsError(
+                    f"Parameter {parameter} is {names!r}, but the network does not compute what they need."
+                )
+
 
 def node_parameters(values: Mapping[str, Any]) -> list[Parameter]:
     """Every parameter of the node `bodyseg`, for the network that `values` choose.
@@ -46,10 +56,9 @@ def node_parameters(values: Mapping[str, Any]) -> list[Parameter]:
 def plugin_parameters(kind: str) -> Iterator[Parameter]:
     """The parameters of every plugin of a kind that can be imported, under the plugins' names."""
     for name in plugin_names(kind):
-        try:
+        # Of a plugin whose package is missing, whoever chooses it reads what to install.
+        with suppress(MissingDependencyError):
             yield from parameters(load_plugin(kind, name).Settings, name)
-        except MissingDependencyError:
-            continue  # whoever chooses it reads what is missing
 
 
 def _network_class(values: Mapping[str, Any]) -> type[Network]:
@@ -71,9 +80,7 @@ def read_choices(values: Mapping[str, Any]) -> Choices:
     )
 
 
-def load_effects(
-    parameter: str, names: Sequence[str], groups: Mapping[str, Mapping[str, Any]]
-) -> tuple[Effect, ...]:
+def load_effects(parameter: str, names: Sequence[str], groups: Mapping[str, Mapping[str, Any]]) -> tuple[Effect, ...]:
     """The effects that `parameter` names, each with the settings under its name. Raises SettingsError."""
     chain = []
     for name in names:
@@ -83,6 +90,14 @@ def load_effects(
             raise SettingsError(f"Parameter {parameter} is {list(names)!r}, but it must name effects. {err}") from err
         chain.append(effect(build(effect.Settings, groups.get(name, {}), prefix=name)))
     return tuple(chain)
+
+
+def needs_of(chain: Sequence[Effect]) -> Wanted:
+    """What the effects of a chain read of a result."""
+    needs = Wanted.NOTHING
+    for effect in chain:
+        needs |= effect.needs
+    return needs
 
 
 class Recipe:

@@ -23,6 +23,13 @@ class PictureSettings(Settings):
     jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
     diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
 
+    @property
+    def image_topic(self) -> tuple[str, str]:
+        """Where frames come from: (topic, type)."""
+        if self.image_transport == "compressed":
+            return "image/compressed", "sensor_msgs/msg/CompressedImage"
+        return "image", "sensor_msgs/msg/Image"
+
     @field_validator("effects", "overlay_effects", check_fields=False)
     @classmethod
     def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -26,10 +26,13 @@ class Worker(Generic[T]):
 
     def _run(self) -> None:
         while (item := self.mailbox.take()) is not None:
-            try:
-                self._handle(item)
-            except Exception as err:  # noqa: BLE001 - one bad frame must not end the thread; it is told on
-                self._failed(err)
+            self._work_on(item)
+
+    def _work_on(self, item: T) -> None:
+        try:
+            self._handle(item)
+        except Exception as err:  # noqa: BLE001 - one bad frame must not end the thread; it is told on
+            self._failed(err)
 
     def stop(self) -> None:
         """Let it finish the item in hand, then return."""

@@ -95,7 +95,7 @@ def test_tensor_names_are_those_of_the_real_files(shared):
 def test_a_variant_that_was_not_published_is_refused():
     card = load_card("bodypix-mobilenet-050")
     card.check_variant(8, 1)
-    with pytest.raises(SettingsError, match="output_stride is 32, but bodypix-mobilenet-050 was published with 8 or 16"):
+    with pytest.raises(SettingsError, match="output_stride is 32, but bodypix-mobilenet-050 was .* with 8 or 16 only"):
         card.check_variant(32, 4)
     with pytest.raises(SettingsError, match="quant_bytes is 1, but bodypix-v1-mobilenet-050 was published with 4 only"):
         load_card("bodypix-v1-mobilenet-050").check_variant(16, 1)
@@ -143,7 +143,10 @@ def test_a_card_of_ones_own_stands_before_the_shipped_one(folder):
         ({"output_strides": []}, r"output_strides is \[\], but it must name at least one value"),
         ({"quant_bytes": [4, 4]}, r"quant_bytes is \[4, 4\], but it must name at least one value, and none twice"),
         ({"sha256": {"float/x.bin": "123"}}, "sha256.float/x.bin is '123', but it must be 64 hexadecimal digits"),
-        ({"preprocessing": {"scale": [1.0], "offset": [0.0, 0.0, 0.0]}}, "preprocessing.scale.1 .* is missing"),
+        (
+            {"preprocessing": {"scale": [1.0], "offset": [0.0, 0.0, 0.0]}},
+            "field 'preprocessing.scale.1' is missing",
+        ),
         (
             {"preprocessing": {"scale": [float("nan"), 1.0, 1.0], "offset": [0.0, 0.0, 0.0]}},
             "preprocessing.scale.0 is nan, but it should be a finite number",
@@ -164,9 +167,9 @@ def test_a_bad_field_is_named(folder, changes, message):
         ("- 1", "should be a valid dictionary"),
         ("a: [", "is not valid YAML"),
         ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
-        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "uses YAML aliases"),
-        ("#" * 70_000, "is larger than 65536 bytes"),
-        ("[" * 5000, "is not valid YAML"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "uses YAML aliases or deep nesting"),
+        ("#" * 70_000, "has 70,000 bytes; at most 65,536 are read"),
+        ("[" * 60_000, "uses YAML aliases or deep nesting"),
     ],
 )
 def test_a_file_that_is_no_card_is_refused(folder, text, message):

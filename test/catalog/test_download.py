@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
 import textwrap
+import urllib.request
+from http.client import HTTPMessage
 
 import pytest
 
 from bodyseg_ros.catalog import Limits
 from bodyseg_ros.catalog.checksums import check_files
-from bodyseg_ros.catalog.download import download_model
-from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
+from bodyseg_ros.catalog.download import _SafeRedirects, download_model
+from bodyseg_ros.errors import ModelError, ModelFileError, ModelNotFoundError, SettingsError
 
 WEIGHTS = {"shard1.bin": bytes(range(256)) * 1000, "shard2.bin": b"second" * 5000}
 ONCE = Limits(timeout_s=5, attempts=1, pause_s=0)
@@ -92,7 +95,9 @@ def test_a_partial_file_that_is_too_long_is_begun_anew(server, folder):
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(server, folder):
-    with pytest.raises(ModelFileError, match="'shard2.bin' from http.* has the sha256 .* but it must be 0000.*thrown away"):
+    with pytest.raises(
+        ModelFileError, match="'shard2.bin' from http.* has the sha256 .* but it must be 0000.*thrown away"
+    ):
         download_model(server.publish("m", WEIGHTS), folder, {"shard2.bin": "0" * 64}, limits=ONCE)
     assert not (folder / "shard2.bin").exists()
     assert leftovers(folder) == []
@@ -111,7 +116,9 @@ def test_the_first_checksum_holds_ever_after(server, folder):
 
 
 def test_a_file_that_is_not_there_is_not_asked_for_again(server, folder):
-    with pytest.raises(ModelNotFoundError, match=r"'model.json' .*/none/model.json \(HTTP status 404 Not Found\)") as err:
+    with pytest.raises(
+        ModelNotFoundError, match=r"'model.json' .*/none/model.json \(HTTP status 404 Not Found\)"
+    ) as err:
         download_model(f"{server.address}/none/model.json", folder, {}, limits=TWICE)
     assert len(server.asked) == 1
     assert str(folder) in str(err.value)
@@ -134,7 +141,9 @@ def test_a_silent_server_is_given_up(server, folder):
 
 def test_no_network_is_one_sentence(folder, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    with pytest.raises(ModelNotFoundError, match="'model.json' is not here and could not be downloaded from http") as err:
+    with pytest.raises(
+        ModelNotFoundError, match="'model.json' is not here and could not be downloaded from http"
+    ) as err:
         download_model("http://127.0.0.1:9/m/model.json", folder, {}, limits=ONCE)
     assert "refused" in str(err.value)
 
@@ -146,14 +155,30 @@ def test_a_redirect_is_followed(server, folder):
     assert_whole(folder)
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/model.json"])
-def test_a_redirect_out_of_the_web_is_refused(server, folder, target):
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("file:///etc/passwd", "is not allowed"),
+        ("ftp://127.0.0.1/model.json", "leads on to 'ftp.*, which is not secure"),
+    ],
+)
+def test_a_redirect_out_of_the_web_is_refused(server, folder, target, message):
     server.redirect["/m/model.json"] = target
-    with pytest.raises(ModelFileError, match=f"leads on to '{target}', which is not secure"):
+    with pytest.raises(ModelError, match=message):
         download_model(f"{server.address}/m/model.json", folder, {}, limits=ONCE)
 
 
-@pytest.mark.parametrize("name", ["../evil.bin", "/etc/evil", "a/b.bin", "..", "", ".lock", "a\\b", "http://x/y", 7, "a?b"])
+def test_a_redirect_to_a_less_secure_address_is_refused():
+    request = urllib.request.Request("https://server/model.json")
+    with pytest.raises(
+        ModelFileError, match="https://server/model.json leads on to 'http://server/', which is not secure"
+    ):
+        _SafeRedirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), "http://server/")
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.bin", "/etc/evil", "a/b.bin", "..", "", ".lock", "a\\b", "http://x/y", 7, "a?b"]
+)
 def test_weight_names_cannot_leave_the_folder(server, folder, name):
     address = server.publish("m", {})
     server.files["/m/model.json"] = json.dumps({"weightsManifest": [{"paths": [name], "weights": []}]}).encode()
@@ -207,7 +232,7 @@ def test_two_processes_at_once_share_one_download(server, folder):
     program = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from bodyseg_ros.catalog.download import download_model
+        from bodyseg_ros.catalog.download import _SafeRedirects, download_model
         download_model(sys.argv[1], Path(sys.argv[2]), {})
     """)
     command = [sys.executable, "-c", program, server.publish("m", WEIGHTS), str(folder)]

@@ -6,8 +6,7 @@ import os
 import pytest
 import yaml
 
-from bodyseg_ros.catalog import Limits, find_model, load_card, locate
-from bodyseg_ros.catalog import card as card_module
+from bodyseg_ros.catalog import Limits, Located, find_model, load_card, locate
 from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
 from bodyseg_ros.settings import ModelSettings
 
@@ -42,7 +41,12 @@ def own(tmp_path, monkeypatch):
 def offline(server, own):
     """A card whose address is a local server."""
     card = load_card(NAME).model_dump()
-    card |= {"name": "local", "source": f"{server.address}/savedmodel/local/{{quant}}/", "sha256": {}, "folder_names": []}
+    card |= {
+        "name": "local",
+        "source": f"{server.address}/savedmodel/local/{{quant}}/",
+        "sha256": {},
+        "folder_names": [],
+    }
     (own / "local.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(card))))
     return server
 
@@ -99,13 +103,11 @@ def test_a_name_without_a_stride_counts_only_where_there_is_one_stride(own):
 
 
 def test_files_beside_the_card_are_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(card_module, "shipped_folder", lambda: tmp_path)
-    monkeypatch.setattr("bodyseg_ros.catalog.find.shipped_folder", lambda: tmp_path)
-    card = load_card.__globals__["Card"].model_validate(
-        yaml.safe_load((card_module.Path(card_module.__file__).parents[2] / "models" / f"{NAME}.yaml").read_text())
-    )
+    card = load_card(NAME)
+    for module in ("card", "find"):
+        monkeypatch.setattr(f"bodyseg_ros.catalog.{module}.shipped_folder", lambda: tmp_path)
     index = make_model(tmp_path / NAME / "float")
-    assert locate(card, 16, 4) == locate(card, 16, 4).__class__(index, "shipped")
+    assert locate(card, 16, 4) == Located(index, "shipped")
 
 
 def test_a_model_is_downloaded_once_and_then_found_without_the_network(offline, own_cache):
@@ -159,7 +161,9 @@ def test_a_variant_the_card_does_not_offer_is_refused_before_anything_is_looked_
 def test_no_address_and_no_file_says_where_to_put_it(own, own_cache):
     card = json.loads(load_card(NAME).model_dump_json()) | {"name": "mine", "source": "", "quant_bytes": [4]}
     (own / "mine.yaml").write_text(yaml.safe_dump(card | {"folder_names": []}))
-    with pytest.raises(ModelNotFoundError, match="'mine' has no public address, and 'model-stride16.json' is not here") as err:
+    with pytest.raises(
+        ModelNotFoundError, match="'mine' has no public address, and 'model-stride16.json' is not here"
+    ) as err:
         find(model="mine")
     assert str(own_cache / "mine" / "float") in str(err.value)
     index = make_model(own_cache / "mine" / "float")

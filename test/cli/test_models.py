@@ -53,7 +53,9 @@ def test_info_shows_facts_and_addresses(cache):
     put_model(cache / NAME / "quant1", stride=8)
     text = run("info", NAME)
     assert "float_part_heatmaps" in text
-    assert "https://storage.googleapis.com/tfjs-models/savedmodel/bodypix/mobilenet/quant2/050/model-stride16.json" in text
+    assert (
+        "https://storage.googleapis.com/tfjs-models/savedmodel/bodypix/mobilenet/quant2/050/model-stride16.json" in text
+    )
     assert str(cache / NAME / "quant1" / "model-stride8.json") in text
 
 

@@ -12,7 +12,7 @@ from bodyseg_ros.decode import confidence_map, decode_poses, decode_single_pose,
 from bodyseg_ros.decode import sigmoid as to_scores
 from bodyseg_ros.geometry import padded_geometry, resize_padded
 from bodyseg_ros.types import Poses
-from test.golden import Case, bodypix_cases, load_case, pose_arrays
+from golden import Case, bodypix_cases, load_case, pose_arrays
 
 #: The old package's default, which the stored runs were made with.
 GOLDEN_SCORE_THRESHOLD = 0.4

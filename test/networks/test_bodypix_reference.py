@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bodyseg_ros as bodyseg
-from test.golden import bodypix_cases, pose_arrays
+from golden import bodypix_cases, pose_arrays
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
 

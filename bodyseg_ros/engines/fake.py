@@ -1,0 +1,161 @@
+"""An engine without a network: it answers with drawn people whose keypoints are known. For tests and demonstrations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import KEYPOINT_NAMES, PART_NAMES, POSE_TREE
+from ..errors import EngineError
+from ..formats import FORMATS, ModelSource
+from ..settings import Settings, live, start_only
+
+__all__ = ["FakeEngine", "FakeSettings", "fake_keypoints"]
+
+#: (x, y) of each keypoint of a person who faces the camera, in shares of the box it stands in: height 1, width 1/2.
+_BODY: Final = np.array(
+    [
+        (0.50, 0.14), (0.54, 0.11), (0.46, 0.11), (0.59, 0.13), (0.41, 0.13),  # nose, eyes, ears
+        (0.72, 0.27), (0.28, 0.27), (0.82, 0.41), (0.18, 0.41), (0.90, 0.53), (0.10, 0.53),  # shoulders, elbows, wrists
+        (0.63, 0.54), (0.37, 0.54), (0.66, 0.74), (0.34, 0.74), (0.67, 0.92), (0.33, 0.92),  # hips, knees, ankles
+    ]
+)  # fmt: skip
+#: Part, the keypoints it lies between (the middle of each group), its radius in shares of the person's height.
+_LIMBS: Final = (
+    ("left_face", (1, 3), (0, 3), 0.06),
+    ("right_face", (2, 4), (0, 4), 0.06),
+    ("left_upper_arm_front", (5,), (7,), 0.04),
+    ("right_upper_arm_front", (6,), (8,), 0.04),
+    ("left_lower_arm_front", (7,), (9,), 0.035),
+    ("right_lower_arm_front", (8,), (10,), 0.035),
+    ("left_hand", (9,), (9,), 0.045),
+    ("right_hand", (10,), (10,), 0.045),
+    ("torso_front", (5, 6), (11, 12), 0.12),
+    ("left_upper_leg_front", (11,), (13,), 0.06),
+    ("right_upper_leg_front", (12,), (14,), 0.06),
+    ("left_lower_leg_front", (13,), (15,), 0.045),
+    ("right_lower_leg_front", (14,), (16,), 0.045),
+    ("left_foot", (15,), (15,), 0.055),
+    ("right_foot", (16,), (16,), 0.055),
+)
+#: Logits: nothing there; the keypoints of the first person, and how much less each next person's are.
+_NOTHING, _SURE, _LESS = -12.0, 6.0, 0.05
+Array = NDArray[np.float64]
+
+
+class FakeSettings(Settings):
+    """What the fake engine shows, and how it misbehaves."""
+
+    people: int = live(1, "How many people are drawn.", ge=0, le=30)
+    delay_ms: float = live(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
+    fail_every: int = live(0, "Every so manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
+
+
+def fake_keypoints(people: int, height: int, width: int) -> Array:
+    """Where the fake people's keypoints are: (people, 17, 2) float64, x and y in network px, best person first.
+
+    The input is cut into a grid of ⌈√people⌉ columns and as many rows as are needed; in each cell, row by row, one
+    person stands in the middle of a box of the largest height h and width h/2 that fits. Keypoint k is at `_BODY[k]` of it.
+    """
+    columns = max(1, math.ceil(math.sqrt(people)))
+    rows = max(1, math.ceil(people / columns))
+    cell = np.array([width / columns, height / rows])
+    box = min(cell[1], 2 * cell[0]) * np.array([0.5, 1.0])
+    places = np.array([(index % columns, index // columns) for index in range(people)]).reshape(people, 1, 2)
+    return np.asarray((places + 0.5) * cell - box / 2 + _BODY * box)
+
+
+class FakeEngine:
+    """Draws `people` people into the heads of BodyPix, on the grid of `source.output_stride`; needs no file.
+
+    Decoding gives back `fake_keypoints` as long as people are three cells apart and `nms_radius` is below that.
+    """
+
+    Settings: ClassVar[type[Settings]] = FakeSettings
+    formats: ClassVar[frozenset[str]] = FORMATS
+    automatic: ClassVar[bool] = False
+
+    def __init__(self, source: ModelSource, settings: FakeSettings) -> None:
+        self._source, self._settings = source, settings
+        self._runs = 0
+
+    @property
+    def device(self) -> str:
+        """What it runs on."""
+        return "no device: drawn people"
+
+    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """(1, h, w, c) in, (1, rows, columns, channels) float32 heads out; only those in `source.outputs`, if any are.
+
+        Raises EngineError at every `fail_every`-th run, or if the tensor is no picture.
+        """
+        if tensor.ndim != 4 or 0 in tensor.shape:
+            raise EngineError(f"The network takes an array of 1×any×any×3, but it was given {tensor.shape}.")
+        self._runs += 1
+        time.sleep(self._settings.delay_ms / 1000)
+        if self._settings.fail_every and self._runs % self._settings.fail_every == 0:
+            raise EngineError(f"The fake engine fails at run {self._runs}, as fake.fail_every asks.")
+        heads = _drawn(self._settings.people, tensor.shape[1], tensor.shape[2], self._source.output_stride)
+        wanted = self._source.outputs or heads
+        return {name: array[None].astype(np.float32) for name, array in heads.items() if name in wanted}
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _drawn(people: int, height: int, width: int, stride: int) -> dict[str, Array]:
+    """Heads (rows, columns, channels) by name."""
+    rows, columns = (height - 1) // stride + 1, (width - 1) // stride + 1
+    grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1) * float(
+        stride
+    )  # (rows, columns, 2) x, y
+    points = fake_keypoints(people, height, width)
+    joints, edges = len(KEYPOINT_NAMES), np.array(POSE_TREE)
+    heads = {
+        "segments": np.full((rows, columns, 1), _NOTHING),
+        "part_heatmaps": np.full((rows, columns, len(PART_NAMES)), _NOTHING),
+        "heatmaps": np.full((rows, columns, joints), _NOTHING),
+        "short_offsets": np.zeros((rows, columns, 2 * joints)),
+        "long_offsets": np.zeros((rows, columns, 2 * joints)),
+        "displacement_fwd": np.zeros((rows, columns, 2 * len(edges))),
+        "displacement_bwd": np.zeros((rows, columns, 2 * len(edges))),
+    }
+    if not people:
+        return heads
+    limbs = np.stack([_limbs(body, grid) for body in points])  # (people, rows, columns, parts)
+    heads["part_heatmaps"] = limbs.max(axis=0)
+    heads["segments"] = heads["part_heatmaps"].max(axis=-1, keepdims=True)
+    away = ((points[:, None, None] - grid[:, :, None]) ** 2).sum(axis=-1)  # (people, rows, columns, joints)
+    nearest = away.argmin(axis=0)  # (rows, columns, joints): whose keypoint a cell tells of
+    for person, body in enumerate(points):
+        for joint, (column, row) in enumerate(np.floor(body / stride + 0.5).astype(int)):
+            heads["heatmaps"][min(row, rows - 1), min(column, columns - 1), joint] = _SURE - _LESS * person
+    everyone = np.arange(joints)
+    heads["short_offsets"] = _channels(points[nearest, everyone] - grid[:, :, None])
+    heads["long_offsets"] = _channels(points[limbs.max(axis=-1).argmax(axis=0)] - grid[:, :, None])
+    for name, (start, end) in {"displacement_fwd": edges.T, "displacement_bwd": edges.T[::-1]}.items():
+        owner = nearest[:, :, start]
+        heads[name] = _channels(points[owner, end] - points[owner, start])
+    return heads
+
+
+def _channels(vectors: Array) -> Array:
+    """(rows, columns, n, 2) x, y → (rows, columns, 2n): all y, then all x."""
+    return np.concatenate([vectors[..., 1], vectors[..., 0]], axis=-1)
+
+
+def _limbs(body: Array, grid: Array) -> Array:
+    """Part logits of one person, (rows, columns, 24): 0 on a limb's outline, more inside, less outside."""
+    tall = (body[:, 1].max() - body[:, 1].min()) / (_BODY[:, 1].max() - _BODY[:, 1].min())
+    logits = np.full((*grid.shape[:2], len(PART_NAMES)), -np.inf)
+    for part, start, end, radius in _LIMBS:
+        first, along = body[list(start)].mean(axis=0), body[list(end)].mean(axis=0) - body[list(start)].mean(axis=0)
+        share = np.clip(((grid - first) @ along) / max(along @ along, 1e-9), 0, 1)
+        distance = np.hypot(*np.moveaxis(grid - first - share[..., None] * along, -1, 0))
+        logits[..., PART_NAMES.index(part)] = 8 * (radius - distance / tall) / radius
+    return np.clip(logits, _NOTHING, -_NOTHING)

@@ -1,0 +1,100 @@
+"""The node `camera`: a photo, a folder, a video or a webcam on topics, for demos and tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from ..errors import BodysegError, SettingsError
+from ..graph.images import image_message
+from ..graph.port import Graph, Qos
+from ..media import open_source
+from ..settings import build, parameters
+from ..types import Frame
+from .run import run_node
+from .settings import CameraSettings
+
+__all__ = ["CameraNode", "main"]
+
+_PHOTOS_PER_SECOND = 10.0
+
+
+class CameraNode:
+    """Publishes `image` and `camera_info` (uncalibrated: its matrices are zero) at a rate."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._settings = build(CameraSettings, graph.declare(list(parameters(CameraSettings))))
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        #: Frames published so far.
+        self.published = 0
+
+    def configure(self) -> None:
+        """Offer the topics; see that the source can be opened."""
+        if not self._settings.source:
+            raise SettingsError("Parameter source is '', but it must name a photo, a folder, a video or a camera.")
+        open_source(self._settings.source)
+        # Reliable, so that a subscriber of either kind hears it.
+        self._image = self._graph.publisher("image", "sensor_msgs/msg/Image", Qos(depth=5))
+        self._info = self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", Qos(depth=5))
+
+    def activate(self) -> None:
+        """Start to publish."""
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
+
+    def deactivate(self) -> None:
+        """Publish no more."""
+        self._stopped.set()
+        if self._thread:
+            self._thread.join()
+
+    def cleanup(self) -> None:
+        """Nothing is held."""
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        try:
+            for frame, rate in self._frames():
+                if self._stopped.wait(max(0.0, due - time.monotonic())):
+                    return
+                # A source that is slower than the rate is not made up for.
+                due = max(due + 1.0 / rate, time.monotonic())
+                self._publish(frame)
+        except BodysegError as err:
+            self._graph.log("error", str(err))
+        self._graph.log("info", f"The source has ended after {self.published} frames.")
+        self._graph.shutdown()
+
+    def _frames(self) -> Iterator[tuple[Frame, float]]:
+        """Frames, and how many of them there are to be per second."""
+        while True:
+            with open_source(self._settings.source) as source:
+                rate = self._settings.rate or float(source.fps or _PHOTOS_PER_SECOND)
+                for frame in source:
+                    yield frame, rate
+                    while source.length == 1 and self._settings.loop:
+                        yield frame, rate
+            if not self._settings.loop:
+                return
+
+    def _publish(self, frame: Frame) -> None:
+        messages, now = self._graph.messages, self._graph.now_ns()
+        stamp = messages.make("builtin_interfaces/msg/Time", sec=now // 10**9, nanosec=now % 10**9)
+        header = messages.make("std_msgs/msg/Header", stamp=stamp, frame_id=self._settings.frame_id)
+        height, width = frame.size
+        self._image.publish(image_message(messages, header, frame.image, self._settings.encoding))
+        self._info.publish(messages.make("sensor_msgs/msg/CameraInfo", header=header, height=height, width=width))
+        self.published += 1
+
+
+def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
+    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    run_node("camera", CameraNode, argv, runtime)
+
+
+if __name__ == "__main__":
+    main()

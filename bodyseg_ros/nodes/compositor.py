@@ -1,0 +1,146 @@
+"""The node `compositor`: image and mask of the same moment to a picture, on a machine without the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import FrameError, SettingsError
+from ..graph.images import read_image
+from ..graph.port import RELIABLE, SENSOR, Graph, Publisher, Subscription
+from ..settings import Settings, build, parameters, split_groups
+from ..types import Result, Wanted
+from .diagnostics import Diagnostics
+from .mailbox import Mailbox
+from .outputs import OUTPUTS, Output, Scene, read_frame
+from .recipe import Choices, load_effects, needs_of, plugin_parameters
+from .run import run_node
+from .settings import CompositorSettings, NodeSettings, PictureSettings
+from .worker import Worker
+
+__all__ = ["CompositorNode", "main"]
+
+Stamp = tuple[int, int]
+
+
+class _Pairs:
+    """Messages of two topics, matched by exact stamp; at most `limit` of each wait."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: tuple[dict[Stamp, Any], dict[Stamp, Any]] = ({}, {})
+
+    def add(self, side: int, message: Any) -> tuple[Any, Any] | None:
+        """The pair (of side 0, of side 1) that `message` completes; what came before it waits no longer."""
+        stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
+        other = self._waiting[1 - side].pop(stamp, None)
+        mine = self._waiting[side]
+        if other is None:
+            mine[stamp] = message
+            if len(mine) > self._limit:
+                del mine[min(mine)]
+            return None
+        for waiting in self._waiting:
+            for old in [key for key in waiting if key < stamp]:
+                del waiting[old]
+        return (message, other) if side == 0 else (other, message)
+
+
+class CompositorNode:
+    """Publishes `~/composite` from `image` and `mask` (mono8, above 127 a person), matched by exact stamp."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
+        self._values = graph.declare(declared)
+        self._choices = self._read(self._values)
+        graph.on_change(self._change)
+        self._pairs = _Pairs(self._values["waiting_frames"])
+        self._publishers: list[tuple[Output, Publisher]] = []
+        self._subscriptions: list[Subscription] = []
+        self._worker: Worker[tuple[Any, Any]] | None = None
+        self.diagnostics = Diagnostics(graph, self._values["diagnostics_period"], dict, self._dropped)
+
+    def configure(self) -> None:
+        """Offer the topics."""
+        if not self._publishers:
+            rows = [output for output in OUTPUTS if output.topic.startswith("~/composite")]
+            self._publishers = [(output, self._graph.publisher(output.topic, output.type)) for output in rows]
+
+    def activate(self) -> None:
+        """Take images and masks."""
+        self._worker = Worker(Mailbox(), self._process, self.diagnostics.problem, "compositor")
+        topic, kind = self._choices.settings.image_topic
+        self._subscriptions = [
+            self._graph.subscribe(topic, kind, SENSOR, lambda message: self._take(0, message)),
+            self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._take(1, message)),
+        ]
+        self.diagnostics.start()
+
+    def deactivate(self) -> None:
+        """Take no more."""
+        for subscription in self._subscriptions:
+            subscription.close()
+        self.diagnostics.stop()
+        if self._worker:
+            self._worker.stop()
+
+    def cleanup(self) -> None:
+        """Nothing is held."""
+
+    def _read(self, values: dict[str, Any]) -> Choices:
+        root, groups = split_groups(values)
+        own = build(CompositorSettings, root)
+        chain = load_effects("effects", own.effects, groups)
+        if needs_of(chain) & ~Wanted.PERSON:
+            raise SettingsError(
+                f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
+                "take effects that need no more, such as blur_background."
+            )
+        shared = own.model_dump(include=set(PictureSettings.model_fields))
+        return Choices(NodeSettings(**shared), Settings(), overlay=(), composite=chain)
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        values = self._values | changed
+        self._choices = self._read(values)
+        self._values = values
+
+    def _take(self, side: int, message: Any) -> None:
+        if side == 0:
+            self.diagnostics.frame_in()
+        pair = self._pairs.add(side, message)
+        if pair and self._worker:
+            self._worker.mailbox.put(pair)
+
+    def _process(self, pair: tuple[Any, Any]) -> None:
+        """One pair, on the worker's thread. Raises FrameError where they do not fit."""
+        image, mask = pair
+        listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
+        if not listened:
+            return
+        began = time.perf_counter()
+        frame = read_frame(image)
+        person = (read_image(mask).image[..., 0] > 127).view(np.uint8)
+        if person.shape != frame.size:
+            raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")
+        result = Result(frame.size, person=person)
+        scene = Scene(self._graph.messages, image, frame, result, self._choices, model="")
+        for output, publisher in listened:
+            publisher.publish(output.make(scene))
+        age_ms = (self._graph.now_ns() - frame.stamp_ns) / 1e6
+        self.diagnostics.frame_out((time.perf_counter() - began) * 1e3, age_ms)
+
+    def _dropped(self) -> int:
+        return self._worker.mailbox.dropped if self._worker else 0
+
+
+def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
+    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    run_node("compositor", CompositorNode, argv, runtime)
+
+
+if __name__ == "__main__":
+    main()
