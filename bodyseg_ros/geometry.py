@@ -174,7 +174,7 @@ def upsample(logits: NDArray[np.float32], geometry: Geometry) -> NDArray[np.floa
     """Head (h, w, C) at stride to network px (input_height, input_width, C): bilinear, align_corners."""
     rows = aligned_taps(logits.shape[0], geometry.input_height)
     columns = aligned_taps(logits.shape[1], geometry.input_width)
-    return apply_taps(apply_taps(logits, rows, 0), columns, 1)
+    return apply_taps(apply_taps(logits, columns, 1), rows, 0)  # rows last: they lie together in memory
 
 
 def source_taps(geometry: Geometry) -> tuple[Taps, Taps]:
@@ -187,4 +187,4 @@ def source_taps(geometry: Geometry) -> tuple[Taps, Taps]:
 def to_source(scores: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
     """A map (input_height, input_width[, C]) at network px, back to source px (H, W[, C])."""
     rows, columns = source_taps(geometry)
-    return apply_taps(apply_taps(scores, rows, 0), columns, 1)
+    return apply_taps(apply_taps(scores, columns, 1), rows, 0)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalog import find_model
+from .catalog import Card, Progress, find_model, load_card
 from .engines import Engine, open_engine
 from .errors import SettingsError
+from .formats import ModelSource
 from .networks import Network
 from .plugins import load_plugin
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
@@ -69,11 +71,14 @@ def load(model: str | None = None, **parameters: Any) -> Pipeline:
     return load_from(flatten(parameters))
 
 
-def load_from(values: Mapping[str, Any]) -> Pipeline:
-    """Load a network from parameters by their dotted names; an unknown name is refused."""
+def load_from(values: Mapping[str, Any], progress: Progress | None = None) -> Pipeline:
+    """Load a network from parameters by their dotted names; an unknown name is refused.
+
+    progress: told of a download's bytes.
+    """
     root, groups = split_groups(values)
     chosen = take(root, ModelSettings)
-    card, source = find_model(chosen)
+    card, source = _files(chosen, progress)
     network_class = load_plugin("networks", card.network if chosen.network == "auto" else chosen.network)
     options: Settings = take(root, network_class.Settings)
     if root:
@@ -81,3 +86,10 @@ def load_from(values: Mapping[str, Any]) -> Pipeline:
         raise SettingsError(unknown_parameter(next(iter(root)), known))
     network: Network = network_class(card, options, chosen.output_stride)
     return Pipeline(network, open_engine(chosen.engine, source, groups))
+
+
+def _files(chosen: ModelSettings, progress: Progress | None) -> tuple[Card, ModelSource]:
+    """The card and its files; an engine that needs none gets none."""
+    if chosen.engine != "auto" and "none" in load_plugin("engines", chosen.engine).formats:
+        return load_card(chosen.model), ModelSource(Path(), "none", output_stride=chosen.output_stride)
+    return find_model(chosen, progress)

@@ -15,8 +15,9 @@ from rich.progress import track
 from rich.table import Table
 
 from ..media import open_source
-from ..pipeline import Pipeline, load_from
+from ..pipeline import Pipeline
 from ..types import Frame, Wanted
+from .loading import load_model
 from .options import takes_parameters
 
 __all__ = ["bench"]
@@ -43,7 +44,7 @@ def bench(
     Every round measures each line once, so that a machine that slows down slows all of them. Medians are shown,
     and their ratio to the bare network. Example: bodyseg bench photo.jpg --output-stride 16
     """
-    with load_from(values) as model, open_source(photo) as source:
+    with load_model(values) as model, open_source(photo) as source:
         image = np.asarray(cv2.resize(next(iter(source)).image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         steps = _steps(model, Frame(image))
         times: dict[str, list[float]] = {name: [] for name in steps}

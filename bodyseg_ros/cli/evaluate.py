@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..pipeline import load_from
-from ..training.labelled import labelled_photos, person_iou, score
+from ..training.labelled import labelled_photos, score, summary
 from ..types import Wanted
+from .loading import load_model
 from .options import takes_parameters
 
 __all__ = ["evaluate"]
@@ -32,7 +32,7 @@ def evaluate(
     Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --output-stride 8
     """
     scores = []
-    with load_from(values) as model:
+    with load_model(values) as model:
         for labelled in track(labelled_photos(folder), "photos", console=Console(stderr=True)):
             image = labelled.image()
             if long_side:
@@ -41,11 +41,10 @@ def evaluate(
             person = model.segment(image, Wanted.PERSON).person
             assert person is not None  # it was asked for
             scores.append(score(labelled.photo.name, person, labelled.mask()))
-    table = Table("photo", "person IoU")
+    table = Table("person masks", "")
     for one in sorted(scores, key=lambda one: one.iou)[:worst]:
         table.add_row(one.name, f"{one.iou:.3f}")
-    mean, pooled = person_iou(scores)
     table.add_section()
-    table.add_row(f"mean of {len(scores)} photos", f"{mean:.3f}")
-    table.add_row("all pixels together", f"{pooled:.3f}")
+    for name, figure in summary(scores).items():
+        table.add_row(name, f"{figure:.3f}")
     Console().print(table)

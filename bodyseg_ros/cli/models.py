@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
-from rich.progress import TimeRemainingColumn as TimeLeft
-from rich.progress import TransferSpeedColumn as Speed
 from rich.table import Column, Table
 
 from ..catalog import Card, FileCheck, Located, card_names, check_files, find_model, load_card, locate
 from ..errors import ModelError
 from ..settings import ModelSettings, build
+from .loading import DownloadBar
 
 __all__ = ["app"]
 
@@ -118,31 +116,9 @@ def download(
     wanted = _variants(load_card(name)) if everything else [(output_stride, quant_bytes)]
     for stride, quant in wanted:
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
-        with _Bar() as bar:
+        with DownloadBar() as bar:
             _, source = find_model(settings, bar)
         typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
-
-
-class _Bar:
-    """A progress bar per file, on standard error; nothing is drawn where nothing is downloaded."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
-        self._progress = Progress(*columns, console=Console(stderr=True))
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._tasks:
-            self._progress.stop()
-
-    def __call__(self, name: str, done: int, total: int | None) -> None:
-        self._progress.start()  # does nothing where it is drawn already
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._tasks[name], completed=done, total=total)
 
 
 _STATES = {

@@ -22,10 +22,11 @@ from ..body import KEYPOINT_NAMES
 from ..effects import colored_parts, compose_all
 from ..errors import BodysegError, MediaError, SettingsError
 from ..media import Sink, Source, open_sink, open_source
-from ..pipeline import Pipeline, load_from
+from ..pipeline import Pipeline
 from ..plugins import load_plugin
 from ..settings import build
 from ..types import Frame, Result, Wanted
+from .loading import load_model
 from .options import takes_parameters
 
 __all__ = ["run"]
@@ -107,7 +108,7 @@ def run(
     chosen = _chosen(write)
     console = Console(stderr=True)
     problems: list[str] = []
-    with load_from(values) as model, _Writer(out, chosen) as writer, _progress(console) as progress:
+    with load_model(values) as model, _Writer(out, chosen) as writer, _progress(console) as progress:
         for text in inputs:
             try:
                 _process(model, text, writer, progress, max_frames)

@@ -51,7 +51,7 @@ def instance_map(
     distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
     for joint in np.flatnonzero(seen.any(axis=0)):
         offsets_xy = np.ascontiguousarray(long_offsets[..., [joint + 17, joint]])
-        field = apply_taps(apply_taps(offsets_xy, rows, 0), columns, 1)
+        field = apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
         ends = _follow(field, start, refine_steps)
         for index in np.flatnonzero(seen[:, joint]):
             x, y = poses.keypoints[index, joint]
@@ -69,9 +69,8 @@ def _follow(field: NDArray[np.float32], start: NDArray[np.float32], refine_steps
     """Add the offset under a point, then `refine_steps` times the offset under where that led; (…, 2) x, y."""
     points = start.copy()
     for _ in range(refine_steps + 1):
-        points += cv2.remap(
-            field, points[..., 0], points[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-        )
+        xs, ys = points[..., 0], points[..., 1]
+        points += cv2.remap(field, xs, ys, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return points
 
 

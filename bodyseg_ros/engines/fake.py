@@ -1,10 +1,11 @@
-"""An engine without a network: it answers with drawn people whose keypoints are known. For tests and demonstrations."""
+"""An engine without a network: it draws people whose keypoints are known, for tests and demonstrations."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..body import KEYPOINT_NAMES, PART_NAMES, POSE_TREE
 from ..errors import EngineError
 from ..formats import FORMATS, ModelSource
-from ..settings import Settings, live, start_only
+from ..settings import Settings, start_only
 
 __all__ = ["FakeEngine", "FakeSettings", "fake_keypoints"]
 
@@ -51,16 +52,16 @@ Array = NDArray[np.float64]
 class FakeSettings(Settings):
     """What the fake engine shows, and how it misbehaves."""
 
-    people: int = live(1, "How many people are drawn.", ge=0, le=30)
-    delay_ms: float = live(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
-    fail_every: int = live(0, "Every so manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
+    people: int = start_only(1, "How many people are drawn.", ge=0, le=30)
+    delay_ms: float = start_only(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
+    fail_every: int = start_only(0, "Every so manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
 
 
 def fake_keypoints(people: int, height: int, width: int) -> Array:
     """Where the fake people's keypoints are: (people, 17, 2) float64, x and y in network px, best person first.
 
-    The input is cut into a grid of ⌈√people⌉ columns and as many rows as are needed; in each cell, row by row, one
-    person stands in the middle of a box of the largest height h and width h/2 that fits. Keypoint k is at `_BODY[k]` of it.
+    The input is cut into ⌈√people⌉ columns and as many rows as are needed. In the middle of each cell, row by row, one
+    person stands in a box h high and h/2 wide, as large as fits; keypoint k is at `_BODY[k]` of the box.
     """
     columns = max(1, math.ceil(math.sqrt(people)))
     rows = max(1, math.ceil(people / columns))
@@ -108,23 +109,17 @@ class FakeEngine:
         """Nothing to give back."""
 
 
+@lru_cache(maxsize=8)
 def _drawn(people: int, height: int, width: int, stride: int) -> dict[str, Array]:
     """Heads (rows, columns, channels) by name."""
     rows, columns = (height - 1) // stride + 1, (width - 1) // stride + 1
-    grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1) * float(
-        stride
-    )  # (rows, columns, 2) x, y
+    # (rows, columns, 2): x, y of each cell, network px.
+    grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).astype(np.float64) * stride
     points = fake_keypoints(people, height, width)
     joints, edges = len(KEYPOINT_NAMES), np.array(POSE_TREE)
-    heads = {
-        "segments": np.full((rows, columns, 1), _NOTHING),
-        "part_heatmaps": np.full((rows, columns, len(PART_NAMES)), _NOTHING),
-        "heatmaps": np.full((rows, columns, joints), _NOTHING),
-        "short_offsets": np.zeros((rows, columns, 2 * joints)),
-        "long_offsets": np.zeros((rows, columns, 2 * joints)),
-        "displacement_fwd": np.zeros((rows, columns, 2 * len(edges))),
-        "displacement_bwd": np.zeros((rows, columns, 2 * len(edges))),
-    }
+    channels = {"segments": 1, "part_heatmaps": len(PART_NAMES), "heatmaps": joints, "short_offsets": 2 * joints}
+    channels |= {"long_offsets": 2 * joints, "displacement_fwd": edges.size, "displacement_bwd": edges.size}
+    heads = {name: np.full((rows, columns, count), _NOTHING) for name, count in channels.items()}
     if not people:
         return heads
     limbs = np.stack([_limbs(body, grid) for body in points])  # (people, rows, columns, parts)
@@ -149,7 +144,7 @@ def _channels(vectors: Array) -> Array:
     return np.concatenate([vectors[..., 1], vectors[..., 0]], axis=-1)
 
 
-def _limbs(body: Array, grid: Array) -> Array:
+def _limbs(body: Array, grid: NDArray[Any]) -> Array:
     """Part logits of one person, (rows, columns, 24): 0 on a limb's outline, more inside, less outside."""
     tall = (body[:, 1].max() - body[:, 1].min()) / (_BODY[:, 1].max() - _BODY[:, 1].min())
     logits = np.full((*grid.shape[:2], len(PART_NAMES)), -np.inf)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from ..errors import EngineError, SettingsError
-from ..formats import ModelSource, load_tensorflow, open_model
+from ..formats import ModelSource, OpenedModel, load_tensorflow, open_model
 from ..formats.runtime import first_line
 from ..settings import Settings, start_only
 
@@ -63,8 +63,8 @@ class TensorFlowEngine:
         self._place = "/CPU:0" if gpu is None else f"/GPU:{gpu}"
         self._device = _described(self._tf, gpus, gpu)
         with self._tf.device(self._place):
-            self._model = open_model(source, compile_with_xla=settings.jit and gpu is not None)
-        self._function: Any = self._model.function
+            model = open_model(source, compile_with_xla=settings.jit and gpu is not None)
+        self._model: OpenedModel | None = model  # None once closed
 
     @property
     def device(self) -> str:
@@ -76,31 +76,30 @@ class TensorFlowEngine:
 
         Raises EngineError for another shape or dtype, where TensorFlow fails, or after close().
         """
-        if self._function is None:
+        if self._model is None:
             raise EngineError("The TensorFlow engine is closed; open the model again.")
-        self._check(tensor)
+        _check(tensor, self._model)
         try:
             with self._tf.device(self._place):
-                outputs = self._function(self._tf.constant(tensor))
+                outputs = self._model.function(self._tf.constant(tensor))
                 return {name: output.numpy() for name, output in outputs.items()}
         except (self._tf.errors.OpError, ValueError, TypeError, RuntimeError) as err:
             raise EngineError(f"TensorFlow could not run the network on {self._device}: {first_line(err)}.") from err
 
     def close(self) -> None:
         """Let the network go; the memory returns to TensorFlow, which keeps it for the next one."""
-        self._function = None
-        del self._model
+        self._model = None
 
-    def _check(self, tensor: NDArray[Any]) -> None:
-        want = self._model.shape
-        fits = isinstance(tensor, np.ndarray) and tensor.dtype.name == self._model.dtype and tensor.ndim == len(want)
-        if not fits or any(
-            side < 1 or (fixed is not None and fixed != side)
-            for side, fixed in zip(tensor.shape, want, strict=True)
-        ):  # fmt: skip
-            have = f"{tensor.dtype} {tensor.shape}" if isinstance(tensor, np.ndarray) else type(tensor).__name__
-            size = "×".join("any" if side is None else str(side) for side in want)
-            raise EngineError(f"The network takes a {self._model.dtype} array of {size}, but it was given {have}.")
+
+def _check(tensor: NDArray[Any], model: OpenedModel) -> None:
+    """Raise EngineError unless the tensor is what the model takes."""
+    same = isinstance(tensor, np.ndarray) and tensor.dtype.name == model.dtype and tensor.ndim == len(model.shape)
+    if not same or any(
+        side < 1 or want not in (None, side) for side, want in zip(tensor.shape, model.shape, strict=True)
+    ):
+        have = f"{tensor.dtype} {tensor.shape}" if isinstance(tensor, np.ndarray) else type(tensor).__name__
+        size = "×".join("any" if side is None else str(side) for side in model.shape)
+        raise EngineError(f"The network takes a {model.dtype} array of {size}, but it was given {have}.")
 
 
 def _set_threads(tf: Any, settings: TensorFlowSettings) -> None:

@@ -125,7 +125,9 @@ def check_constants(nodes: Iterable[Any], path: Path) -> None:
                 sizes = [dim.size for dim in tensor.tensor_shape.dim]
                 vague = tensor.tensor_shape.unknown_rank or len(sizes) > _MAX_RANK or min(sizes, default=0) < 0
                 if vague or tensor.dtype not in plain:
-                    raise ModelFileError(f"The node {node.name!r} of {str(path)!r} holds a tensor of no plain type and shape.")
+                    raise ModelFileError(
+                        f"The node {node.name!r} of {str(path)!r} holds a tensor without plain type and shape."
+                    )
                 total += math.prod(sizes) * int(tf.as_dtype(tensor.dtype).size)
                 if total > MAX_MODEL_BYTES:
                     raise ModelFileError(

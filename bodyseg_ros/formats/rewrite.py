@@ -91,7 +91,8 @@ def _fused(tf: Any, node: Any, inputs: Sequence[Any]) -> Any:
         elif op in _ACTIVATIONS:
             result = getattr(tf.nn, _ACTIVATIONS[op])(result)
         else:
-            raise ValueError(f"the fused op {op!r} is unknown; known are BiasAdd, Prelu, LeakyRelu, {', '.join(_ACTIVATIONS)}")
+            known = ", ".join(["BiasAdd", "Prelu", "LeakyRelu", *_ACTIVATIONS])
+            raise ValueError(f"the fused op {op!r} is unknown; known are {known}")
     return result
 
 

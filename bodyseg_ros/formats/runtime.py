@@ -29,5 +29,8 @@ def load_tensorflow() -> Any:
 
 
 def first_line(err: BaseException) -> str:
-    """What TensorFlow says of an error, without its pages of graph."""
-    return next((line.strip() for line in str(err).splitlines() if line.strip()), type(err).__name__)
+    """What TensorFlow says of an error: the first line that is neither its heading nor where it stood in the code."""
+    headings = ("Graph execution error", "Detected at", "<stack traces", "File ")
+    lines = [line.strip() for line in str(err).splitlines()]
+    text = next((line for line in lines if line and not line.startswith(headings)), type(err).__name__)
+    return text.rstrip(".")

@@ -35,12 +35,12 @@ def read_saved_model(path: Path) -> GraphFile:
     """The `serving_default` signature of a SavedModel's folder as a frozen graph. Raises ModelFileError."""
     tf = load_tensorflow()
     meta = _meta_graph(path)
-    _check_files(path)
     _check_meta_graph(meta, path)
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     failures = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError, AssertionError)
     try:
+        _check_files(path)
         _check_variables(tf, path)
         loaded = tf.saved_model.load(str(path))  # it owns the variables
         serving = loaded.signatures[_SIGNATURE]
@@ -123,19 +123,22 @@ def _run(meta: Any, path: Path) -> list[Any]:
     queue = [tensor.name for key in _RUN_SIGNATURES for tensor in meta.signature_def[key].outputs.values()]
     queue += [name for key in _RUN_COLLECTIONS for name in meta.collection_def[key].node_list.value]
     queue += [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
-    found: list[Any] = []
+    found: dict[int, Any] = {}
     called: list[str] = []
-    seen: set[int] = set()
     while queue or called:
-        batch: list[Any] = functions.get(called.pop(), []) if called else [nodes.get(node_of(queue.pop()))]
+        if called:
+            batch = functions.get(called.pop(), [])
+        else:
+            name = node_of(queue.pop())
+            if name not in nodes:
+                raise ModelFileError(
+                    f"The SavedModel {str(path)!r} names a node {name!r} that its graph does not hold."
+                )
+            batch = [nodes[name]]
+            queue += nodes[name].input if id(nodes[name]) not in found else []
         for node in batch:
-            if node is None:
-                raise ModelFileError(f"The SavedModel {str(path)!r} names a node that its graph does not hold.")
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            found.append(node)
-            called += [attr.func.name for attr in node.attr.values() if attr.HasField("func")]
-            called += [function.name for attr in node.attr.values() for function in attr.list.func]
-            queue += node.input if nodes.get(node.name) is node else []
-    return found
+            if id(node) not in found:
+                found[id(node)] = node
+                called += [attr.func.name for attr in node.attr.values() if attr.HasField("func")]
+                called += [function.name for attr in node.attr.values() for function in attr.list.func]
+    return list(found.values())

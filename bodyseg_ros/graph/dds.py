@@ -90,6 +90,8 @@ class _Structs:
         if type_name not in self._made:
             described = self._messages.store.fielddefs.get(type_name, ([], []))[1]
             fields = {name: self._field(description) for name, description in described} or {"data": idl.uint8}
+            if "/srv/" in type_name:  # see DdsGraph.service
+                fields = {"client_id": idl.uint64, "sequence_number": idl.int64} | fields
             name = type_name.split("/")[-1]
             struct: Any = make_idl_struct(name, wire_type(type_name), fields, dataclassify=False)
             struct.serialize = lambda sample, **_: sample.cdr
@@ -143,9 +145,7 @@ class _Publisher:
 class _Subscription:
     """See port.Subscription."""
 
-    def __init__(
-        self, graph: DdsGraph, topic: str, reader: Any, callback: Callable[[bytes], None], depth: int
-    ) -> None:
+    def __init__(self, graph: DdsGraph, topic: str, reader: Any, callback: Callable[[bytes], None], depth: int) -> None:
         self.topic, self.callback, self._graph = topic, callback, graph
         self._depth = min(depth, 100)
         self.reader = reader
@@ -293,9 +293,7 @@ class DdsGraph(LocalGraph):
         length = make("rmw_dds_common/msg/Gid").data.size  # 24 bytes on Humble, 16 after it
 
         def gid(entity: Any) -> Any:
-            return make(
-                "rmw_dds_common/msg/Gid", data=np.frombuffer(entity.guid.bytes.ljust(length, b"\0"), np.uint8)
-            )
+            return make("rmw_dds_common/msg/Gid", data=np.frombuffer(entity.guid.bytes.ljust(length, b"\0"), np.uint8))
 
         node = make(
             "rmw_dds_common/msg/NodeEntitiesInfo",

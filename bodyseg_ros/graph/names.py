@@ -37,9 +37,7 @@ class Names:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(_WORD, self.node):
-            raise GraphError(
-                f"{self.node!r} is no name for a node: letters, digits and _ only, no digit in front."
-            )
+            raise GraphError(f"{self.node!r} is no name for a node: letters, digits and _ only, no digit in front.")
         if not self.namespace.startswith("/"):
             object.__setattr__(self, "namespace", f"/{self.namespace}")
         _check(self.namespace)

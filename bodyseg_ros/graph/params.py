@@ -91,16 +91,21 @@ def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
-    number: Any = item
-    low, high = parameter.minimum, parameter.maximum
-    if (
-        type(item) is not _TYPES[kind]
-        or (parameter.choices and item not in parameter.choices)
-        or (low is not None and not number >= low)
-        or (high is not None and not number <= high)
-    ):
+    if type(item) is not _TYPES[kind] or not _allows(parameter, item):
         _refuse(parameter, value)
     return item
+
+
+def _allows(parameter: Parameter, item: Any) -> bool:
+    """Whether `item` is one of the choices, or a number (also written as text) within the bounds."""
+    low, high = parameter.minimum, parameter.maximum
+    if item in parameter.choices or (low is None and high is None):
+        return item in parameter.choices or not parameter.choices
+    try:
+        number = float(item)
+    except ValueError:
+        return False
+    return (low is None or number >= low) and (high is None or number <= high)
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:

@@ -108,14 +108,17 @@ class _Timer:
         self._node, self._timer = node, timer
 
     def cancel(self) -> None:
-        self._timer.cancel()
-        self._node.destroy_timer(self._timer)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._node.destroy_timer(self._timer)
+        self._timer = None
 
 
 class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
     """Hands the transitions on to the node that the graph spins. rclpy swallows what a transition raises: none may."""
 
     served: Node | None = None
+    finished = False
 
     def on_configure(self, state: Any) -> Any:
         return self._step("configure", undo="cleanup")
@@ -134,6 +137,7 @@ class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
             self._step("deactivate")
         if state.label in ("active", "inactive"):
             self._step("cleanup")
+        self.finished = True
         return TransitionCallbackReturn.SUCCESS
 
     def _step(self, name: str, undo: str = "") -> Any:
@@ -142,7 +146,7 @@ class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
             return TransitionCallbackReturn.FAILURE
         try:
             getattr(self.served, name)()
-        except Exception as err:  # whatever it is, it belongs in the log and not in the middleware
+        except Exception as err:  # noqa: BLE001 - it belongs in the log, not in the middleware
             self.get_logger().error(describe(err, name))
             if undo:
                 self._step(undo)
@@ -223,17 +227,18 @@ class RosGraph:
         """See port.Graph; under rclpy the type must be installed for `raw` too."""
         made = self.messages.need(type_name)
         try:
+            full = str(self._node.resolve_topic_name(topic))
             subscription = self._node.create_subscription(
                 made,
                 topic,
-                self._guarded(f"What came on {topic}", callback),
+                self._guarded(f"What came on {full}", callback),
                 _profile(qos),
                 qos_overriding_options=QoSOverridingOptions(_POLICIES),
                 raw=raw,
             )
         except Exception as err:
             raise GraphError(f"{topic!r} cannot be subscribed to: {err}") from err
-        return _Subscription(self._node, subscription, str(self._node.resolve_topic_name(topic)))
+        return _Subscription(self._node, subscription, full)
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
         """See port.Graph."""
@@ -290,9 +295,9 @@ class RosGraph:
                 success = TransitionCallbackReturn.SUCCESS
                 if self._node.trigger_configure() == success:
                     self._node.trigger_activate()
-            while not self._stopped.is_set() and self._context.ok():
+            while not (self._stopped.is_set() or self._node.finished) and self._context.ok():
                 self.spin_once(PATIENCE_S)
-            if self._context.ok():
+            if self._context.ok() and not self._node.finished:
                 self._node.trigger_shutdown()
 
     def spin_once(self, patience_s: float = 0.0) -> None:
@@ -329,7 +334,7 @@ class RosGraph:
         known = self._parameters.values
         try:
             self._parameters.change({item.name: item.value for item in changed if item.name in known})
-        except Exception as err:
+        except Exception as err:  # noqa: BLE001 - whoever asked reads it
             return SetParametersResult(successful=False, reason=describe(err, "The change"))
         return SetParametersResult(successful=True)
 
@@ -339,7 +344,7 @@ class RosGraph:
         def call(*arguments: Any) -> Any:
             try:
                 return callback(*arguments)
-            except Exception as err:  # a node must outlive one bad message
+            except Exception as err:  # noqa: BLE001 - a node must outlive one bad message
                 self.log("error", describe(err, doing), every_s=1.0)
                 return None
 

@@ -79,9 +79,7 @@ class RosbagMessages:
         unknown = fields.keys() - {name for name, _ in described}
         if unknown:
             raise GraphError(f"{type_name} has no field {', '.join(sorted(unknown))}.")
-        values = {
-            name: fields[name] if name in fields else self._empty(description) for name, description in described
-        }
+        values = {name: fields[name] if name in fields else self._empty(description) for name, description in described}
         return self.store.types[type_name](**values)
 
     def pack(self, values: NDArray[Any]) -> Any:

@@ -18,10 +18,12 @@ from .settings import CameraSettings
 __all__ = ["CameraNode", "main"]
 
 _PHOTOS_PER_SECOND = 10.0
+#: How often to look whether somebody has come.
+_LOOK_S = 0.01
 
 
 class CameraNode:
-    """Publishes `image` and `camera_info` (uncalibrated: its matrices are zero) at a rate."""
+    """Publishes `image` and `camera_info` (uncalibrated: all zero) at a rate, once somebody subscribes to `image`."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -41,7 +43,7 @@ class CameraNode:
         self._info = self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", Qos(depth=5))
 
     def activate(self) -> None:
-        """Start to publish."""
+        """Start to publish, once somebody listens: nobody misses the beginning of a video."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
@@ -56,6 +58,9 @@ class CameraNode:
         """Nothing is held."""
 
     def _run(self) -> None:
+        while not self._image.subscriptions:
+            if self._stopped.wait(_LOOK_S):
+                return
         due = time.monotonic()
         try:
             for frame, rate in self._frames():
@@ -66,6 +71,8 @@ class CameraNode:
                 self._publish(frame)
         except BodysegError as err:
             self._graph.log("error", str(err))
+        if self._stopped.is_set():
+            return
         self._graph.log("info", f"The source has ended after {self.published} frames.")
         self._graph.shutdown()
 

@@ -115,8 +115,13 @@ def _confidence(scene: Scene) -> tuple[NDArray[Any], str] | None:
     return np.rint(confidence * np.float32(255)).astype(np.uint8), "mono8"
 
 
-def _pictures(name: str, needs: Callable[[Choices], Wanted], paint: Painter) -> tuple[Output, Output]:
+def _pictures(
+    name: str, paint: Painter, needs: Callable[[Choices], Wanted], extras: Wanted = Wanted.NOTHING
+) -> tuple[Output, Output]:
     """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
+
+    def more(choices: Choices) -> Wanted:
+        return extras
 
     def raw(scene: Scene) -> Any:
         image = scene.picture(name, paint)
@@ -132,13 +137,21 @@ def _pictures(name: str, needs: Callable[[Choices], Wanted], paint: Painter) -> 
         return None if image is None else compressed_message(scene.messages, scene.message.header, image, quality)
 
     return (
-        Output(f"~/{name}", "sensor_msgs/msg/Image", raw, needs),
-        Output(f"~/{name}/compressed", "sensor_msgs/msg/CompressedImage", compressed, needs),
+        Output(f"~/{name}", "sensor_msgs/msg/Image", raw, needs, more),
+        Output(f"~/{name}/compressed", "sensor_msgs/msg/CompressedImage", compressed, needs, more),
     )
 
 
 def _parts_color(scene: Scene) -> NDArray[np.uint8] | None:
     return None if scene.result.parts is None else colored_parts(scene.result.parts)
+
+
+def _overlay(scene: Scene) -> NDArray[np.uint8]:
+    return compose_all(scene.choices.overlay, scene.frame, scene.result)
+
+
+def _composite(scene: Scene) -> NDArray[np.uint8]:
+    return compose_all(scene.choices.composite, scene.frame, scene.result)
 
 
 def _camera_info(scene: Scene) -> Any:
@@ -160,17 +173,10 @@ OUTPUTS: Final = (
     _map("~/parts", Wanted.PARTS, _parts),
     _map("~/instances", Wanted.INSTANCES, _instances),
     _map("~/confidence", Wanted.CONFIDENCE, _confidence),
-    *_pictures("parts_color", lambda choices: Wanted.PARTS, _parts_color),
-    *_pictures(
-        "overlay",
-        lambda choices: needs_of(choices.overlay),
-        lambda s: compose_all(s.choices.overlay, s.frame, s.result),
-    ),
-    *_pictures(
-        "composite",
-        lambda choices: needs_of(choices.composite),
-        lambda s: compose_all(s.choices.composite, s.frame, s.result),
-    ),
+    *_pictures("parts_color", _parts_color, lambda choices: Wanted.PARTS),
+    # Told apart, people get a colour each, whoever else listens.
+    *_pictures("overlay", _overlay, lambda choices: needs_of(choices.overlay), extras=Wanted.INSTANCES),
+    *_pictures("composite", _composite, lambda choices: needs_of(choices.composite)),
     Output("~/camera_info", "sensor_msgs/msg/CameraInfo", _camera_info),
     Output("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda choices: Wanted.POSES, _details),
     Output("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda choices: Wanted.POSES, _details),

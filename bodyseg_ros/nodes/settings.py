@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from ..settings import Settings, live, start_only
 
-__all__ = ["CameraSettings", "CompositorSettings", "NodeSettings", "PictureSettings"]
+__all__ = ["CameraSettings", "CompositorSettings", "NodeSettings", "PictureSettings", "RecorderSettings"]
 
 
 class PictureSettings(Settings):
@@ -80,3 +80,12 @@ class CameraSettings(Settings):
     loop: bool = start_only(True, "Begin again at the end; false ends the node.")
     frame_id: str = start_only("camera", "Frame of the header.")
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "How `image` is sent.")
+
+
+class RecorderSettings(Settings):
+    """The node `recorder`."""
+
+    topics: tuple[str, ...] = start_only((), "Topics to hear, each as NAME:TYPE.")
+    bag: str = start_only("", "The bag to write: a file ending in .mcap, or a folder; '' writes none.")
+    report: str = start_only("", "A JSON file for rates and latencies; '' writes none.")
+    messages: int = start_only(0, "End after so many messages of the first topic; 0 waits to be told.", ge=0)

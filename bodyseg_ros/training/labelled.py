@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any, Final
 
 import cv2
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import MediaError
 from ..media import read_photo
 
-__all__ = ["Labelled", "Score", "labelled_photos", "person_iou", "score"]
+__all__ = ["Labelled", "Score", "labelled_photos", "score", "summary"]
 
 _COCO_PERSON: Final = 1
 _PHOTOS: Final = ("photos", "images")
@@ -35,11 +37,13 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Score:
-    """Person pixels of one photo: both, either."""
+    """Person pixels of one photo: in both masks, in either, in the true one; and all its pixels."""
 
     name: str
     intersection: int
     union: int
+    true: int
+    pixels: int
 
     @property
     def iou(self) -> float:
@@ -50,13 +54,22 @@ class Score:
 def score(name: str, person: NDArray[Any], truth: NDArray[np.bool_]) -> Score:
     """Compare a person mask with the true one; both (H, W), true where a person is."""
     seen = person.astype(bool)
-    return Score(name, int(np.count_nonzero(seen & truth)), int(np.count_nonzero(seen | truth)))
+    both, either = np.count_nonzero(seen & truth), np.count_nonzero(seen | truth)
+    return Score(name, int(both), int(either), int(np.count_nonzero(truth)), truth.size)
 
 
-def person_iou(scores: Sequence[Score]) -> tuple[float, float]:
-    """(mean of the photos' IoU, IoU of all pixels together)."""
-    union = sum(one.union for one in scores)
-    return float(np.mean([one.iou for one in scores])), sum(one.intersection for one in scores) / max(union, 1)
+def summary(scores: Sequence[Score]) -> dict[str, float]:
+    """What the scores of many photos come to, by name; NaN where no photo is of the kind."""
+    people = [one for one in scores if one.true]
+    empty = [one for one in scores if not one.true]
+    union, pixels = sum(one.union for one in scores), sum(one.pixels for one in empty)
+    return {
+        "IoU, all pixels together": sum(one.intersection for one in scores) / union if union else math.nan,
+        f"IoU, mean of {len(people)} photos with people": mean(one.iou for one in people) if people else math.nan,
+        f"share of pixels taken for people, {len(empty)} photos with nobody": sum(one.union for one in empty) / pixels
+        if pixels
+        else math.nan,
+    }
 
 
 def labelled_photos(folder: Path) -> list[Labelled]:

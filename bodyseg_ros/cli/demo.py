@@ -1,0 +1,142 @@
+"""`bodyseg demo`: camera, bodyseg and a recorder as separate processes on a graph of their own."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rosbags.highlevel import AnyReader
+
+from ..effects import colored_parts, contact_sheet
+from ..errors import MediaError, MissingDependencyError
+from ..graph.images import read_compressed, read_image
+from ..media import open_source, write_photo
+from ..nodes.processes import NodeProcess, own_graph
+
+__all__ = ["demo"]
+
+#: What is recorded: name under the node → type; the first one ends the recording.
+_TOPICS: Final = {
+    "/bodyseg/poses": "bodyseg_ros/msg/PersonPoseArray",
+    "/bodyseg/mask": "sensor_msgs/msg/Image",
+    "/bodyseg/parts": "sensor_msgs/msg/Image",
+    "/bodyseg/overlay/compressed": "sensor_msgs/msg/CompressedImage",
+    "/bodyseg/composite/compressed": "sensor_msgs/msg/CompressedImage",
+    "/bodyseg/label_info": "vision_msgs/msg/LabelInfo",
+    "/camera/camera_info": "sensor_msgs/msg/CameraInfo",
+    "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
+}
+_REMAP: Final = ("-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info")
+
+
+def demo(
+    input_path: Annotated[str, typer.Argument(metavar="[INPUT]", help="A photo, folder, video or webcam.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    frames: Annotated[int, typer.Option(min=2, help="How many frames to record.")] = 50,
+    rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 10.0,
+    model: Annotated[str, typer.Option(help="A model card; '' for the default one.")] = "",
+    params: Annotated[Path | None, typer.Option(help="A ROS 2 parameter file for the node.")] = None,
+) -> None:
+    """Show the whole way on this machine: a camera, the node bodyseg and a recorder, each a process, on ROS 2 topics.
+
+    Without an input, matplotlib's sample portrait is shown. Writes OUT/topics.png, OUT/topics.mcap and prints
+    a table of frames, rates and latencies.
+    """
+    console = Console(soft_wrap=True)
+    source = input_path or _sample()
+    out.mkdir(parents=True, exist_ok=True)
+    bag = out / "topics.mcap"
+    bag.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        report_path = Path(folder) / "report.json"
+        with console.status("starting three processes, the model is being loaded …"):
+            given: dict[str, object] = {"model": model} if model else {}
+            arguments = (*_REMAP, "--params-file", str(params)) if params else _REMAP
+            _run(source, rate, given, arguments, {"messages": frames, "bag": bag, "report": report_path})
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+    sheet = out / "topics.png"
+    write_photo(sheet, contact_sheet({"camera": _first_picture(source)} | _pictures(bag), columns=3))
+    _print(console, report)
+    console.print(f"Contact sheet: {sheet}\nBag:           {bag}")
+
+
+def _sample() -> str:
+    """Path of a portrait that comes with an installed package."""
+    try:
+        from matplotlib.cbook import get_sample_data
+    except ModuleNotFoundError as err:
+        raise MissingDependencyError(
+            "The demonstration shows matplotlib's sample portrait, but matplotlib is not installed: name a picture of "
+            "your own, or install it with: pip install matplotlib"
+        ) from err
+    return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
+
+
+def _run(
+    source: str, rate: float, given: dict[str, object], arguments: tuple[str, ...], recording: dict[str, object]
+) -> None:
+    """Start the processes in the order of the data's way back, and end them when the recorder has enough."""
+    environment = own_graph()
+    topics = ",".join(f"{topic}:{type_name}" for topic, type_name in _TOPICS.items())
+    with ExitStack() as stack:
+        node = stack.enter_context(NodeProcess("bodyseg", environment, given, arguments))
+        node.wait_for(" runs on ", patience_s=600)
+        recorder = stack.enter_context(NodeProcess("recorder", environment, {"topics": f"[{topics}]"} | recording))
+        recorder.wait_for("Recording")
+        camera = {"source": source, "rate": rate}
+        stack.enter_context(NodeProcess("camera", environment, camera, _REMAP))
+        recorder.wait(120)
+
+
+def _first_picture(source: str) -> NDArray[np.uint8]:
+    with open_source(source) as frames:
+        return next(iter(frames)).image
+
+
+def _pictures(bag: Path) -> dict[str, NDArray[np.uint8]]:
+    """Name → picture, of the last moment at which all four came."""
+    wanted = ("/bodyseg/mask", "/bodyseg/parts", "/bodyseg/overlay/compressed", "/bodyseg/composite/compressed")
+    moments: dict[tuple[int, int], dict[str, Any]] = {}
+    whole: dict[str, Any] = {}
+    with AnyReader([bag]) as reader:
+        chosen = [connection for connection in reader.connections if connection.topic in wanted]
+        for connection, _, raw in reader.messages(chosen):
+            message: Any = reader.deserialize(raw, connection.msgtype)
+            moment = moments.setdefault((message.header.stamp.sec, message.header.stamp.nanosec), {})
+            moment[connection.topic] = message
+            if len(moment) == len(wanted):
+                whole = moment
+                moments.clear()
+    if not whole:
+        raise MediaError(f"The bag {str(bag)!r} holds no moment with {', '.join(wanted)}; was the camera too fast?")
+    mask, parts, overlay, composite = (whole[topic] for topic in wanted)
+    part_ids = read_image(parts).image[..., 0].astype(np.int16) - 1
+    return {
+        "mask": read_image(mask).image,
+        "parts": colored_parts(part_ids.astype(np.int8)),
+        "overlay": read_compressed(overlay).image,
+        "composite": read_compressed(composite).image,
+    }
+
+
+def _print(console: Console, report: dict[str, Any]) -> None:
+    node = report["diagnostics"]
+    console.print(
+        f"bodyseg: {node.get('frames_in', '?')} frames in, {node.get('frames_out', '?')} out, "
+        f"{node.get('dropped', '?')} dropped; {node.get('inference_ms', '?')} ms a frame, "
+        f"{node.get('model', '?')} on {node.get('engine', '?')} ({node.get('device', '?')})"
+    )
+    table = Table("topic", "messages", "Hz", "latency, median ms", "99 % ms", box=None, pad_edge=False)
+    for topic, row in report["topics"].items():
+        if row["messages"] > 1:
+            numbers = [row["rate_hz"], row["latency_median_ms"], row["latency_p99_ms"]]
+            table.add_row(topic, str(row["messages"]), *(f"{number:.1f}" for number in numbers))
+    console.print(table)

@@ -1,0 +1,43 @@
+"""Load the model that the flags choose, with a progress bar where it is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.progress import TransferSpeedColumn as Speed
+
+from ..pipeline import Pipeline, load_from
+
+__all__ = ["DownloadBar", "load_model"]
+
+
+def load_model(values: Mapping[str, Any]) -> Pipeline:
+    """The pipeline of these parameters."""
+    with DownloadBar() as bar:
+        return load_from(values, bar)
+
+
+class DownloadBar:
+    """A progress bar per file, on standard error; nothing is drawn where nothing is downloaded."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> DownloadBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:
+            self._progress.stop()
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        self._progress.start()  # does nothing where it is drawn already
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)

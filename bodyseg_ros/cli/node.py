@@ -1,0 +1,52 @@
+"""`bodyseg node`, `camera`, `compositor`: the ROS 2 nodes, with or without a ROS installation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..nodes import bodyseg as bodyseg_node
+from ..nodes import camera as camera_node
+from ..nodes import compositor as compositor_node
+
+__all__ = ["PASS_ON", "camera", "compositor", "node"]
+
+#: For `app.command(…, context_settings=PASS_ON)`: what typer does not know goes on to ROS.
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+Runtime = Annotated[
+    str,
+    typer.Option(help="How to join the graph: rclpy, dds (no ROS needed), or auto: rclpy where it can be imported."),
+]
+
+
+def node(context: typer.Context, runtime: Runtime = "auto") -> None:
+    """Run the node bodyseg: people on a camera's topic to masks, parts, poses and pictures on topics.
+
+    ROS arguments are passed on: bodyseg node --ros-args -r image:=/camera/image_raw -p model:=bodypix-mobilenet-075
+    """
+    bodyseg_node.main(context.args, runtime)
+
+
+def camera(
+    context: typer.Context,
+    source: Annotated[str, typer.Option(help="A photo, a folder, a video, a webcam's number.")] = "",
+    rate: Annotated[float, typer.Option(help="Frames per second; 0: the source's own, 10 for photos.")] = 0.0,
+    runtime: Runtime = "auto",
+) -> None:
+    """Run the node camera: a photo, folder, video or webcam on the topics image and camera_info.
+
+    ROS arguments are passed on: bodyseg camera --source photo.jpg --ros-args -r image:=/camera/image_raw
+    """
+    given = [part for part in (f"source:={source}" * bool(source), f"rate:={rate}" * bool(rate)) if part]
+    own = [word for part in given for word in ("-p", part)]
+    camera_node.main([*context.args, "--ros-args", *own], runtime)
+
+
+def compositor(context: typer.Context, runtime: Runtime = "auto") -> None:
+    """Run the node compositor: an image and its mask of the same stamp to a picture, on a machine without the network.
+
+    ROS arguments are passed on: bodyseg compositor --ros-args -r mask:=/bodyseg/mask -r image:=/camera/image_raw
+    """
+    compositor_node.main(context.args, runtime)

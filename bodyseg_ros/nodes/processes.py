@@ -1,0 +1,114 @@
+"""Nodes as processes on a graph of their own, on this machine: for the demonstration, benchmarks and tests."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+from ..errors import GraphError
+
+__all__ = ["NodeProcess", "own_graph"]
+
+#: Loopback alone, without multicast, which a loopback interface need not have.
+_LOOPBACK = (
+    "<CycloneDDS><Domain><General><Interfaces><NetworkInterface address='127.0.0.1'/></Interfaces>"
+    "<AllowMulticast>false</AllowMulticast></General><Discovery><ParticipantIndex>auto</ParticipantIndex>"
+    "<MaxAutoParticipantIndex>60</MaxAutoParticipantIndex><Peers><Peer address='127.0.0.1'/></Peers></Discovery>"
+    "</Domain></CycloneDDS>"
+)
+#: Domains whose ports lie below those that Linux gives to clients: https://docs.ros.org/en/jazzy/Concepts/Intermediate/About-Domain-ID.html
+_DOMAINS = range(1, 102)
+
+
+def own_graph() -> dict[str, str]:
+    """Environment variables of a graph that nobody else is on: a free domain, on the loopback interface alone."""
+    for domain in random.sample(_DOMAINS, len(_DOMAINS)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
+            except OSError:
+                continue
+        return {"ROS_DOMAIN_ID": str(domain), "CYCLONEDDS_URI": _LOOPBACK}
+    raise GraphError("Every ROS domain from 1 to 101 is in use on this machine.")
+
+
+class NodeProcess:
+    """A node of this package (`bodyseg`, `camera`, …) in a process of its own; left by telling it to end.
+
+    parameters: by dotted name. arguments: further ROS arguments, such as ('-r', 'image:=/camera/image').
+    """
+
+    def __init__(
+        self,
+        node: str,
+        environment: Mapping[str, str],
+        parameters: Mapping[str, object] | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        given = [part for name, value in (parameters or {}).items() for part in ("-p", f"{name}:={value}")]
+        command = [sys.executable, "-m", f"{__package__}.{node}", "--ros-args", *given, *arguments]
+        self.node = node
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        """What it wrote to its log so far."""
+        return "".join(self._lines)
+
+    def wait_for(self, text: str, patience_s: float = 60.0) -> None:
+        """Return once its log holds `text`. Raises GraphError if it ends first, or after `patience_s`."""
+        with self._news:
+            self._news.wait_for(lambda: text in self.said or not self._reader.is_alive(), patience_s)
+        if text not in self.said:
+            raise GraphError(f"The node {self.node} did not say {text!r}; it said:\n{self.said}")
+
+    def wait(self, patience_s: float) -> int:
+        """Its exit status, once it ends by itself. Raises GraphError after `patience_s`."""
+        try:
+            return self._process.wait(patience_s)
+        except subprocess.TimeoutExpired as err:
+            raise GraphError(f"The node {self.node} did not end in {patience_s:g} s; it said:\n{self.said}") from err
+
+    def stop(self) -> int:
+        """Tell it to end, and wait; its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            status = self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._reader.join()
+        if self._process.stderr:
+            self._process.stderr.close()
+        return status
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()

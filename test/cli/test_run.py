@@ -1,0 +1,196 @@
+"""The command as a user meets it, on drawn people: no weights needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from bodyseg_ros.cli.main import app
+from bodyseg_ros.errors import BodysegError
+
+av = pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+
+FAKE = ["--engine", "fake"]
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def photo(path: Path, height: int = 48, width: int = 64) -> Path:
+    ramp = np.linspace(0, 255, width, dtype=np.uint8)[None, :, None]
+    Image.fromarray(np.broadcast_to(ramp, (height, width, 3)).copy()).save(path)
+    return path
+
+
+def test_a_photo_gives_every_file(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 241, 321)
+    run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--internal-resolution", "full", "--fake.people", 2, *FAKE)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {"a_mask.png", "a_parts.png", "a_parts_color.png", "a_overlay.png", "a_cutout.png", "poses.jsonl"}
+
+    def read(name: str) -> np.ndarray:
+        return cv2.imread(str(tmp_path / "out" / name), cv2.IMREAD_UNCHANGED)
+
+    mask, parts, cutout = read("a_mask.png"), read("a_parts.png"), read("a_cutout.png")
+    assert mask.shape == parts.shape == (241, 321)
+    assert set(np.unique(mask)) == {0, 255}
+    assert ((parts > 0) == (mask > 0)).all()
+    assert parts.max() <= 24
+    assert ((cutout[..., 3] == 255) == (mask == 255)).all()
+    (line,) = (tmp_path / "out/poses.jsonl").read_text().splitlines()
+    poses = json.loads(line)
+    assert (poses["input"], poses["width"], poses["height"], len(poses["persons"])) == ("a", 321, 241, 2)
+    left, right = poses["persons"]
+    assert left["keypoints"][0]["name"] == "nose"
+    # The fake people stand in the middle of the left and right half, noses at 0.14 of the height.
+    assert left["keypoints"][0]["x"] == pytest.approx(321 / 4, abs=1)
+    assert right["keypoints"][0]["x"] == pytest.approx(3 * 321 / 4, abs=1)
+
+
+def test_a_folder_with_a_broken_photo_is_done_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    photo(folder / "a.png")
+    photo(folder / "c.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    output = run("run", folder, "--out", tmp_path / "out", "--write", "mask", *FAKE, code=1)
+    assert "b.png" in output.replace("\n", "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_mask.png", "c_mask.png"}
+
+
+def test_two_inputs_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    one, two = photo(tmp_path / "a.png"), photo(tmp_path / "x/a.png", 30, 30)
+    run("run", one, two, "--out", tmp_path / "out", "--write", "mask", *FAKE)
+    assert cv2.imread(str(tmp_path / "out/a_mask.png")).shape[:2] == (48, 64)
+    assert cv2.imread(str(tmp_path / "out/a_2_mask.png")).shape[:2] == (30, 30)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path: Image.new("L", (30, 20), 99).save(path),
+        lambda path: Image.new("RGBA", (30, 20), (9, 9, 9, 9)).save(path),
+        lambda path: Image.new("I;16", (30, 20), 40_000).save(path),
+        lambda path: Image.new("RGB", (1, 1)).save(path),
+        lambda path: Image.new("RGB", (4000, 1)).save(path),
+        lambda path: Image.new("RGB", (1, 4000)).save(path),
+    ],
+)
+def test_odd_pictures_are_done(tmp_path: Path, save: object) -> None:
+    save(tmp_path / "a.png")
+    run("run", tmp_path / "a.png", "--out", tmp_path / "out", *FAKE)
+    with Image.open(tmp_path / "a.png") as before, Image.open(tmp_path / "out/a_mask.png") as mask:
+        assert mask.size == before.size
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text", None])
+def test_what_is_no_photo_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.png"
+    if content is None:
+        whole = photo(path).read_bytes()
+        content = whole[: len(whole) // 2]
+    path.write_bytes(content)
+    output = run("run", path, "--out", tmp_path / "out", "--write", "mask", *FAKE, code=1)
+    assert "a.png" in output.replace("\n", "")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def drawn_video(path: Path, frames: int, rate: Fraction) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(frames):
+            picture = np.full((48, 64, 3), 10 * index % 250, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_video_keeps_its_rate_and_length(tmp_path: Path) -> None:
+    rate = Fraction(30000, 1001)
+    drawn_video(tmp_path / "v.mp4", 12, rate)
+    run("run", tmp_path / "v.mp4", "--out", tmp_path / "out", *FAKE)
+    for name in ("mask", "parts_color", "overlay"):
+        with av.open(str(tmp_path / f"out/v_{name}.mp4")) as container:
+            stream = container.streams.video[0]
+            assert stream.average_rate == rate
+            assert sum(1 for _ in container.decode(stream)) == 12
+    assert len(list((tmp_path / "out/v_parts").iterdir())) == 12
+    assert len((tmp_path / "out/poses.jsonl").read_text().splitlines()) == 12
+
+
+def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
+    drawn_video(tmp_path / "v.mp4", 400, Fraction(25))
+    command = [sys.executable, "-m", "bodyseg_ros.cli.main", "run", str(tmp_path / "v.mp4")]
+    command += ["--out", str(tmp_path / "out"), "--write", "mask,poses", "--fake.delay-ms", "50", *FAKE]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    lines = tmp_path / "out/v_mask.mp4"
+    end = time.monotonic() + 60
+    while not (lines.exists() and lines.stat().st_size):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert b"Traceback" not in said
+    with av.open(str(tmp_path / "out/v_mask.mp4")) as container:
+        assert 1 <= sum(1 for _ in container.decode(video=0)) < 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--segmentation-threshold", "1.5"], r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1"),
+        (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, tensorflow"),
+        (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
+        (["--model", "bodypix"], r"no model card 'bodypix'"),
+        (["--output-stride", "12"], r"Parameter output_stride is 12, but it must be one of 8, 16, 32"),
+    ],
+)
+def test_a_wrong_flag_is_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+    photo(tmp_path / "a.png")
+    with pytest.raises(BodysegError, match=message):
+        run("run", tmp_path / "a.png", "--out", tmp_path / "out", *FAKE, *arguments)
+
+
+def test_parameters_from_a_file_and_overruled(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 240, 320)
+    params = tmp_path / "p.yaml"
+    params.write_text("bodyseg: {ros__parameters: {engine: fake, max_detections: 1, fake: {people: 2}}}")
+    base = ["run", tmp_path / "a.png", "--out", tmp_path / "out", "--write", "poses", "--params", params]
+    run(*base)
+    assert len(json.loads((tmp_path / "out/poses.jsonl").read_text())["persons"]) == 1
+    run(*base, "--max-detections", "5")
+    assert len(json.loads((tmp_path / "out/poses.jsonl").read_text())["persons"]) == 2
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    output = run("run", tmp_path / "none.jpg", "--out", tmp_path / "out", *FAKE, code=1)
+    assert "There is no file or folder" in output
+
+
+def test_params_lists_every_flag_of_run() -> None:
+    listed = run("params", "--format", "json")
+    names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith(("node", "effect"))}
+    help_text = run("run", "--help").replace("\n", "")
+    assert {"segmentation_threshold", "internal_resolution", "tensorflow.device"} <= names
+    assert "--segmentation-threshold" in help_text
