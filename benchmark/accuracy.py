@@ -29,7 +29,9 @@ SCORE_THRESHOLD = 0.4
 
 def run(model: bodyseg.Pipeline, case: Case) -> bodyseg.Result:
     options = {OPTIONS[key]: value for key, value in case.options.items() if key in OPTIONS}
-    model.network = model.network.with_settings(model.network.Settings(**{"score_threshold": SCORE_THRESHOLD} | options))
+    model.network = model.network.with_settings(
+        model.network.Settings(**{"score_threshold": SCORE_THRESHOLD} | options)
+    )
     return model.segment(case.image)
 
 

@@ -1,8 +1,8 @@
 """bodyseg_ros: person masks, 24 body parts, several people and their poses, for ROS 2 and without it.
 
-    import bodyseg_ros as bodyseg
-    model = bodyseg.load("bodypix-mobilenet-050")
-    result = model.segment(image)  # (H, W, 3) uint8 RGB; result.person, .parts, .instances, .poses
+import bodyseg_ros as bodyseg
+model = bodyseg.load("bodypix-mobilenet-050")
+result = model.segment(image)  # (H, W, 3) uint8 RGB; result.person, .parts, .instances, .poses
 """
 
 import pkgutil
@@ -10,10 +10,10 @@ import pkgutil
 # A checkout, a virtual environment's install and a colcon install (which has the messages) add up.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
-from .body import KEYPOINT_NAMES, NO_PART, PART_COLORS, PART_NAMES, POSE_TREE, SKELETON  # noqa: E402
-from .errors import BodysegError  # noqa: E402
-from .pipeline import Pipeline, load  # noqa: E402
-from .types import Frame, Poses, Result, Wanted  # noqa: E402
+from .body import KEYPOINT_NAMES, NO_PART, PART_COLORS, PART_NAMES, POSE_TREE, SKELETON
+from .errors import BodysegError
+from .pipeline import Pipeline, load
+from .types import Frame, Poses, Result, Wanted
 
 __all__ = [
     "KEYPOINT_NAMES",

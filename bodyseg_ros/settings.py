@@ -63,9 +63,7 @@ class ModelSettings(Settings):
     model_path: str = start_only(
         "", "A model file or folder of your own, taken instead of the card's files; '' for the card's."
     )
-    model_url: str = start_only(
-        "", "Address of a model.json to download instead of the card's; '' for the card's."
-    )
+    model_url: str = start_only("", "Address of a model.json to download instead of the card's; '' for the card's.")
     network: str = start_only("auto", "Network plugin that understands the model; auto: the card's.")
     engine: str = start_only("auto", "Engine plugin that runs the network; auto: the fastest one installed.")
     output_stride: Literal[8, 16, 32] = start_only(

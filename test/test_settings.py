@@ -141,7 +141,11 @@ def test_plain_and_empty_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a: [", "is not valid YAML"), ("- 1\n- 2", "must hold names and values, not list"), (b"\xff\xfe\x00", "not valid YAML")],
+    [
+        ("a: [", "is not valid YAML"),
+        ("- 1\n- 2", "must hold names and values, not list"),
+        (b"\xff\xfe\x00", "not valid YAML"),
+    ],
 )
 def test_bad_files_are_named(tmp_path: Path, content: str | bytes, message: str) -> None:
     path = tmp_path / "params.yaml"

@@ -45,7 +45,9 @@ def bench(
     and their ratio to the bare network. Example: bodyseg bench photo.jpg --output-stride 16
     """
     with load_model(values) as model, open_source(photo) as source:
-        image = np.asarray(cv2.resize(next(iter(source)).image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        image = np.asarray(
+            cv2.resize(next(iter(source)).image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
         steps = _steps(model, Frame(image))
         times: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(3):
@@ -62,7 +64,9 @@ def bench(
 
 def _steps(model: Pipeline, frame: Frame) -> dict[str, Callable[[], Any]]:
     prepared = model.network.prepare(frame)
-    outputs: dict[str, NDArray[Any]] = {name: np.array(array) for name, array in model.engine.run(prepared.tensor).items()}
+    outputs: dict[str, NDArray[Any]] = {
+        name: np.array(array) for name, array in model.engine.run(prepared.tensor).items()
+    }
 
     def decode(wanted: Wanted) -> Callable[[], Any]:
         return lambda: model.network.decode(outputs, prepared, wanted)

@@ -18,8 +18,9 @@ from rosbags.highlevel import AnyReader
 from ..effects import colored_parts, contact_sheet
 from ..errors import MediaError, MissingDependencyError
 from ..graph.images import read_compressed, read_image
+from ..graph.private import private_environment
 from ..media import open_source, write_photo
-from ..nodes.processes import NodeProcess, own_graph
+from ..nodes.processes import NodeProcess
 
 __all__ = ["demo"]
 
@@ -84,7 +85,7 @@ def _run(
     source: str, rate: float, given: dict[str, object], arguments: tuple[str, ...], recording: dict[str, object]
 ) -> None:
     """Start the processes in the order of the data's way back, and end them when the recorder has enough."""
-    environment = own_graph()
+    environment = private_environment()
     topics = ",".join(f"{topic}:{type_name}" for topic, type_name in _TOPICS.items())
     with ExitStack() as stack:
         node = stack.enter_context(NodeProcess("bodyseg", environment, given, arguments))

@@ -20,7 +20,9 @@ __all__ = ["evaluate"]
 
 @takes_parameters("model", "network", "engine")
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and panoptic/.")],
+    folder: Annotated[
+        Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and panoptic/.")
+    ],
     values: dict[str, Any],
     long_side: Annotated[
         int, typer.Option(min=0, help="Let the network see photos at this long side, px; 0: internal_resolution's.")

@@ -37,6 +37,7 @@ class DownloadBar:
             self._progress.stop()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show that `done` of a file's `total` bytes are here."""
         self._progress.start()  # does nothing where it is drawn already
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)

@@ -32,9 +32,7 @@ def person_mask(confidence: NDArray[np.float32], threshold: float) -> NDArray[np
     return (confidence > np.float32(threshold)).view(np.uint8)
 
 
-def part_map(
-    part_heatmaps: NDArray[np.float32], person: NDArray[np.uint8], geometry: Geometry
-) -> NDArray[np.int8]:
+def part_map(part_heatmaps: NDArray[np.float32], person: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.int8]:
     """Part logits (h, w, 24) at stride and a person mask (H, W) to (H, W) int8 part ids, −1 outside.
 
     A source pixel's scores are a mix of four network pixels' scores. Where the best part of all four is the

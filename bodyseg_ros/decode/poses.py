@@ -60,9 +60,7 @@ def decode_poses(
         scores.append(float(sum(joint_scores[count][fresh])) / _JOINTS)
     count = len(scores)
     keypoints = found[:count]
-    poses = Poses(
-        keypoints.astype(np.float32), joint_scores[:count].astype(np.float32), np.array(scores, np.float32)
-    )
+    poses = Poses(keypoints.astype(np.float32), joint_scores[:count].astype(np.float32), np.array(scores, np.float32))
     return keypoints, poses
 
 
@@ -155,10 +153,7 @@ class _Walker:
 def _candidates(heatmaps: NDArray[np.float32], score_threshold: float) -> list[Candidate]:
     """Local maxima at or above the threshold, as the reference's heap holds them."""
     peaks = np.stack(
-        [
-            cv2.dilate(np.ascontiguousarray(heatmaps[..., joint]), np.ones((3, 3), np.uint8))
-            for joint in range(_JOINTS)
-        ],
+        [cv2.dilate(np.ascontiguousarray(heatmaps[..., joint]), np.ones((3, 3), np.uint8)) for joint in range(_JOINTS)],
         axis=2,
     ).reshape(heatmaps.shape)
     # In doubles: a float32 score that was rounded below the threshold must stay below it.

@@ -15,9 +15,7 @@ from .drawing import need
 __all__ = ["BlurBackground", "Cutout", "VirtualBackground"]
 
 
-def _mix(
-    image: NDArray[np.uint8], background: NDArray[np.uint8], result: Result, feather_px: int
-) -> NDArray[np.uint8]:
+def _mix(image: NDArray[np.uint8], background: NDArray[np.uint8], result: Result, feather_px: int) -> NDArray[np.uint8]:
     """People of `image` before `background`, the mask's edge softened over `feather_px` pixels."""
     person = need(result.person, "a person mask").view(np.uint8)
     if feather_px == 0:

@@ -23,7 +23,9 @@ _PEOPLE_RGB = rainbow(10)
 def need(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
     """`picture`, or a FrameError that says the result lacks it."""
     if picture is None:
-        raise FrameError(f"This effect needs {name}, but the result holds none; ask for it when the frame is processed.")
+        raise FrameError(
+            f"This effect needs {name}, but the result holds none; ask for it with the frame."
+        )
     return picture
 
 

@@ -55,7 +55,7 @@ def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.repeat(picture[..., None], 3, axis=2)
     if picture.shape[2] == 3:
         return picture
-    ys, xs = np.indices(picture.shape[:2])
-    ground = np.where(((ys // 12 + xs // 12) % 2)[..., None] == 0, 225, 190)
+    rows, columns = (np.arange(side) // 12 for side in picture.shape[:2])
+    ground = np.where((rows[:, None, None] + columns[None, :, None]) % 2 == 0, 225, 190)
     alpha = picture[..., 3:].astype(np.uint16)
     return np.asarray((picture[..., :3] * alpha + ground * (255 - alpha)) // 255, np.uint8)

@@ -18,13 +18,16 @@ class Network(Protocol):
     """Knows one kind of network. Built as `NetworkClass(card, settings, output_stride)`; it keeps no frame."""
 
     Settings: ClassVar[type[Settings]]
-    #: What it can compute; the rest of a Result stays None.
-    offers: ClassVar[Wanted]
 
     #: The options in force, an object of `Settings`.
     settings: Any
 
     def __init__(self, card: Card, settings: Any, output_stride: int) -> None: ...
+
+    @property
+    def offers(self) -> Wanted:
+        """What it computes, as it is set; the rest of a Result stays None."""
+        ...
 
     def prepare(self, frame: Frame) -> Prepared:
         """The frame as the network's input tensor, with the geometry that undoes it."""

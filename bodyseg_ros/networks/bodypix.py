@@ -66,7 +66,6 @@ class BodyPix:
     """
 
     Settings: ClassVar[type[Settings]] = BodyPixSettings
-    offers: ClassVar[Wanted] = Wanted.EVERYTHING
 
     def __init__(self, card: Card, settings: BodyPixSettings, output_stride: int) -> None:
         self.card = card
@@ -74,6 +73,16 @@ class BodyPix:
         self.stride = output_stride
         self._scale = np.asarray(card.preprocessing.scale, np.float32)
         self._offset = np.asarray(card.preprocessing.offset, np.float32)
+
+    @property
+    def offers(self) -> Wanted:
+        """Everything that the options do not switch off."""
+        offers = Wanted.EVERYTHING
+        if not self.settings.segment_body_parts:
+            offers &= ~Wanted.PARTS
+        if not self.settings.multi_segmentation:
+            offers &= ~Wanted.INSTANCES
+        return offers
 
     def with_settings(self, settings: BodyPixSettings) -> BodyPix:
         """The same network with other options."""
@@ -90,7 +99,7 @@ class BodyPix:
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to masks, parts, poses and instances, as far as they are wanted."""
         options, geometry = self.settings, prepared.geometry
-        wanted = self._allowed(wanted)
+        wanted &= self.offers
         heads = named_heads(outputs, _needed(wanted), geometry, self.stride)
         confidence = person = parts = poses = instances = None
         if wanted & (Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
@@ -109,14 +118,6 @@ class BodyPix:
         resolution = self.settings.internal_resolution
         fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
         return padded_geometry(height, width, *network_size(height, width, fraction, self.stride))
-
-    def _allowed(self, wanted: Wanted) -> Wanted:
-        """What is wanted, without what the options switch off."""
-        if not self.settings.segment_body_parts:
-            wanted &= ~Wanted.PARTS
-        if not self.settings.multi_segmentation:
-            wanted &= ~Wanted.INSTANCES
-        return wanted
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
         """Poses of at least the score threshold, in source px."""

@@ -66,7 +66,6 @@ class PoseNet:
     """One PoseNet network; holds its card and settings, and no frame."""
 
     Settings: ClassVar[type[Settings]] = PoseNetSettings
-    offers: ClassVar[Wanted] = Wanted.POSES
 
     def __init__(self, card: Card, settings: PoseNetSettings, output_stride: int) -> None:
         self.card = card
@@ -74,6 +73,11 @@ class PoseNet:
         self.stride = output_stride
         self._scale = np.asarray(card.preprocessing.scale, np.float32)
         self._offset = np.asarray(card.preprocessing.offset, np.float32)
+
+    @property
+    def offers(self) -> Wanted:
+        """Poses, and nothing else."""
+        return Wanted.POSES
 
     def with_settings(self, settings: PoseNetSettings) -> PoseNet:
         """The same network with other options."""

@@ -1,43 +1,19 @@
-"""Nodes as processes on a graph of their own, on this machine: for the demonstration, benchmarks and tests."""
+"""Nodes as processes on this machine: for the demonstration, benchmarks and tests."""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
 from ..errors import GraphError
 
-__all__ = ["NodeProcess", "own_graph"]
-
-#: Loopback alone, without multicast, which a loopback interface need not have.
-_LOOPBACK = (
-    "<CycloneDDS><Domain><General><Interfaces><NetworkInterface address='127.0.0.1'/></Interfaces>"
-    "<AllowMulticast>false</AllowMulticast></General><Discovery><ParticipantIndex>auto</ParticipantIndex>"
-    "<MaxAutoParticipantIndex>60</MaxAutoParticipantIndex><Peers><Peer address='127.0.0.1'/></Peers></Discovery>"
-    "</Domain></CycloneDDS>"
-)
-#: Domains whose ports lie below those that Linux gives to clients: https://docs.ros.org/en/jazzy/Concepts/Intermediate/About-Domain-ID.html
-_DOMAINS = range(1, 102)
-
-
-def own_graph() -> dict[str, str]:
-    """Environment variables of a graph that nobody else is on: a free domain, on the loopback interface alone."""
-    for domain in random.sample(_DOMAINS, len(_DOMAINS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-        return {"ROS_DOMAIN_ID": str(domain), "CYCLONEDDS_URI": _LOOPBACK}
-    raise GraphError("Every ROS domain from 1 to 101 is in use on this machine.")
-
+__all__ = ["NodeProcess"]
 
 class NodeProcess:
     """A node of this package (`bodyseg`, `camera`, …) in a process of its own; left by telling it to end.
@@ -57,8 +33,10 @@ class NodeProcess:
         self.node = node
         self._lines: list[str] = []
         self._news = threading.Condition()
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(Path(__file__).parents[2])]))
+        everything = os.environ | environment | {"PYTHONPATH": path}
         self._process = subprocess.Popen(
-            command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, env=everything, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -120,7 +120,9 @@ class Recipe:
         self._pipeline.run(Frame(_WARM_UP), self.offers)
 
     def run(self, choices: Choices, frame: Frame, wanted: Wanted) -> Result:
-        """One frame, under the choices given."""
+        """One frame, under the choices given; where nothing is wanted, the network is not asked."""
+        if not wanted & self.offers:
+            return Result(frame.size)
         if choices is not self._used:
             self._pipeline.network = self._pipeline.network.with_settings(choices.network)
             self._used = choices

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final
@@ -95,7 +96,7 @@ def _masks(photos: Path, masks: Path) -> Iterator[Labelled]:
         photo = next(iter(sorted(photos.glob(f"{mask.stem}.*"))), None)
         if photo is None:
             raise MediaError(f"The mask {str(mask)!r} has no photo of the same name in {str(photos)!r}.")
-        yield Labelled(photo, lambda path=mask: _read(path, cv2.IMREAD_GRAYSCALE) > 127)
+        yield Labelled(photo, partial(_grey_mask, mask))
 
 
 def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -107,14 +108,16 @@ def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
     raise MediaError(f"The folder {str(folder)!r} has panoptic/ but no JSON with segments_info.")
 
 
-def _coco_panoptic(
-    photos: Path, panoptic: Path, segments: Mapping[str, list[Mapping[str, Any]]]
-) -> Iterator[Labelled]:
+def _coco_panoptic(photos: Path, panoptic: Path, segments: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Labelled]:
     for name, entries in sorted(segments.items()):
         photo = photos / Path(name).with_suffix(".jpg").name
         people = [entry["id"] for entry in entries if entry["category_id"] == _COCO_PERSON]
         if photo.exists():
-            yield Labelled(photo, lambda path=panoptic / name, ids=people: _panoptic_mask(path, ids))
+            yield Labelled(photo, partial(_panoptic_mask, panoptic / name, people))
+
+
+def _grey_mask(path: Path) -> NDArray[np.bool_]:
+    return np.greater(_read(path, cv2.IMREAD_GRAYSCALE), 127)
 
 
 def _panoptic_mask(path: Path, people: Sequence[int]) -> NDArray[np.bool_]:

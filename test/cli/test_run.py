@@ -41,7 +41,9 @@ def photo(path: Path, height: int = 48, width: int = 64) -> Path:
 
 def test_a_photo_gives_every_file(tmp_path: Path) -> None:
     photo(tmp_path / "a.png", 241, 321)
-    run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--internal-resolution", "full", "--fake.people", 2, *FAKE)
+    run(
+        "run", tmp_path / "a.png", "--out", tmp_path / "out", "--internal-resolution", "full", "--fake.people", 2, *FAKE
+    )
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"a_mask.png", "a_parts.png", "a_parts_color.png", "a_overlay.png", "a_cutout.png", "poses.jsonl"}
 
@@ -159,7 +161,10 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--segmentation-threshold", "1.5"], r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1"),
+        (
+            ["--segmentation-threshold", "1.5"],
+            r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1",
+        ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, tensorflow"),
         (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
         (["--model", "bodypix"], r"no model card 'bodypix'"),

@@ -110,9 +110,7 @@ def test_parts_equal_the_plain_way(seed: int, height: int, width: int, stride: i
 )
 def test_wild_long_offsets_stay_inside(long_offsets: np.ndarray, refine_steps: int) -> None:
     geometry = padded_geometry(40, 60, 25, 33)
-    poses = Poses(
-        np.full((2, 17, 2), 20, np.float32), np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32)
-    )
+    poses = Poses(np.full((2, 17, 2), 20, np.float32), np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32))
     person = np.ones((40, 60), np.uint8)
     instances = instance_map(
         long_offsets, person, poses, geometry, stride=8, refine_steps=refine_steps, min_keypoint_score=0.3
@@ -132,9 +130,7 @@ def test_pixels_go_to_the_person_they_point_at() -> None:
     long_offsets[..., 17:] = (target_x - columns * 8)[..., None]
     person = np.ones((33, 65), np.uint8)
     person[0] = 0
-    instances = instance_map(
-        long_offsets, person, poses, geometry, stride=8, refine_steps=5, min_keypoint_score=0.3
-    )
+    instances = instance_map(long_offsets, person, poses, geometry, stride=8, refine_steps=5, min_keypoint_score=0.3)
     assert (instances[1:, :24] == 0).all()
     assert (instances[1:, 40:] == 1).all()
     assert (instances[0] == -1).all()

@@ -189,10 +189,12 @@ def test_cut_and_flipped_graphs_never_end_in_another_error(tmp_path: Path, data:
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "graph.pb"
     path.write_bytes(bytes(content))
+    problem = ""
     try:
         open_model(ModelSource(path, "frozen"))
     except BodysegError as err:
-        assert str(tmp_path) in str(err)
+        problem = str(err)
+    assert not problem or str(tmp_path) in problem
 
 
 ALPHA = random(4, seed=5)

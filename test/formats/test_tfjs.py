@@ -204,7 +204,9 @@ def test_cut_and_flipped_files_never_end_in_another_error(tmp_path: Path, data: 
         for _ in range(data.draw(st.integers(1, 3))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     victim.write_bytes(bytes(content))
+    problem = ""
     try:
         open_model(ModelSource(path, "tfjs"))
     except BodysegError as err:
-        assert str(tmp_path) in str(err)
+        problem = str(err)
+    assert not problem or str(tmp_path) in problem

@@ -36,7 +36,9 @@ def wait_until(condition: Callable[[], Any], spin: Callable[[], None] = lambda: 
 class Rig:
     """A node under test on one graph, a tester on another."""
 
-    def __init__(self, model_file: Path, *parameters: str, make: Any = BodysegNode, remap: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, model_file: Path, *parameters: str, make: Any = BodysegNode, remap: tuple[str, ...] = ()
+    ) -> None:
         self.bus = Bus()
         arguments = ["--ros-args"]
         for text in (f"model_path:={model_file}", "engine:=fake", *parameters) if make is BodysegNode else parameters:

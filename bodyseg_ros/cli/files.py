@@ -1,0 +1,177 @@
+"""The files of a run: which there are, how each is made of a result, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import KEYPOINT_NAMES
+from ..effects import Effect, colored_parts, compose_all
+from ..errors import MediaError, SettingsError
+from ..media import Sink, Source, open_sink
+from ..plugins import load_plugin
+from ..settings import build
+from ..types import Frame, Result, Wanted
+
+__all__ = ["FileWriter", "Output", "choose_outputs"]
+
+Picture = NDArray[np.uint8]
+#: Nominal rate of the video of a camera that states none; its frames keep their own times.
+_CAMERA_FPS: Final = Fraction(30)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One kind of file: what it needs of a result, and how its picture is made (None: it is no picture).
+
+    exact: its values must survive, or it has transparency; a video's are written as one PNG a frame.
+    """
+
+    needs: Wanted
+    make: Callable[[Frame, Result], Picture] | None = None
+    exact: bool = False
+
+
+def _mask(frame: Frame, result: Result) -> Picture:
+    assert result.person is not None
+    return result.person * np.uint8(255)
+
+
+def _parts(frame: Frame, result: Result) -> Picture:
+    assert result.parts is not None
+    return (result.parts + np.int8(1)).view(np.uint8)
+
+
+def _parts_color(frame: Frame, result: Result) -> Picture:
+    assert result.parts is not None
+    return colored_parts(result.parts)
+
+
+def _effect(name: str) -> Effect:
+    plugin = load_plugin("effects", name)
+    effect: Effect = plugin(build(plugin.Settings, {}, prefix=name))
+    return effect
+
+
+def _drawn(*effects: Effect) -> Callable[[Frame, Result], Picture]:
+    return lambda frame, result: compose_all(effects, frame, result)
+
+
+def _outputs(offers: Wanted) -> dict[str, Output]:
+    """All outputs; the overlay shows as much as the network offers."""
+    layers = [effect for effect in (_effect("overlay"), _effect("skeleton")) if effect.needs in offers]
+    shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
+    return {
+        "mask": Output(Wanted.PERSON, _mask),
+        "parts": Output(Wanted.PARTS, _parts, exact=True),
+        "parts_color": Output(Wanted.PARTS, _parts_color),
+        "overlay": Output(shown, _drawn(*layers)),
+        "cutout": Output(Wanted.PERSON, _drawn(_effect("cutout")), exact=True),
+        "poses": Output(Wanted.POSES),
+    }
+
+
+def choose_outputs(write: str, offers: Wanted) -> dict[str, Output]:
+    """The outputs that `write` names, with commas; 'all' means as many as the network offers.
+
+    Raises SettingsError for a name there is not, or one that the network cannot fill.
+    """
+    outputs = _outputs(offers)
+    if write == "all":
+        return {name: output for name, output in outputs.items() if output.needs in offers}
+    names = [name.strip() for name in write.split(",")]
+    for name in names:
+        if name not in outputs:
+            raise SettingsError(f"--write names {name!r}, but it may name {', '.join(outputs)}, or all.")
+        if outputs[name].needs not in offers:
+            raise SettingsError(f"--write names {name!r}, but this network, as it is set, does not compute it.")
+    return {name: outputs[name] for name in names}
+
+
+class FileWriter:
+    """The files of a run; leaving it closes them, whatever happened."""
+
+    def __init__(self, folder: Path, outputs: dict[str, Output]) -> None:
+        self._folder = folder
+        self._outputs = outputs
+        self._names: Counter[str] = Counter()
+        self._files = ExitStack()
+        self._poses: TextIO | None = None
+        self.frames = 0
+        self.wanted = Wanted.NOTHING
+        for output in outputs.values():
+            self.wanted |= output.needs
+
+    def __enter__(self) -> FileWriter:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if "poses" in self._outputs:
+                path = self._folder / "poses.jsonl"
+                self._poses = self._files.enter_context(path.open("w", encoding="utf-8"))
+        except OSError as err:
+            raise MediaError(f"The folder {str(self._folder)!r} cannot be written to: {err.strerror}.") from err
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._files.close()
+
+    @contextmanager
+    def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
+        """A callable that writes one frame of a source; what it opened is finished at the end."""
+        still = source.fps is None and source.length is not None
+        name = "" if still else self._unique(source.name)
+        with ExitStack() as files:
+            sinks = [
+                (output.make, files.enter_context(self._sink(key, name, source, still)))
+                for key, output in self._outputs.items()
+                if output.make is not None
+            ]
+
+            def write(frame: Frame, result: Result) -> None:
+                if still:
+                    frame = replace(frame, frame_id=self._unique(frame.frame_id))
+                for make, sink in sinks:
+                    sink(make(frame, result), frame)
+                self._write_poses(name or frame.frame_id, frame, result)
+                self.frames += 1
+
+            yield write
+
+    def _sink(self, key: str, name: str, source: Source, still: bool) -> Sink:
+        if still:
+            return open_sink(self._folder / f"{{name}}_{key}.png", None)
+        if self._outputs[key].exact:
+            return open_sink(self._folder / f"{name}_{key}" / "{index}.png", None)
+        return open_sink(self._folder / f"{name}_{key}.mp4", source.fps or _CAMERA_FPS)
+
+    def _unique(self, name: str) -> str:
+        """The name, with a number if an earlier input was called the same."""
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{name}_{self._names[name]}"
+
+    def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
+        if self._poses is None or result.poses is None:
+            return
+        people = zip(result.poses.keypoints, result.poses.keypoint_scores, result.poses.scores, strict=True)
+        persons = [
+            {
+                "score": round(float(score), 4),
+                "keypoints": [
+                    {"name": joint, "x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(each), 4)}
+                    for joint, (x, y), each in zip(KEYPOINT_NAMES, points, scores, strict=True)
+                ],
+            }
+            for points, scores, score in people
+        ]
+        height, width = result.size
+        line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
+        self._poses.write(json.dumps(line) + "\n")

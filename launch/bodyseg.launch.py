@@ -1,0 +1,61 @@
+"""The node bodyseg on one camera, with RViz if asked for."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.conditions import IfCondition, UnlessCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("bodyseg_ros")
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments and nodes."""
+    model = LaunchConfiguration("model")
+    # An empty model leaves the choice to the parameter file.
+    chosen = PythonExpression(["'", model, "' != ''"])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
+            DeclareLaunchArgument("image", default_value="image", description="The camera's topic."),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([SHARE, "config", "default.yaml"]),
+                description="Parameters of the node.",
+            ),
+            DeclareLaunchArgument("model", default_value="", description="Model card; '': the parameter file's."),
+            DeclareLaunchArgument("rviz", default_value="false", description="Start RViz with the node's displays."),
+            DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate at start."),
+            DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
+            bodyseg([], UnlessCondition(chosen)),
+            bodyseg([{"model": model}], IfCondition(chosen)),
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                namespace=LaunchConfiguration("namespace"),
+                arguments=["-d", PathJoinSubstitution([SHARE, "config", "bodyseg.rviz"])],
+                condition=IfCondition(LaunchConfiguration("rviz")),
+            ),
+        ]
+    )
+
+
+def bodyseg(parameters: list, condition: IfCondition) -> Node:
+    """The node, with further parameters, under a condition."""
+    switches = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")
+    }
+    return Node(
+        package="bodyseg_ros",
+        executable="bodyseg",
+        name="bodyseg",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), switches, *parameters],
+        remappings=[("image", LaunchConfiguration("image"))],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        condition=condition,
+    )
