@@ -18,6 +18,7 @@ from bodyseg_ros.nodes.bodyseg import BodysegNode
 
 IMAGE = "sensor_msgs/msg/Image"
 PATIENCE_S = 20.0
+DEEP = Qos(depth=100)
 
 
 def header_of(messages: Any, stamp_ns: int, frame_id: str = "camera") -> Any:
@@ -62,7 +63,7 @@ class Rig:
     def __exit__(self, *reason: object) -> None:
         self._stack.close()
 
-    def listen(self, topic: str, type_name: str = IMAGE, qos: Qos = Qos(depth=100)) -> list[Any]:
+    def listen(self, topic: str, type_name: str = IMAGE, qos: Qos = DEEP) -> list[Any]:
         """What comes on a topic, in a list that grows while spin() is called."""
         heard = self.heard.setdefault(topic, [])
         self.subscription = self.tester.subscribe(topic, type_name, qos, heard.append)

@@ -1,0 +1,1 @@
+"""Weights of one's own: data, teacher, network, train, evaluate, export."""
