@@ -19,9 +19,10 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
-import bodyseg_ros as bodyseg  # noqa: E402
 from golden import Case, bodypix_cases, load_case, pose_arrays  # noqa: E402
 from networks.test_bodypix_reference import OPTIONS  # noqa: E402
+
+import bodyseg_ros as bodyseg  # noqa: E402
 
 #: The old package's default, which the stored runs were made with.
 SCORE_THRESHOLD = 0.4

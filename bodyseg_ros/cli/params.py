@@ -13,7 +13,14 @@ from rich.text import Text
 from ..settings import Parameter
 from .options import all_parameters
 
-__all__ = ["params"]
+__all__ = ["markdown", "params"]
+
+_HEADING = """# Parameters
+
+Made by `bodyseg params --format markdown`. The same names are flags of the command (`--segmentation-threshold 0.5`,
+`--tensorflow.device cpu`), entries of a parameter file, and ROS 2 parameters. Live ones may change while a node runs and take
+effect with the next frame; the others are read when it starts.
+"""
 
 
 def params(
@@ -29,7 +36,7 @@ def params(
         rows = [{"reader": reader, **parameter.__dict__} for reader, parameter in chosen]
         typer.echo(json.dumps(rows, indent=2))
     elif output == "markdown":
-        typer.echo(markdown(chosen))
+        typer.echo(markdown(chosen), nl=False)
     elif output == "text":
         _print_text(chosen)
     else:
@@ -38,7 +45,7 @@ def params(
 
 def markdown(chosen: list[tuple[str, Parameter]]) -> str:
     """The parameters as the documentation shows them, one table per reader."""
-    lines: list[str] = []
+    lines = _HEADING.splitlines()
     last = ""
     for reader, parameter in chosen:
         if reader != last:
@@ -48,7 +55,7 @@ def markdown(chosen: list[tuple[str, Parameter]]) -> str:
         live = "yes" if parameter.live else "no"
         default = json.dumps(parameter.default)
         lines.append(f"| `{parameter.name}` | {parameter.allowed} | `{default}` | {live} | {parameter.description} |")
-    return "\n".join(lines).strip()
+    return "\n".join(lines) + "\n"
 
 
 def _print_text(chosen: list[tuple[str, Parameter]]) -> None:

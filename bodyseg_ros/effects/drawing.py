@@ -17,15 +17,16 @@ __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 
 _MASK_RGB = (0, 200, 120)
 _CONTOUR_RGB = (255, 255, 255)
-_PEOPLE_RGB = rainbow(10)
+#: Neighbours in this order lie far apart on the colour circle.
+_PEOPLE_RGB = tuple(rainbow(10)[3 * index % 10] for index in range(10))
+#: Long side for which a line of one pixel is thin but seen.
+_PX_PER_LINE = 320
 
 
 def need(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
     """`picture`, or a FrameError that says the result lacks it."""
     if picture is None:
-        raise FrameError(
-            f"This effect needs {name}, but the result holds none; ask for it with the frame."
-        )
+        raise FrameError(f"This effect needs {name}, but the result holds none; ask for it with the frame.")
     return picture
 
 
@@ -42,11 +43,18 @@ def _blend(image: NDArray[np.uint8], paint: NDArray[np.uint8], where: NDArray[np
     np.copyto(image, np.asarray(mixed, np.uint8), where=where[..., None])
 
 
+def _line_px(wanted: int, image: NDArray[np.uint8]) -> int:
+    """The line width asked for; −1: by the picture's size."""
+    return max(1, round(max(image.shape[:2]) / _PX_PER_LINE)) if wanted < 0 else wanted
+
+
 class OverlaySettings(Settings):
     """How the mask lies over the picture."""
 
     opacity: float = live(0.5, "Share of the mask's colour where a person is.", ge=0.0, le=1.0)
-    contour_px: int = live(2, "Width of the line around people; 0 draws none.", ge=0, le=20)
+    contour_px: int = live(
+        -1, "Width of the line around people; 0 draws none, -1 goes by the picture's size.", ge=-1, le=20
+    )
 
 
 class Overlay:
@@ -68,9 +76,10 @@ class Overlay:
             for index in range(int(result.instances.max(initial=-1)) + 1):
                 paint[result.instances == index] = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
         _blend(image, paint, person == 1, self._settings.opacity)
-        if self._settings.contour_px:
+        width = _line_px(self._settings.contour_px, image)
+        if width:
             contours, _ = cv2.findContours(person.copy(), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(image, contours, -1, _CONTOUR_RGB, self._settings.contour_px, cv2.LINE_AA)
+            cv2.drawContours(image, contours, -1, _CONTOUR_RGB, width, cv2.LINE_AA)
         return image
 
 
@@ -101,7 +110,7 @@ class SkeletonSettings(Settings):
     """How skeletons are drawn."""
 
     min_score: float = live(0.3, "A keypoint below this score is not drawn.", ge=0.0, le=1.0)
-    line_px: int = live(2, "Width of the bones.", ge=1, le=20)
+    line_px: int = live(0, "Width of the bones; 0 goes by the picture's size.", ge=0, le=20)
 
 
 class Skeleton:
@@ -118,7 +127,7 @@ class Skeleton:
         image = frame.image.copy()
         if result.poses is None:
             raise FrameError("This effect needs poses, but the result holds none; ask for them with the frame.")
-        width = self._settings.line_px
+        width = _line_px(self._settings.line_px or -1, image)
         for index, (points, scores) in enumerate(
             zip(result.poses.keypoints, result.poses.keypoint_scores, strict=True)
         ):

@@ -24,6 +24,12 @@ READERS: Final[Mapping[str, Callable[[Path], GraphFile]]] = {
     "saved_model": read_saved_model,
 }
 
+#: Sides and channels of the picture that the sizes of tensors are tried with, where the file leaves them open, and the
+#: most values that a tensor may then have: 256 MiB, ten times what the largest network needs.
+_PROBE_PX: Final = 65
+_PROBE_CHANNELS: Final = 3
+_MAX_ELEMENTS: Final = 2**26
+
 Shape = tuple[int | None, ...]
 
 
@@ -118,12 +124,29 @@ def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, com
 
     try:
         spec = tf.TensorSpec(_picture_shape(tf, picture), picture.attr["dtype"].type)
+        _check_sizes(tf, graph, picture.name, spec, path)
         function = tf.function(network, autograph=False, jit_compile=compile_with_xla or None)
         traced = function.get_concrete_function(spec)
     except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
         raise ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.") from err
     shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
     return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
+
+
+def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> None:
+    """Raise ModelFileError if some tensor is huge for a small picture: a padding or a tile can ask for terabytes."""
+    with tf.Graph().as_default() as probe:
+        sides = [_PROBE_PX if side is None else side for side in spec.shape.as_list()]
+        channels = spec.shape[-1] or _PROBE_CHANNELS
+        small = tf.compat.v1.placeholder(spec.dtype, [*sides[:-1], channels])
+        tf.graph_util.import_graph_def(graph, {f"{picture}:0": small}, name="")
+    for operation in probe.get_operations():
+        for tensor in operation.outputs:
+            if (tensor.shape.num_elements() or 0) > _MAX_ELEMENTS:
+                raise ModelFileError(
+                    f"The node {operation.name!r} of {str(path)!r} makes a tensor of {tensor.shape} for a picture of "
+                    f"{small.shape}; at most {_MAX_ELEMENTS:,} values are allowed."
+                )
 
 
 def _picture_shape(tf: Any, picture: Any) -> Any:

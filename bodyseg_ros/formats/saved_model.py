@@ -38,18 +38,19 @@ def read_saved_model(path: Path) -> GraphFile:
     _check_meta_graph(meta, path)
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    failures = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError, AssertionError)
     try:
         _check_files(path)
         _check_variables(tf, path)
         loaded = tf.saved_model.load(str(path))  # it owns the variables
         serving = loaded.signatures[_SIGNATURE]
         frozen = convert_variables_to_constants_v2(serving)
-    except (*failures, tf.errors.OpError) as err:
+        # Both lists are in the order of the sorted names.
+        names = sorted(serving.structured_outputs)
+        outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
+    except ModelFileError:
+        raise
+    except Exception as err:  # noqa: BLE001 - the loader's own errors are of every kind
         raise ModelFileError(f"The SavedModel {str(path)!r} cannot be loaded: {first_line(err)}.") from err
-    # Both lists are in the order of the sorted names.
-    names = sorted(serving.structured_outputs)
-    outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
     pictures = [tensor.name for tensor in frozen.inputs]
     graph = frozen.graph.as_graph_def()
     return GraphFile(path, graph, pictures[0] if len(pictures) == 1 else "", outputs)

@@ -20,6 +20,8 @@ __all__ = ["CameraNode", "main"]
 _PHOTOS_PER_SECOND = 10.0
 #: How often to look whether somebody has come.
 _LOOK_S = 0.01
+#: Until the subscriber knows of the publisher too; what is sent before that passes it by.
+_SETTLE_S = 0.3
 
 
 class CameraNode:
@@ -61,7 +63,7 @@ class CameraNode:
         while not self._image.subscriptions:
             if self._stopped.wait(_LOOK_S):
                 return
-        due = time.monotonic()
+        due = time.monotonic() + _SETTLE_S
         try:
             for frame, rate in self._frames():
                 if self._stopped.wait(max(0.0, due - time.monotonic())):

@@ -15,6 +15,7 @@ from ..errors import GraphError
 
 __all__ = ["NodeProcess"]
 
+
 class NodeProcess:
     """A node of this package (`bodyseg`, `camera`, …) in a process of its own; left by telling it to end.
 

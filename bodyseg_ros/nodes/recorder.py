@@ -21,6 +21,7 @@ from .settings import RecorderSettings
 
 __all__ = ["RecorderNode", "main"]
 
+_DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 _QOS = Qos(depth=100)
 _LATCHED = Qos(depth=10, latched=True)
 
@@ -36,7 +37,8 @@ class RecorderNode:
         self._subscriptions: list[Subscription] = []
         #: Topic → for each message (time it came, its stamp), ns.
         self._heard: dict[str, list[tuple[int, int]]] = {}
-        self._last: dict[str, bytes] = {}
+        self._diagnostics: dict[str, str] = {}
+        self._messages = RosbagMessages()
 
     def configure(self) -> None:
         """Make the bag."""
@@ -44,7 +46,7 @@ class RecorderNode:
             raise SettingsError("Parameter topics is [], but it must name topics as NAME:TYPE.")
         if self._settings.bag:
             writer = self._stack.enter_context(write_bag(Path(self._settings.bag)))
-            self._bag = BagWriter(writer, RosbagMessages())
+            self._bag = BagWriter(writer, self._messages)
 
     def activate(self) -> None:
         """Listen."""
@@ -75,7 +77,8 @@ class RecorderNode:
             # Every message here begins with a std_msgs/Header: after 4 bytes of CDR, seconds and nanoseconds.
             seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] else ">iI", raw, 4)
             heard.append((now, seconds * 1_000_000_000 + nanoseconds))
-            self._last[topic] = raw
+            if type_name == _DIAGNOSTICS:
+                self._note(raw)
             if self._bag:
                 self._bag.add(topic, type_name, raw, now, _LATCHED if latched else _QOS)
             if len(heard) == self._settings.messages and topic == self._first:
@@ -103,14 +106,12 @@ class RecorderNode:
                 "latency_median_ms": float(np.median(latency_ms)) if len(times) else None,
                 "latency_p99_ms": float(np.percentile(latency_ms, 99)) if len(times) else None,
             }
-        return {"topics": topics, "diagnostics": self._diagnostics()}
+        return {"topics": topics, "diagnostics": self._diagnostics}
 
-    def _diagnostics(self) -> dict[str, str]:
-        raw = self._last.get("/diagnostics")
-        if raw is None:
-            return {}
-        message = RosbagMessages().deserialize(raw, "diagnostic_msgs/msg/DiagnosticArray")
-        return {item.key: item.value for status in message.status for item in status.values}
+    def _note(self, raw: bytes) -> None:
+        """Keep each value's last word; those about frames are empty while there are none."""
+        message = self._messages.deserialize(raw, _DIAGNOSTICS)
+        self._diagnostics |= {item.key: item.value for status in message.status for item in status.values if item.value}
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:

@@ -147,6 +147,16 @@ def test_a_hostile_graph_is_refused_by_name(tmp_path: Path, change: Callable[[An
         open_model(frozen(tmp_path, graph))
 
 
+def test_a_graph_that_asks_for_terabytes_is_not_run(tmp_path: Path) -> None:
+    def build(picture: Any) -> None:
+        tf.pad(picture, [[0, 0], [2**20, 0], [2**20, 0], [0, 0]], name="wide")
+
+    with pytest.raises(
+        ModelFileError, match=r"The node 'wide' of '.*' makes a tensor of \(1, 1048641, 1048641, 3\) for a"
+    ):
+        open_model(frozen(tmp_path, traced(build)))
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

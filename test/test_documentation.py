@@ -1,0 +1,21 @@
+"""What the documentation says of parameters is what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bodyseg_ros.cli.options import all_parameters
+from bodyseg_ros.cli.params import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_parameter_page_is_up_to_date() -> None:
+    page = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
+    assert page == markdown(list(all_parameters())), "run: bodyseg params --format markdown > docs/parameters.md"
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
