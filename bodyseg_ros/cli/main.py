@@ -4,33 +4,68 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
 from ..errors import BodysegError
-from . import bench, evaluate, models, params, run
 
-__all__ = ["app", "main"]
+__all__ = ["build_app", "main"]
 
-app = typer.Typer(
-    name="bodyseg",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="See people in pictures: masks, 24 body parts, several people and their poses.\n\n"
-    "Start with: bodyseg run photo.jpg --out out",
-)
-app.command("run")(run.run)
-app.command("params")(params.params)
-app.command("bench")(bench.bench)
-app.command("eval")(evaluate.evaluate)
-app.add_typer(models.app, name="models")
+#: Command → its module (and function, or its `app`), its line in the help. Only the chosen one is imported.
+_COMMANDS: Final = {
+    "run": ("run:run", "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
+    "demo": ("demo:demo", "Show the whole way on this machine: camera, node and recorder on ROS 2 topics."),
+    "params": ("params:params", "Print every parameter: type, what is allowed, default, meaning."),
+    "models": ("models:app", "The networks that can be used: what they are, where their files are; download, verify."),
+    "eval": ("evaluate:evaluate", "Measure a model's person masks on labelled photos."),
+    "bench": ("bench:bench", "Time the bare network and everything around it, in one run."),
+    "node": ("node:node", "Run the ROS 2 node bodyseg, with or without a ROS installation."),
+    "camera": ("node:camera", "Run the ROS 2 node camera: a photo, folder, video or webcam on topics."),
+    "compositor": ("node:compositor", "Run the ROS 2 node compositor: image and mask to a picture."),
+    "topics": ("topics:topics", "What is on the ROS 2 graph: names, types, rates, QoS that does not match."),
+}
+_TO_ROS: Final = ("node", "camera", "compositor", "topics")
+_HELP: Final = """See people in pictures: masks, 24 body parts, several people and their poses.
+
+Start with: bodyseg run photo.jpg --out out"""
 
 
-@app.callback()
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """The command line for these words; commands that they do not choose stand in the help alone."""
+    app = typer.Typer(
+        name="bodyseg",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=_HELP,
+    )
+    app.callback()(_options)
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    for name, (place, line) in _COMMANDS.items():
+        if name != chosen:
+            app.command(name, help=line)(_not_chosen)
+            continue
+        module, _, attribute = place.partition(":")
+        command = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            # What typer does not know goes on to ROS, where the command passes it on.
+            unknown = {"allow_extra_args": True, "ignore_unknown_options": True} if name in _TO_ROS else {}
+            app.command(name, context_settings=unknown)(command)
+    return app
+
+
+def _not_chosen() -> None:
+    """Stand in for a command in the help."""
+
+
 def _options(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Say what is going on, step by step."),
 ) -> None:
@@ -42,7 +77,7 @@ def _options(
 def main() -> None:
     """Run the command; an error raised on purpose ends it with its sentence and status 1."""
     try:
-        app()
+        build_app(sys.argv[1:])()
     except BodysegError as err:
         Console(stderr=True, soft_wrap=True).print(f"bodyseg: {err}", style="red", markup=False, highlight=False)
         sys.exit(1)

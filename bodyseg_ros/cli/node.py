@@ -12,6 +12,7 @@ from ..nodes import compositor as compositor_node
 
 __all__ = ["PASS_ON", "camera", "compositor", "node"]
 
+
 #: For `app.command(…, context_settings=PASS_ON)`: what typer does not know goes on to ROS.
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from .saved_model import read_saved_model
 from .tfjs import read_graph_model, read_graph_model_v1
 
 __all__ = ["READERS", "OpenedModel", "open_model"]
+
+_log = logging.getLogger(__name__)
 
 READERS: Final[Mapping[str, Callable[[Path], GraphFile]]] = {
     "tfjs": read_graph_model,
@@ -139,7 +142,11 @@ def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> No
         sides = [_PROBE_PX if side is None else side for side in spec.shape.as_list()]
         channels = spec.shape[-1] or _PROBE_CHANNELS
         small = tf.compat.v1.placeholder(spec.dtype, [*sides[:-1], channels])
-        tf.graph_util.import_graph_def(graph, {f"{picture}:0": small}, name="")
+        try:
+            tf.graph_util.import_graph_def(graph, {f"{picture}:0": small}, name="")
+        except ValueError as err:
+            _log.debug("%s is not tried with %s: %s", path, small.shape, first_line(err))  # runs at other sizes only
+            return
     for operation in probe.get_operations():
         for tensor in operation.outputs:
             if (tensor.shape.num_elements() or 0) > _MAX_ELEMENTS:

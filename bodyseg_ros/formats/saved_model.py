@@ -49,7 +49,7 @@ def read_saved_model(path: Path) -> GraphFile:
         outputs = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
     except ModelFileError:
         raise
-    except Exception as err:  # noqa: BLE001 - the loader's own errors are of every kind
+    except Exception as err:  # the loader's own errors are of every kind
         raise ModelFileError(f"The SavedModel {str(path)!r} cannot be loaded: {first_line(err)}.") from err
     pictures = [tensor.name for tensor in frozen.inputs]
     graph = frozen.graph.as_graph_def()

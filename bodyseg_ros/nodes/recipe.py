@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,9 @@ def node_parameters(values: Mapping[str, Any]) -> list[Parameter]:
     The node's, the model's and the network's stand at the root; each engine's and effect's under its name.
     """
     root = [*parameters(NodeSettings), *parameters(ModelSettings), *parameters(_network_class(values).Settings)]
-    return [*root, *plugin_parameters("engines"), *plugin_parameters("effects")]
+    # An engine is opened once, whatever of it could change.
+    engines = [replace(parameter, live=False) for parameter in plugin_parameters("engines")]
+    return [*root, *engines, *plugin_parameters("effects")]
 
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:

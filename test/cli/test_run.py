@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import app
+from bodyseg_ros.cli.main import build_app
 from bodyseg_ros.errors import BodysegError
 
 av = pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
@@ -26,7 +26,7 @@ FAKE = ["--engine", "fake"]
 
 
 def run(*arguments: object, code: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(build_app([str(arguments[0])]), [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output

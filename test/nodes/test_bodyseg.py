@@ -381,6 +381,7 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
         ({"effects": ["nothing"]}, "effects is .'nothing'., but it must name effects"),
         ({"effects": []}, "must name at least one"),
         ({"output_stride": 8}, "output_stride is read at start"),
+        ({"fake.people": 2}, "fake.people is read at start"),
         ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'. Did you mean segmentation_threshold"),
         (
             {"jpeg_quality": 50, "skeleton.line_px": 0},

@@ -1,0 +1,141 @@
+"""The commands that run nodes, look at the graph, and show the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from rosbags.highlevel import AnyReader
+from typer.testing import CliRunner
+
+from bodyseg_ros.cli import node as commands
+from bodyseg_ros.cli import topics as topics_command
+from bodyseg_ros.cli.demo import demo
+from bodyseg_ros.errors import GraphError
+from bodyseg_ros.graph.fake import Bus, FakeGraph
+from bodyseg_ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
+from bodyseg_ros.media import read_photo, write_photo
+
+IMAGE = "sensor_msgs/msg/Image"
+
+
+def app_of(**chosen: Any) -> typer.Typer:
+    app = typer.Typer()
+    for name, command in chosen.items():
+        app.command(name, context_settings=commands.PASS_ON)(command)
+    app.callback()(lambda: None)
+    return app
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[str], str]]:
+    """What the nodes' mains were called with."""
+    calls: list[tuple[str, Sequence[str], str]] = []
+    for name in ("bodyseg", "camera", "compositor"):
+        module = getattr(commands, f"{name}_node")
+        monkeypatch.setattr(module, "main", lambda argv, runtime, name=name: calls.append((name, argv, runtime)))
+    return calls
+
+
+def test_ros_arguments_are_passed_on(given: list[tuple[str, Sequence[str], str]]) -> None:
+    app = app_of(node=commands.node, camera=commands.camera, compositor=commands.compositor)
+    ros = [
+        "--ros-args",
+        "-r",
+        "image:=/camera/image_raw",
+        "-p",
+        "model:=x",
+        "--params-file",
+        "f.yaml",
+        "-r",
+        "__ns:=/a",
+    ]
+    for name in ("node", "compositor", "camera"):
+        assert CliRunner().invoke(app, [name, "--runtime", "dds", *ros]).exit_code == 0
+    assert [call[0] for call in given] == ["bodyseg", "compositor", "camera"]
+    assert given[0] == ("bodyseg", ros, "dds")
+    assert given[1][1] == ros
+    assert given[2][1][: len(ros)] == ros
+
+
+def test_the_cameras_own_flags_become_parameters(given: list[tuple[str, Sequence[str], str]]) -> None:
+    CliRunner().invoke(app_of(camera=commands.camera), ["camera", "--source", "a b.jpg", "--rate", "5"])
+    assert given == [("camera", ["--ros-args", "-p", "source:=a b.jpg", "-p", "rate:=5.0"], "auto")]
+
+
+def end(publishes: bool, qos: Qos, node: str, type_name: str = IMAGE) -> Endpoint:
+    return Endpoint("/image", type_name, node, publishes, qos)
+
+
+def test_why_nothing_passes_is_said_of_both_sides() -> None:
+    camera, viewer = end(True, SENSOR, "/camera"), end(False, RELIABLE, "/viewer")
+    assert topics_command.troubles([camera, viewer]) == [
+        "/viewer hears nothing of /camera: the subscriber asks for reliable, the publisher offers best effort."
+    ]
+    assert topics_command.troubles([end(True, RELIABLE, "/camera"), end(False, SENSOR, "/viewer")]) == []
+    other = end(False, SENSOR, "", "sensor_msgs/msg/CompressedImage")
+    assert topics_command.troubles([camera, other]) == [
+        f"a subscriber hears nothing of /camera: the publisher sends {IMAGE}, "
+        "the subscriber wants sensor_msgs/msg/CompressedImage."
+    ]
+
+
+def test_topics_are_listed_with_rate_and_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    camera, viewer = FakeGraph("camera", bus), FakeGraph("viewer", bus)
+    publisher = camera.publisher("image", IMAGE, SENSOR)
+    viewer.subscribe("image", IMAGE, RELIABLE, lambda message: None)
+    viewer.subscribe("nothing", IMAGE, RELIABLE, lambda message: None)
+    own = FakeGraph("bodyseg_topics", bus)
+    monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
+    monkeypatch.setattr(topics_command, "open_graph", lambda *arguments: own)
+    listen = topics_command.Lister._listen
+
+    def listen_and_speak(self: topics_command.Lister) -> None:
+        listen(self)
+        publisher.publish(camera.messages.make(IMAGE))
+
+    monkeypatch.setattr(topics_command.Lister, "_listen", listen_and_speak)
+    done = CliRunner().invoke(app_of(topics=topics_command.topics), ["topics", "--seconds", "0.5"], terminal_width=200)
+    assert done.exit_code == 0, done.output
+    (row,) = [line.split() for line in done.output.splitlines() if line.startswith("2.0")]
+    assert row == ["2.0", "/image", IMAGE, "/camera", "/viewer"]
+    assert "/nothing" in done.output
+    assert "/image: /viewer hears nothing of /camera: the subscriber asks for reliable" in done.output
+
+
+def test_an_empty_graph_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
+    monkeypatch.setattr(topics_command, "open_graph", lambda *arguments: FakeGraph("bodyseg_topics"))
+    done = CliRunner().invoke(app_of(topics=topics_command.topics), ["topics", "--seconds", "0"])
+    assert "Nobody is on this graph" in done.output
+
+
+def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install 'bodyseg_ros[dds]'")
+    (tmp_path / "drawn.onnx").touch()
+    write_photo(tmp_path / "photo.png", np.full((240, 320, 3), 90, np.uint8))
+    params = tmp_path / "params.yaml"
+    params.write_text(f"engine: fake\nmodel_path: {tmp_path / 'drawn.onnx'}\n")
+    app, out = app_of(demo=demo), tmp_path / "out"
+    words = ["demo", str(tmp_path / "photo.png"), "--out", str(out), "--frames", "5", "--params", str(params)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "frames in, " in done.output
+    assert "latency, median ms" in done.output
+    assert read_photo(out / "topics.png").std() > 10
+    with AnyReader([out / "topics.mcap"]) as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections}
+    assert counts["/bodyseg/poses"] == 5
+    assert counts["/bodyseg/mask"] >= 5
+
+
+def test_a_demonstration_that_cannot_start_says_why(tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install 'bodyseg_ros[dds]'")
+    write_photo(tmp_path / "photo.png", np.full((24, 32, 3), 90, np.uint8))
+    with pytest.raises(GraphError, match="(?s)did not say ' runs on '.*no model card 'nothing'"):
+        demo(str(tmp_path / "photo.png"), tmp_path / "out", 5, 10.0, "nothing", None)
