@@ -46,6 +46,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def bodyseg(parameters: list, condition: IfCondition) -> Node:
     """The node, with further parameters, under a condition."""
+    image = LaunchConfiguration("image")
     switches = {
         name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")
     }
@@ -55,7 +56,7 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
         name="bodyseg",
         namespace=LaunchConfiguration("namespace"),
         parameters=[LaunchConfiguration("params_file"), switches, *parameters],
-        remappings=[("image", LaunchConfiguration("image"))],
+        remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         condition=condition,

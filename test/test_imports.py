@@ -27,7 +27,7 @@ ALLOWED = {
     "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
     "effects": {"errors", "types", "settings", "geometry", "body"},
     "media": {"errors", "types", "settings", "plugins"},
-    "pipeline": {"errors", "types", "settings", "plugins", "networks", "engines", "catalog"},
+    "pipeline": {"errors", "types", "settings", "plugins", "networks", "engines", "catalog", "formats"},
 }
 
 

@@ -41,8 +41,8 @@ _REMAP: Final = ("-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/c
 def demo(
     input_path: Annotated[str, typer.Argument(metavar="[INPUT]", help="A photo, folder, video or webcam.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
-    frames: Annotated[int, typer.Option(min=2, help="How many frames to record.")] = 50,
-    rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 10.0,
+    frames: Annotated[int, typer.Option(min=2, help="How many frames to record.")] = 40,
+    rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 5.0,
     model: Annotated[str, typer.Option(help="A model card; '' for the default one.")] = "",
     params: Annotated[Path | None, typer.Option(help="A ROS 2 parameter file for the node.")] = None,
 ) -> None:

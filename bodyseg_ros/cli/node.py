@@ -10,11 +10,7 @@ from ..nodes import bodyseg as bodyseg_node
 from ..nodes import camera as camera_node
 from ..nodes import compositor as compositor_node
 
-__all__ = ["PASS_ON", "camera", "compositor", "node"]
-
-
-#: For `app.command(…, context_settings=PASS_ON)`: what typer does not know goes on to ROS.
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+__all__ = ["camera", "compositor", "node", "ros_arguments"]
 
 Runtime = Annotated[
     str,
@@ -22,12 +18,23 @@ Runtime = Annotated[
 ]
 
 
+def ros_arguments(context: typer.Context) -> list[str]:
+    """What the command line holds for ROS: everything from --ros-args on, and nothing unknown before it."""
+    words = list(context.args)
+    if words and words[0] != "--ros-args":
+        raise typer.BadParameter(
+            f"There is no option or argument {words[0]!r} here. Parameters and remappings of ROS stand behind "
+            "--ros-args: --ros-args -p model:=bodypix-mobilenet-050 -r image:=/camera/image_raw"
+        )
+    return words
+
+
 def node(context: typer.Context, runtime: Runtime = "auto") -> None:
     """Run the node bodyseg: people on a camera's topic to masks, parts, poses and pictures on topics.
 
     ROS arguments are passed on: bodyseg node --ros-args -r image:=/camera/image_raw -p model:=bodypix-mobilenet-075
     """
-    bodyseg_node.main(context.args, runtime)
+    bodyseg_node.main(ros_arguments(context), runtime)
 
 
 def camera(
@@ -42,7 +49,7 @@ def camera(
     """
     given = [part for part in (f"source:={source}" * bool(source), f"rate:={rate}" * bool(rate)) if part]
     own = [word for part in given for word in ("-p", part)]
-    camera_node.main([*context.args, "--ros-args", *own], runtime)
+    camera_node.main([*ros_arguments(context), "--ros-args", *own], runtime)
 
 
 def compositor(context: typer.Context, runtime: Runtime = "auto") -> None:
@@ -50,4 +57,4 @@ def compositor(context: typer.Context, runtime: Runtime = "auto") -> None:
 
     ROS arguments are passed on: bodyseg compositor --ros-args -r mask:=/bodyseg/mask -r image:=/camera/image_raw
     """
-    compositor_node.main(context.args, runtime)
+    compositor_node.main(ros_arguments(context), runtime)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..errors import BodysegError, EngineError, FrameError
+from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
 from ..media import open_source
 from ..pipeline import Pipeline
 from .files import FileWriter, choose_outputs
@@ -34,17 +34,27 @@ def run(
         typer.Option(help="What to write, with commas: mask, parts, parts_color, overlay, cutout, poses; or all."),
     ] = "all",
     max_frames: Annotated[int, typer.Option(min=0, help="Stop an input after this many frames; 0: at its end.")] = 0,
+    image_topic: Annotated[str, typer.Option(help="In a bag: whose pictures; '' for the only ones there are.")] = "",
 ) -> None:
-    """See the people in photos, folders, videos or a camera.
+    """See the people in photos, folders, videos, a camera or a ROS 2 bag.
 
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
     photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA) and a line in poses.jsonl.
     A video's mask, parts_color and overlay are videos of its own rate and length; its parts and cut-outs are
     one PNG a frame. What cannot be read is named, the rest is done, and the exit status is 1.
 
+    A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
+    bodyseg run in.mcap --out out.mcap
+
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
     console = Console(stderr=True)
+    bags = [Path(text) for text in inputs if is_bag(Path(text))]
+    if bags:
+        if len(inputs) > 1:
+            raise MediaError(f"The bag {str(bags[0])!r} must be the only input; give each bag a run of its own.")
+        run_bag(bags[0], out, values, image_topic, console)
+        return
     problems: list[str] = []
     with load_model(values) as model:
         outputs = choose_outputs(write, model.network.offers)
@@ -55,11 +65,38 @@ def run(
             except KeyboardInterrupt:
                 console.print("bodyseg: stopped; what was written so far is complete and playable.")
                 raise typer.Exit(_INTERRUPTED) from None
+    _report(console, problems, f"{writer.frames} frames done, results in {out}")
+
+
+def _report(console: Console, problems: list[str], summary: str) -> None:
+    """Say what could not be done, then what was; exit status 1 if anything could not."""
     for problem in problems:
         console.print(f"bodyseg: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{writer.frames} frames done, results in {out}", highlight=False, soft_wrap=True)
+    console.print(summary, highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is a ROS 2 bag, by its name or its metadata."""
+    return path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file()
+
+
+def run_bag(source: Path, target: Path, values: dict[str, Any], image_topic: str, console: Console) -> None:
+    """Copy a bag with the node's topics added, with a progress bar."""
+    try:
+        from ..nodes.bag import process_bag
+    except ModuleNotFoundError as err:
+        raise MissingDependencyError(
+            f"Bags need the package {err.name!r}, which is not installed. Install it with: pip install 'bodyseg_ros[bags]'"
+        ) from err
+    with _progress(console) as progress:
+        task = progress.add_task(source.name, total=None)
+        report = process_bag(
+            source, target, values, lambda done, total: progress.update(task, completed=done, total=total), image_topic
+        )
+    problems = [f"{source.name}, frame at {stamp_ns} ns: {why}" for stamp_ns, why in report.problems]
+    _report(console, problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
 
 
 def _process(model: Pipeline, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:

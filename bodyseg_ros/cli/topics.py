@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..graph.opening import open_graph
 from ..graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
-from .node import Runtime
+from .node import Runtime, ros_arguments
 
 __all__ = ["Lister", "topics", "troubles"]
 
@@ -85,6 +85,7 @@ def troubles(ends: list[Endpoint]) -> list[str]:
 
 
 def topics(
+    context: typer.Context,
     seconds: Annotated[float, typer.Option(min=0.0, help="How long to listen for rates; 0 only looks.")] = 2.0,
     runtime: Runtime = "auto",
 ) -> None:
@@ -92,7 +93,7 @@ def topics(
 
     To listen starts work in nodes that work only while somebody listens, such as bodyseg.
     """
-    graph = open_graph("bodyseg_topics", (), runtime)
+    graph = open_graph("bodyseg_topics", ros_arguments(context), runtime)
     try:
         lister = Lister(graph, seconds)
         graph.spin(lister)

@@ -6,7 +6,8 @@ browsers run: all 17 keypoints, bilinear sampling, poses compared by mean square
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = ["instance_map"]
 
 #: A pixel farther than this from every pose is nobody's, source px².
 MAX_DISTANCE_PX2: Final = 1_000_000.0
+#: Distance of the pixels that are asked first, source px.
+GRID_PX: Final = 4
 #: Columns of the table that pixels are processed in; cv2.remap takes no side above 32767.
 _TABLE_WIDTH: Final = 512
 
@@ -40,29 +43,69 @@ def instance_map(
 
     As in the reference, offsets in network px are added to positions in source px: the refinement steps
     lead to the keypoint all the same. Where that leaves the picture at the top or left, the border is read.
+
+    Pixels on a grid of GRID_PX are asked first; a pixel amid four that belong to the same person is that person's too,
+    and only the others (at the mask's edge, between people) are asked themselves.
     """
     instances = np.full(person.shape, -1, np.int16)
-    ys, xs = np.nonzero(person)
     seen = poses.keypoint_scores > np.float32(min_keypoint_score)
-    if not len(ys) or not seen.any():
+    if not person.any() or not seen.any():
         return instances
     rows, columns = _strided_taps(geometry, long_offsets.shape[0], long_offsets.shape[1], stride)
-    start = _as_table(xs, ys)
-    distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
+    fields = {}
     for joint in np.flatnonzero(seen.any(axis=0)):
         offsets_xy = np.ascontiguousarray(long_offsets[..., [joint + 17, joint]])
-        field = apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
+        fields[int(joint)] = apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
+
+    def ask(ys: NDArray[np.intp], xs: NDArray[np.intp]) -> None:
+        if len(ys):
+            instances[ys, xs] = _owners(_as_table(xs, ys), fields, poses, seen, refine_steps).flat[: len(ys)]
+
+    grid_ys, grid_xs = np.nonzero(person[::GRID_PX, ::GRID_PX])
+    ask(grid_ys * GRID_PX, grid_xs * GRID_PX)
+    unsettled = _fill_between(instances, person)
+    ask(*np.nonzero(unsettled))
+    return instances
+
+
+def _fill_between(instances: NDArray[np.int16], person: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Fill pixels between four equal grid pixels of people, in place; (H, W) bool of those left to be asked."""
+    height, width = person.shape
+    grid = np.where(person[::GRID_PX, ::GRID_PX] == 1, instances[::GRID_PX, ::GRID_PX], np.int16(-2))
+    # Behind the last grid pixel there is none to agree with.
+    grid = np.pad(grid, ((0, 1), (0, 1)), constant_values=-2)
+    first = grid[:-1, :-1]
+    agreed = (first != -2) & (first == grid[1:, :-1]) & (first == grid[:-1, 1:]) & (first == grid[1:, 1:])
+
+    def spread(cells: NDArray[Any]) -> NDArray[Any]:
+        return cells.repeat(GRID_PX, 0).repeat(GRID_PX, 1)[:height, :width]
+
+    settled = spread(agreed) & (person == 1)
+    np.copyto(instances, spread(first), where=settled)
+    asked = np.zeros_like(settled)
+    asked[::GRID_PX, ::GRID_PX] = True
+    return np.asarray((person == 1) & ~settled & ~asked, np.bool_)
+
+
+def _owners(
+    start: NDArray[np.float32],
+    fields: Mapping[int, NDArray[np.float32]],
+    poses: Poses,
+    seen: NDArray[np.bool_],
+    refine_steps: int,
+) -> NDArray[np.int16]:
+    """Index of the nearest pose for each point of (…, 2) x, y; −1 where none is near."""
+    distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
+    for joint, field in fields.items():
         ends = _follow(field, start, refine_steps)
         for index in np.flatnonzero(seen[:, joint]):
             x, y = poses.keypoints[index, joint]
             distances[index] += (ends[..., 0] - x) ** 2 + (ends[..., 1] - y) ** 2
-    counts = seen.sum(axis=1, dtype=np.float32)[:, None]
-    flat = distances.reshape(len(poses), -1)[:, : len(ys)]
-    mean = np.where(counts > 0, flat / np.maximum(counts, 1), np.inf)
+    counts = seen.sum(axis=1, dtype=np.float32)[:, None, None]
+    mean = np.where(counts > 0, distances / np.maximum(counts, 1), np.inf)
     nearest = mean.argmin(axis=0).astype(np.int16)
     nearest[mean.min(axis=0) >= MAX_DISTANCE_PX2] = -1
-    instances[ys, xs] = nearest
-    return instances
+    return nearest
 
 
 def _follow(field: NDArray[np.float32], start: NDArray[np.float32], refine_steps: int) -> NDArray[np.float32]:

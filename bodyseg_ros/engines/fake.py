@@ -19,13 +19,11 @@ from ..settings import Settings, start_only
 __all__ = ["FakeEngine", "FakeSettings", "fake_keypoints"]
 
 #: (x, y) of each keypoint of a person who faces the camera, in shares of the box it stands in: height 1, width 1/2.
-_BODY: Final = np.array(
-    [
-        (0.50, 0.14), (0.54, 0.11), (0.46, 0.11), (0.59, 0.13), (0.41, 0.13),  # nose, eyes, ears
-        (0.72, 0.27), (0.28, 0.27), (0.82, 0.41), (0.18, 0.41), (0.90, 0.53), (0.10, 0.53),  # shoulders, elbows, wrists
-        (0.63, 0.54), (0.37, 0.54), (0.66, 0.74), (0.34, 0.74), (0.67, 0.92), (0.33, 0.92),  # hips, knees, ankles
-    ]
-)  # fmt: skip
+_BODY: Final = np.array([
+    (0.50, 0.14), (0.54, 0.11), (0.46, 0.11), (0.59, 0.13), (0.41, 0.13),  # nose, eyes, ears
+    (0.72, 0.27), (0.28, 0.27), (0.82, 0.41), (0.18, 0.41), (0.90, 0.53), (0.10, 0.53),  # shoulders, elbows, wrists
+    (0.63, 0.54), (0.37, 0.54), (0.66, 0.74), (0.34, 0.74), (0.67, 0.92), (0.33, 0.92),  # hips, knees, ankles
+])  # fmt: skip
 #: Part, the keypoints it lies between (the middle of each group), its radius in shares of the person's height.
 _LIMBS: Final = (
     ("left_face", (1, 3), (0, 3), 0.06),
@@ -46,6 +44,8 @@ _LIMBS: Final = (
 )
 #: Logits: nothing there; the keypoints of the first person, and how much less each next person's are.
 _NOTHING, _SURE, _LESS = -12.0, 6.0, 0.05
+#: Least radius of the thinnest limb, cells; all limbs grow together.
+_LEAST_REACH: Final = 0.5
 Array = NDArray[np.float64]
 
 
@@ -54,19 +54,19 @@ class FakeSettings(Settings):
 
     people: int = start_only(1, "How many people are drawn.", ge=0, le=30)
     delay_ms: float = start_only(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
-    fail_every: int = start_only(0, "Every so manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
+    fail_every: int = start_only(0, "Every so-manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
 
 
 def fake_keypoints(people: int, height: int, width: int) -> Array:
     """Where the fake people's keypoints are: (people, 17, 2) float64, x and y in network px, best person first.
 
-    The input is cut into ⌈√people⌉ columns and as many rows as are needed. In the middle of each cell, row by row, one
+    The input is cut into columns and rows such that people are tallest. In the middle of each cell, row by row, one
     person stands in a box h high and h/2 wide, as large as fits; keypoint k is at `_BODY[k]` of the box.
     """
-    columns = max(1, math.ceil(math.sqrt(people)))
-    rows = max(1, math.ceil(people / columns))
+    grids = [(columns, math.ceil(people / columns)) for columns in range(1, people + 1)] or [(1, 1)]
+    columns, rows = max(grids, key=lambda grid: min(2 * width / grid[0], height / grid[1]))
     cell = np.array([width / columns, height / rows])
-    box = min(cell[1], 2 * cell[0]) * np.array([0.5, 1.0])
+    box = min(2 * cell[0], cell[1]) * np.array([0.5, 1.0])
     places = np.array([(index % columns, index // columns) for index in range(people)]).reshape(people, 1, 2)
     return np.asarray((places + 0.5) * cell - box / 2 + _BODY * box)
 
@@ -122,7 +122,7 @@ def _drawn(people: int, height: int, width: int, stride: int) -> dict[str, Array
     heads = {name: np.full((rows, columns, count), _NOTHING) for name, count in channels.items()}
     if not people:
         return heads
-    limbs = np.stack([_limbs(body, grid) for body in points])  # (people, rows, columns, parts)
+    limbs = np.stack([_limbs(body, grid, stride) for body in points])  # (people, rows, columns, parts)
     heads["part_heatmaps"] = limbs.max(axis=0)
     heads["segments"] = heads["part_heatmaps"].max(axis=-1, keepdims=True)
     away = ((points[:, None, None] - grid[:, :, None]) ** 2).sum(axis=-1)  # (people, rows, columns, joints)
@@ -144,13 +144,17 @@ def _channels(vectors: Array) -> Array:
     return np.concatenate([vectors[..., 1], vectors[..., 0]], axis=-1)
 
 
-def _limbs(body: Array, grid: NDArray[Any]) -> Array:
-    """Part logits of one person, (rows, columns, 24): 0 on a limb's outline, more inside, less outside."""
+def _limbs(body: Array, grid: NDArray[Any], stride: int) -> Array:
+    """Part logits of one person, (rows, columns, 24): 0 on a limb's outline, more inside, less outside.
+
+    Every limb is at least a cell wide, or it would fall between the cells.
+    """
     tall = (body[:, 1].max() - body[:, 1].min()) / (_BODY[:, 1].max() - _BODY[:, 1].min())
+    thick = max(tall, stride * _LEAST_REACH / min(radius for *_, radius in _LIMBS))
     logits = np.full((*grid.shape[:2], len(PART_NAMES)), -np.inf)
     for part, start, end, radius in _LIMBS:
         first, along = body[list(start)].mean(axis=0), body[list(end)].mean(axis=0) - body[list(start)].mean(axis=0)
         share = np.clip(((grid - first) @ along) / max(along @ along, 1e-9), 0, 1)
         distance = np.hypot(*np.moveaxis(grid - first - share[..., None] * along, -1, 0))
-        logits[..., PART_NAMES.index(part)] = 8 * (radius - distance / tall) / radius
+        logits[..., PART_NAMES.index(part)] = 8 * (radius - distance / thick) / radius
     return np.clip(logits, _NOTHING, -_NOTHING)

@@ -55,11 +55,8 @@ class BodysegNode:
         mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
         self._worker = Worker(mailbox, self._process, self.diagnostics.problem, "bodyseg")
         topic, kind = settings.image_topic
-        qos = _KEEP_ALL if keep_all else SENSOR
-        self._subscriptions = [
-            self._graph.subscribe(topic, kind, qos, self._take),
-            self._graph.subscribe("camera_info", "sensor_msgs/msg/CameraInfo", SENSOR, self._keep_camera_info),
-        ]
+        image = self._graph.subscribe(topic, kind, _KEEP_ALL if keep_all else SENSOR, self._take)
+        self._subscriptions = [image, self._hear_camera_info(image.topic)]
         self._say_labels()
         self.diagnostics.start()
 
@@ -103,6 +100,19 @@ class BodysegNode:
                 self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
                 self._labels[-1].publish(label_info(messages, classes))
 
+    def _hear_camera_info(self, image_topic: str) -> Subscription:
+        """`camera_info` as it is remapped; where it is not, the one beside the image, as cameras publish it."""
+
+        def subscribe(topic: str) -> Subscription:
+            return self._graph.subscribe(topic, "sensor_msgs/msg/CameraInfo", SENSOR, self._keep_camera_info)
+
+        beside = f"{image_topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+        subscription = subscribe("camera_info")
+        if subscription.topic != f"{self._graph.namespace.rstrip('/')}/camera_info" or subscription.topic == beside:
+            return subscription
+        subscription.close()
+        return subscribe(beside)
+
     def _take(self, message: Any) -> None:
         self.diagnostics.frame_in()
         if self._worker:
@@ -131,14 +141,14 @@ class BodysegNode:
         """Publish one topic; where its effect fails, nothing is published in its place."""
         try:
             message = output.make(scene)
+            if message is not None:
+                publisher.publish(message)
+                return
         except Exception as err:  # noqa: BLE001 - one effect must not silence the other topics
             self.diagnostics.problem(err)
             return
-        if message is None:
-            text = f"{publisher.topic} stays silent: what it shows is switched off, or has not come."
-            self._graph.log("warn", text, once=True)
-            return
-        publisher.publish(message)
+        text = f"{publisher.topic} stays silent: what it shows is switched off, or has not come."
+        self._graph.log("warn", text, once=True)
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""

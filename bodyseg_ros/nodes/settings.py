@@ -45,8 +45,8 @@ class NodeSettings(PictureSettings):
     enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
-        "newest: process the newest frame and drop older ones that wait. all: process every frame that arrives, for bags "
-        "and tests; pictures come best effort, so set qos_overrides to reliable where none may be lost on the way.",
+        "newest: process the newest frame and drop older ones that wait. all: process every frame that arrives; "
+        "pictures come best effort, so set qos_overrides to reliable where none may be lost on the way.",
     )
     confidence_encoding: Literal["mono8", "32FC1"] = live(
         "mono8", "How `~/confidence` is sent: mono8, 0 to 255, or 32FC1, 0 to 1."

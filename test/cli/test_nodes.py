@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from rosbags.highlevel import AnyReader
 from typer.testing import CliRunner
 
 from bodyseg_ros.cli import node as commands
 from bodyseg_ros.cli import topics as topics_command
 from bodyseg_ros.cli.demo import demo
+from bodyseg_ros.cli.main import build_app
 from bodyseg_ros.errors import GraphError
 from bodyseg_ros.graph.fake import Bus, FakeGraph
 from bodyseg_ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
@@ -23,12 +23,9 @@ from bodyseg_ros.media import read_photo, write_photo
 IMAGE = "sensor_msgs/msg/Image"
 
 
-def app_of(**chosen: Any) -> typer.Typer:
-    app = typer.Typer()
-    for name, command in chosen.items():
-        app.command(name, context_settings=commands.PASS_ON)(command)
-    app.callback()(lambda: None)
-    return app
+def invoke(*words: str, **options: Any) -> Any:
+    """The command line `bodyseg …words`."""
+    return CliRunner().invoke(build_app(words), list(words), **options)
 
 
 @pytest.fixture
@@ -42,7 +39,6 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[str], str
 
 
 def test_ros_arguments_are_passed_on(given: list[tuple[str, Sequence[str], str]]) -> None:
-    app = app_of(node=commands.node, camera=commands.camera, compositor=commands.compositor)
     ros = [
         "--ros-args",
         "-r",
@@ -55,7 +51,7 @@ def test_ros_arguments_are_passed_on(given: list[tuple[str, Sequence[str], str]]
         "__ns:=/a",
     ]
     for name in ("node", "compositor", "camera"):
-        assert CliRunner().invoke(app, [name, "--runtime", "dds", *ros]).exit_code == 0
+        assert invoke(name, "--runtime", "dds", *ros).exit_code == 0
     assert [call[0] for call in given] == ["bodyseg", "compositor", "camera"]
     assert given[0] == ("bodyseg", ros, "dds")
     assert given[1][1] == ros
@@ -63,8 +59,16 @@ def test_ros_arguments_are_passed_on(given: list[tuple[str, Sequence[str], str]]
 
 
 def test_the_cameras_own_flags_become_parameters(given: list[tuple[str, Sequence[str], str]]) -> None:
-    CliRunner().invoke(app_of(camera=commands.camera), ["camera", "--source", "a b.jpg", "--rate", "5"])
+    invoke("camera", "--source", "a b.jpg", "--rate", "5")
     assert given == [("camera", ["--ros-args", "-p", "source:=a b.jpg", "-p", "rate:=5.0"], "auto")]
+
+
+@pytest.mark.parametrize("command", ["node", "compositor", "camera", "topics"])
+def test_what_nobody_knows_is_not_passed_over(given: list[tuple[str, Sequence[str], str]], command: str) -> None:
+    done = invoke(command, "--modle", "x", "--ros-args", "-p", "model:=y", env={"COLUMNS": "300"})
+    assert done.exit_code == 2
+    assert "There is no option or argument '--modle' here" in done.output
+    assert given == []
 
 
 def end(publishes: bool, qos: Qos, node: str, type_name: str = IMAGE) -> Endpoint:
@@ -100,7 +104,7 @@ def test_topics_are_listed_with_rate_and_trouble(monkeypatch: pytest.MonkeyPatch
         publisher.publish(camera.messages.make(IMAGE))
 
     monkeypatch.setattr(topics_command.Lister, "_listen", listen_and_speak)
-    done = CliRunner().invoke(app_of(topics=topics_command.topics), ["topics", "--seconds", "0.5"], terminal_width=200)
+    done = invoke("topics", "--seconds", "0.5", env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
     (row,) = [line.split() for line in done.output.splitlines() if line.startswith("2.0")]
     assert row == ["2.0", "/image", IMAGE, "/camera", "/viewer"]
@@ -111,7 +115,7 @@ def test_topics_are_listed_with_rate_and_trouble(monkeypatch: pytest.MonkeyPatch
 def test_an_empty_graph_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
     monkeypatch.setattr(topics_command, "open_graph", lambda *arguments: FakeGraph("bodyseg_topics"))
-    done = CliRunner().invoke(app_of(topics=topics_command.topics), ["topics", "--seconds", "0"])
+    done = invoke("topics", "--seconds", "0")
     assert "Nobody is on this graph" in done.output
 
 
@@ -121,9 +125,9 @@ def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
     write_photo(tmp_path / "photo.png", np.full((240, 320, 3), 90, np.uint8))
     params = tmp_path / "params.yaml"
     params.write_text(f"engine: fake\nmodel_path: {tmp_path / 'drawn.onnx'}\n")
-    app, out = app_of(demo=demo), tmp_path / "out"
+    out = tmp_path / "out"
     words = ["demo", str(tmp_path / "photo.png"), "--out", str(out), "--frames", "5", "--params", str(params)]
-    done = CliRunner().invoke(app, words)
+    done = invoke(*words)
     assert done.exit_code == 0, done.output
     assert "frames in, " in done.output
     assert "latency, median ms" in done.output

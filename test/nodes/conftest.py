@@ -37,12 +37,12 @@ def wait_until(condition: Callable[[], Any], spin: Callable[[], None] = lambda: 
 class Rig:
     """A node under test on one graph, a tester on another."""
 
-    def __init__(self, model_file: Path, *parameters: str, make: Any = BodysegNode) -> None:
+    def __init__(self, model_file: Path, *parameters: str, make: Any = BodysegNode, remap: str = "") -> None:
         self.bus = Bus()
         fake = [f"model_path:={model_file}", "engine:=fake"] if make is BodysegNode else []
         arguments = [word for text in (*fake, *parameters) for word in ("-p", text)]
         name = make.__name__.removesuffix("Node").lower()
-        self.graph = FakeGraph(name, self.bus, ["--ros-args", *arguments])
+        self.graph = FakeGraph(name, self.bus, ["--ros-args", *arguments, *(["-r", remap] if remap else [])])
         self.tester = FakeGraph("tester", self.bus)
         self.node = make(self.graph)
         self.heard: dict[str, list[Any]] = {}

@@ -229,6 +229,20 @@ def test_a_camera_info_needs_no_network(rig: Rigs, counted: dict[str, int]) -> N
     assert counted["runs"] == 0
 
 
+@pytest.mark.parametrize(
+    ("remap", "topic"),
+    [
+        ("", "/camera_info"),
+        ("image:=/camera/image_raw", "/camera/camera_info"),
+        ("camera_info:=/calibration", "/calibration"),
+    ],
+)
+def test_the_camera_info_beside_the_image_is_taken_unless_it_is_remapped(rig: Rigs, remap: str, topic: str) -> None:
+    node = rig(remap=remap)
+    heard = [end.topic for end in node.graph.endpoints() if end.type == CAMERA_INFO and not end.publishes]
+    assert heard == [topic]
+
+
 def test_a_camera_info_of_another_size_is_not_passed_on(rig: Rigs, counted: dict[str, int]) -> None:
     node = rig()
     heard = node.listen("/bodyseg/camera_info", CAMERA_INFO)
@@ -383,10 +397,7 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
         ({"output_stride": 8}, "output_stride is read at start"),
         ({"fake.people": 2}, "fake.people is read at start"),
         ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'. Did you mean segmentation_threshold"),
-        (
-            {"jpeg_quality": 50, "skeleton.line_px": 0},
-            "skeleton.line_px is 0, but it must be whole number from 1 to 20",
-        ),
+        ({"visible_score": 0.5, "jpeg_quality": 0}, "jpeg_quality is 0, but it must be whole number from 1 to 100"),
     ],
 )
 def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: dict[str, Any], sentence: str) -> None:
