@@ -19,10 +19,9 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
+import bodyseg_ros as bodyseg  # noqa: E402
 from golden import Case, bodypix_cases, load_case, pose_arrays  # noqa: E402
 from networks.test_bodypix_reference import OPTIONS  # noqa: E402
-
-import bodyseg_ros as bodyseg  # noqa: E402
 
 #: The old package's default, which the stored runs were made with.
 SCORE_THRESHOLD = 0.4
@@ -48,8 +47,10 @@ def row(case: Case, result: bodyseg.Result) -> tuple[float, float, float]:
 
 def overlaps(case: Case, result: bodyseg.Result) -> list[float]:
     """IoU of each person's mask with the browser's."""
-    found = []
-    for index, mask in enumerate(case["segmentMultiPerson"] if "segmentMultiPerson" in case else []):
+    found: list[float] = []
+    if "segmentMultiPerson" not in case:
+        return found
+    for index, mask in enumerate(case["segmentMultiPerson"]):
         ours = result.instances == index
         found.append(float(np.mean(ours & (mask > 0)) / np.mean(ours | (mask > 0))))
     return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bodyseg_ros.effects.drawing import OverlaySettings
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.networks.bodypix import BodyPixSettings
 from bodyseg_ros.settings import (
@@ -75,8 +76,6 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(SettingsError, match=r"no parameter 'segmentation_treshold'. Did you mean segmentation_thr"):
         build(BodyPixSettings, {"segmentation_treshold": 0.5})
     with pytest.raises(SettingsError, match=r"no parameter 'overlay.opacite'. Did you mean overlay.opacity"):
-        from bodyseg_ros.effects.drawing import OverlaySettings
-
         build(OverlaySettings, {"opacite": 1}, prefix="overlay")
 
 

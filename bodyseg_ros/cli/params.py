@@ -18,8 +18,8 @@ __all__ = ["markdown", "params"]
 _HEADING = """# Parameters
 
 Made by `bodyseg params --format markdown`. The same names are flags of the command (`--segmentation-threshold 0.5`,
-`--tensorflow.device cpu`), entries of a parameter file, and ROS 2 parameters. Live ones may change while a node runs and take
-effect with the next frame; the others are read when it starts.
+`--tensorflow.device cpu`), entries of a parameter file, and ROS 2 parameters. Live ones may change while a node runs
+and take effect with the next frame; the others are read when it starts.
 """
 
 

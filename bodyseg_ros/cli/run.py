@@ -88,7 +88,8 @@ def run_bag(source: Path, target: Path, values: dict[str, Any], image_topic: str
         from ..nodes.bag import process_bag
     except ModuleNotFoundError as err:
         raise MissingDependencyError(
-            f"Bags need the package {err.name!r}, which is not installed. Install it with: pip install 'bodyseg_ros[bags]'"
+            f"Bags need the package {err.name!r}, which is not installed. "
+            "Install it with: pip install 'bodyseg_ros[bags]'"
         ) from err
     with _progress(console) as progress:
         task = progress.add_task(source.name, total=None)

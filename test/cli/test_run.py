@@ -26,7 +26,8 @@ FAKE = ["--engine", "fake"]
 
 
 def run(*arguments: object, code: int = 0) -> str:
-    done = CliRunner().invoke(build_app([str(arguments[0])]), [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    words = [str(argument) for argument in arguments]
+    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output

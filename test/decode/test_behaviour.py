@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bodyseg_ros.decode import instances
 from bodyseg_ros.decode import (
     argmax2d,
     confidence_map,
     decode_poses,
     decode_single_pose,
     instance_map,
+    instances,
     part_map,
     person_mask,
     sigmoid,

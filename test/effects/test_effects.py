@@ -114,7 +114,8 @@ def test_a_result_without_what_an_effect_needs() -> None:
 
 def test_contact_sheet_shows_every_kind_of_picture() -> None:
     frame, result = scene()
-    sheet = contact_sheet({"photo": frame.image, "mask": result.person * np.uint8(255),
-                           "cut-out": effect("cutout").compose(frame, result)}, columns=2, tile_width_px=120)  # fmt: skip
+    pictures = {"photo": frame.image, "mask": result.person * np.uint8(255)}
+    pictures["cut-out"] = effect("cutout").compose(frame, result)
+    sheet = contact_sheet(pictures, columns=2, tile_width_px=120)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
     assert (sheet == (200, 10, 10)).all(axis=2).sum() > 120 * 80

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from golden import Case, bodypix_cases, load_case
 
 from bodyseg_ros.formats import ModelSource, detect, open_model
+from golden import Case, bodypix_cases, load_case
 
 from .tiny import tf
 
