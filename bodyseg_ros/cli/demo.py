@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,7 +17,7 @@ from rich.table import Table
 from rosbags.highlevel import AnyReader
 
 from ..effects import colored_parts, contact_sheet
-from ..errors import MediaError, MissingDependencyError
+from ..errors import MissingDependencyError
 from ..graph.images import read_compressed, read_image
 from ..graph.private import private_environment
 from ..media import open_source, write_photo
@@ -103,29 +104,33 @@ def _first_picture(source: str) -> NDArray[np.uint8]:
 
 
 def _pictures(bag: Path) -> dict[str, NDArray[np.uint8]]:
-    """Name → picture, of the last moment at which all four came."""
-    wanted = ("/bodyseg/mask", "/bodyseg/parts", "/bodyseg/overlay/compressed", "/bodyseg/composite/compressed")
-    moments: dict[tuple[int, int], dict[str, Any]] = {}
-    whole: dict[str, Any] = {}
+    """Name → picture, of the last moment that has them all; a network without masks gives the overlay alone."""
+    moments: dict[tuple[int, int], dict[str, NDArray[np.uint8]]] = {}
+    whole: dict[str, NDArray[np.uint8]] = {}
     with AnyReader([bag]) as reader:
-        chosen = [connection for connection in reader.connections if connection.topic in wanted]
+        chosen = [connection for connection in reader.connections if connection.topic in _PICTURES]
         for connection, _, raw in reader.messages(chosen):
             message: Any = reader.deserialize(raw, connection.msgtype)
+            name, read = _PICTURES[connection.topic]
             moment = moments.setdefault((message.header.stamp.sec, message.header.stamp.nanosec), {})
-            moment[connection.topic] = message
-            if len(moment) == len(wanted):
+            moment[name] = read(message)
+            if len(moment) == len(chosen):
                 whole = moment
                 moments.clear()
-    if not whole:
-        raise MediaError(f"The bag {str(bag)!r} holds no moment with {', '.join(wanted)}; was the camera too fast?")
-    mask, parts, overlay, composite = (whole[topic] for topic in wanted)
-    part_ids = read_image(parts).image[..., 0].astype(np.int16) - 1
-    return {
-        "mask": read_image(mask).image,
-        "parts": colored_parts(part_ids.astype(np.int8)),
-        "overlay": read_compressed(overlay).image,
-        "composite": read_compressed(composite).image,
-    }
+    return {name: whole[name] for name, _ in _PICTURES.values() if name in whole}
+
+
+def _parts(message: Any) -> NDArray[np.uint8]:
+    return colored_parts((read_image(message).image[..., 0] - np.uint8(1)).view(np.int8))
+
+
+#: Topic → its name on the contact sheet, and how its message becomes a picture.
+_PICTURES: Final[dict[str, tuple[str, Callable[[Any], NDArray[np.uint8]]]]] = {
+    "/bodyseg/mask": ("mask", lambda message: read_image(message).image),
+    "/bodyseg/parts": ("parts", _parts),
+    "/bodyseg/overlay/compressed": ("overlay", lambda message: read_compressed(message).image),
+    "/bodyseg/composite/compressed": ("composite", lambda message: read_compressed(message).image),
+}
 
 
 def _print(console: Console, report: dict[str, Any]) -> None:

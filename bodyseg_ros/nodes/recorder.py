@@ -37,6 +37,7 @@ class RecorderNode:
         self._subscriptions: list[Subscription] = []
         #: Topic → for each message (time it came, its stamp), ns.
         self._heard: dict[str, list[tuple[int, int]]] = {}
+        self._types: set[str] = set()
         self._diagnostics: dict[str, str] = {}
         self._messages = RosbagMessages()
 
@@ -54,6 +55,7 @@ class RecorderNode:
             topic, colon, type_name = text.partition(":")
             if not colon:
                 raise SettingsError(f"Parameter topics holds {text!r}, but it must name topics as NAME:TYPE.")
+            self._types.add(type_name)
             self._listen(topic, type_name)
         self._graph.log("info", f"Recording {len(self._settings.topics)} topics.")
 
@@ -74,23 +76,26 @@ class RecorderNode:
 
         def take(raw: bytes) -> None:
             now = self._graph.now_ns()
+            if type_name == _DIAGNOSTICS:
+                self._note(raw)
+            if self._enough():
+                # The node's own account is waited for, so that it holds all that was recorded.
+                if type_name == _DIAGNOSTICS or _DIAGNOSTICS not in self._types:
+                    self._graph.shutdown()
+                return
             # Every message here begins with a std_msgs/Header: after 4 bytes of CDR, seconds and nanoseconds.
             seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] else ">iI", raw, 4)
             heard.append((now, seconds * 1_000_000_000 + nanoseconds))
-            if type_name == _DIAGNOSTICS:
-                self._note(raw)
             if self._bag:
                 self._bag.add(topic, type_name, raw, now, _LATCHED if latched else _QOS)
-            if len(heard) == self._settings.messages and topic == self._first:
-                self._graph.shutdown()
 
         self._subscriptions.append(
             self._graph.subscribe(topic, type_name, _LATCHED if latched else _QOS, take, raw=True)
         )
 
-    @property
-    def _first(self) -> str:
-        return self._settings.topics[0].partition(":")[0]
+    def _enough(self) -> bool:
+        first = next(iter(self._heard.values()))
+        return 0 < self._settings.messages <= len(first)
 
     def report(self) -> dict[str, Any]:
         """Per topic: messages, rate in Hz, latency from stamp to arrival in ms (median, 99 %); and diagnostics."""

@@ -57,8 +57,8 @@ def test_an_explicit_folder_comes_first(tmp_path, own):
     card, source = find(model=NAME, model_path=str(tmp_path / "explicit"))
     assert source.path == index
     assert source.format == "tfjs"
-    assert source.input == card.input == "sub_2"
-    assert source.outputs["segments"] == "float_segments"
+    assert card.name == NAME
+    assert (source.input, source.outputs) == ("", {})  # its tensors may be named otherwise: all are taken
 
 
 def test_an_explicit_file_is_taken_with_the_cards_facts(tmp_path):
@@ -147,7 +147,7 @@ def test_an_address_of_ones_own_has_its_own_place_in_the_cache(server, own_cache
     _, source = find(model=NAME, model_url=address)
     assert source.path.parent.parent == own_cache
     assert source.path.parent.name.startswith("url-")
-    assert source.outputs["segments"] == "float_segments"
+    assert source.outputs == {}  # its tensors may be named otherwise: all are taken
     other = server.publish("other", {"w.bin": b"9999"})
     assert find(model=NAME, model_url=other)[1].path.parent != source.path.parent
 
