@@ -113,7 +113,9 @@ class Recipe:
         own = NodeSettings.model_fields
         self._pipeline = load_from({name: value for name, value in values.items() if name not in own})
         self.model = take(dict(values), ModelSettings).model
-        self.offers = self._pipeline.network.offers
+        network = self._pipeline.network
+        # What it can compute, also where a live option switches it off just now.
+        self.offers = network.with_settings(network.Settings()).offers
         self.engine = type(self._pipeline.engine).__name__.removesuffix("Engine").lower()
         self.device = self._pipeline.engine.device
 
