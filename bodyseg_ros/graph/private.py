@@ -9,10 +9,11 @@ from ..errors import GraphError
 
 __all__ = ["private_environment"]
 
-#: Loopback has no multicast, so everybody asks the first ports of this machine who is there.
+#: Loopback has no multicast, so everybody asks the first ports of this machine who is there; it takes large
+#: packets, so a picture need not go in thousands of small ones.
 _LOOPBACK = (
     '<CycloneDDS><Domain><General><AllowMulticast>false</AllowMulticast><Interfaces><NetworkInterface name="lo"/>'
-    "</Interfaces></General><Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>40"
+    "</Interfaces><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>65000B</FragmentSize></General><Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>40"
     '</MaxAutoParticipantIndex><Peers><Peer address="127.0.0.1"/></Peers></Discovery></Domain></CycloneDDS>'
 )
 

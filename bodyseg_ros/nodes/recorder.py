@@ -95,7 +95,10 @@ class RecorderNode:
 
     def _enough(self) -> bool:
         first = next(iter(self._heard.values()))
-        return 0 < self._settings.messages <= len(first)
+        if not first:
+            return False
+        passed_s = (self._graph.now_ns() - first[0][0]) / 1e9
+        return 0 < self._settings.messages <= len(first) or 0 < self._settings.seconds <= passed_s
 
     def report(self) -> dict[str, Any]:
         """Per topic: messages, rate in Hz, latency from stamp to arrival in ms (median, 99 %); and diagnostics."""

@@ -90,3 +90,4 @@ class RecorderSettings(Settings):
     bag: str = start_only("", "The bag to write: a file ending in .mcap, or a folder; '' writes none.")
     report: str = start_only("", "A JSON file for rates and latencies; '' writes none.")
     messages: int = start_only(0, "End after so many messages of the first topic; 0 waits to be told.", ge=0)
+    seconds: float = start_only(0.0, "End so long after the first topic's first message; 0 waits to be told.", ge=0.0)

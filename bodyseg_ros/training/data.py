@@ -31,6 +31,7 @@ class Photo:
     mask: Path | None = None
     empty: bool = False
     held_out: bool = False
+    repeat: int = 1
 
 
 class PhotoFolder(BaseModel):
@@ -41,6 +42,7 @@ class PhotoFolder(BaseModel):
     photos: Path = Field(description="Folder of photos, read with everything below it.")
     masks: Path | None = Field(None, description="Folder of masks: a photo's name with .png, 255 = person.")
     empty: bool = Field(False, description="Nobody is in these photos, whatever a teacher says.")
+    repeat: int = Field(1, ge=1, description="How many times as often as others these photos are drawn.")
 
     def read(self, held_out_share: float) -> list[Photo]:
         """List the photos; a share of them, chosen by the hash of their names, is held out of training."""
@@ -51,7 +53,7 @@ class PhotoFolder(BaseModel):
         for path in found:
             mask = self.masks / f"{path.stem}.png" if self.masks else None
             held = int(hashlib.sha256(path.stem.encode()).hexdigest()[:8], 16) / 2**32 < held_out_share
-            photos.append(Photo(path, mask if mask and mask.exists() else None, self.empty, held))
+            photos.append(Photo(path, mask if mask and mask.exists() else None, self.empty, held, self.repeat))
         return photos
 
 

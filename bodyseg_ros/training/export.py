@@ -5,20 +5,27 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import keras
 import numpy as np
 
 from bodyseg_ros.errors import ModelFileError, SettingsError
+from bodyseg_ros.training.data import Image
 from bodyseg_ros.training.labels import Array
 from bodyseg_ros.training.network import PUBLISHED_HEADS
+from bodyseg_ros.training.teacher import network_size as training_size
 
 logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "float16", "int8"]
+Kind = Literal["tfjs", "saved_model", "onnx", "float32", "float16", "int8"]
+"""What can be written; the three precisions are tflite files."""
+TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "float16": 0.05, "int8": 0.5}
+"""Largest difference from the source, as a share of a head's range."""
 INPUT = "sub_2"
 TENSOR_NAMES = {
     "segments": "float_segments",
@@ -33,6 +40,11 @@ TENSOR_NAMES = {
 """Head → name of its tensor in the published files (tfjs-models body-pix 2.2.1, bodypix/mobilenet/float)."""
 
 
+def _short(name: str) -> str:
+    """Turn a tensor's name into one that a signature may have."""
+    return name.removesuffix("/BiasAdd").split("/")[-1]
+
+
 def write_saved_model(network: keras.Model, folder: Path) -> None:
     """Write a SavedModel: input "sub_2" (1, H, W, 3), outputs by the heads' published names."""
     import tensorflow as tf
@@ -43,7 +55,7 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
     flat = tf.function(lambda image: [network(image, training=False)[head] for head in heads], input_signature=signature)
     # With its weights as constants the graph needs no tracked variables, and tflite can fold them.
     frozen = convert_variables_to_constants_v2(flat.get_concrete_function())
-    names = [TENSOR_NAMES[head].removesuffix("/BiasAdd").split("/")[-1] for head in heads]
+    names = [_short(TENSOR_NAMES[head]) for head in heads]
     module = tf.Module()
     module.serve = tf.function(lambda image: dict(zip(names, frozen(image), strict=True)), input_signature=signature)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
@@ -214,3 +226,81 @@ def check(
             if not difference <= tolerance:  # NaN differs
                 raise ModelFileError(f"the written file's {head} differs by {difference:.3g} of its range from the source")
     return worst
+
+
+def export(network_at: Callable[[int], keras.Model], folder: Path, kinds: Sequence[Kind], photos: Sequence[Image]) -> None:
+    """Write the chosen kinds of files of a network given by output stride, and check each on the photos.
+
+    tfjs is written at strides 16 and 8, which share their weights; everything else at 16.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    network, tensors = network_at(16), [_tensor(photo) for photo in photos]
+    for kind in kinds:
+        if kind == "tfjs":
+            for stride in (16, 8):
+                path, source = folder / f"model-stride{stride}.json", network_at(stride)
+                write_graph_model(source, path, "group1-shard1of1.bin")
+                _log(path, check(_graph_runner(path), source, tensors, TOLERANCE["float16"]))
+        elif kind == "saved_model":
+            write_saved_model(network, folder / "saved_model")
+            _log(folder / "saved_model", check(_saved_runner(folder / "saved_model"), network, tensors, 1e-3))
+        elif kind == "onnx":
+            write_onnx(network, folder / "model.onnx")
+            _log(folder / "model.onnx", check(_onnx_runner(folder / "model.onnx"), network, tensors, 1e-3))
+        else:
+            path = folder / f"model-{kind}.tflite"
+            write_tflite(network, path, kind, tensors)
+            _log(path, check(tflite_runner(path), network, tensors, TOLERANCE[kind]))
+
+
+def _log(path: Path, difference: float) -> None:
+    logger.info("%s differs from its source by at most %.2g of a head's range", path, difference)
+
+
+def _tensor(photo: Image, long_side: int = 257) -> Array:
+    """(H, W, 3) uint8 RGB → (1, h, w, 3) in [-1, 1]."""
+    height, width = training_size(*photo.shape[:2], long_side)
+    return cv2.resize(photo, (width, height)).astype(np.float32)[None] / np.float32(127.5) - 1
+
+
+def tflite_runner(path: Path, threads: int = 2) -> Callable[[Array], dict[str, Array]]:
+    """Run a tflite file that write_tflite wrote: (1, H, W, 3) in [-1, 1] → arrays by head."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    signature = interpreter.get_signature_runner("serving_default")
+
+    def run(tensor: Array) -> dict[str, Array]:
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], tensor.shape)
+        interpreter.allocate_tensors()
+        return _by_head(signature(**{INPUT: tensor}))
+
+    return run
+
+
+def _graph_runner(path: Path) -> Callable[[Array], dict[str, Array]]:
+    from bodyseg_ros.formats.base import ModelSource
+    from bodyseg_ros.formats.opening import open_model
+
+    opened = open_model(ModelSource(path, "tfjs", INPUT, TENSOR_NAMES))
+    return lambda tensor: {head: np.asarray(value) for head, value in opened.function(tensor).items()}
+
+
+def _saved_runner(folder: Path) -> Callable[[Array], dict[str, Array]]:
+    import tensorflow as tf
+
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return lambda tensor: _by_head({name: np.asarray(v) for name, v in serve(tf.constant(tensor)).items()})
+
+
+def _onnx_runner(path: Path) -> Callable[[Array], dict[str, Array]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda tensor: _by_head(dict(zip(names, session.run(None, {INPUT: tensor}), strict=True)))
+
+
+def _by_head(outputs: Mapping[str, Array]) -> dict[str, Array]:
+    heads = {short: head for head, name in TENSOR_NAMES.items() for short in (name, _short(name))}
+    return {heads[name]: value for name, value in outputs.items()}

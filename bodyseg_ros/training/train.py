@@ -27,8 +27,8 @@ from bodyseg_ros.training.data import Augmentation, Frames, Image, Photo, PhotoF
 from bodyseg_ros.training.evaluate import iou, person_mask
 from bodyseg_ros.training.labels import LABEL_HEADS, Array
 from bodyseg_ros.training.losses import LossWeights, PersonLabLoss
-from bodyseg_ros.training.network import build_network, fold_batch_norm
-from bodyseg_ros.training.teacher import label_path
+from bodyseg_ros.training.network import build_network, fold_batch_norm, load_published
+from bodyseg_ros.training.teacher import label_all, label_path
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class TrainSettings(BaseModel):
     stages: list[Stage] = Field(min_length=1, description="The run, stage by stage.")
     warmup: int = Field(200, ge=0, description="Steps in which the learning rate rises from 0.")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's.")
-    average: float = Field(0.998, ge=0, lt=1, description="Momentum of the weights' moving average, which is exported.")
+    average: float = Field(0.99, ge=0, lt=1, description="Momentum of the weights' moving average, which is exported.")
     mixed_precision: bool = Field(False, description="Compute in float16, for GPUs.")
     augmentation: Augmentation = Field(Augmentation(), description="How frames differ from photos.")
     losses: LossWeights = Field(LossWeights(), description="How much each head counts.")
@@ -108,15 +108,28 @@ def read_settings(path: Path) -> TrainSettings:
     )
 
 
+def run(config: Path, report: Callable[[int, int, float], None] = lambda step, steps, loss: None) -> Path:
+    """Train as the configuration says; report(step, steps, loss) after every step. Gives the run's folder."""
+    settings = read_settings(config)
+    photos = [photo for folder in settings.folders for photo in folder.read(settings.held_out)]
+    if settings.teacher is not None:
+        teacher = runner(load_published(settings.teacher, settings.teacher_stride))
+        label_all(teacher, photos, settings.teacher_long_sides, settings.cache)
+    samples = load_samples([photo for photo in photos if not photo.held_out], settings.cache)
+    held_out = load_samples([photo for photo in photos if photo.held_out and photo.mask], settings.cache)
+    train(settings, samples, held_out, lambda step, loss: report(step, settings.steps, loss))
+    return settings.output
+
+
 def load_samples(photos: Sequence[Photo], cache: Path) -> list[Sample]:
-    """Read photos, masks and cached labels into memory."""
+    """Read photos, masks and cached labels into memory; a repeated photo is in the list as often as it says."""
     samples = []
     for photo in photos:
         path = label_path(cache, photo)
         if not path.exists():
             raise MediaError(f"{str(photo.image)!r} has no labels in {str(cache)!r}: run the teacher first")
         mask = read_mask(photo.mask) if photo.mask else None
-        samples.append(Sample(read_image(photo.image), np.load(path), mask))
+        samples += [Sample(read_image(photo.image), np.load(path), mask)] * photo.repeat
     return samples
 
 
