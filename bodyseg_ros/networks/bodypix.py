@@ -24,10 +24,11 @@ from ..decode import (
     person_mask,
     sigmoid,
 )
-from ..geometry import Geometry, network_size, padded_geometry, resize_padded
+from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
 from ..types import Frame, Outputs, Poses, Prepared, Result, Wanted
 from .heads import named_heads
+from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
 
@@ -71,8 +72,6 @@ class BodyPix:
         self.card = card
         self.settings = settings
         self.stride = output_stride
-        self._scale = np.asarray(card.preprocessing.scale, np.float32)
-        self._offset = np.asarray(card.preprocessing.offset, np.float32)
 
     @property
     def offers(self) -> Wanted:
@@ -90,11 +89,7 @@ class BodyPix:
 
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
-        geometry = self._geometry(*frame.size)
-        tensor = resize_padded(frame.image, geometry)
-        tensor *= self._scale
-        tensor += self._offset
-        return Prepared(tensor[None], geometry)
+        return prepared(frame, self._geometry(*frame.size), self.card.preprocessing)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to masks, parts, poses and instances, as far as they are wanted."""

@@ -17,10 +17,11 @@ from pydantic import field_validator
 
 from ..catalog import Card
 from ..decode import decode_poses, decode_single_pose, sigmoid
-from ..geometry import network_size, padded_geometry, resize_padded
+from ..geometry import network_size, padded_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
+from .prepare import prepared
 
 __all__ = ["PoseNet", "PoseNetSettings"]
 
@@ -71,8 +72,6 @@ class PoseNet:
         self.card = card
         self.settings = settings
         self.stride = output_stride
-        self._scale = np.asarray(card.preprocessing.scale, np.float32)
-        self._offset = np.asarray(card.preprocessing.offset, np.float32)
 
     @property
     def offers(self) -> Wanted:
@@ -87,10 +86,7 @@ class PoseNet:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
         height, width = self.settings.size
         geometry = padded_geometry(*frame.size, *network_size(height, width, 1.0, self.stride))
-        tensor = resize_padded(frame.image, geometry)
-        tensor *= self._scale
-        tensor += self._offset
-        return Prepared(tensor[None], geometry)
+        return prepared(frame, geometry, self.card.preprocessing)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""

@@ -148,7 +148,7 @@ def _build_graph(network: keras.Model, values: Mapping[str, list[Any]]) -> dict[
         y = convolve(x, network.get_layer(head), scope, f"{name}_unclipped" if clipped else name)
         if clipped:
             y = tf.raw_ops.Minimum(x=y, y=constant("clip_by_value/Minimum/y", 1), name="clip_by_value/Minimum")
-            tf.raw_ops.Maximum(x=y, y=constant("clip_by_value/y", -1), name=name)
+            tf.raw_ops.Maximum(x=y, y=constant("clip_by_value/y", 0), name=name)
     return weights
 
 
@@ -166,7 +166,7 @@ def write_onnx(network: keras.Model, path: Path) -> None:
     from onnx import helper, numpy_helper
 
     nodes: list[Any] = [helper.make_node("Transpose", [INPUT], ["nchw"], perm=[0, 3, 1, 2])]
-    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("zero", 0), ("six", 6), ("one", 1), ("minus_one", -1))]
+    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("zero", 0), ("one", 1), ("six", 6))]
 
     def convolve(x: str, layer: Any) -> str:
         kernel, bias = layer.get_weights()
@@ -190,7 +190,7 @@ def write_onnx(network: keras.Model, path: Path) -> None:
     for head in network.output:
         y = convolve(x, network.get_layer(head))
         if head == "part_offsets":
-            nodes.append(helper.make_node("Clip", [y, "minus_one", "one"], ["clipped"]))
+            nodes.append(helper.make_node("Clip", [y, "zero", "one"], ["clipped"]))
             y = "clipped"
         nodes.append(helper.make_node("Transpose", [y], [TENSOR_NAMES[head]], perm=[0, 2, 3, 1]))
         channels = network.get_layer(head).filters

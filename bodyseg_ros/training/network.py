@@ -148,7 +148,7 @@ def build_network(
         for head, channels in HEADS[task].items()
     }
     if "part_offsets" in outputs:
-        outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], -1.0, 1.0)
+        outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], 0.0, 1.0)
     return keras.Model(image, outputs, name=f"{task}_{backbone}")
 
 

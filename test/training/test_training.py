@@ -77,7 +77,7 @@ def test_resumed_run_is_the_same_run(trained: tuple[train.Trainer, list[float], 
     resumed = train.train(settings(tmp_path), SAMPLES, SAMPLES[:2], lambda step, loss: steps.append(step))
     assert steps == list(range(7, 13))
     for ours, theirs in zip(resumed.model.variables, trained[0].model.variables, strict=True):
-        np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=1e-5)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
 
 
 def test_checkpoint_of_another_network_is_refused(
@@ -106,7 +106,7 @@ def test_folded_network_computes_what_the_trained_one_does(trained: tuple[train.
     tensor = np.random.default_rng(0).uniform(-1, 1, (1, 49, 65, 3)).astype(np.float32)
     before, after = trainer.network(tensor, training=False), folded(tensor)
     for head in before:
-        np.testing.assert_allclose(np.array(after[head]), np.array(before[head]), atol=1e-3)
+        np.testing.assert_allclose(after[head].numpy(), before[head].numpy(), atol=1e-3)
 
 
 @pytest.mark.parametrize(("backbone", "stride"), [("mobilenet", 8), ("mobilenet", 16), ("resnet50", 16), ("resnet50", 32)])
@@ -178,4 +178,4 @@ def test_published_weights_give_the_reference_tensors(case: str, stride: int) ->
     golden = np.load(shared / f"golden/bodypix/sparrow_640x480/{case}.npz")
     model = network.load_published(shared / "models/bodypix_050_tfjs/model-stride16.json", stride)
     for head, value in model(golden["raw/net_input"]).items():
-        np.testing.assert_allclose(np.array(value), golden[f"raw/{head}"], atol=1e-3)
+        np.testing.assert_allclose(value.numpy(), golden[f"raw/{head}"], atol=1e-3)
