@@ -99,7 +99,9 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
         kind: Any = str
         if parameter.kind == "bool":
             kind, flag = bool, f"{flag}/--no-{parameter.name.replace('_', '-')}"
-        text = f"{parameter.description} [{parameter.allowed}; default: {parameter.default}]"
+        facts = [] if parameter.allowed == "any text" else [parameter.allowed]
+        facts += [] if parameter.default == "" else [f"default: {parameter.default}"]
+        text = f"{parameter.description} [{'; '.join(facts)}]" if facts else parameter.description
         option = typer.Option(flag, help=text.replace("[", "\\["), rich_help_panel=_panel(reader), show_default=False)
         flags[variable] = parameter, Annotated[kind | None, option]
     return flags

@@ -103,7 +103,7 @@ def _owners(
             distances[index] += (ends[..., 0] - x) ** 2 + (ends[..., 1] - y) ** 2
     counts = seen.sum(axis=1, dtype=np.float32)[:, None, None]
     mean = np.where(counts > 0, distances / np.maximum(counts, 1), np.inf)
-    nearest = mean.argmin(axis=0).astype(np.int16)
+    nearest: NDArray[np.int16] = mean.argmin(axis=0).astype(np.int16)
     nearest[mean.min(axis=0) >= MAX_DISTANCE_PX2] = -1
     return nearest
 

@@ -163,7 +163,7 @@ class Trainer:
 
     def averaged(self, output_stride: int = 16) -> keras.Model:
         """Give the folded network with the averaged weights."""
-        kept = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+        kept = [variable.numpy() for variable in self.model.trainable_variables]
         if self.step:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
         folded = build_network(self.settings.backbone, self.settings.multiplier, output_stride, folded=True)
@@ -178,7 +178,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a checkpoint; the file is whole or not there."""
         partial = path.with_suffix(".part.npz")
-        np.savez(partial, step=self.step, **{f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())})
+        np.savez(partial, step=self.step, **{f"v{i}": v.numpy() for i, v in enumerate(self._variables())})
         partial.replace(path)
 
     def restore(self, path: Path) -> None:
