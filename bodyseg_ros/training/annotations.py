@@ -86,7 +86,7 @@ def _add_keypoints(
     """Write one person's keypoint labels: each position belongs to the nearest keypoint of its kind."""
     seen = keypoints[:, 2] > 0
     discs = np.zeros((*y.shape, 17), bool)
-    for k in np.flatnonzero(seen):
+    for k in np.flatnonzero(seen).tolist():
         away_y, away_x = keypoints[k, 1] - y, keypoints[k, 0] - x
         distance = np.hypot(away_y, away_x)
         discs[..., k] = disc = (distance < DISC_RADIUS) & (distance < nearest[..., k])

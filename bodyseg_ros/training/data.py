@@ -1,7 +1,7 @@
 """Photos, masks and labels become training frames: cropped, scaled, turned, mirrored, recoloured, pasted together.
 
-Every frame is a pure function of (seed, step, place in the batch), so a run is the same whatever the number of threads and
-wherever it was interrupted.
+Every frame is a pure function of (seed, step, place in the batch), so a run is the same whatever the number of threads
+and wherever it was interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,6 +66,11 @@ def read_image(path: Path) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def _as_image(array: Any) -> Image:
+    """Vouch to the type checker for what OpenCV gives back."""
+    return np.asarray(array, np.uint8)
+
+
 def read_mask(path: Path) -> Image:
     """Read a mask as (H, W) uint8: 255 inside a person, else 0."""
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -112,14 +118,14 @@ class Frames:
         self.augmentation, self.seed, self.stride = augmentation, seed, stride
 
     def batch(self, step: int, count: int, size: int) -> tuple[Image, Array]:
-        """Frames (count, size, size, 3) uint8 RGB and labels (count, g, g, 174) float32, g = (size − 1) / stride + 1."""
+        """Make frames (count, size, size, 3) uint8 RGB and labels (count, g, g, 174), g = (size − 1) / stride + 1."""
         frames = [self.frame(np.random.default_rng((self.seed, step, i)), size) for i in range(count)]
         return np.stack([image for image, _ in frames]), np.stack([labels for _, labels in frames])
 
     def frame(self, rng: np.random.Generator, size: int) -> tuple[Image, Array]:
         """Make one frame (size, size, 3) uint8 and its labels (g, g, 174) float32, offsets in network px."""
         augmentation = self.augmentation
-        sample = self.samples[rng.integers(len(self.samples))]
+        sample = self.samples[int(rng.integers(len(self.samples)))]
         image, labels, _ = self._render(rng, sample, size, augmentation.long_side)
         if self.cut_outs and rng.random() < augmentation.paste:
             for _ in range(rng.integers(1, augmentation.paste_at_most + 1)):
@@ -134,10 +140,10 @@ class Frames:
         """Crop, scale, turn and mirror one photo → image, labels, and alpha (size, size) in [0, 1] if it has a mask."""
         mirrored = rng.random() < self.augmentation.mirror
         matrix = self._placement(rng, sample, size, mirrored, long_side)
-        image = cv2.warpAffine(_shrink(sample.image, matrix), _shrunk(matrix), (size, size), flags=cv2.INTER_LINEAR)
-        alpha = None
+        image = _as_image(cv2.warpAffine(_shrink(sample.image, matrix), _shrunk(matrix), (size, size)))
+        alpha: Array | None = None
         if sample.mask is not None:
-            alpha = cv2.warpAffine(sample.mask, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+            alpha = np.asarray(cv2.warpAffine(sample.mask, matrix, (size, size)), np.float32) / np.float32(255)
         return image, warp_labels(sample, matrix, size, self.stride, mirrored), alpha
 
     def _placement(
@@ -176,12 +182,14 @@ def _nudge(matrix: Array, height: int, width: int, size: int) -> npt.NDArray[np.
     corners = matrix[:, :2] @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1]])
     low, high = corners.min(1) + matrix[:, 2], corners.max(1) + matrix[:, 2]
     to_left, to_right = -low, size - 1 - high
-    return np.clip(0, np.minimum(to_left, to_right), np.maximum(to_left, to_right))
+    return np.asarray(np.clip(0, np.minimum(to_left, to_right), np.maximum(to_left, to_right)), np.float64)
 
 
 def _shrink(image: Image, matrix: Array) -> Image:
     """Halve a picture that is about to shrink much, so that it does not alias."""
-    return image if _factor(matrix) == 1 else cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    if _factor(matrix) == 1:
+        return image
+    return _as_image(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 def _shrunk(matrix: Array) -> Array:
@@ -233,16 +241,16 @@ def recolour(rng: np.random.Generator, image: Image, augmentation: Augmentation)
         gain = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)
         levels = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.uniform(-0.35, 0.35))
         table = np.clip((levels - 0.5) * gain + 0.5 + rng.uniform(-0.15, 0.15), 0, 1) * 255
-        image = cv2.LUT(image, table.astype(np.uint8)[None])
+        image = _as_image(cv2.LUT(image, table.astype(np.uint8)[None]))
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         saturation = 0.0 if rng.random() < augmentation.grey else rng.uniform(0.5, 1.4)
-        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+        image = _as_image(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0))
     if rng.random() < augmentation.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+        image = _as_image(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)))
     if rng.random() < augmentation.noise:
         noise = rng.normal(0, rng.uniform(2, 12), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < augmentation.jpeg:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(image, np.uint8)
+        image = _as_image(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return image

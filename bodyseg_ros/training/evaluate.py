@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 def person_mask(
     run: Run, image: npt.NDArray[np.uint8], long_side: int, threshold: float = 0.7, stride: int = 16
 ) -> Mask:
-    """Segment (H, W, 3) uint8 RGB as the reference does, its long side brought to long_side network px → (H, W) bool."""
+    """Segment (H, W, 3) uint8 RGB as the reference does, its long side at long_side network px → (H, W) bool."""
     return person_scores(run, image, long_side, stride) > np.float32(threshold)
 
 
@@ -30,6 +30,17 @@ def person_scores(run: Run, image: npt.NDArray[np.uint8], long_side: int, stride
     """Give the person probability of every pixel: (H, W) float32."""
     outputs, geometry = _outputs(run, image, long_side, stride)
     return confidence_map(outputs["segments"], geometry)
+
+
+def best_threshold(scored: Iterable[tuple[Array, Mask]]) -> float:
+    """Give the threshold of person scores (H, W) with the highest IoU, all pixels of all photos together."""
+    thresholds = np.linspace(0.1, 0.9, 33)
+    inside, either = np.zeros(33, np.int64), np.zeros(33, np.int64)
+    for scores, truth in scored:
+        masks = [scores > threshold for threshold in thresholds]
+        inside += [np.count_nonzero(mask & truth) for mask in masks]
+        either += [np.count_nonzero(mask | truth) for mask in masks]
+    return float(thresholds[np.argmax(inside / np.maximum(either, 1))])
 
 
 def iou(mask: Mask, truth: Mask) -> float:
@@ -65,15 +76,19 @@ def compare(
         ours, geometry = _outputs(run, image, long_side, stride)
         theirs, their_geometry = _outputs(reference, image, long_side, reference_stride)
         mask = confidence_map(ours["segments"], geometry) > np.float32(threshold)
-        inside, either = inside + np.count_nonzero(mask & truth), either + np.count_nonzero(mask | truth)
+        inside, either = inside + _count(mask & truth), either + _count(mask | truth)
         means.append(iou(mask, truth))
         borders.append(border_f(mask, truth))
         same = (_parts(ours, geometry) == _parts(theirs, their_geometry))[truth]
-        agree, compared = agree + np.count_nonzero(same), compared + same.size
+        agree, compared = agree + _count(same), compared + same.size
         found, wanted = _keypoints_found(ours, theirs, stride, reference_stride)
         hits, sure = hits + found, sure + wanted
     return Comparison(
-        inside / max(1, either), float(np.mean(means)), float(np.mean(borders)), agree / max(1, compared), hits / max(1, sure)
+        person_iou=inside / max(1, either),
+        person_iou_mean=float(np.mean(means)),
+        border_f=float(np.mean(borders)),
+        part_agreement=agree / max(1, compared),
+        pck=hits / max(1, sure),
     )
 
 
@@ -88,18 +103,20 @@ def border_f(mask: Mask, truth: Mask, tolerance: float = 0.01) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+def _count(mask: Mask) -> int:
+    return int(np.count_nonzero(mask))
+
+
 def _border(mask: Mask) -> Mask:
     padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return mask & (cv2.erode(padded, np.ones((3, 3), np.uint8))[1:-1, 1:-1] == 0)
+    return np.asarray(mask & (cv2.erode(padded, np.ones((3, 3), np.uint8))[1:-1, 1:-1] == 0), np.bool_)
 
 
 def _distance_to(border: Mask) -> Array:
     return np.asarray(cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
-def _outputs(
-    run: Run, image: npt.NDArray[np.uint8], long_side: int, stride: int
-) -> tuple[dict[str, Array], Geometry]:
+def _outputs(run: Run, image: npt.NDArray[np.uint8], long_side: int, stride: int) -> tuple[dict[str, Array], Geometry]:
     height, width = image.shape[:2]
     geometry = padded_geometry(height, width, *network_size(height, width, long_side / max(height, width), stride))
     outputs = run(resize_padded(image, geometry)[None] / np.float32(127.5) - 1)
@@ -107,7 +124,8 @@ def _outputs(
 
 
 def _parts(outputs: Mapping[str, Array], geometry: Geometry) -> npt.NDArray[np.intp]:
-    return np.argmax(to_source(upsample(outputs["part_heatmaps"], geometry), geometry), axis=-1)
+    parts = to_source(upsample(outputs["part_heatmaps"], geometry), geometry)
+    return np.asarray(np.argmax(parts, axis=-1), np.intp)
 
 
 def _keypoints_found(

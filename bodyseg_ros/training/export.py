@@ -52,7 +52,12 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
 
     signature = [tf.TensorSpec((1, None, None, 3), tf.float32, name=INPUT)]
     heads = sorted(network.output)
-    flat = tf.function(lambda image: [network(image, training=False)[head] for head in heads], input_signature=signature)
+
+    def in_order(image: Any) -> list[Any]:
+        outputs = network(image, training=False)
+        return [outputs[head] for head in heads]
+
+    flat = tf.function(in_order, input_signature=signature)
     # With its weights as constants the graph needs no tracked variables, and tflite can fold them.
     frozen = convert_variables_to_constants_v2(flat.get_concrete_function())
     names = [_short(TENSOR_NAMES[head]) for head in heads]
@@ -64,7 +69,10 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
 def write_tflite(
     network: keras.Model, path: Path, precision: Precision = "float32", calibration: Iterable[Array] = ()
 ) -> None:
-    """Write a tflite file of any input size; float16 stores half weights, int8 needs tensors (1, H, W, 3) to calibrate."""
+    """Write a tflite file that takes any input size.
+
+    float16 stores weights in half their size; int8 needs tensors (1, H, W, 3) in [-1, 1] to calibrate with.
+    """
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
@@ -166,14 +174,15 @@ def write_onnx(network: keras.Model, path: Path) -> None:
     from onnx import helper, numpy_helper
 
     nodes: list[Any] = [helper.make_node("Transpose", [INPUT], ["nchw"], perm=[0, 3, 1, 2])]
-    constants = [numpy_helper.from_array(np.float32(v), n) for n, v in (("zero", 0), ("one", 1), ("six", 6))]
+    constants = [numpy_helper.from_array(np.array(v, np.float32), n) for n, v in (("zero", 0), ("one", 1), ("six", 6))]
 
     def convolve(x: str, layer: Any) -> str:
         kernel, bias = layer.get_weights()
         deep = isinstance(layer, keras.layers.DepthwiseConv2D)
         # Keras: (h, w, in, out), depthwise (h, w, channel, 1); ONNX: (out, in / groups, h, w).
         kernel = np.ascontiguousarray(kernel.transpose((2, 3, 0, 1) if deep else (3, 2, 0, 1)))
-        constants.extend((numpy_helper.from_array(kernel, f"{layer.name}/w"), numpy_helper.from_array(bias, f"{layer.name}/b")))
+        constants.append(numpy_helper.from_array(kernel, f"{layer.name}/w"))
+        constants.append(numpy_helper.from_array(bias, f"{layer.name}/b"))
         nodes.append(
             helper.make_node(
                 "Conv", [x, f"{layer.name}/w", f"{layer.name}/b"], [f"{layer.name}/conv"], strides=list(layer.strides),
@@ -211,7 +220,7 @@ def _onnx_pads(layer: Any) -> list[int]:
 def check(
     run: Callable[[Array], Mapping[str, Array]], network: keras.Model, tensors: Iterable[Array], tolerance: float
 ) -> float:
-    """Compare a file's outputs, by head, with its source on pictures (1, H, W, 3); give the largest relative difference.
+    """Compare a file's outputs, by head, with its source on pictures (1, H, W, 3); give the largest difference.
 
     Differences count relative to the head's largest value. Raises ModelFileError beyond the tolerance.
     """
@@ -224,11 +233,13 @@ def check(
             difference = float(np.abs(written[head] - truth).max() / max(1.0, float(np.abs(truth).max())))
             worst = max(worst, difference)
             if not difference <= tolerance:  # NaN differs
-                raise ModelFileError(f"the written file's {head} differs by {difference:.3g} of its range from the source")
+                raise ModelFileError(f"the written {head} differs by {difference:.3g} of its range from the source")
     return worst
 
 
-def export(network_at: Callable[[int], keras.Model], folder: Path, kinds: Sequence[Kind], photos: Sequence[Image]) -> None:
+def export(
+    network_at: Callable[[int], keras.Model], folder: Path, kinds: Sequence[Kind], photos: Sequence[Image]
+) -> None:
     """Write the chosen kinds of files of a network given by output stride, and check each on the photos.
 
     tfjs is written at strides 16 and 8, which share their weights; everything else at 16.
@@ -259,7 +270,7 @@ def _log(path: Path, difference: float) -> None:
 
 def _tensor(photo: Image, long_side: int = 257) -> Array:
     """(H, W, 3) uint8 RGB → (1, h, w, 3) in [-1, 1]."""
-    height, width = training_size(*photo.shape[:2], long_side)
+    height, width = training_size(photo.shape[0], photo.shape[1], long_side)
     return cv2.resize(photo, (width, height)).astype(np.float32)[None] / np.float32(127.5) - 1
 
 
@@ -267,15 +278,8 @@ def tflite_runner(path: Path, threads: int = 2) -> Callable[[Array], dict[str, A
     """Run a tflite file that write_tflite wrote: (1, H, W, 3) in [-1, 1] → arrays by head."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=threads)
-    signature = interpreter.get_signature_runner("serving_default")
-
-    def run(tensor: Array) -> dict[str, Array]:
-        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], tensor.shape)
-        interpreter.allocate_tensors()
-        return _by_head(signature(**{INPUT: tensor}))
-
-    return run
+    signature = Interpreter(str(path), num_threads=threads).get_signature_runner("serving_default")
+    return lambda tensor: _by_head(signature(**{INPUT: tensor}))
 
 
 def _graph_runner(path: Path) -> Callable[[Array], dict[str, Array]]:

@@ -62,7 +62,7 @@ def transform_offsets(labels: Array, matrix: Array) -> None:
 
 
 def sample_field(field: npt.NDArray[np.floating], y: Array, x: Array) -> Array:
-    """Read an (h, w, c) field between its positions: bilinear at y, x of one shape (...), clamped → (..., c) float32."""
+    """Read an (h, w, c) field between its positions: bilinear at y, x of shape (...), clamped → (..., c) float32."""
     h, w = field.shape[:2]
     y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
     top, left = np.minimum(y.astype(np.intp), max(h - 2, 0)), np.minimum(x.astype(np.intp), max(w - 2, 0))
@@ -70,7 +70,7 @@ def sample_field(field: npt.NDArray[np.floating], y: Array, x: Array) -> Array:
     fy, fx = (y - top)[..., None].astype(np.float32), (x - left)[..., None].astype(np.float32)
     above = field[top, left] * (1 - fx) + field[top, right] * fx
     below = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
-    return (above * (1 - fy) + below * fy).astype(np.float32)
+    return np.asarray(above * (1 - fy) + below * fy, np.float32)
 
 
 def sample_grid(field: npt.NDArray[np.floating], h: int, w: int) -> Array:

@@ -1,7 +1,7 @@
 """PersonLab's losses (arXiv:1803.08225, sections 3.1 to 3.3) against soft labels.
 
-Cross-entropy on person, parts and keypoints; Huber on offsets, counted only where they mean something: near their keypoint,
-long offsets inside people.
+Cross-entropy on person, parts and keypoints; Huber on offsets, counted only where they mean something: near their
+keypoint, long offsets inside people.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class LossWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    segments: float = Field(4.0, description="Person cross-entropy, mean over positions.")
-    parts: float = Field(0.3, description="Sum of the 24 parts' cross-entropies, mean over person positions.")
-    heatmaps: float = Field(1.0, description="Sum of the 17 keypoints' cross-entropies, mean over positions.")
+    segments: float = Field(12.0, description="Person cross-entropy, mean over positions.")
+    parts: float = Field(0.15, description="Sum of the 24 parts' cross-entropies, mean over person positions.")
+    heatmaps: float = Field(0.7, description="Sum of the 17 keypoints' cross-entropies, mean over positions.")
     short_offsets: float = Field(0.3, description="Huber, 16 px units, near keypoints.")
     displacements: float = Field(0.15, description="Huber, 32 px units, near the edge's source keypoint.")
     long_offsets: float = Field(0.1, description="Huber, 64 px units, inside people.")
@@ -52,10 +52,12 @@ class PersonLabLoss:
         self.__name__ = "personlab_loss"
 
     def __call__(self, labels: Any, outputs: Any) -> Any:
+        """Give the weighted sum of all terms."""
         terms = self.terms(labels, outputs)
         return sum(getattr(self.weights, name) * term for name, term in terms.items())
 
     def terms(self, labels: Any, outputs: Any) -> dict[str, Any]:
+        """Give each term before its weight."""
         label = {head: labels[..., part] for head, part in LABEL_SLICES.items()}
         output = {head: outputs[..., part] for head, part in LABEL_SLICES.items()}
         person, heat = label["segments"], label["heatmaps"]

@@ -180,8 +180,15 @@ def _layer_of(name: str) -> tuple[str, str]:
     return scope, "bias" if leaf.lower().endswith("bias") or leaf == "biases" else leaf
 
 
+def shift_person_score(folded: keras.Model, threshold: float, wanted: float = 0.7) -> None:
+    """Move the person logit so that what scored threshold scores wanted: the published default is then the best one."""
+    kernel, bias = folded.get_layer("segments").get_weights()
+    logit = np.log(wanted / (1 - wanted)) - np.log(threshold / (1 - threshold))
+    folded.get_layer("segments").set_weights([kernel, bias + np.float32(logit)])
+
+
 def fold_batch_norm(model: keras.Model, folded: keras.Model) -> keras.Model:
-    """Copy a trained network's weights into a folded one of any stride, each batch norm multiplied into its convolution."""
+    """Copy a trained network into a folded one of any stride, each batch norm multiplied into its convolution."""
     for layer in folded.layers:
         if not layer.weights:
             continue

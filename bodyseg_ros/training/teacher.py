@@ -1,7 +1,7 @@
 """Soft labels for every head from a network that is already trained, computed once and cached.
 
-The distillation target of a pixel is the teacher's probability, not its decision. Offsets are kept in photo pixels, so that
-they can be moved with the photo.
+The distillation target of a pixel is the teacher's probability, not its decision. Offsets are kept in photo pixels, so
+that they can be moved with the photo.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bodyseg_ros.decode.masks import sigmoid
 from bodyseg_ros.training.data import Photo, read_image, read_mask
 from bodyseg_ros.training.labels import (
     CHILDREN,
@@ -40,10 +41,6 @@ def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
     return max(2, round(height * scale / 16)) * 16 + 1, max(2, round(width * scale / 16)) * 16 + 1
 
 
-def sigmoid(x: Array) -> Array:
-    return (1 / (1 + np.exp(-np.clip(x, -30, 30)))).astype(np.float32)
-
-
 def predict(teacher: Teacher, image: npt.NDArray[np.uint8], long_side: int) -> Array:
     """Label a photo at one scale: (H, W, 3) uint8 RGB → (h, w, 174) float32, offsets in photo px."""
     height, width = image.shape[:2]
@@ -57,7 +54,7 @@ def predict(teacher: Teacher, image: npt.NDArray[np.uint8], long_side: int) -> A
 
 
 def confidence(labels: Array) -> Array:
-    """How far each channel of (..., 174) labels means something: an offset, where its keypoint (long: its person) is."""
+    """How far each channel of (..., 174) labels means something: an offset does where its keypoint or person is."""
     weights = np.ones_like(labels)
     heat = labels[..., LABEL_SLICES["heatmaps"]]
     weights[..., LABEL_SLICES["short_offsets"]] = np.tile(heat, 2)
@@ -76,14 +73,14 @@ def soft_labels(teacher: Teacher, image: npt.NDArray[np.uint8], long_sides: Sequ
         labels = sample_grid(predict(teacher, image, long_side), *first.shape[:2])
         weights = confidence(labels) + 1e-3
         total, mass = total + labels * weights, mass + weights
-    return total / mass
+    return np.asarray(total / mass, np.float32)
 
 
 def limit_to_mask(labels: Array, mask: npt.NDArray[np.uint8]) -> Array:
     """Mix an annotated person mask, (H, W) uint8 of 0 or 255, into the labels.
 
-    The person becomes the geometric mean of mask and teacher: nothing outside the mask, more than the teacher dared inside,
-    and little where only the annotator saw a person (bags, held things).
+    The person becomes the geometric mean of mask and teacher: nothing outside the mask, more than the teacher dared
+    inside, and little where only the annotator saw a person (bags, held things).
     """
     h, w = labels.shape[:2]
     size = 2 * (max(1, mask.shape[0] // h // 2)) + 1
@@ -95,6 +92,7 @@ def limit_to_mask(labels: Array, mask: npt.NDArray[np.uint8]) -> Array:
 
 
 def label_path(cache: Path, photo: Photo) -> Path:
+    """Give the file of a photo's labels."""
     return cache / f"{hashlib.sha256(str(photo.image).encode()).hexdigest()[:24]}.npy"
 
 
@@ -107,7 +105,7 @@ def label_all(teacher: Teacher, photos: Iterable[Photo], long_sides: Sequence[in
             continue
         image = read_image(photo.image)
         if photo.empty:
-            h, w = network_size(*image.shape[:2], long_sides[0])
+            h, w = network_size(image.shape[0], image.shape[1], long_sides[0])
             labels = np.zeros(((h - 1) // 8 + 1, (w - 1) // 8 + 1, LABEL_CHANNELS), np.float32)
         else:
             labels = soft_labels(teacher, image, long_sides)

@@ -1,7 +1,7 @@
 """Train a network from random or published weights: `bodyseg train CONFIG.yaml`.
 
-The run is a function of its settings: the frames of a step depend on (seed, step) alone, and a checkpoint holds all that the
-optimiser knows, so a run that was cut off goes on as if it had not been.
+The run is a function of its settings: the frames of a step depend on (seed, step) alone, and a checkpoint holds all
+that the optimiser knows, so a run that was cut off goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     folders: list[PhotoFolder] = Field(description="Photos to learn from.")
-    held_out: float = Field(0.07, ge=0, lt=1, description="Share of the photos kept to validate on, by hash of the name.")
+    held_out: float = Field(0.07, ge=0, lt=1, description="Share of photos to validate on, by hash of the name.")
     teacher: Path | None = Field(None, description="Published model.json whose outputs are the labels.")
     teacher_stride: Literal[8, 16] = Field(8, description="The teacher's output stride.")
     teacher_long_sides: list[int] = Field([481, 289], description="Photo sizes the teacher sees, network px.")
@@ -72,6 +72,7 @@ class TrainSettings(BaseModel):
 
     @property
     def steps(self) -> int:
+        """Steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def at(self, step: int) -> tuple[Stage, float]:
@@ -186,7 +187,9 @@ class Trainer:
         with np.load(path) as saved:
             variables = self._variables()
             if len(saved.files) != len(variables) + 1:
-                raise ModelFileError(f"{str(path)!r} is a checkpoint of another network; remove it or set another output")
+                raise ModelFileError(
+                    f"{str(path)!r} is a checkpoint of another network; remove it or set another output"
+                )
             for i, variable in enumerate(variables):
                 variable.assign(saved[f"v{i}"])
             self.step = int(saved["step"])
@@ -296,6 +299,7 @@ class RunLog:
         self.board = _tensorboard(folder)
 
     def write(self, step: int, learning_rate: float, loss: float, person_iou: float) -> None:
+        """Add a line."""
         seconds = time.monotonic() - self.started
         values = (step, f"{seconds:.0f}", f"{learning_rate:.3g}", f"{loss:.4f}", f"{person_iou:.4f}")
         self.rows.append({name: str(value) for name, value in zip(self.COLUMNS, values, strict=True)})

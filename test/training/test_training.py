@@ -64,14 +64,14 @@ def test_loss_falls_and_the_run_leaves_its_log(trained: tuple[train.Trainer, lis
 
 
 def test_resumed_run_is_the_same_run(trained: tuple[train.Trainer, list[float], Path], tmp_path: Path) -> None:
-    class CutOff(Exception):
+    class CutOffError(Exception):
         pass
 
     def cut_off(step: int, loss: float) -> None:
         if step == 8:
-            raise CutOff
+            raise CutOffError
 
-    with pytest.raises(CutOff):
+    with pytest.raises(CutOffError):
         train.train(settings(tmp_path), SAMPLES, SAMPLES[:2], cut_off)
     steps: list[int] = []
     resumed = train.train(settings(tmp_path), SAMPLES, SAMPLES[:2], lambda step, loss: steps.append(step))
@@ -109,7 +109,9 @@ def test_folded_network_computes_what_the_trained_one_does(trained: tuple[train.
         np.testing.assert_allclose(after[head].numpy(), before[head].numpy(), atol=1e-3)
 
 
-@pytest.mark.parametrize(("backbone", "stride"), [("mobilenet", 8), ("mobilenet", 16), ("resnet50", 16), ("resnet50", 32)])
+@pytest.mark.parametrize(
+    ("backbone", "stride"), [("mobilenet", 8), ("mobilenet", 16), ("resnet50", 16), ("resnet50", 32)]
+)
 def test_output_grid(backbone: network.Backbone, stride: int) -> None:
     outputs = network.build_network(backbone, 0.25, stride, folded=True)(np.zeros((1, 65, 97, 3), np.float32))
     assert {head: tuple(value.shape) for head, value in outputs.items()} == {
