@@ -19,7 +19,7 @@ $(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt
 	touch $@
 
 demo: setup  ## People cut out of a real photo; INPUT=photo.jpg for one's own
-	$(BIN)/bodyseg demo $(INPUT) --out $(OUT)
+	$(BIN)/bodyseg demo "$(INPUT)" --out "$(OUT)"
 
 lint: setup  ## Style and types
 	$(BIN)/ruff check .

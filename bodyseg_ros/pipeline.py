@@ -15,7 +15,7 @@ from .engines import Engine, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
 from .networks import Network
-from .plugins import load_plugin
+from .plugins import load_plugin, plugin_names
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
 from .types import Frame, Result, Wanted
 
@@ -84,6 +84,10 @@ def load_from(values: Mapping[str, Any], progress: Progress | None = None) -> Pi
     if root:
         known = [*ModelSettings.model_fields, *network_class.Settings.model_fields]
         raise SettingsError(unknown_parameter(next(iter(root)), known))
+    for group in groups:
+        if group not in (*plugin_names("engines"), *plugin_names("effects")):
+            name = f"{group}.{next(iter(groups[group]))}"
+            raise SettingsError(unknown_parameter(name, [f"{plugin}.*" for plugin in plugin_names("engines")]))
     network: Network = network_class(card, options, chosen.output_stride)
     return Pipeline(network, open_engine(chosen.engine, source, groups))
 

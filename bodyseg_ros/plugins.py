@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import difflib
+import re
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -40,7 +41,9 @@ def load_plugin(kind: str, name: str) -> Any:
     try:
         return entry.load()
     except ModuleNotFoundError as err:
-        wanted = f"bodyseg_ros[{','.join(entry.extras)}]" if entry.extras else str(err.name)
+        # Python 3.10's EntryPoint.extras is a list of match objects; the text is the same everywhere.
+        extras = re.search(r"\[(.*)\]", entry.value)
+        wanted = f"bodyseg_ros[{extras.group(1)}]" if extras else str(err.name)
         raise MissingDependencyError(
             f"The plugin {name!r} among the {kind} needs the package {err.name!r}, which is not installed. "
             f"Install it with: pip install '{wanted}'"

@@ -13,7 +13,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,13 +65,26 @@ class ModelSettings(Settings):
     )
     model_url: str = start_only("", "Address of a model.json to download instead of the card's; '' for the card's.")
     network: str = start_only("auto", "Network plugin that understands the model; auto: the card's.")
-    engine: str = start_only("auto", "Engine plugin that runs the network; auto: the fastest one installed.")
+    engine: str = start_only(
+        "auto", "Engine plugin that runs the network; auto: the first one installed that reads the model's files."
+    )
     output_stride: Literal[8, 16, 32] = start_only(
         16, "Network px per output cell: 8 is finer and slower than 16. What a model offers, its card says."
     )
     quant_bytes: Literal[4, 2, 1] = start_only(
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
+
+
+_NOUNS: Final = {
+    "int": "whole number",
+    "float": "number",
+    "str": "text",
+    "int_list": "list of whole numbers",
+    "float_list": "list of numbers",
+    "str_list": "list of texts",
+    "bool_list": "list of true and false",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Parameter:
             return f"{names}, or a number from {self.minimum:g} to {self.maximum:g}"
         if self.kind == "bool":
             return "true or false"
-        noun = {"int": "whole number", "float": "number", "str": "text"}.get(self.kind, "list")
+        noun = _NOUNS[self.kind]
         if self.minimum is None and self.maximum is None:
             return f"any {noun}"
         low = "" if self.minimum is None else f"from {self.minimum:g}"

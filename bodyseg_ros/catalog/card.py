@@ -142,7 +142,12 @@ def shipped_folder() -> Path:
 def card_folders() -> list[Path]:
     """Where cards are looked for: the folders of $BODYSEG_MODEL_PATH, then the package's own."""
     listed = os.environ.get("BODYSEG_MODEL_PATH", "").split(os.pathsep)
-    return [Path(folder).expanduser() for folder in listed if folder] + [shipped_folder()]
+    return [expanded(folder) for folder in listed if folder] + [shipped_folder()]
+
+
+def expanded(folder: str) -> Path:
+    """The path with ~ replaced by the home folder, or as it stands where there is no such user."""
+    return Path(os.path.expanduser(folder))  # noqa: PTH111 - Path.expanduser raises for an unknown user
 
 
 def card_names() -> list[str]:

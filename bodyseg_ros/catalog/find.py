@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
 from ..formats import ModelSource, detect
 from ..settings import ModelSettings
-from .card import PRECISIONS, Card, card_folders, load_card, shipped_folder
+from .card import PRECISIONS, Card, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files
 from .download import Limits, Progress, download_model
 
@@ -51,7 +51,7 @@ def find_model(
     if settings.model_path and settings.model_url:
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
     if settings.model_path:
-        index = Path(settings.model_path).expanduser()
+        index = expanded(settings.model_path)
         if not index.exists():
             raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
     elif settings.model_url:

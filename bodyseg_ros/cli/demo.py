@@ -17,7 +17,7 @@ from rich.table import Table
 from rosbags.highlevel import AnyReader
 
 from ..effects import colored_parts, contact_sheet
-from ..errors import MissingDependencyError
+from ..errors import MediaError, MissingDependencyError
 from ..graph.images import read_compressed, read_image
 from ..graph.private import private_environment
 from ..media import open_source, write_photo
@@ -56,7 +56,10 @@ def demo(
     """
     console = Console(soft_wrap=True)
     source = input_path or _sample()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise MediaError(f"The folder {str(out)!r} cannot be made: {err.strerror}.") from err
     bag = out / "topics.mcap"
     bag.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:

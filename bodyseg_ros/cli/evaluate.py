@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ..errors import SettingsError
 from ..training.labelled import labelled_photos, score, summary
 from ..types import Wanted
 from .loading import load_model
@@ -35,13 +36,15 @@ def evaluate(
     """
     scores = []
     with load_model(values) as model:
+        if Wanted.PERSON not in model.network.offers:
+            raise SettingsError("This network makes no person masks; there is nothing to compare with the labels.")
         for labelled in track(labelled_photos(folder), "photos", console=Console(stderr=True)):
             image = labelled.image()
             if long_side:
                 fraction = long_side / max(image.shape[:2])
                 model.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
             person = model.segment(image, Wanted.PERSON).person
-            assert person is not None  # it was asked for
+            assert person is not None  # it was asked for, and the network offers it
             scores.append(score(labelled.photo.name, person, labelled.mask()))
     table = Table("person masks", "")
     for one in sorted(scores, key=lambda one: one.iou)[:worst]:

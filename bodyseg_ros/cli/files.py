@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from ..effects import Effect, colored_parts, compose_all
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
 from ..plugins import load_plugin
-from ..settings import build
+from ..settings import build, split_groups
 from ..types import Frame, Result, Wanted
 
 __all__ = ["FileWriter", "Output", "choose_outputs"]
@@ -56,9 +55,9 @@ def _parts_color(frame: Frame, result: Result) -> Picture:
     return colored_parts(result.parts)
 
 
-def _effect(name: str) -> Effect:
+def _effect(name: str, groups: Mapping[str, Mapping[str, Any]]) -> Effect:
     plugin = load_plugin("effects", name)
-    effect: Effect = plugin(build(plugin.Settings, {}, prefix=name))
+    effect: Effect = plugin(build(plugin.Settings, groups.get(name, {}), prefix=name))
     return effect
 
 
@@ -66,26 +65,29 @@ def _drawn(*effects: Effect) -> Callable[[Frame, Result], Picture]:
     return lambda frame, result: compose_all(effects, frame, result)
 
 
-def _outputs(offers: Wanted) -> dict[str, Output]:
+def _outputs(offers: Wanted, values: Mapping[str, Any]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
-    layers = [effect for effect in (_effect("overlay"), _effect("skeleton")) if effect.needs in offers]
+    _, groups = split_groups(values)
+    layers = [effect for effect in (_effect("overlay", groups), _effect("skeleton", groups)) if effect.needs in offers]
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
     return {
         "mask": Output(Wanted.PERSON, _mask),
         "parts": Output(Wanted.PARTS, _parts, exact=True),
         "parts_color": Output(Wanted.PARTS, _parts_color),
         "overlay": Output(shown, _drawn(*layers)),
-        "cutout": Output(Wanted.PERSON, _drawn(_effect("cutout")), exact=True),
+        "cutout": Output(Wanted.PERSON, _drawn(_effect("cutout", groups)), exact=True),
         "poses": Output(Wanted.POSES),
     }
 
 
-def choose_outputs(write: str, offers: Wanted) -> dict[str, Output]:
+def choose_outputs(write: str, offers: Wanted, values: Mapping[str, Any]) -> dict[str, Output]:
     """The outputs that `write` names, with commas; 'all' means as many as the network offers.
+
+    values: parameters by dotted name; those of the effects are read.
 
     Raises SettingsError for a name there is not, or one that the network cannot fill.
     """
-    outputs = _outputs(offers)
+    outputs = _outputs(offers, values)
     if write == "all":
         return {name: output for name, output in outputs.items() if output.needs in offers}
     names = [name.strip() for name in write.split(",")]
@@ -97,13 +99,27 @@ def choose_outputs(write: str, offers: Wanted) -> dict[str, Output]:
     return {name: outputs[name] for name in names}
 
 
+def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
+    """Every file that the inputs name, those in folders too."""
+    for text in inputs:
+        path = Path(text)
+        yield from (file.resolve() for file in (path.iterdir() if path.is_dir() else [path]))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the numbered pictures of an earlier run, which may have been longer."""
+    for path in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
+        path.unlink()
+
+
 class FileWriter:
     """The files of a run; leaving it closes them, whatever happened."""
 
-    def __init__(self, folder: Path, outputs: dict[str, Output]) -> None:
+    def __init__(self, folder: Path, outputs: dict[str, Output], inputs: Sequence[str] = ()) -> None:
         self._folder = folder
         self._outputs = outputs
-        self._names: Counter[str] = Counter()
+        self._names: set[str] = set()
+        self._inputs = set(_files_of(inputs))
         self._files = ExitStack()
         self._poses: TextIO | None = None
         self.frames = 0
@@ -139,6 +155,7 @@ class FileWriter:
             def write(frame: Frame, result: Result) -> None:
                 if still:
                     frame = replace(frame, frame_id=self._unique(frame.frame_id))
+                    self._spare_inputs(frame.frame_id)
                 for make, sink in sinks:
                     sink(make(frame, result), frame)
                 self._write_poses(name or frame.frame_id, frame, result)
@@ -150,13 +167,27 @@ class FileWriter:
         if still:
             return open_sink(self._folder / f"{{name}}_{key}.png", None)
         if self._outputs[key].exact:
+            _clear(self._folder / f"{name}_{key}")
             return open_sink(self._folder / f"{name}_{key}" / "{index}.png", None)
         return open_sink(self._folder / f"{name}_{key}.mp4", source.fps or _CAMERA_FPS)
 
     def _unique(self, name: str) -> str:
         """The name, with a number if an earlier input was called the same."""
-        self._names[name] += 1
-        return name if self._names[name] == 1 else f"{name}_{self._names[name]}"
+        number, free = 1, name
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        self._names.add(free)
+        return free
+
+    def _spare_inputs(self, name: str) -> None:
+        """Raise MediaError where a result would take the place of an input."""
+        for key in self._outputs:
+            target = (self._folder / f"{name}_{key}.png").resolve()
+            if target in self._inputs:
+                raise MediaError(
+                    f"The result {str(target)!r} would overwrite an input; choose another folder for --out."
+                )
 
     def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
         if self._poses is None or result.poses is None:

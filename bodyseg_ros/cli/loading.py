@@ -10,15 +10,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
+from ..nodes.settings import NodeSettings
 from ..pipeline import Pipeline, load_from
 
 __all__ = ["DownloadBar", "load_model"]
 
 
 def load_model(values: Mapping[str, Any]) -> Pipeline:
-    """The pipeline of these parameters."""
+    """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
+    ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
     with DownloadBar() as bar:
-        return load_from(values, bar)
+        return load_from(ours, bar)
 
 
 class DownloadBar:

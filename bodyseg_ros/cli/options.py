@@ -70,7 +70,7 @@ def takes_parameters(*kinds: str) -> Callable[[Callable[..., None]], Callable[..
             for variable, (parameter, _) in flags.items():
                 text = given.pop(variable)
                 if text is not None:
-                    values[parameter.name] = parse_value(text) if isinstance(text, str) else text
+                    values[parameter.name] = _read(parameter, text)
             command(*args, values=values, **given)
 
         signature = inspect.signature(command, eval_str=True)
@@ -86,6 +86,12 @@ def takes_parameters(*kinds: str) -> Callable[[Callable[..., None]], Callable[..
         return run
 
     return decorate
+
+
+def _read(parameter: Parameter, text: Any) -> Any:
+    """A flag's value: plain text as it stands, everything else as ROS reads it."""
+    is_text = parameter.kind == "str" and parameter.minimum is None
+    return text if is_text or not isinstance(text, str) else parse_value(text)
 
 
 def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:

@@ -22,7 +22,7 @@ __all__ = ["run"]
 _INTERRUPTED: Final = 130
 
 
-@takes_parameters("model", "network", "engine")
+@takes_parameters("model", "network", "engine", "effect")
 def run(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera's number (0) or stream address.")
@@ -57,8 +57,8 @@ def run(
         return
     problems: list[str] = []
     with load_model(values) as model:
-        outputs = choose_outputs(write, model.network.offers)
-        with FileWriter(out, outputs) as writer, _progress(console) as progress:
+        outputs = choose_outputs(write, model.network.offers, values)
+        with FileWriter(out, outputs, inputs) as writer, _progress(console) as progress:
             try:
                 for text in inputs:
                     problems += _process(model, text, writer, progress, max_frames)
@@ -114,6 +114,7 @@ def _process(model: Pipeline, text: str, writer: FileWriter, progress: Progress,
                     problems.append(f"{source.name}, frame {count}: {err}")
                 progress.advance(task)
                 if count == max_frames:
+                    problems += source.problems
                     break
     except BodysegError as err:
         problems.append(str(err))

@@ -6,7 +6,8 @@ browsers run: all 17 keypoints, bilinear sampling, poses compared by mean square
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -22,8 +23,12 @@ __all__ = ["instance_map"]
 MAX_DISTANCE_PX2: Final = 1_000_000.0
 #: Distance of the pixels that are asked first, source px.
 GRID_PX: Final = 4
-#: Columns of the table that pixels are processed in; cv2.remap takes no side above 32767.
-_TABLE_WIDTH: Final = 512
+#: Longest side that cv2.remap takes.
+_REMAP_LIMIT_PX: Final = 32_766
+#: Columns of the table that pixels are processed in: as many rows as the largest picture needs stay below that.
+_TABLE_WIDTH: Final = 4096
+#: Up to this many pixels the offset fields of all keypoints are kept: 200 MB.
+_KEPT_PX: Final = 1_500_000
 
 
 def instance_map(
@@ -52,14 +57,17 @@ def instance_map(
     if not person.any() or not seen.any():
         return instances
     rows, columns = _strided_taps(geometry, long_offsets.shape[0], long_offsets.shape[1], stride)
-    fields = {}
-    for joint in np.flatnonzero(seen.any(axis=0)):
+
+    def field(joint: int) -> NDArray[np.float32]:
         offsets_xy = np.ascontiguousarray(long_offsets[..., [joint + 17, joint]])
-        fields[int(joint)] = apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
+        return apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
+
+    # Both rounds of questions read the same fields; those of large pictures are made twice rather than kept.
+    read = lru_cache(maxsize=None if person.size <= _KEPT_PX else 1)(field)
 
     def ask(ys: NDArray[np.intp], xs: NDArray[np.intp]) -> None:
         if len(ys):
-            instances[ys, xs] = _owners(_as_table(xs, ys), fields, poses, seen, refine_steps).flat[: len(ys)]
+            instances[ys, xs] = _owners(_as_table(xs, ys), read, poses, seen, refine_steps).flat[: len(ys)]
 
     grid_ys, grid_xs = np.nonzero(person[::GRID_PX, ::GRID_PX])
     ask(grid_ys * GRID_PX, grid_xs * GRID_PX)
@@ -89,15 +97,15 @@ def _fill_between(instances: NDArray[np.int16], person: NDArray[np.uint8]) -> ND
 
 def _owners(
     start: NDArray[np.float32],
-    fields: Mapping[int, NDArray[np.float32]],
+    field: Callable[[int], NDArray[np.float32]],
     poses: Poses,
     seen: NDArray[np.bool_],
     refine_steps: int,
 ) -> NDArray[np.int16]:
     """Index of the nearest pose for each point of (…, 2) x, y; −1 where none is near."""
     distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
-    for joint, field in fields.items():
-        ends = _follow(field, start, refine_steps)
+    for joint in np.flatnonzero(seen.any(axis=0)):
+        ends = _follow(field(int(joint)), start, refine_steps)
         for index in np.flatnonzero(seen[:, joint]):
             x, y = poses.keypoints[index, joint]
             distances[index] += (ends[..., 0] - x) ** 2 + (ends[..., 1] - y) ** 2
@@ -112,9 +120,20 @@ def _follow(field: NDArray[np.float32], start: NDArray[np.float32], refine_steps
     """Add the offset under a point, then `refine_steps` times the offset under where that led; (…, 2) x, y."""
     points = start.copy()
     for _ in range(refine_steps + 1):
-        xs, ys = points[..., 0], points[..., 1]
-        points += cv2.remap(field, xs, ys, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        points += _nearest(field, points)
     return points
+
+
+def _nearest(field: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The field's value at the pixel nearest to each point, or at the border's."""
+    height, width = field.shape[:2]
+    if max(height, width) <= _REMAP_LIMIT_PX:
+        xs, ys = points[..., 0], points[..., 1]
+        moved = cv2.remap(field, xs, ys, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
+    nearest = np.rint(points)
+    columns = np.clip(nearest[..., 0], 0, width - 1).astype(np.intp)
+    return field[np.clip(nearest[..., 1], 0, height - 1).astype(np.intp), columns]
 
 
 def _as_table(xs: NDArray[np.intp], ys: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import field_validator
 
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
@@ -73,6 +74,16 @@ class VirtualBackgroundSettings(Settings):
 
     color: tuple[int, ...] = live((0, 110, 80), "Colour behind people: red, green, blue, 0 to 255.")
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
+
+    @field_validator("color")
+    @classmethod
+    def _is_rgb(cls, color: tuple[int, ...]) -> tuple[int, ...]:
+        if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+            raise ValueError(
+                f"Parameter virtual_background.color is {list(color)}, "
+                "but it must be three whole numbers from 0 to 255."
+            )
+        return color
 
 
 class VirtualBackground:

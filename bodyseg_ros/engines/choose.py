@@ -34,10 +34,10 @@ def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str
         return _opened(name, engine_class, source, groups)
     reasons = []
     for candidate in plugin_names("engines"):
-        engine_class = load_plugin("engines", candidate)
-        if source.format not in engine_class.formats or not engine_class.automatic:
-            continue
         try:
+            engine_class = load_plugin("engines", candidate)
+            if source.format not in engine_class.formats or not engine_class.automatic:
+                continue
             engine = _opened(candidate, engine_class, source, groups)
         except MissingDependencyError as err:
             reasons.append(str(err))

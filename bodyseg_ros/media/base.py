@@ -31,6 +31,8 @@ class Source(Protocol):
     length: int | None
     #: Nominal frames per second, exact; None for photos.
     fps: Fraction | None
+    #: What could not be read so far, a sentence each; at its end the iteration raises a MediaError of them.
+    problems: list[str]
 
     def __enter__(self) -> Source: ...
 

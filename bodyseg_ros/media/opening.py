@@ -21,11 +21,15 @@ def open_source(text: str) -> Source:
     A photo, a folder of photos, a video file, a camera's number or device, a stream's address; or `plugin:input`
     to name one of the group `bodyseg_ros.sources`. Raises MediaError where nothing of that name can be read.
     """
+    if not text:
+        raise MediaError("An input is '', but it must be a photo, a folder, a video, a camera or a stream.")
     path = Path(text)
     plugin, colon, rest = text.partition(":")
     if colon and plugin in plugin_names("sources") and not path.exists():
         return cast(Source, load_plugin("sources", plugin)(rest))
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|/dev/video", text) or (text.isdigit() and not path.exists()):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|/dev/video", text) or (
+        text.isascii() and text.isdigit() and not path.exists()
+    ):
         return cast(Source, load_plugin("sources", "webcam")(text))
     if not path.exists():
         raise MediaError(

@@ -160,6 +160,7 @@ class PhotoSource:
         self.name = path.resolve().stem if path.is_file() else path.resolve().name
         self._paths = _photos_of(path) if path.is_dir() else [path]
         self.length: int | None = len(self._paths)
+        self.problems: list[str] = []
 
     def __enter__(self) -> PhotoSource:
         return self
@@ -169,19 +170,18 @@ class PhotoSource:
 
     def __iter__(self) -> Iterator[Frame]:
         stems = Counter(path.stem.casefold() for path in self._paths)
-        broken: list[str] = []
         for place, path in enumerate(self._paths):
             try:
                 image = read_photo(path)
             except MediaError as err:
                 if self.length != 1:
                     logger.warning("%s It is left out.", err)
-                broken.append(str(err))
+                self.problems.append(str(err))
                 continue
             unique = stems[path.stem.casefold()] == 1
             yield Frame(image, place, path.stem if unique else path.name)
-        if broken:
-            raise MediaError(" ".join(broken))
+        if self.problems:
+            raise MediaError(" ".join(self.problems))
 
 
 def _photos_of(folder: Path) -> list[Path]:

@@ -59,6 +59,7 @@ class VideoSource:
     def __init__(self, text: str | Path) -> None:
         self._path = Path(text)
         self.name = self._path.stem
+        self.problems: list[str] = []
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
             self._container = av.open(f"file:{self._path}", "r", options=options, metadata_errors="replace")

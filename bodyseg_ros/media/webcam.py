@@ -42,6 +42,7 @@ class WebcamSource:
         self._shown = f"{text.partition('://')[0]}://…@{shown}" if shown != text else text
         words = re.sub(r"\W+", "_", shown.rpartition("://")[2]).strip("_")
         self.name = f"camera{words}" if words.isdigit() else words.removeprefix("dev_")
+        self.problems: list[str] = []
         self._capture = self._opened()
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps: Fraction | None = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else _USUAL_FPS
@@ -55,7 +56,9 @@ class WebcamSource:
                 limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
                 capture = cv2.VideoCapture(self._text, cv2.CAP_FFMPEG, limits)
             else:
-                capture = cv2.VideoCapture(int(self._text) if self._text.isdigit() else self._text)
+                capture = cv2.VideoCapture(
+                    int(self._text) if self._text.isascii() and self._text.isdigit() else self._text
+                )
                 # The newest picture, not the oldest one that waits.
                 capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         finally:

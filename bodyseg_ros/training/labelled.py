@@ -54,6 +54,9 @@ class Score:
 
 def score(name: str, person: NDArray[Any], truth: NDArray[np.bool_]) -> Score:
     """Compare a person mask with the true one; both (H, W), true where a person is."""
+    if person.shape != truth.shape:
+        (have_h, have_w), (want_h, want_w) = truth.shape, person.shape
+        raise MediaError(f"The label of {name!r} is {have_w}×{have_h}, but the photo is {want_w}×{want_h}.")
     seen = person.astype(bool)
     both, either = np.count_nonzero(seen & truth), np.count_nonzero(seen | truth)
     return Score(name, int(both), int(either), int(np.count_nonzero(truth)), truth.size)
@@ -81,10 +84,13 @@ def labelled_photos(folder: Path) -> list[Labelled]:
     which ids are category 1, person. Raises MediaError for any other folder.
     """
     photos = next((folder / name for name in _PHOTOS if (folder / name).is_dir()), None)
+    found: list[Labelled] = []
     if photos is not None and (folder / "panoptic").is_dir():
-        return list(_coco_panoptic(photos, folder / "panoptic", _segments(folder)))
-    if photos is not None and (folder / "masks").is_dir():
-        return list(_masks(photos, folder / "masks"))
+        found = list(_coco_panoptic(photos, folder / "panoptic", _segments(folder)))
+    elif photos is not None and (folder / "masks").is_dir():
+        found = list(_masks(photos, folder / "masks"))
+    if found:
+        return found
     raise MediaError(
         f"The folder {str(folder)!r} holds no labelled photos; it needs photos/ (or images/) and masks/ with PNGs of "
         "the same names, or COCO's images/, panoptic/ and a panoptic JSON."

@@ -196,7 +196,62 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_params_lists_every_flag_of_run() -> None:
     listed = run("params", "--format", "json")
-    names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith(("node", "effect"))}
-    help_text = run("run", "--help").replace("\n", "")
-    assert {"segmentation_threshold", "internal_resolution", "tensorflow.device"} <= names
-    assert "--segmentation-threshold" in help_text
+    names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith("node")}
+    help_text = run("run", "--help")
+    assert {"segmentation_threshold", "internal_resolution", "tensorflow.device", "overlay.opacity"} <= names
+    for name in names:
+        assert f"--{name.replace('_', '-')}" in help_text
+
+
+def test_no_result_takes_anothers_place(tmp_path: Path) -> None:
+    for folder, name in (("x", "a"), ("y", "a"), ("z", "a_2")):
+        (tmp_path / folder).mkdir()
+        photo(tmp_path / folder / f"{name}.png")
+    run("run", *(tmp_path / folder for folder in "xyz"), "--out", tmp_path / "out", "--write", "mask", *FAKE)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_mask.png", "a_2_mask.png", "a_2_2_mask.png"}
+
+
+def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
+    photo(tmp_path / "p.png")
+    before = photo(tmp_path / "p_mask.png").read_bytes()
+    output = run("run", tmp_path, "--out", tmp_path, "--write", "mask", *FAKE, code=1)
+    assert "would overwrite an input" in output
+    assert (tmp_path / "p_mask.png").read_bytes() == before
+
+
+def test_a_shorter_run_leaves_no_frames_of_a_longer_one(tmp_path: Path) -> None:
+    drawn_video(tmp_path / "v.mp4", 5, Fraction(25))
+    for frames in (0, 2):
+        run("run", tmp_path / "v.mp4", "--out", tmp_path / "out", "--write", "parts", "--max-frames", frames, *FAKE)
+    assert len(list((tmp_path / "out/v_parts").iterdir())) == 2
+
+
+def test_a_broken_photo_counts_also_when_stopping_early(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"no picture")
+    photo(tmp_path / "in/b.png")
+    photo(tmp_path / "in/c.png")
+    run("run", tmp_path / "in", "--out", tmp_path / "out", "--write", "mask", "--max-frames", 1, *FAKE, code=1)
+
+
+def test_effects_read_their_parameters(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png", 241, 321)
+    common = [path, "--write", "overlay", "--overlay.contour-px", 0, "--skeleton.min-score", 1.0, *FAKE]
+    run("run", *common, "--out", tmp_path / "plain", "--overlay.opacity", 0.0)
+    run("run", *common, "--out", tmp_path / "tinted", "--overlay.opacity", 1.0)
+    original = cv2.imread(str(path))
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "plain/a_overlay.png")), original)
+    assert (cv2.imread(str(tmp_path / "tinted/a_overlay.png")) != original).any()
+
+
+def test_a_nodes_parameter_file_serves_the_command_too(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    config = Path(__file__).resolve().parents[2] / "config/low_latency.yaml"
+    run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--write", "mask", "--params", config, *FAKE)
+
+
+def test_a_misspelt_group_is_refused(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    (tmp_path / "p.yaml").write_text("tensorfow: {device: gpu}")
+    with pytest.raises(BodysegError, match=r"no parameter 'tensorfow.device'. Did you mean tensorflow"):
+        run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--params", tmp_path / "p.yaml", *FAKE)

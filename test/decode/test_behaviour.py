@@ -166,3 +166,13 @@ def test_asking_on_a_grid_first_changes_next_to_nothing(seed: int, height: int, 
         plain = instance_map(*arguments, **options)
     assert np.count_nonzero(quick != plain) <= 0.01 * person.sum()
     assert ((quick == -1) == (plain == -1)).all()
+
+
+def test_a_side_longer_than_opencv_takes() -> None:
+    geometry = padded_geometry(20, 40_000, 9, 17)
+    poses = Poses(np.full((1, 17, 2), 9, np.float32), np.full((1, 17), 0.9, np.float32), np.ones(1, np.float32))
+    person = np.zeros((20, 40_000), np.uint8)
+    person[5:15, 100:900] = 1
+    offsets = np.zeros((2, 3, 34), np.float32)
+    options = {"stride": 8, "refine_steps": 1, "min_keypoint_score": 0.3}
+    assert (instance_map(offsets, person, poses, geometry, **options) == 0).sum() == person.sum()

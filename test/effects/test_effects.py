@@ -5,8 +5,9 @@ import pytest
 
 from bodyseg_ros.body import PART_COLORS
 from bodyseg_ros.effects import colored_parts, compose_all, contact_sheet
-from bodyseg_ros.errors import FrameError
+from bodyseg_ros.errors import FrameError, SettingsError
 from bodyseg_ros.plugins import load_plugin, plugin_names
+from bodyseg_ros.settings import build
 from bodyseg_ros.types import Frame, Poses, Result
 
 
@@ -119,3 +120,10 @@ def test_contact_sheet_shows_every_kind_of_picture() -> None:
     sheet = contact_sheet(pictures, columns=2, tile_width_px=120)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
     assert (sheet == (200, 10, 10)).all(axis=2).sum() > 120 * 80
+
+
+@pytest.mark.parametrize("color", [(1, 2), (300, 0, 0), (-1, 0, 0)])
+def test_a_colour_that_is_none_is_refused(color: tuple[int, ...]) -> None:
+    plugin = load_plugin("effects", "virtual_background")
+    with pytest.raises(SettingsError, match=r"color is \[.*\], but it must be three whole numbers from 0 to 255"):
+        build(plugin.Settings, {"color": color}, prefix="virtual_background")
