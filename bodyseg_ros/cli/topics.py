@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import GraphError
 from ..graph.opening import open_graph
 from ..graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
 from .node import Runtime, ros_arguments
@@ -58,15 +59,18 @@ class Lister:
         if not self._seconds:
             self._graph.shutdown()
             return
+        self._graph.timer(self._seconds, self._graph.shutdown)
         for topic, type_name in {(end.topic, end.type) for end in self.endpoints if end.publishes}:
             self._hear(topic, type_name)
-        self._graph.timer(self._seconds, self._graph.shutdown)
 
     def _hear(self, topic: str, type_name: str) -> None:
         def count(raw: bytes) -> None:
             self.heard[topic] += 1
 
-        self._subscriptions.append(self._graph.subscribe(topic, type_name, SENSOR, count, raw=True))
+        try:
+            self._subscriptions.append(self._graph.subscribe(topic, type_name, SENSOR, count, raw=True))
+        except (GraphError, ValueError) as err:
+            self._graph.log("warn", f"The rate of {topic} is not measured: {err}")
 
 
 def troubles(ends: list[Endpoint]) -> list[str]:

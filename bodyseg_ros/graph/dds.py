@@ -326,6 +326,8 @@ class DdsGraph(LocalGraph):
     def _serve(self, timeout_s: float) -> None:
         self._waitset.wait(int(timeout_s * 1e9))
         for subscription in list(self._subscriptions):
+            if subscription not in self._subscriptions:
+                continue  # a callback just closed it
             for cdr in subscription.take():
                 self._guarded(f"What came on {subscription.topic}", subscription.callback, cdr)
 
@@ -338,7 +340,10 @@ class DdsGraph(LocalGraph):
         stamp = make("builtin_interfaces/msg/Time", sec=now // 1_000_000_000, nanosec=now % 1_000_000_000)
         name = self.names.full_name.strip("/").replace("/", ".")
         said = make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
-        self._rosout.publish(said)
+        try:
+            self._rosout.publish(said)
+        except GraphError as err:
+            self._logger.debug("Nothing goes out on /rosout: %s", err)
 
 
 class _Watcher:

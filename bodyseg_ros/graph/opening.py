@@ -19,13 +19,14 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
     """Join the ROS graph as the node `name`; close() leaves it.
 
     arguments: ROS arguments (`--ros-args …`); others are not looked at. runtime: 'rclpy', 'dds', or 'auto' for
-    rclpy where it can be imported. Raises GraphError for a wrong name, argument or runtime,
-    MissingDependencyError where the runtime is not installed, SettingsError for a parameter file.
+    rclpy where it and this package's messages can be imported, as in a sourced workspace. Raises GraphError for
+    a wrong name, argument or runtime, MissingDependencyError where the runtime is not installed, SettingsError
+    for a parameter file.
     """
     if runtime not in RUNTIMES:
         raise GraphError(f"There is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}.")
     if runtime == "auto":
-        runtime = "rclpy" if importlib.util.find_spec("rclpy") else "dds"
+        runtime = "rclpy" if _in_workspace() else "dds"
     try:
         if runtime == "rclpy":
             from .ros import RosGraph
@@ -42,3 +43,8 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
         ) from err
     logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
     return DdsGraph(parse_ros_arguments(name, arguments))
+
+
+def _in_workspace() -> bool:
+    """Whether rclpy is here, and this package as colcon builds it: with its messages."""
+    return all(importlib.util.find_spec(name) for name in ("rclpy", "bodyseg_ros.msg"))

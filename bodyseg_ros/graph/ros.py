@@ -323,9 +323,10 @@ class RosGraph:
             description=parameter.description,
             additional_constraints=parameter.allowed,
             read_only=not parameter.live,
-            dynamic_typing=parameter.kind.endswith("_list"),  # an empty list has no type
+            # An empty list has no type, 1 is a number too, and some take a name or a number; our rules judge the value.
+            dynamic_typing=parameter.kind.endswith("_list") or parameter.kind == "float" or bool(parameter.choices),
         )
-        if parameter.minimum is not None or parameter.maximum is not None:
+        if parameter.kind in ("int", "float") and (parameter.minimum is not None or parameter.maximum is not None):
             _limit(descriptor, parameter)
         self._node.declare_parameter(parameter.name, value, descriptor, ignore_override=True)
 

@@ -18,7 +18,7 @@ from .worker import Worker
 __all__ = ["BodysegNode", "main"]
 
 #: With `frame_policy: all`: messages the middleware keeps, and those that wait here, while one is processed.
-_KEEP_ALL = Qos(depth=100, reliable=False)
+_KEEP_ALL = Qos(depth=10, reliable=False)
 _SLOTS = 8
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from ..errors import BodysegError, SettingsError
+from ..errors import SettingsError
 from ..graph.images import image_message
 from ..graph.port import Graph, Qos
 from ..media import open_source
@@ -71,8 +71,8 @@ class CameraNode:
                 # A source that is slower than the rate is not made up for.
                 due = max(due + 1.0 / rate, time.monotonic())
                 self._publish(frame)
-        except BodysegError as err:
-            self._graph.log("error", str(err))
+        except Exception as err:  # noqa: BLE001 - a thread that ends unheard leaves a node that looks alive
+            self._graph.log("error", str(err) or type(err).__name__)
         if self._stopped.is_set():
             return
         self._graph.log("info", f"The source has ended after {self.published} frames.")

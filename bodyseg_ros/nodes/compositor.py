@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import FrameError, SettingsError
 from ..graph.images import read_image
@@ -41,7 +42,7 @@ class _Pairs:
         if other is None:
             mine[stamp] = message
             if len(mine) > self._limit:
-                del mine[min(mine)]
+                del mine[next(iter(mine))]  # the one that came first: time may have jumped back
             return None
         for waiting in self._waiting:
             for old in [key for key in waiting if key < stamp]:
@@ -123,7 +124,7 @@ class CompositorNode:
             return
         began = time.perf_counter()
         frame = read_frame(image)
-        person = (read_image(mask).image[..., 0] > 127).view(np.uint8)
+        person = _person(mask)
         if person.shape != frame.size:
             raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")
         result = Result(frame.size, person=person)
@@ -135,6 +136,20 @@ class CompositorNode:
 
     def _dropped(self) -> int:
         return self._worker.mailbox.dropped if self._worker else 0
+
+
+def _person(mask: Any) -> NDArray[np.uint8]:
+    """A mask message as (H, W) uint8, 1 person. Raises FrameError for anything but 0 and 255.
+
+    Another picture of numbers (parts, instances) taken for a mask would show people whom an effect must hide.
+    """
+    values = read_image(mask).image[..., 0]
+    if mask.encoding not in ("mono8", "8UC1") or not np.isin(values, (0, 255)).all():
+        raise FrameError(
+            f"The mask is {mask.encoding} with values up to {int(values.max())}, but it must be mono8 of 0 and 255; "
+            "is it the topic ~/mask of the node bodyseg?"
+        )
+    return np.equal(values, 255).view(np.uint8)
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from ..errors import FrameError
-from ..graph.port import Graph, Qos, Timer
+from ..graph.port import Graph, Level, Qos, Timer
 
 __all__ = ["Diagnostics"]
 
@@ -56,7 +57,9 @@ class Diagnostics:
         with self._lock:
             self._totals["bad_frames" if isinstance(err, FrameError) else "errors"] += 1
             self._problem = text
-        self._graph.log("warn" if isinstance(err, FrameError) else "error", f"A frame went wrong: {text}", once=True)
+        level: Level = "warn" if isinstance(err, FrameError) else "error"
+        # Sizes and counts differ from frame to frame; the reason is the same.
+        self._graph.log(level, f"A frame went wrong: {text}", once=True, key=re.sub(r"[0-9]+", "#", text))
 
     def start(self) -> None:
         """Publish from now on."""

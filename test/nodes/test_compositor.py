@@ -75,3 +75,17 @@ def test_an_effect_that_needs_more_than_a_mask_is_refused(rig: Rigs, node: Rig) 
         rig("effects:=[skeleton]", make=CompositorNode)
     with pytest.raises(SettingsError, match="the compositor has a person mask only"):
         node.graph.set_parameters({"effects": ["colored_parts"]})
+
+
+def test_a_picture_of_other_numbers_is_no_mask(node: Rig) -> None:
+    """Parts or instances taken for a mask would show the people whom the effect hides."""
+    heard = node.listen("/compositor/composite")
+    numbers = np.ones((120, 160), np.uint8)
+    wrong = image_message(node.tester.messages, header_of(node.tester.messages, 1), numbers, "mono8")
+    node.send(node.image(stamp_ns=1))
+    node.send(wrong, "/mask")
+    node.wait(lambda: any("must be mono8 of 0 and 255" in text for _, text in node.graph.said))
+    node.send(node.image(stamp_ns=2))
+    node.send(mask_of(node, 2), "/mask")
+    node.wait(lambda: heard)
+    assert [message.header.stamp.nanosec for message in heard] == [2]
