@@ -1,7 +1,7 @@
 """bodyseg_ros: person masks, 24 body parts, several people and their poses, for ROS 2 and without it.
 
 import bodyseg_ros as bodyseg
-model = bodyseg.load("bodypix-mobilenet-050")
+model = bodyseg.load()
 result = model.segment(image)  # (H, W, 3) uint8 RGB; result.person, .parts, .instances, .poses
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalog import Card, Progress, find_model, load_card
+from .catalog import Card, Progress, choose_card, find_model
 from .engines import Engine, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
@@ -95,5 +95,5 @@ def load_from(values: Mapping[str, Any], progress: Progress | None = None) -> Pi
 def _files(chosen: ModelSettings, progress: Progress | None) -> tuple[Card, ModelSource]:
     """The card and its files; an engine that needs none gets none."""
     if chosen.engine != "auto" and "none" in load_plugin("engines", chosen.engine).formats:
-        return load_card(chosen.model), ModelSource(Path(), "none", output_stride=chosen.output_stride)
+        return choose_card(chosen), ModelSource(Path(), "none", output_stride=chosen.output_stride)
     return find_model(chosen, progress)

@@ -59,7 +59,11 @@ def live(default: Any, description: str, **limits: Any) -> Any:
 class ModelSettings(Settings):
     """Which network runs, from which files, by which engine."""
 
-    model: str = start_only("bodypix-mobilenet-050", "Name of a model card; `bodyseg models list` shows them.")
+    model: str = start_only(
+        "auto",
+        "Name of a model card; `bodyseg models list` shows them. auto: bodypix-mobilenet-050 if its files are here, "
+        "else bodyseg-mobilenet-050, which comes with the package and is less accurate; nothing is downloaded.",
+    )
     model_path: str = start_only(
         "", "A model file or folder of your own, taken instead of the card's files; '' for the card's."
     )

@@ -3,7 +3,7 @@
 from .card import Card, Preprocessing, card_names, load_card
 from .checksums import FileCheck, check_files
 from .download import Limits, Progress
-from .find import Located, cache_folder, find_model, locate
+from .find import Located, cache_folder, choose_card, find_model, locate
 
 __all__ = [
     "Card",
@@ -15,6 +15,7 @@ __all__ = [
     "cache_folder",
     "card_names",
     "check_files",
+    "choose_card",
     "find_model",
     "load_card",
     "locate",

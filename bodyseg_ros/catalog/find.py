@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
@@ -19,9 +19,13 @@ from .card import PRECISIONS, Card, card_folders, expanded, load_card, shipped_f
 from .checksums import check_files, model_files
 from .download import Limits, Progress, download_model
 
-__all__ = ["Located", "cache_folder", "find_model", "locate"]
+__all__ = ["Located", "cache_folder", "choose_card", "find_model", "locate"]
 
 _log = logging.getLogger(__name__)
+
+#: What `model: auto` takes, in this order.
+_GOOGLES: Final = "bodypix-mobilenet-050"
+_OURS: Final = "bodyseg-mobilenet-050"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,18 @@ def cache_folder() -> Path:
     return user_cache_path("bodyseg_ros")
 
 
+def choose_card(settings: ModelSettings) -> Card:
+    """The card that `model` names; 'auto' takes Google's if its files are here or one's own stand in, else ours."""
+    if settings.model != "auto":
+        return load_card(settings.model)
+    googles = load_card(_GOOGLES)
+    own_files = settings.model_path or settings.model_url
+    if own_files or locate(googles, settings.output_stride, settings.quant_bytes):
+        return googles
+    _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
+    return load_card(_OURS)
+
+
 def find_model(
     settings: ModelSettings, progress: Progress | None = None, limits: Limits | None = None
 ) -> tuple[Card, ModelSource]:
@@ -47,7 +63,7 @@ def find_model(
     Files in a folder of one's own are taken as they are; quant_bytes chooses among the published ones.
     Raises SettingsError for a variant the card does not offer, ModelNotFoundError, ModelFileError.
     """
-    card = load_card(settings.model)
+    card = choose_card(settings)
     if settings.model_path and settings.model_url:
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
     if settings.model_path:

@@ -19,6 +19,8 @@ class Network(Protocol):
 
     Settings: ClassVar[type[Settings]]
 
+    #: What is known of the model.
+    card: Card
     #: The options in force, an object of `Settings`.
     settings: Any
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..catalog import load_card
+from ..catalog import choose_card
 from ..effects import Effect
 from ..errors import MissingDependencyError, PluginError, SettingsError
 from ..networks import Network
@@ -65,7 +65,7 @@ def plugin_parameters(kind: str) -> Iterator[Parameter]:
 
 def _network_class(values: Mapping[str, Any]) -> type[Network]:
     model = take(dict(values), ModelSettings)
-    name = load_card(model.model).network if model.network == "auto" else model.network
+    name = choose_card(model).network if model.network == "auto" else model.network
     network: type[Network] = load_plugin("networks", name)
     return network
 
@@ -112,8 +112,8 @@ class Recipe:
         self.choices = self._used = read_choices(values)
         own = NodeSettings.model_fields
         self._pipeline = load_from({name: value for name, value in values.items() if name not in own})
-        self.model = take(dict(values), ModelSettings).model
         network = self._pipeline.network
+        self.model = network.card.name
         # What it can compute, also where a live option switches it off just now.
         self.offers = network.with_settings(network.Settings()).offers
         self.engine = type(self._pipeline.engine).__name__.removesuffix("Engine").lower()

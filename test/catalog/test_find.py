@@ -176,3 +176,11 @@ def test_the_real_files_are_found_by_their_folder_names(shared, monkeypatch):
         card, source = find(model=name)
         assert source.path.is_relative_to(shared / "models")
         assert dict(source.outputs) == card.outputs
+
+
+def test_auto_takes_googles_where_its_files_are_and_else_the_shipped_one(tmp_path, own):
+    card, source = find(model="auto")
+    assert card.name == "bodyseg-mobilenet-050"
+    assert source.path.is_file()
+    make_model(own / NAME)
+    assert find(model="auto")[0].name == NAME == "bodypix-mobilenet-050"
