@@ -49,7 +49,6 @@ def choose_card(settings: ModelSettings) -> Card:
     own_files = settings.model_path or settings.model_url
     if own_files or locate(googles, settings.output_stride, settings.quant_bytes):
         return googles
-    _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
     return load_card(_OURS)
 
 
@@ -64,6 +63,8 @@ def find_model(
     Raises SettingsError for a variant the card does not offer, ModelNotFoundError, ModelFileError.
     """
     card = choose_card(settings)
+    if settings.model == "auto" and card.name == _OURS:
+        _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
     if settings.model_path and settings.model_url:
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
     if settings.model_path:

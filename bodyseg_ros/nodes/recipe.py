@@ -74,6 +74,8 @@ def read_choices(values: Mapping[str, Any]) -> Choices:
     """Check the values of what may change between two frames. Raises SettingsError."""
     root, groups = split_groups(values)
     settings = take(root, NodeSettings)
+    for name in groups.keys() & plugin_names("effects"):
+        build(load_plugin("effects", name).Settings, groups[name], prefix=name)  # also of effects not chosen now
     return Choices(
         settings,
         take(root, _network_class(values).Settings),

@@ -116,6 +116,8 @@ def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask
         False,
         "Parameter gain is 1.5, which this node does not like.",
     )
+    # A whole number is a number too, as it is in a parameter file.
+    assert set_gain(ask, type=ParameterType.PARAMETER_INTEGER, integer_value=1) == (True, "")
     refused, reason = set_gain(ask, type=double, double_value=3.0)
     assert not refused
     assert "gain" in reason
@@ -125,4 +127,4 @@ def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask
     words = ["a", "b"]
     assert set_gain(ask, "words", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=words) == (True, "")
     refused, reason = set_gain(ask, "words", type=double, double_value=1.0)
-    assert (refused, reason) == (False, "Parameter words is 1.0, but it must be any list.")
+    assert (refused, reason) == (False, "Parameter words is 1.0, but it must be any list of texts.")

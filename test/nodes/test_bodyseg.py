@@ -506,3 +506,9 @@ def test_diagnostics_say_what_runs_where(rig: Rigs) -> None:
     assert float(said["inference_ms"]) > 0
     assert 0 < float(said["age_ms"]) < 60_000
     assert float(said["rate_hz"]) > 0
+
+
+def test_an_effect_not_chosen_now_refuses_bad_values_too(rig: Rigs) -> None:
+    node = rig()
+    with pytest.raises(SettingsError, match="must be three whole numbers from 0 to 255"):
+        node.graph.set_parameters({"virtual_background.color": [1, 2]})
