@@ -1,4 +1,4 @@
-"""Labels from annotations: COCO's people with masks and keypoints, COCO's panoptic pictures, video frames."""
+"""Labels from annotations: COCO's people with masks and keypoints; frames of videos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bodyseg_ros.body import POSE_TREE
 from bodyseg_ros.errors import MediaError
-from bodyseg_ros.training.data import Image, Photo, read_image
+from bodyseg_ros.training.data import Photo
 from bodyseg_ros.training.labels import LABEL_CHANNELS, LABEL_SLICES, Array, sample_grid
 
 DISC_RADIUS = 32.0
@@ -49,16 +49,6 @@ def read_coco(annotations: Path, images: Path) -> Iterator[tuple[Photo, list[Per
             keypoints = np.array(entry.get("keypoints") or [], np.float32).reshape(-1, 3)
             found.append(Person(rle.decode(packed).astype(bool), keypoints if len(keypoints) == 17 else None))
         yield Photo(images / image["file_name"], empty=not found), found
-
-
-def read_panoptic(annotations: Path, images: Path, panoptic: Path) -> Iterator[tuple[Photo, npt.NDArray[np.bool_]]]:
-    """Read COCO's panoptic json and PNGs: every photo with the (H, W) bool mask of all its people (category 1)."""
-    content = _read_json(annotations)
-    names = {image["id"]: image["file_name"] for image in content["images"]}
-    for entry in content["annotations"]:
-        ids = read_image(panoptic / entry["file_name"]).astype(np.int64) @ np.array([1, 256, 65536])
-        people = [segment["id"] for segment in entry["segments_info"] if segment["category_id"] == 1]
-        yield Photo(images / names[entry["image_id"]]), np.isin(ids, people)
 
 
 def annotated_labels(people: Sequence[Person], height: int, width: int, stride: int = 8) -> Array:
@@ -131,8 +121,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError) as err:
         raise MediaError(f"{str(path)!r} is no readable COCO json: {err}") from err
-
-
-def binary(mask: npt.NDArray[np.bool_]) -> Image:
-    """(H, W) bool → uint8 of 0 and 255."""
-    return mask.astype(np.uint8) * 255
