@@ -7,7 +7,6 @@ Source: tfjs-models ``body-pix/src/body_pix_model.ts`` (body-pix 2.2.1), options
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
@@ -17,17 +16,15 @@ from pydantic import Field
 from ..catalog import Card
 from ..decode import (
     confidence_map,
-    decode_poses,
-    decode_single_pose,
     instance_map,
     part_map,
     person_mask,
-    sigmoid,
 )
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
 from ..types import Frame, Outputs, Poses, Prepared, Result, Wanted
 from .heads import named_heads
+from .people import found_people, mirrored_poses
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -117,22 +114,14 @@ class BodyPix:
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
         """Poses of at least the score threshold, in source px."""
         options = self.settings
-        scores = sigmoid(heads["heatmaps"])
-        if "displacement_fwd" in heads and "displacement_bwd" in heads:
-            keypoints, poses = decode_poses(
-                scores,
-                heads["short_offsets"],
-                heads["displacement_fwd"],
-                heads["displacement_bwd"],
-                stride=self.stride,
-                max_detections=options.max_detections,
-                score_threshold=options.score_threshold,
-                nms_radius=options.nms_radius,
-            )
-        else:
-            keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=self.stride)
-        source = geometry.to_source_px(keypoints).astype(np.float32)
-        everyone = replace(poses, keypoints=source)
+        everyone = found_people(
+            heads,
+            geometry,
+            single="displacement_fwd" not in heads or "displacement_bwd" not in heads,
+            max_detections=options.max_detections,
+            score_threshold=options.score_threshold,
+            nms_radius=options.nms_radius,
+        )
         return everyone.only(everyone.scores >= np.float32(options.score_threshold))
 
     def _instances(
@@ -171,11 +160,7 @@ def _mirrored(result: Result) -> Result:
     def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
         return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
 
-    poses = result.poses
-    if poses is not None:
-        keypoints = poses.keypoints.copy()
-        keypoints[..., 0] = result.size[1] - 1 - keypoints[..., 0]
-        poses = replace(poses, keypoints=keypoints)
+    poses = None if result.poses is None else mirrored_poses(result.poses, result.size[1])
     return Result(
         result.size,
         mirror(result.person),

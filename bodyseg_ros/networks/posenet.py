@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
 from ..catalog import Card
-from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..geometry import network_size, padded_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
+from .people import found_people, mirrored_poses
 from .prepare import prepared
 
 __all__ = ["PoseNet", "PoseNetSettings"]
@@ -95,21 +93,12 @@ class PoseNet:
         if not wanted & Wanted.POSES:
             return Result(size)
         heads = named_heads(outputs, _HEADS, geometry, self.stride)
-        scores = sigmoid(heads["heatmaps"])
-        if options.max_poses == 1:
-            keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=self.stride)
-        else:
-            keypoints, poses = decode_poses(
-                scores,
-                heads["short_offsets"],
-                heads["displacement_fwd"],
-                heads["displacement_bwd"],
-                stride=self.stride,
-                max_detections=options.max_poses,
-                score_threshold=options.score_threshold,
-                nms_radius=options.nms_radius,
-            )
-        source = geometry.to_source_px(keypoints)
-        if options.flip_horizontal:
-            source[..., 0] = size[1] - 1 - source[..., 0]
-        return Result(size, poses=replace(poses, keypoints=source.astype(np.float32)))
+        poses = found_people(
+            heads,
+            geometry,
+            single=options.max_poses == 1,
+            max_detections=options.max_poses,
+            score_threshold=options.score_threshold,
+            nms_radius=options.nms_radius,
+        )
+        return Result(size, poses=mirrored_poses(poses, size[1]) if options.flip_horizontal else poses)

@@ -1,0 +1,50 @@
+"""People's poses in source px, from the heads that BodyPix and PoseNet share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..decode import decode_poses, decode_single_pose, sigmoid
+from ..geometry import Geometry
+from ..types import Outputs, Poses
+
+__all__ = ["found_people", "mirrored_poses"]
+
+
+def found_people(
+    heads: Outputs,
+    geometry: Geometry,
+    *,
+    single: bool,
+    max_detections: int,
+    score_threshold: float,
+    nms_radius: float,
+) -> Poses:
+    """Every pose found, best root first, whatever its score; `single`: the one made of each keypoint's best cell.
+
+    nms_radius: network px. Keypoints come back in source px.
+    """
+    scores = sigmoid(heads["heatmaps"])
+    if single:
+        keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=heads.stride)
+    else:
+        keypoints, poses = decode_poses(
+            scores,
+            heads["short_offsets"],
+            heads["displacement_fwd"],
+            heads["displacement_bwd"],
+            stride=heads.stride,
+            max_detections=max_detections,
+            score_threshold=score_threshold,
+            nms_radius=nms_radius,
+        )
+    return replace(poses, keypoints=geometry.to_source_px(keypoints).astype(np.float32))
+
+
+def mirrored_poses(poses: Poses, width: int) -> Poses:
+    """The poses as a mirror shows them, x → width − 1 − x; left stays left by name."""
+    keypoints = poses.keypoints.copy()
+    keypoints[..., 0] = width - 1 - keypoints[..., 0]
+    return replace(poses, keypoints=keypoints)
