@@ -6,7 +6,7 @@ colours are RGB.
 
 from __future__ import annotations
 
-import colorsys
+import math
 from typing import Final
 
 KEYPOINT_NAMES: Final = (
@@ -97,12 +97,27 @@ NO_PART: Final = -1
 
 
 def rainbow(count: int) -> tuple[tuple[int, int, int], ...]:
-    """``count`` RGB colours around the hue circle, full saturation, neighbours told apart by lightness."""
-    colours = []
-    for index in range(count):
-        red, green, blue = colorsys.hls_to_rgb(index / count, 0.42 + 0.16 * (index % 2), 0.85)
-        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
-    return tuple(colours)
+    """``count`` RGB colours around a rainbow of even brightness, as d3-scale-chromatic 1.5's interpolateRainbow.
+
+    With 24 it is the palette of the reference's ``toColoredPartMask``.
+    """
+    away = [abs(index / count - 0.5) for index in range(count)]
+    return tuple(
+        cubehelix(360 * index / count - 100, 1.5 - 1.5 * far, 0.8 - 0.9 * far) for index, far in enumerate(away)
+    )
+
+
+def cubehelix(hue: float, saturation: float, lightness: float) -> tuple[int, int, int]:
+    """A colour by D. A. Green's cubehelix (2011), hue in degrees, as RGB."""
+    angle, amplitude = math.radians(hue + 120), saturation * lightness * (1 - lightness)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    shares = (
+        lightness + amplitude * (-0.14861 * cosine + 1.78277 * sine),
+        lightness + amplitude * (-0.29227 * cosine - 0.90649 * sine),
+        lightness + amplitude * 1.97294 * cosine,
+    )
+    red, green, blue = (min(255, max(0, round(255 * share))) for share in shares)
+    return red, green, blue
 
 
 #: One RGB colour per part, in the order of PART_NAMES.

@@ -1,16 +1,19 @@
 """Padding and resizing as the reference does them, and their inverses.
 
-Source: tfjs-models ``body-pix/src/util.ts`` (body-pix 2.2.1) and TensorFlow's ``resize_bilinear`` kernels.
+Source: tfjs-models ``body-pix/src/util.ts`` (body-pix 2.2.1), ``pose-detection/src/shared/calculators/image_utils.ts``
+(pose-detection 2.1.3), and TensorFlow's ``resize_bilinear`` kernels.
 Every bilinear step here is separable: two neighbours and a weight per row, the same per column.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,11 +23,17 @@ __all__ = [
     "apply_taps",
     "network_size",
     "padded_geometry",
+    "replicated_geometry",
     "resize_padded",
     "source_taps",
     "to_source",
     "upsample",
 ]
+
+#: Longest side that cv2.remap takes.
+_REMAP_LIMIT_PX: Final = 32_766
+#: Rows resized at a time: they stay in the processor's cache.
+_STRIP: Final = 24
 
 
 def round_half_up(value: float) -> int:
@@ -46,26 +55,27 @@ def network_size(height: int, width: int, fraction: float, stride: int) -> tuple
 class Geometry:
     """How a source image lies in the network's input.
 
-    height, width: source px. input_height, input_width: network px. pad_*: zeros added around the source,
-    source px, before it is resized to the input.
+    height, width: source px. input_height, input_width: network px. pad_*: what is added around the source, source
+    px, before it is resized to the input: zeros, or the border repeated; of that, parts of a px too.
     """
 
     height: int
     width: int
     input_height: int
     input_width: int
-    pad_top: int = 0
-    pad_bottom: int = 0
-    pad_left: int = 0
-    pad_right: int = 0
+    pad_top: float = 0
+    pad_bottom: float = 0
+    pad_left: float = 0
+    pad_right: float = 0
+    replicated: bool = False
 
     @property
-    def padded_height(self) -> int:
+    def padded_height(self) -> float:
         """Source px, pads included."""
         return self.height + self.pad_top + self.pad_bottom
 
     @property
-    def padded_width(self) -> int:
+    def padded_width(self) -> float:
         """Source px, pads included."""
         return self.width + self.pad_left + self.pad_right
 
@@ -91,6 +101,13 @@ def padded_geometry(height: int, width: int, input_height: int, input_width: int
     return Geometry(height, width, input_height, input_width, pad_top=pad, pad_bottom=pad)
 
 
+def replicated_geometry(height: int, width: int, input_height: int, input_width: int) -> Geometry:
+    """Widen a height×width image to the input's very aspect, equally on both sides, by its own border."""
+    aspect = input_width / input_height
+    across, down = max(0.0, 0.5 * (aspect * height - width)), max(0.0, 0.5 * (width / aspect - height))
+    return Geometry(height, width, input_height, input_width, down, down, across, across, replicated=True)
+
+
 @dataclass(frozen=True)
 class Taps:
     """One axis of a bilinear resize: output i = lower_weight[i]·in[lower[i]] + upper_weight[i]·in[upper[i]].
@@ -104,9 +121,9 @@ class Taps:
     upper_weight: NDArray[np.float32]
 
 
-def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, padded: int | None = None) -> Taps:
+def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, padded: int = 0) -> Taps:
     """Taps at `positions` of an axis of `padded` zeros that holds the `length` real samples from `first` on."""
-    last = (length if padded is None else padded) - 1
+    last = (padded or length) - 1
     below = np.floor(positions)
     fraction = positions - below
     lower, upper = below.astype(np.intp), np.minimum(below + 1, last).astype(np.intp)
@@ -123,9 +140,15 @@ def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, pad
 
 
 @lru_cache(maxsize=64)
-def padded_taps(length: int, pad: int, padded: int, out: int) -> Taps:
+def padded_taps(length: int, pad: float, padded: float, out: int) -> Taps:
     """Pad an axis with zeros (`pad` before) to `padded` and resize to `out`: src = dst·padded/out."""
-    return _taps(np.arange(out) * (padded / out), length, pad, padded)
+    return _taps(np.arange(out) * (padded / out), length, int(pad), int(padded))
+
+
+@lru_cache(maxsize=64)
+def replicated_taps(length: int, pad: float, padded: float, out: int) -> Taps:
+    """The same, but with the first and last sample repeated instead of zeros."""
+    return _taps(np.clip(np.arange(out) * (padded / out) - pad, 0, length - 1), length)
 
 
 @lru_cache(maxsize=64)
@@ -136,7 +159,7 @@ def aligned_taps(length: int, out: int) -> Taps:
 
 
 @lru_cache(maxsize=64)
-def crop_taps(length: int, pad: int, padded: int, out: int) -> Taps:
+def crop_taps(length: int, pad: float, padded: float, out: int) -> Taps:
     """TensorFlow's crop_and_resize of an axis: the box [pad/(padded−1), (pad+out−1)/(padded−1)], `out` samples.
 
     The box is float32 there, so it is here.
@@ -161,13 +184,50 @@ def apply_taps(array: NDArray[Any], taps: Taps, axis: int) -> NDArray[np.float32
 
 
 def resize_padded(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.float32]:
-    """The network's view of an image, before normalisation: zero-padded, bilinear, no half-pixel centres.
+    """The network's view of an image, before normalisation: padded, bilinear, no half-pixel centres.
 
-    image: (H, W, C) uint8. Returns (input_height, input_width, C) float32, 0 to 255.
+    image: (H, W, 3) uint8. Returns (input_height, input_width, 3) float32, 0 to 255.
     """
-    rows = padded_taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
-    columns = padded_taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)
-    return apply_taps(apply_taps(image, rows, 0), columns, 1)
+    taps = replicated_taps if geometry.replicated else padded_taps
+    rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
+    across = geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width
+    if geometry.width > _REMAP_LIMIT_PX:
+        return apply_taps(apply_taps(image, rows, 0), taps(*across), 1)
+    lower, upper, lower_weight, upper_weight = _column_maps(taps, *across)
+    resized = np.empty((geometry.input_height, geometry.input_width, 3), np.float32)
+    right = np.empty((_STRIP, geometry.input_width, 3), np.float32)
+    no_second_map = np.empty(0, np.uint16)
+    taken, above, below = (np.empty((_STRIP, *image.shape[1:]), kind) for kind in (np.uint8, np.float32, np.float32))
+    for start in range(0, geometry.input_height, _STRIP):
+        strip = resized[start : start + _STRIP]
+        count, part = len(strip), slice(start, start + _STRIP)
+        for picture, index, weight in (
+            (above, rows.lower[part], rows.lower_weight[part]),
+            (below, rows.upper[part], rows.upper_weight[part]),
+        ):
+            np.take(image, index, axis=0, out=taken[:count], mode="clip")
+            np.multiply(taken[:count], weight[:, None, None], out=picture[:count])
+        above[:count] += below[:count]
+        cv2.remap(above[:count], lower[:count], no_second_map, cv2.INTER_NEAREST, dst=strip)
+        cv2.remap(above[:count], upper[:count], no_second_map, cv2.INTER_NEAREST, dst=right[:count])
+        strip *= lower_weight
+        right[:count] *= upper_weight
+        strip += right[:count]
+    return resized
+
+
+@lru_cache(maxsize=16)
+def _column_maps(
+    taps: Callable[[int, float, float, int], Taps], length: int, pad: float, padded: float, out: int
+) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+    """A strip's columns as cv2.remap takes them: (_STRIP, out, 2) where the lower and upper taps lie, their weights."""
+    columns = taps(length, pad, padded, out)
+
+    def places(index: NDArray[np.intp]) -> NDArray[np.int16]:
+        return np.stack(np.meshgrid(index, np.arange(_STRIP)), axis=2).astype(np.int16)
+
+    weights = columns.lower_weight[:, None].repeat(3, 1), columns.upper_weight[:, None].repeat(3, 1)
+    return places(columns.lower), places(columns.upper), *weights
 
 
 def upsample(logits: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +16,48 @@ from .errors import SettingsError
 from .formats import ModelSource
 from .networks import Network
 from .plugins import load_plugin, plugin_names
+from .refine import Refiner, RefineSettings
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
 from .types import Frame, Result, Wanted
 
 __all__ = ["Pipeline", "load"]
 
+OpenEngine = Callable[[str, ModelSource, Mapping[str, Mapping[str, Any]], int], Engine]
+#: What refinement reads and makes.
+_REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
+
 
 class Pipeline:
     """One loaded network, ready for frames; use it from one thread at a time.
 
-    network: may be swapped between two frames, for one with other live settings.
+    network: may be swapped between two frames, for one with other live settings. refiner: its settings may be.
     """
 
-    def __init__(self, network: Network, engine: Engine) -> None:
+    def __init__(self, network: Network, engine: Engine, refiner: Refiner | None = None) -> None:
         self.network = network
         self.engine = engine
+        self.refiner = refiner or Refiner()
 
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """What is wanted of one frame. Raises EngineError where the network's answer is unusable."""
         prepared = self.network.prepare(frame)
         outputs = self.engine.run(prepared.tensor)
-        return self.network.decode(outputs, prepared, wanted)
+        if not self.refiner.is_on or not wanted & _REFINED:
+            return self.network.decode(outputs, prepared, wanted)
+        result = self.network.decode(outputs, prepared, wanted | _REFINED)
+        return self.refiner.refine(frame, result, self.network.settings)
 
     def segment(self, image: NDArray[np.uint8], wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """See the people in a picture, (H, W, 3) uint8 RGB. Raises FrameError for anything else."""
         return self.run(Frame(image), wanted)
 
     def configure(self, **parameters: Any) -> None:
-        """Change live parameters of the network; the next frame sees them. Raises SettingsError."""
+        """Change live parameters of the network, and with `refine={...}` of the refinement. Raises SettingsError."""
+        refine = self.refiner.settings.model_dump() | parameters.pop("refine", {})
+        refined = build(RefineSettings, refine, prefix="refine")
         have = self.network.settings.model_dump()
         self.network = self.network.with_settings(build(self.network.Settings, have | parameters))
+        self.refiner.settings = refined
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -71,10 +83,12 @@ def load(model: str | None = None, **parameters: Any) -> Pipeline:
     return load_from(flatten(parameters))
 
 
-def load_from(values: Mapping[str, Any], progress: Progress | None = None) -> Pipeline:
+def load_from(
+    values: Mapping[str, Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine
+) -> Pipeline:
     """Load a network from parameters by their dotted names; an unknown name is refused.
 
-    progress: told of a download's bytes.
+    progress: told of a download's bytes. open_engine: where engines come from, if they are not one's own.
     """
     root, groups = split_groups(values)
     chosen = take(root, ModelSettings)
@@ -84,12 +98,13 @@ def load_from(values: Mapping[str, Any], progress: Progress | None = None) -> Pi
     if root:
         known = [*ModelSettings.model_fields, *network_class.Settings.model_fields]
         raise SettingsError(unknown_parameter(next(iter(root)), known))
+    refine = build(RefineSettings, groups.pop("refine", {}), prefix="refine")
     for group in groups:
         if group not in (*plugin_names("engines"), *plugin_names("effects")):
             name = f"{group}.{next(iter(groups[group]))}"
             raise SettingsError(unknown_parameter(name, [f"{plugin}.*" for plugin in plugin_names("engines")]))
     network: Network = network_class(card, options, chosen.output_stride)
-    return Pipeline(network, open_engine(chosen.engine, source, groups))
+    return Pipeline(network, open_engine(chosen.engine, source, groups, chosen.threads), Refiner(refine))
 
 
 def _files(chosen: ModelSettings, progress: Progress | None) -> tuple[Card, ModelSource]:

@@ -61,16 +61,22 @@ class ModelSettings(Settings):
 
     model: str = start_only(
         "auto",
-        "Name of a model card; `bodyseg models list` shows them. auto: bodypix-mobilenet-050 if its files are here, "
-        "else bodyseg-mobilenet-050, which comes with the package and is less accurate; nothing is downloaded.",
+        "Name of a model card; `bodyseg models list` shows them. auto: one of the network that is named, if its files "
+        "are here; else bodypix-mobilenet-050 if its files are here, else bodyseg-mobilenet-050, which comes with the "
+        "package and is less accurate; nothing is downloaded.",
     )
     model_path: str = start_only(
-        "", "A model file or folder of your own, taken instead of the card's files; '' for the card's."
+        "",
+        "A model file or folder of your own, taken instead of the card's files; '' for the card's. With model auto it is "
+        "recognised by itself.",
     )
     model_url: str = start_only("", "Address of a model.json to download instead of the card's; '' for the card's.")
     network: str = start_only("auto", "Network plugin that understands the model; auto: the card's.")
     engine: str = start_only(
-        "auto", "Engine plugin that runs the network; auto: the first one installed that reads the model's files."
+        "auto", "Engine plugin that runs the network; auto: the fastest one installed that reads one of its files."
+    )
+    threads: int = start_only(
+        0, "CPU threads that the engine computes with, whichever it is; 0: one per core.", ge=0, le=256
     )
     output_stride: Literal[8, 16, 32] = start_only(
         16, "Network px per output cell: 8 is finer and slower than 16. What a model offers, its card says."
@@ -199,7 +205,7 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
         elif problem["type"] == "value_error":
             sentences.append(str(problem["ctx"]["error"]))
         else:
-            allowed = known[name].allowed
+            allowed = problem["msg"] if problem["type"] == "allowed" else known[name].allowed
             sentence = f"Parameter {shown} is {problem['input']!r}, but it must be {allowed}."
             if sentence not in sentences:
                 sentences.append(sentence)

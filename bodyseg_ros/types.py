@@ -32,8 +32,9 @@ class Wanted(enum.Flag):
     PARTS = enum.auto()
     POSES = enum.auto()
     INSTANCES = enum.auto()
+    CLASSES = enum.auto()
     NOTHING = 0
-    EVERYTHING = CONFIDENCE | PERSON | PARTS | POSES | INSTANCES
+    EVERYTHING = CONFIDENCE | PERSON | PARTS | POSES | INSTANCES | CLASSES
 
 
 def _need(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
@@ -51,12 +52,14 @@ class Frame:
     """One picture on its way in.
 
     image: (H, W, 3) uint8, RGB. stamp_ns: time of the picture, nanoseconds. frame_id: the camera's name.
+    background: what a topic offers to stand behind people, (h, w, 3) uint8 RGB of any size, None if nothing.
     Raises FrameError for another shape or dtype, an empty picture, or one above 100 megapixels.
     """
 
     image: NDArray[np.uint8]
     stamp_ns: int = 0
     frame_id: str = ""
+    background: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         _need(self.image, "A frame's image", (np.uint8,), (None, None, 3))
@@ -171,7 +174,8 @@ class Result:
     person: (H, W) uint8, 1 person, 0 not. confidence: (H, W) float32, person probability 0 to 1.
     parts: (H, W) int8, index into PART_NAMES, -1 background.
     instances: (H, W) int16, index into `poses` of the person a pixel belongs to, -1 nobody's.
-    poses: the people.
+    poses: the people. classes: (H, W) uint8, index into the model card's classes.
+    alpha: (H, W) uint8, a person's share of each pixel, 255 all, where an effect has made soft edges.
     """
 
     size: tuple[int, int]
@@ -180,6 +184,8 @@ class Result:
     parts: NDArray[np.int8] | None = None
     instances: NDArray[np.int16] | None = None
     poses: Poses | None = None
+    classes: NDArray[np.uint8] | None = None
+    alpha: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.person is not None:
@@ -190,6 +196,10 @@ class Result:
             _need(self.parts, "A part map", (np.int8,), self.size)
         if self.instances is not None:
             _need(self.instances, "An instance map", (np.int16,), self.size)
+        if self.classes is not None:
+            _need(self.classes, "A class map", (np.uint8,), self.size)
+        if self.alpha is not None:
+            _need(self.alpha, "Soft edges", (np.uint8,), self.size)
 
     def person_mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of one person: (H, W) uint8, 1 where the pixel is person `index`'s."""

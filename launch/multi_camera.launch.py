@@ -1,34 +1,47 @@
-"""One node bodyseg in each of several namespaces, each on that namespace's camera."""
+"""The cameras of several namespaces in one process with one network: a node bodyseg in each namespace."""
 
-import yaml
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from typing import List  # noqa: UP035 - what launch_ros of Humble knows
+
+from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchDescription
+
+SHARE = FindPackageShare("bodyseg_ros")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, and an inclusion for each namespace; other arguments of bodyseg.launch.py are taken too."""
+    """Arguments and the process."""
+    image = LaunchConfiguration("image")
+    given = {"cameras": List[str], "use_sim_time": bool, "autostart": bool}  # noqa: UP006
     return LaunchDescription(
         [
-            DeclareLaunchArgument("namespaces", description="YAML list of namespaces, such as '[front, rear]'."),
+            DeclareLaunchArgument("cameras", description="YAML list of namespaces, such as '[front, rear]'."),
             DeclareLaunchArgument(
                 "image", default_value="camera/image_raw", description="The camera's topic in each namespace."
             ),
-            OpaqueFunction(function=include_each),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([SHARE, "config", "default.yaml"]),
+                description="Parameters of the nodes; those of all stand below /**, of one below /front/bodyseg.",
+            ),
+            DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate at start."),
+            DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
+            # Without a name here, the parameters are those of every node in the process.
+            Node(
+                package="bodyseg_ros",
+                executable="bodyseg",
+                parameters=[
+                    LaunchConfiguration("params_file"),
+                    {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in given.items()},
+                ],
+                remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+                arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+                output="screen",
+            ),
         ]
     )
-
-
-def include_each(context: LaunchContext) -> list:
-    """bodyseg.launch.py once for each namespace; how many there are is known only when the list has been read."""
-    source = PathJoinSubstitution([FindPackageShare("bodyseg_ros"), "launch", "bodyseg.launch.py"])
-    return [
-        IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(source),
-            launch_arguments={"namespace": str(namespace), "image": LaunchConfiguration("image")}.items(),
-        )
-        for namespace in yaml.safe_load(LaunchConfiguration("namespaces").perform(context))
-    ]

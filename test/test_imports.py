@@ -9,12 +9,26 @@ from pathlib import Path
 
 import pytest
 
+import bodyseg_ros
+
 PACKAGE = Path(__file__).resolve().parent.parent / "bodyseg_ros"
-HEAVY = ("tensorflow", "keras", "rclpy", "cyclonedds", "rosbags", "matplotlib", "av", "onnxruntime", "openvino")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "rclpy",
+    "cyclonedds",
+    "rosbags",
+    "matplotlib",
+    "av",
+    "onnxruntime",
+    "openvino",
+    "ai_edge_litert",
+)
 
 #: Folder or module → those it may import from, besides itself. What is not listed here is not held.
 ALLOWED = {
     "errors": set(),
+    "allocation": set(),
     "body": set(),
     "plugins": {"errors"},
     "geometry": set(),
@@ -22,12 +36,14 @@ ALLOWED = {
     "settings": {"errors"},
     "decode": {"errors", "body", "types", "geometry"},
     "formats": {"errors", "types", "settings"},
-    "catalog": {"errors", "settings", "formats"},
+    "catalog": {"errors", "settings", "plugins", "formats"},
     "engines": {"errors", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
-    "effects": {"errors", "types", "settings", "geometry", "body"},
+    "effects": {"errors", "types", "settings", "geometry", "body", "media", "engines", "formats", "rendering"},
+    "rendering": {"errors", "body"},
     "media": {"errors", "types", "settings", "plugins"},
-    "pipeline": {"errors", "types", "settings", "plugins", "networks", "engines", "catalog", "formats"},
+    "refine": {"types", "settings"},
+    "pipeline": {"errors", "types", "settings", "plugins", "networks", "engines", "catalog", "formats", "refine"},
 }
 
 
@@ -59,7 +75,23 @@ def test_nothing_imports_graph_nodes_or_cli() -> None:
             assert not imported_folders(path) & {"graph", "nodes", "cli"}, path
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = f"import sys, bodyseg_ros; print([name for name in {HEAVY!r} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import bodyseg_ros", (*HEAVY, "numpy", "cv2", "pydantic")),
+        ("import bodyseg_ros.cli.main", (*HEAVY, "numpy", "cv2", "pydantic")),
+        ("from bodyseg_ros import load", HEAVY),
+    ],
+)
+def test_what_an_import_does_not_load(code: str, absent: tuple[str, ...]) -> None:
+    code = f"import sys; {code}; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_package_has_all_that_it_names_and_no_more() -> None:
+    assert all(getattr(bodyseg_ros, name) is not None for name in bodyseg_ros.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Pipelines'"):
+        _ = bodyseg_ros.Pipelines
+    with pytest.raises(AttributeError, match="no attribute 'np'"):
+        _ = bodyseg_ros.np

@@ -62,10 +62,17 @@ def test_demo(launched: dict[str, MagicMock]) -> None:
     launched["launch.actions"].IncludeLaunchDescription.assert_called_once()
 
 
-def test_multi_camera_includes_the_node_once_for_each_namespace(launched: dict[str, MagicMock]) -> None:
-    contents = read("multi_camera")
-    assert arguments_of(launched) == {"namespaces", "image"}
-    launched["launch.substitutions"].LaunchConfiguration.return_value.perform.return_value = "[front, rear]"
-    assert len(contents["include_each"](MagicMock())) == 2
-    calls = launched["launch.actions"].IncludeLaunchDescription.call_args_list
-    assert [dict(call.kwargs["launch_arguments"])["namespace"] for call in calls] == ["front", "rear"]
+def test_privacy(launched: dict[str, MagicMock]) -> None:
+    read("privacy")
+    assert arguments_of(launched) == {"namespace", "name", "source", "image", "params_file"}
+    assert nodes_of(launched) == ["privacy_camera"]
+
+
+def test_multi_camera_is_one_process_that_is_told_the_cameras(launched: dict[str, MagicMock]) -> None:
+    read("multi_camera")
+    assert arguments_of(launched) == {"cameras", "image", "params_file", "autostart", "use_sim_time", "log_level"}
+    assert nodes_of(launched) == ["bodyseg"]
+    (node,) = launched["launch_ros.actions"].Node.call_args_list
+    # A node's name would make its parameters those of that node alone.
+    assert not {"name", "namespace"} & node.kwargs.keys()
+    assert {"cameras", "use_sim_time", "autostart"} == node.kwargs["parameters"][1].keys()

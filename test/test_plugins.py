@@ -22,7 +22,7 @@ def test_every_built_in_plugin_loads() -> None:
 
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(
-        PluginError, match=r"no plugin 'bodypicks' among the networks; there are: bodypix.* 'bodypix'\?"
+        PluginError, match=r"no plugin 'bodypicks' among the networks; there are: background, bodypix.* 'bodypix'\?"
     ):
         plugins.load_plugin("networks", "bodypicks")
 

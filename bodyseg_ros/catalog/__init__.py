@@ -1,9 +1,10 @@
 """Model cards: what was published, where it is found, how it is downloaded and checked."""
 
 from .card import Card, Preprocessing, card_names, load_card
-from .checksums import FileCheck, check_files
+from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
-from .find import Located, cache_folder, choose_card, find_model, locate
+from .find import Located, cache_folder, choose_card, converted_file, find_model, locate
+from .recognise import looks_like, recognise
 
 __all__ = [
     "Card",
@@ -16,7 +17,11 @@ __all__ = [
     "card_names",
     "check_files",
     "choose_card",
+    "converted_file",
     "find_model",
     "load_card",
     "locate",
+    "looks_like",
+    "model_files",
+    "recognise",
 ]

@@ -57,6 +57,8 @@ Source = Annotated[
 Identifier = Annotated[str, _matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_'")]
 TensorName = Annotated[str, _matching(r"[\w][\w./:-]*", "a tensor's name")]
 Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
+ClassName = Annotated[str, _matching(r"[a-z][a-z0-9 _-]*", "a name in lower-case letters")]
+Side = Annotated[int, Field(ge=1, le=4096)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Colour = tuple[Number, Number, Number]
 
@@ -66,33 +68,50 @@ class _Facts(BaseModel):
 
 
 class Preprocessing(_Facts):
-    """tensor = image * scale + offset, per channel R, G, B; image 0 to 255."""
+    """tensor = image * scale + offset, per channel R, G, B; image 0 to 255.
+
+    channels: the order in which the network takes them. previous_mask: whether a fourth channel follows, the person
+    probability of the frame before.
+    """
 
     scale: Colour
     offset: Colour
+    channels: Literal["rgb", "bgr"] = "rgb"
+    previous_mask: bool = False
 
 
 class Card(_Facts):
     """One published network: network × architecture × multiplier; stride and precision are variants within it.
 
     source: address of the folder of published files, ``{quant}`` standing for 'float', 'quant2' or 'quant1'; ''
-    if there is none. file: the file that stands for the model, ``{stride}`` standing for the output stride.
-    outputs: head → tensor name. sha256: 'float/file name' → checksum of that published file, where known.
-    folder_names: other names under which a search folder may hold the files.
+    if there is none. format: 'none' for a method without files. file: the file that stands for the model,
+    ``{stride}`` standing for the output stride. outputs: head → tensor name. sha256: 'float/file name' → checksum of
+    that published file, where known. other_files: format → the same network in that format, taken where it lies beside
+    `file` and its engine is faster. folder_names: other names under which a search folder may hold the files.
+    output_strides: () where a network has no choice of them. input_size: (height, width) px, if the network takes no
+    other. input_dtype: what the file takes; of a quantised file the real values, float32. layout: how the file lays
+    its tensors out, channels last or first. classes: what the network tells apart, in the order of its channels.
+    scores: what its output holds for each pixel: logits or probabilities by class, or the number of the best class.
     """
 
     name: Name
     title: str
     network: Identifier
-    format: Literal["tfjs", "frozen", "tflite", "onnx"]
+    format: Literal["tfjs", "frozen", "tflite", "onnx", "none"]
     source: Source = ""
     file: FileName
+    other_files: dict[Literal["tflite", "onnx", "openvino"], FileName] = {}
     folder_names: tuple[FolderName, ...] = ()
-    output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)]
+    output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)] = ()
     quant_bytes: Annotated[tuple[Literal[4, 2, 1], ...], AfterValidator(_some)] = (4,)
     preprocessing: Preprocessing
     input: TensorName
+    input_size: tuple[Side, Side] | None = None
+    input_dtype: Literal["float32", "uint8", "int32"] = "float32"
+    layout: Literal["nhwc", "nchw"] = "nhwc"
     outputs: dict[Identifier, TensorName]
+    classes: tuple[ClassName, ...] = ()
+    scores: Literal["logits", "probabilities", "labels"] = "logits"
     licence: str
     sha256: dict[FolderName, Sha256] = {}
     paper: str = ""
@@ -112,7 +131,7 @@ class Card(_Facts):
             ("output_stride", output_stride, self.output_strides),
             ("quant_bytes", quant_bytes, self.quant_bytes),
         ):
-            if value not in offered:
+            if offered and value not in offered:
                 choices = " or ".join(str(choice) for choice in offered)
                 raise SettingsError(
                     f"Parameter {parameter} is {value!r}, but {self.name} was published with {choices} only."

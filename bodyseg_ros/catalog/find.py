@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats import ModelSource, detect
+from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
+from ..plugins import load_plugin
 from ..settings import ModelSettings
-from .card import PRECISIONS, Card, card_folders, expanded, load_card, shipped_folder
-from .checksums import check_files, model_files
+from .card import PRECISIONS, Card, card_folders, card_names, expanded, load_card, shipped_folder
+from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
+from .recognise import adapted, own_name, recognise
 
-__all__ = ["Located", "cache_folder", "choose_card", "find_model", "locate"]
+__all__ = ["Located", "cache_folder", "choose_card", "converted_file", "find_model", "locate"]
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +44,50 @@ def cache_folder() -> Path:
 
 
 def choose_card(settings: ModelSettings) -> Card:
-    """The card that `model` names; 'auto' takes Google's if its files are here or one's own stand in, else ours."""
+    """The card that `model` names.
+
+    'auto' recognises the model at model_path; else it takes the first card of the network that is named, if its files
+    are here or it needs none; else Google's BodyPix if its files are here or one's own stand in, else ours.
+    """
     if settings.model != "auto":
         return load_card(settings.model)
+    if settings.model_path and _is_read(settings.engine):
+        try:
+            return recognise(_own(settings.model_path), settings.output_stride)
+        except ModelFileError:
+            if settings.network == "auto":  # else its plugin may know what it is
+                raise
+    cards = _cards_of(settings.network)
+    for card in cards:
+        if card.format == "none" or locate(card, settings.output_stride, settings.quant_bytes):
+            return card
     googles = load_card(_GOOGLES)
     own_files = settings.model_path or settings.model_url
+    if settings.model_path and not cards and settings.network not in ("auto", googles.network):
+        return googles.model_copy(update={"name": own_name(_own(settings.model_path))})  # a network that has no card
     if own_files or locate(googles, settings.output_stride, settings.quant_bytes):
         return googles
     return load_card(_OURS)
+
+
+def _own(path: str) -> Path:
+    """The file or folder that model_path means. Raises ModelNotFoundError."""
+    index = expanded(path)
+    if not index.exists():
+        raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
+    return index
+
+
+def _is_read(engine: str) -> bool:
+    """Whether an engine reads model files at all."""
+    return engine == "auto" or "none" not in load_plugin("engines", engine).formats
+
+
+def _cards_of(network: str) -> list[Card]:
+    """The cards of a network, sorted by name; none for BodyPix, whose best one choose_card() knows."""
+    if network in ("auto", "bodypix"):
+        return []
+    return [card for card in map(load_card, card_names()) if card.network == network]
 
 
 def find_model(
@@ -62,15 +100,15 @@ def find_model(
     Files in a folder of one's own are taken as they are; quant_bytes chooses among the published ones.
     Raises SettingsError for a variant the card does not offer, ModelNotFoundError, ModelFileError.
     """
-    card = choose_card(settings)
-    if settings.model == "auto" and card.name == _OURS:
-        _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
     if settings.model_path and settings.model_url:
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
+    card = choose_card(settings)
+    if settings.model == "auto" and card.name == _OURS and not settings.model_path:
+        _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
+    if card.format == "none":
+        return card, ModelSource(Path(card.name), "none")
     if settings.model_path:
-        index = expanded(settings.model_path)
-        if not index.exists():
-            raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
+        index = _own(settings.model_path)
     elif settings.model_url:
         digest = hashlib.sha256(settings.model_url.encode()).hexdigest()
         folder = cache_folder() / f"url-{digest[:16]}"
@@ -81,8 +119,33 @@ def find_model(
     _log.info("The model %s is read from %s.", card.name, index)
     source = detect(index, settings.output_stride)
     if settings.model_path or settings.model_url:
-        return card, source  # its tensors may be named otherwise; the network finds its heads among all outputs
-    return card, replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+        # Its tensors may be named otherwise: the network finds its heads among all outputs.
+        return adapted(card, source), source
+    source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+    return card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
+
+
+def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path:
+    """Where `bodyseg models convert` puts what it makes of a model: in the cache, by the checksums of its files."""
+    digests = "".join(sha256_of(path) for path in model_files(index))
+    folder = cache_folder() / "converted" / hashlib.sha256(digests.encode()).hexdigest()[:16]
+    return folder / f"{index.stem}{'' if quantize == 'none' else f'-{quantize}'}{SUFFIXES[kind]}"
+
+
+def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:
+    """The same network in the card's other formats, as far as they lie beside the file, and converted by the user."""
+    found = []
+    for kind, name in card.other_files.items():
+        path = source.path.with_name(name.replace("{stride}", str(source.output_stride)))
+        if path.is_file():
+            _refuse_changed(path, known)
+            found.append(replace(source, path=path, format=kind))
+    kinds: tuple[Kind, ...] = ("tflite", "onnx") if (cache_folder() / "converted").is_dir() else ()
+    for made in kinds:
+        path = converted_file(source.path, made)
+        if path.is_file():
+            found.append(replace(source, path=path, format=made))
+    return tuple(found)
 
 
 def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
@@ -128,14 +191,16 @@ def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
 def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:
     """Folders that may hold the card's files, best first.
 
-    Under each search folder: one named as the card or by its other names, there first the one of the precision; and
-    the tail of the public address, such as bodypix/mobilenet/float/050.
+    Under each search folder: one named as the card or by its other names, there first the one of the precision; the
+    tail of the public address, such as bodypix/mobilenet/float/050; and for a model of one file the folder itself.
     """
     names = [PurePosixPath(name) for name in (card.name, *card.folder_names)]
     below = [path for name in names for path in (name / PRECISIONS[quant_bytes], name)]
     parts = PurePosixPath(urlsplit(card.folder_address(quant_bytes)).path).parts
     if "savedmodel" in parts:
         below.append(PurePosixPath(*parts[parts.index("savedmodel") + 1 :]))
+    if card.format != "tfjs":
+        below.append(PurePosixPath())
     shipped = shipped_folder()
     for folder in card_folders():
         for path in below:
@@ -146,7 +211,7 @@ def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["foun
 def _file_names(card: Card, output_stride: int) -> list[str]:
     """Names under which the model may lie; those that say no stride only where there is but one."""
     names = [card.file_name(output_stride)]
-    if len(card.output_strides) == 1 and card.format == "tfjs":
+    if len(card.output_strides) <= 1 and card.format == "tfjs":
         names += ["model.json", "tensorflowjs_model.pb"]
     return names
 

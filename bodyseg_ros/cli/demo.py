@@ -17,11 +17,12 @@ from rich.table import Table
 from rosbags.highlevel import AnyReader
 
 from ..effects import colored_parts, contact_sheet
-from ..errors import MediaError, MissingDependencyError
+from ..errors import MediaError
 from ..graph.images import read_compressed, read_image
 from ..graph.private import private_environment
 from ..media import open_source, write_photo
 from ..nodes.processes import NodeProcess
+from .loading import sample_photo
 
 __all__ = ["demo"]
 
@@ -55,7 +56,7 @@ def demo(
     a table of frames, rates and latencies.
     """
     console = Console(soft_wrap=True)
-    source = input_path or _sample()
+    source = input_path or sample_photo()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:
@@ -77,18 +78,6 @@ def demo(
     write_photo(sheet, contact_sheet({"camera": _first_picture(source)} | _pictures(bag), columns=3))
     _print(console, report)
     console.print(f"Contact sheet: {sheet}\nBag:           {bag}")
-
-
-def _sample() -> str:
-    """Path of a portrait that comes with an installed package."""
-    try:
-        from matplotlib.cbook import get_sample_data
-    except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "The demonstration shows matplotlib's sample portrait, but matplotlib is not installed: name a picture of "
-            "your own, or install it with: pip install matplotlib"
-        ) from err
-    return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 
 def _run(

@@ -1,55 +1,154 @@
-"""`bodyseg eval`: person IoU on labelled photos."""
+"""`bodyseg eval`: models on labelled photos, and against each other."""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..errors import SettingsError
-from ..training.labelled import labelled_photos, score, summary
-from ..types import Wanted
+from ..errors import MediaError, SettingsError
+from ..pipeline import Pipeline
+from ..settings import parse_value
+from ..training.evaluate import Tally
+from ..training.keypoint_ap import keypoint_ap
+from ..training.labelled import Labelled, labelled_photos
+from ..training.photos import is_held_out
+from ..types import Poses, Result, Wanted
 from .loading import load_model
 from .options import takes_parameters
 
 __all__ = ["evaluate"]
 
+_WANTED: Final = Wanted.PERSON | Wanted.PARTS | Wanted.POSES
+_CHOICE: Final = "a card's name or a path, then commas and parameters: bodypix-mobilenet-075,output_stride=8"
 
-@takes_parameters("model", "network", "engine")
+
+@takes_parameters("model", "network", "engine", "refinement", own=("model", "model_path"))
 def evaluate(
     folder: Annotated[
-        Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and panoptic/.")
+        Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and its JSON or panoptic/.")
     ],
     values: dict[str, Any],
+    model: Annotated[list[str] | None, typer.Option(help=f"A model; may be given again. {_CHOICE}.")] = None,
+    model_path: Annotated[list[Path] | None, typer.Option(help="A model's file; may be given again.")] = None,
+    against: Annotated[
+        str, typer.Option(help="The model whose parts and keypoints the others are compared with, as --model.")
+    ] = "",
     long_side: Annotated[
-        int, typer.Option(min=0, help="Let the network see photos at this long side, px; 0: internal_resolution's.")
+        int, typer.Option(min=0, help="Let the networks see photos at this long side, px; 0: internal_resolution's.")
     ] = 513,
-    worst: Annotated[int, typer.Option(min=0, help="Also list this many of the worst photos.")] = 0,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=1, help="Only the share of photos that a run with this held_out validates on.")
+    ] = 1.0,
+    worst: Annotated[int, typer.Option(min=0, help="Also list this many of each model's worst photos.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Also draw figures, parts and photos to this folder.")] = None,
 ) -> None:
-    """Measure a model's person masks on labelled photos: intersection over union.
+    """Measure models on labelled photos, and against each other, in one table.
 
-    Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --output-stride 8
+    Person masks against the labels: IoU of all pixels together and mean of the photos with people, F-score of the
+    border to 1 % of the diagonal, share of pixels taken for people where nobody is. Against another model: share of
+    pixels with the same part where both see one, mean IoU of the parts, share of its sure keypoints found within a
+    tenth of the person's size (PCK). COCO's keypoint AP where the labels hold keypoints.
+
+    Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --against bodypix-mobilenet-075,output_stride=8
     """
-    scores = []
-    with load_model(values) as model:
-        if Wanted.PERSON not in model.network.offers:
-            raise SettingsError("This network makes no person masks; there is nothing to compare with the labels.")
-        for labelled in track(labelled_photos(folder), "photos", console=Console(stderr=True)):
-            image = labelled.image()
-            if long_side:
-                fraction = long_side / max(image.shape[:2])
-                model.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
-            person = model.segment(image, Wanted.PERSON).person
-            assert person is not None  # it was asked for, and the network offers it
-            scores.append(score(labelled.photo.name, person, labelled.mask()))
-    table = Table("person masks", "")
-    for one in sorted(scores, key=lambda one: one.iou)[:worst]:
-        table.add_row(one.name, f"{one.iou:.3f}")
-    table.add_section()
-    for name, figure in summary(scores).items():
-        table.add_row(name, f"{figure:.3f}")
-    Console().print(table)
+    photos = [one for one in labelled_photos(folder) if is_held_out(one.photo, held_out)]
+    if not photos:
+        raise MediaError(f"None of the photos of {str(folder)!r} is held out with a share of {held_out!r}.")
+    choices = [*(model or []), *(str(path.absolute()) for path in model_path or [])] or ["auto"]
+    names = [Path(choice).name if "/" in choice else choice for choice in choices]
+    if len(set(names)) < len(names):
+        names = choices
+    with ExitStack() as stack:
+        models = {name: stack.enter_context(_load(choice, values)) for name, choice in zip(names, choices, strict=True)}
+        reference = stack.enter_context(_load(against, values)) if against else None
+        tallies = _measure(models, reference, photos, long_side)
+    _print(tallies, f"{len(photos)} photos of {folder.name}" + (f", against {against}" if against else ""), worst)
+    if json_file:
+        _write(json_file, tallies)
+    if plots:
+        from ..training.plots import draw
+
+        draw(tallies, plots)
+
+
+def _load(choice: str, values: Mapping[str, Any]) -> Pipeline:
+    """A model by its name or path and its own parameters, which overrule the common ones."""
+    name, *own = choice.split(",")
+    is_file = "/" in name or Path(name).is_file()
+    chosen = dict(values) | {"model_path" if is_file else "model": name}
+    for text in own:
+        parameter, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"A model is {choice!r}, but it must be {_CHOICE}.")
+        chosen[parameter.strip().replace("-", "_")] = parse_value(value)
+    return load_model(chosen)
+
+
+def _measure(
+    models: Mapping[str, Pipeline], reference: Pipeline | None, photos: Sequence[Labelled], long_side: int
+) -> dict[str, Tally]:
+    """Every model over every photo."""
+    tallies = {name: Tally() for name in models}
+    poses: dict[str, dict[Path, dict[int, Poses]]] = {name: {} for name in models}
+    for labelled in track(photos, "photos", console=Console(stderr=True)):
+        image, truth = labelled.read()
+        theirs = _seen(reference, image, long_side) if reference else None
+        for name, pipeline in models.items():
+            result = _seen(pipeline, image, long_side)
+            tallies[name].add(labelled.photo.name, result, truth, theirs)
+            if labelled.keypoints and result.poses is not None:
+                annotations, number = labelled.keypoints
+                poses[name].setdefault(annotations, {})[number] = result.poses
+    for name, files in poses.items():
+        for annotations, people in files.items():
+            tallies[name].average_precision = keypoint_ap(annotations, people)
+    return tallies
+
+
+def _seen(pipeline: Pipeline, image: Any, long_side: int) -> Result:
+    if long_side and "internal_resolution" in type(pipeline.network.settings).model_fields:
+        fraction = long_side / max(image.shape[:2])
+        pipeline.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
+    return pipeline.segment(image, _WANTED & pipeline.network.offers)
+
+
+def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:
+    """A column a model; figures that no model has are left out."""
+    figures = {name: tally.figures for name, tally in tallies.items()}
+    shown = [key for key in next(iter(figures.values())) if any(not math.isnan(row[key]) for row in figures.values())]
+    table = Table("", title=title)
+    for name in figures:
+        table.add_column(name, overflow="fold", justify="right")
+    for key in shown:
+        table.add_row(key, *("–" if math.isnan(row[key]) else f"{row[key]:.3f}" for row in figures.values()))
+    console = Console()
+    console.print(table)
+    for name, tally in tallies.items():
+        for photo, figure in sorted(tally.ious.items(), key=lambda item: item[1])[:worst]:
+            console.print(f"{name}: {photo} {figure:.3f}", highlight=False)
+
+
+def _write(path: Path, tallies: Mapping[str, Tally]) -> None:
+    """All figures as JSON; what is not a number becomes null."""
+
+    def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+        return {key: None if math.isnan(figure) else round(figure, 6) for key, figure in figures.items()}
+
+    content = {
+        name: {"figures": plain(tally.figures), "parts": plain(tally.part_ious), "photos": plain(tally.ious)}
+        for name, tally in tallies.items()
+    }
+    try:
+        path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    except OSError as err:
+        raise MediaError(f"The figures cannot be written to {str(path)!r}: {err.strerror}.") from err

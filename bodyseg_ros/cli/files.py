@@ -13,13 +13,13 @@ from typing import Any, Final, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body import KEYPOINT_NAMES
+from ..body import KEYPOINT_NAMES, NO_PART
 from ..effects import Effect, colored_parts, compose_all
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
-from ..plugins import load_plugin
-from ..settings import build, split_groups
-from ..types import Frame, Result, Wanted
+from ..nodes.recipe import load_effects, needs_of
+from ..settings import split_groups
+from ..types import Frame, Poses, Result, Wanted
 
 __all__ = ["FileWriter", "Output", "choose_outputs"]
 
@@ -55,39 +55,56 @@ def _parts_color(frame: Frame, result: Result) -> Picture:
     return colored_parts(result.parts)
 
 
-def _effect(name: str, groups: Mapping[str, Mapping[str, Any]]) -> Effect:
-    plugin = load_plugin("effects", name)
-    effect: Effect = plugin(build(plugin.Settings, groups.get(name, {}), prefix=name))
-    return effect
+def _classes(frame: Frame, result: Result) -> Picture:
+    assert result.classes is not None
+    return result.classes
 
 
-def _drawn(*effects: Effect) -> Callable[[Frame, Result], Picture]:
+def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
     return lambda frame, result: compose_all(effects, frame, result)
 
 
-def _outputs(offers: Wanted, values: Mapping[str, Any]) -> dict[str, Output]:
+def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
     _, groups = split_groups(values)
-    layers = [effect for effect in (_effect("overlay", groups), _effect("skeleton", groups)) if effect.needs in offers]
+    layers = [effect for effect in load_effects("", ("overlay", "skeleton"), groups) if effect.needs in offers]
+    cutout, chain = load_effects("", ("cutout",), groups), load_effects("--effect", effects, groups)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
     return {
         "mask": Output(Wanted.PERSON, _mask),
         "parts": Output(Wanted.PARTS, _parts, exact=True),
         "parts_color": Output(Wanted.PARTS, _parts_color),
-        "overlay": Output(shown, _drawn(*layers)),
-        "cutout": Output(Wanted.PERSON, _drawn(_effect("cutout", groups)), exact=True),
+        "overlay": Output(shown, _drawn(layers)),
+        "cutout": Output(Wanted.PERSON, _drawn(cutout), exact=_is_see_through(cutout)),
+        "classes": Output(Wanted.CLASSES, _classes, exact=True),
         "poses": Output(Wanted.POSES),
-    }
+    } | ({"composite": Output(needs_of(chain), _drawn(chain), exact=_is_see_through(chain))} if chain else {})
 
 
-def choose_outputs(write: str, offers: Wanted, values: Mapping[str, Any]) -> dict[str, Output]:
+def _is_see_through(chain: Sequence[Effect]) -> bool:
+    """Whether the chain makes pictures with transparency, tried on a picture of one pixel."""
+    nobody = np.zeros((1, 1), np.uint8)
+    result = Result(
+        (1, 1),
+        person=nobody,
+        confidence=nobody.astype(np.float32),
+        parts=np.full((1, 1), NO_PART, np.int8),
+        poses=Poses.none(),
+    )
+    composed = compose_all(chain, Frame(np.zeros((1, 1, 3), np.uint8)), result)
+    return int(composed.shape[2]) == 4
+
+
+def choose_outputs(
+    write: str, offers: Wanted, values: Mapping[str, Any], effects: Sequence[str] = ()
+) -> dict[str, Output]:
     """The outputs that `write` names, with commas; 'all' means as many as the network offers.
 
-    values: parameters by dotted name; those of the effects are read.
+    values: parameters by dotted name; those of the effects are read. effects: the chain that makes 'composite'.
 
     Raises SettingsError for a name there is not, or one that the network cannot fill.
     """
-    outputs = _outputs(offers, values)
+    outputs = _outputs(offers, values, effects)
     if write == "all":
         return {name: output for name, output in outputs.items() if output.needs in offers}
     names = [name.strip() for name in write.split(",")]

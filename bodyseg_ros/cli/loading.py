@@ -10,10 +10,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
+from ..errors import MissingDependencyError
 from ..nodes.settings import NodeSettings
 from ..pipeline import Pipeline, load_from
 
-__all__ = ["DownloadBar", "load_model"]
+__all__ = ["DownloadBar", "load_model", "sample_photo"]
 
 
 def load_model(values: Mapping[str, Any]) -> Pipeline:
@@ -21,6 +22,18 @@ def load_model(values: Mapping[str, Any]) -> Pipeline:
     ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
     with DownloadBar() as bar:
         return load_from(ours, bar)
+
+
+def sample_photo() -> str:
+    """Path of a portrait that comes with an installed package. Raises MissingDependencyError."""
+    try:
+        from matplotlib.cbook import get_sample_data
+    except ModuleNotFoundError as err:
+        raise MissingDependencyError(
+            "Without a picture of your own matplotlib's sample portrait is taken, but matplotlib is not installed: "
+            "name a picture, or install it with: pip install matplotlib"
+        ) from err
+    return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 
 class DownloadBar:

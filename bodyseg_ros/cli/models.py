@@ -1,4 +1,4 @@
-"""`bodyseg models`: which networks there are, where their files are, and whether they are whole."""
+"""`bodyseg models`: which networks there are, where their files are, whether they are whole, what a file holds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.table import Column, Table
 from ..catalog import Card, FileCheck, Located, card_names, check_files, find_model, load_card, locate
 from ..errors import ModelError
 from ..settings import ModelSettings, build
+from .convert import convert
+from .inspect import inspect
 from .loading import DownloadBar
 
 __all__ = ["app"]
@@ -25,13 +27,17 @@ app = typer.Typer(
     "Example: bodyseg models download bodypix-mobilenet-050",
 )
 
+app.command()(convert)
+app.command()(inspect)
+
 _DEFAULTS = ModelSettings()
 _Name = Annotated[str, typer.Argument(help="Name of a model, as `bodyseg models list` shows it.")]
 
 
 def _variants(card: Card) -> Iterator[tuple[int, int]]:
     """(output stride, quant bytes) of all a card offers."""
-    return ((stride, quant) for stride in card.output_strides for quant in card.quant_bytes)
+    strides = card.output_strides or (_DEFAULTS.output_stride,)
+    return ((stride, quant) for stride in strides for quant in card.quant_bytes)
 
 
 def _here(card: Card) -> list[tuple[int, int, Located]]:
@@ -59,7 +65,7 @@ def list_models() -> None:
     Example: bodyseg models list
     """
     console = Console()
-    table = Table("Name", "Network", "Strides", "Bytes", "Licence", "Where")
+    table = Table(Column("Name", no_wrap=True), "Network", "Strides", "Bytes", "Licence", "Where")
     broken = []
     for name in card_names():
         try:
@@ -68,8 +74,9 @@ def list_models() -> None:
         except ModelError as err:
             broken.append(str(err))
             continue
-        where = ", ".join(places) or "–"
-        table.add_row(name, card.network, _shown(card.output_strides), _shown(card.quant_bytes), card.licence, where)
+        where = ", ".join(places) or ("no files needed" if card.format == "none" else "–")
+        strides = _shown(card.output_strides) or "–"
+        table.add_row(name, card.network, strides, _shown(card.quant_bytes), card.licence, where)
     console.print(table)
     _complain(console, broken)
 

@@ -9,8 +9,11 @@ import typer
 from ..nodes import bodyseg as bodyseg_node
 from ..nodes import camera as camera_node
 from ..nodes import compositor as compositor_node
+from ..nodes import privacy_camera as privacy_node
 
-__all__ = ["camera", "compositor", "node", "ros_arguments"]
+__all__ = ["camera", "compositor", "node", "privacy_camera", "ros_arguments"]
+
+SourceOption = Annotated[str, typer.Option(help="A photo, a folder, a video, a webcam's number.")]
 
 Runtime = Annotated[
     str,
@@ -39,7 +42,7 @@ def node(context: typer.Context, runtime: Runtime = "auto") -> None:
 
 def camera(
     context: typer.Context,
-    source: Annotated[str, typer.Option(help="A photo, a folder, a video, a webcam's number.")] = "",
+    source: SourceOption = "",
     rate: Annotated[float, typer.Option(help="Frames per second; 0: the source's own, 10 for photos.")] = 0.0,
     runtime: Runtime = "auto",
 ) -> None:
@@ -50,6 +53,16 @@ def camera(
     given = [part for part in (f"source:={source}" * bool(source), f"rate:={rate}" * bool(rate)) if part]
     own = [word for part in given for word in ("-p", part)]
     camera_node.main([*ros_arguments(context), "--ros-args", *own], runtime)
+
+
+def privacy_camera(context: typer.Context, source: SourceOption = "", runtime: Runtime = "auto") -> None:
+    """Run the node privacy_camera: a camera's topics with people covered, blank where that fails.
+
+    Without --source it takes the topic image. ROS arguments are passed on:
+    bodyseg privacy-camera --source 0 --ros-args --params-file config/privacy.yaml
+    """
+    own = ("--ros-args", "-p", f"source:={source}") if source else ()
+    privacy_node.main([*ros_arguments(context), *own], runtime)
 
 
 def compositor(context: typer.Context, runtime: Runtime = "auto") -> None:

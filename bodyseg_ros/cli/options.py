@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ..errors import MissingDependencyError
-from ..nodes.settings import CameraSettings, CompositorSettings, NodeSettings
-from ..plugins import load_plugin, plugin_names
+from ..nodes.recipe import parameters_of
+from ..nodes.settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
+from ..plugins import plugin_names
+from ..refine import RefineSettings
 from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
 
 __all__ = ["all_parameters", "takes_parameters"]
@@ -21,6 +22,7 @@ NODES: Final[Mapping[str, type[Settings]]] = {
     "bodyseg": NodeSettings,
     "compositor": CompositorSettings,
     "camera": CameraSettings,
+    "privacy_camera": PrivacySettings,
 }
 
 ParamsFile = Annotated[
@@ -34,32 +36,28 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
     for parameter in parameters(ModelSettings):
         yield "model", parameter
     for name in plugin_names("networks"):
-        for parameter in _of_plugin("networks", name, prefix=""):
+        for parameter in parameters_of("networks", name):
             yield f"network {name}", parameter
     for kind in ("engines", "effects"):
         for name in plugin_names(kind):
-            for parameter in _of_plugin(kind, name, prefix=name):
+            for parameter in parameters_of(kind, name, prefix=name):
                 yield f"{kind[:-1]} {name}", parameter
+    for parameter in parameters(RefineSettings, "refine"):
+        yield "refinement", parameter
     for name, settings in NODES.items():
         for parameter in parameters(settings):
             yield f"node {name}", parameter
 
 
-def _of_plugin(kind: str, name: str, prefix: str) -> Iterator[Parameter]:
-    try:
-        yield from parameters(load_plugin(kind, name).Settings, prefix)
-    except MissingDependencyError:
-        return  # its parameters cannot be used here either
-
-
-def takes_parameters(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command `--params FILE` and a flag per parameter; it receives them as `values`, by dotted name.
 
     kinds: first words of all_parameters' readers that the command has a use for: 'model', 'network', …
+    own: parameters for which the command has flags of its own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        flags = _flags(kinds)
+        flags = {name: flag for name, flag in _flags(kinds).items() if flag[0].name not in own}
 
         @functools.wraps(command)
         def run(*args: Any, **given: Any) -> None:
@@ -74,15 +72,15 @@ def takes_parameters(*kinds: str) -> Callable[[Callable[..., None]], Callable[..
             command(*args, values=values, **given)
 
         signature = inspect.signature(command, eval_str=True)
-        own = [parameter for parameter in signature.parameters.values() if parameter.name != "values"]
+        given_first = [parameter for parameter in signature.parameters.values() if parameter.name != "values"]
         keyword = inspect.Parameter.KEYWORD_ONLY
         extra = [inspect.Parameter("params_file", keyword, default=None, annotation=ParamsFile)]
         extra += [
             inspect.Parameter(variable, keyword, default=None, annotation=annotation)
             for variable, (_, annotation) in flags.items()
         ]
-        run.__signature__ = signature.replace(parameters=own + extra)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + extra}
+        run.__signature__ = signature.replace(parameters=given_first + extra)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in given_first + extra}
         return run
 
     return decorate

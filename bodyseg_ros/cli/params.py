@@ -13,7 +13,7 @@ from rich.text import Text
 from ..settings import Parameter
 from .options import all_parameters
 
-__all__ = ["markdown", "params"]
+__all__ = ["markdown", "params", "print_text"]
 
 _HEADING = """# Parameters
 
@@ -38,7 +38,7 @@ def params(
     elif output == "markdown":
         typer.echo(markdown(chosen), nl=False)
     elif output == "text":
-        _print_text(chosen)
+        print_text(chosen)
     else:
         raise typer.BadParameter(f"--format is {output!r}, but it must be text, markdown or json.")
 
@@ -58,7 +58,8 @@ def markdown(chosen: list[tuple[str, Parameter]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _print_text(chosen: list[tuple[str, Parameter]]) -> None:
+def print_text(chosen: list[tuple[str, Parameter]]) -> None:
+    """Print parameters for a terminal, under the names of who reads them."""
     console = Console(highlight=False)
     last = ""
     for reader, parameter in chosen:

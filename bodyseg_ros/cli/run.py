@@ -16,13 +16,14 @@ from ..pipeline import Pipeline
 from .files import FileWriter, choose_outputs
 from .loading import load_model
 from .options import takes_parameters
+from .window import show_window
 
 __all__ = ["run"]
 
 _INTERRUPTED: Final = 130
 
 
-@takes_parameters("model", "network", "engine", "effect")
+@takes_parameters("model", "network", "engine", "effect", "refinement")
 def run(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera's number (0) or stream address.")
@@ -31,20 +32,32 @@ def run(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out"),
     write: Annotated[
         str,
-        typer.Option(help="What to write, with commas: mask, parts, parts_color, overlay, cutout, poses; or all."),
-    ] = "all",
+        typer.Option(
+            help="What to write: mask, parts, parts_color, overlay, cutout, classes, poses, with --effect composite "
+            "(with commas), or all. Without this all, but with --effect the composite alone."
+        ),
+    ] = "",
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(help="Effect of the composite; given more than once, one after the other. `bodyseg effects list`"),
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the effects in a window, and write nothing.")] = False,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop an input after this many frames; 0: at its end.")] = 0,
     image_topic: Annotated[str, typer.Option(help="In a bag: whose pictures; '' for the only ones there are.")] = "",
 ) -> None:
     """See the people in photos, folders, videos, a camera or a ROS 2 bag.
 
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
-    photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA) and a line in poses.jsonl.
-    A video's mask, parts_color and overlay are videos of its own rate and length; its parts and cut-outs are
+    photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA), photo_classes.png (the number
+    of the class in the model's card) and a line in poses.jsonl, as far as the network computes them.
+    A video's mask, parts_color and overlay are videos of its own rate and length; its parts, classes and cut-outs are
     one PNG a frame. What cannot be read is named, the rest is done, and the exit status is 1.
 
     A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
     bodyseg run in.mcap --out out.mcap
+
+    With --effect it writes photo_composite.png, or a video. With --show keys change the effect and a slider the
+    threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
@@ -57,7 +70,12 @@ def run(
         return
     problems: list[str] = []
     with load_model(values) as model:
-        outputs = choose_outputs(write, model.network.offers, values)
+        if show:
+            show_window(model, inputs, effect or (), values)
+            return
+        outputs = choose_outputs(
+            write or ("composite" if effect else "all"), model.network.offers, values, effect or ()
+        )
         with FileWriter(out, outputs, inputs) as writer, _progress(console) as progress:
             try:
                 for text in inputs:

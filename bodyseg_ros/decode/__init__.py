@@ -1,7 +1,8 @@
 """Tensors to people: masks, parts, poses, instances. NumPy and OpenCV only."""
 
+from .cells import sigmoid
 from .instances import instance_map
-from .masks import confidence_map, part_map, person_mask, sigmoid
+from .masks import confidence_map, part_map, person_map, person_mask
 from .poses import argmax2d, decode_poses, decode_single_pose
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "decode_single_pose",
     "instance_map",
     "part_map",
+    "person_map",
     "person_mask",
     "sigmoid",
 ]

@@ -6,29 +6,26 @@ browsers run: all 17 keypoints, bilinear sampling, poses compared by mean square
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+import math
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Geometry, Taps, apply_taps
+from ..geometry import Geometry
 from ..types import Poses
 
 __all__ = ["instance_map"]
 
 #: A pixel farther than this from every pose is nobody's, source px².
 MAX_DISTANCE_PX2: Final = 1_000_000.0
-#: Distance of the pixels that are asked first, source px.
-GRID_PX: Final = 4
-#: Longest side that cv2.remap takes.
-_REMAP_LIMIT_PX: Final = 32_766
-#: Columns of the table that pixels are processed in: as many rows as the largest picture needs stay below that.
-_TABLE_WIDTH: Final = 4096
-#: Up to this many pixels the offset fields of all keypoints are kept: 200 MB.
-_KEPT_PX: Final = 1_500_000
+#: A block that its corners do not settle is cut into so many rows and columns.
+_CUT: Final = 4
+#: Points followed at a time: their arrays stay in the processor's cache.
+_CHUNK: Final = 256
+
+Indices = NDArray[np.intp]
 
 
 def instance_map(
@@ -49,113 +46,144 @@ def instance_map(
     As in the reference, offsets in network px are added to positions in source px: the refinement steps
     lead to the keypoint all the same. Where that leaves the picture at the top or left, the border is read.
 
-    Pixels on a grid of GRID_PX are asked first; a pixel amid four that belong to the same person is that person's too,
-    and only the others (at the mask's edge, between people) are asked themselves.
+    The corners of blocks as large as a cell of the grid are asked first. Where all four are nearer to one person than
+    any of them is to another, the block is that person's; other blocks are cut up, down to single pixels. A single
+    person in a picture in which nothing is too far away gets every pixel unasked.
     """
-    instances = np.full(person.shape, -1, np.int16)
     seen = poses.keypoint_scores > np.float32(min_keypoint_score)
-    if not person.any() or not seen.any():
-        return instances
-    rows, columns = _strided_taps(geometry, long_offsets.shape[0], long_offsets.shape[1], stride)
-
-    def field(joint: int) -> NDArray[np.float32]:
-        offsets_xy = np.ascontiguousarray(long_offsets[..., [joint + 17, joint]])
-        return apply_taps(apply_taps(offsets_xy, columns, 1), rows, 0)
-
-    # Both rounds of questions read the same fields; those of large pictures are made twice rather than kept.
-    read = lru_cache(maxsize=None if person.size <= _KEPT_PX else 1)(field)
-
-    def ask(ys: NDArray[np.intp], xs: NDArray[np.intp]) -> None:
-        if len(ys):
-            instances[ys, xs] = _owners(_as_table(xs, ys), read, poses, seen, refine_steps).flat[: len(ys)]
-
-    grid_ys, grid_xs = np.nonzero(person[::GRID_PX, ::GRID_PX])
-    ask(grid_ys * GRID_PX, grid_xs * GRID_PX)
-    unsettled = _fill_between(instances, person)
-    ask(*np.nonzero(unsettled))
-    return instances
+    candidates = np.flatnonzero(seen.any(axis=1))
+    if not len(candidates) or not person.any():
+        return np.full(person.shape, -1, np.int16)
+    if len(candidates) == 1 and math.hypot(*person.shape) ** 2 < MAX_DISTANCE_PX2:
+        return person.astype(np.int16) * np.int16(candidates[0] + 1) - np.int16(1)
+    walk = _Walk(long_offsets, poses, seen, geometry, stride, refine_steps)
+    cell = stride / max(geometry.scale_yx)
+    block = 2 ** max(1, round(math.log2(cell)))
+    return _settled(person, walk, block)
 
 
-def _fill_between(instances: NDArray[np.int16], person: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Fill pixels between four equal grid pixels of people, in place; (H, W) bool of those left to be asked."""
+def _settled(person: NDArray[np.uint8], walk: _Walk, block: int) -> NDArray[np.int16]:
+    """Ask blocks of `block` px first, and those that stay open in smaller ones, down to pixels."""
     height, width = person.shape
-    grid = np.where(person[::GRID_PX, ::GRID_PX] == 1, instances[::GRID_PX, ::GRID_PX], np.int16(-2))
-    # Behind the last grid pixel there is none to agree with.
-    grid = np.pad(grid, ((0, 1), (0, 1)), constant_values=-2)
-    first = grid[:-1, :-1]
-    agreed = (first != -2) & (first == grid[1:, :-1]) & (first == grid[:-1, 1:]) & (first == grid[1:, 1:])
-
-    def spread(cells: NDArray[Any]) -> NDArray[Any]:
-        return cells.repeat(GRID_PX, 0).repeat(GRID_PX, 1)[:height, :width]
-
-    settled = spread(agreed) & (person == 1)
-    np.copyto(instances, spread(first), where=settled)
-    asked = np.zeros_like(settled)
-    asked[::GRID_PX, ::GRID_PX] = True
-    return np.asarray((person == 1) & ~settled & ~asked, np.bool_)
-
-
-def _owners(
-    start: NDArray[np.float32],
-    field: Callable[[int], NDArray[np.float32]],
-    poses: Poses,
-    seen: NDArray[np.bool_],
-    refine_steps: int,
-) -> NDArray[np.int16]:
-    """Index of the nearest pose for each point of (…, 2) x, y; −1 where none is near."""
-    distances = np.zeros((len(poses), *start.shape[:2]), np.float32)
-    for joint in np.flatnonzero(seen.any(axis=0)):
-        ends = _follow(field(int(joint)), start, refine_steps)
-        for index in np.flatnonzero(seen[:, joint]):
-            x, y = poses.keypoints[index, joint]
-            distances[index] += (ends[..., 0] - x) ** 2 + (ends[..., 1] - y) ** 2
-    counts = seen.sum(axis=1, dtype=np.float32)[:, None, None]
-    mean = np.where(counts > 0, distances / np.maximum(counts, 1), np.inf)
-    nearest: NDArray[np.int16] = mean.argmin(axis=0).astype(np.int16)
-    nearest[mean.min(axis=0) >= MAX_DISTANCE_PX2] = -1
-    return nearest
+    inhabited = np.stack([person[top : top + block].max(axis=0) for top in range(0, height, block)])
+    inhabited = np.maximum.reduceat(inhabited, np.arange(0, width, block), axis=1)
+    ys, xs = (at * block for at in np.nonzero(inhabited))
+    first = np.full(inhabited.shape, -1, np.int16)
+    owner = _corner_owner(walk, ys, xs, block, height, width)
+    first[ys // block, xs // block] = owner
+    owners = np.repeat(np.repeat(first, block, axis=1)[:, :width], block, axis=0)[:height]
+    while block > 1 and (owner < 0).any():
+        ys, xs, block = _cut(person, ys[owner < 0], xs[owner < 0], block)
+        owner = _corner_owner(walk, ys, xs, block, height, width) if block > 1 else walk.nearest(ys, xs)[0]
+        for y, x, one in zip(ys.tolist(), xs.tolist(), owner.tolist(), strict=True):
+            owners[y : y + block, x : x + block] = one
+    return cv2.copyTo(owners, person, np.full(person.shape, -1, np.int16))  # type: ignore[return-value]
 
 
-def _follow(field: NDArray[np.float32], start: NDArray[np.float32], refine_steps: int) -> NDArray[np.float32]:
-    """Add the offset under a point, then `refine_steps` times the offset under where that led; (…, 2) x, y."""
-    points = start.copy()
-    for _ in range(refine_steps + 1):
-        points += _nearest(field, points)
-    return points
+def _corner_owner(walk: _Walk, ys: Indices, xs: Indices, block: int, height: int, width: int) -> NDArray[np.int16]:
+    """(n,) whose the blocks at ys, xs are; −1 where their corners do not tell."""
+    rows = np.minimum(ys + np.array([[0], [0], [block], [block]]), height - 1)
+    columns = np.minimum(xs + np.array([[0], [block], [0], [block]]), width - 1)
+    points, back = np.unique(rows * width + columns, return_inverse=True)
+    owner, first, second = (each[back.reshape(4, -1)] for each in walk.nearest(*np.divmod(points, width)))
+    clear = (owner == owner[0]).all(axis=0) & (first.max(axis=0) < second.min(axis=0))
+    return np.where(clear, owner[0], np.int16(-1))
 
 
-def _nearest(field: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The field's value at the pixel nearest to each point, or at the border's."""
-    height, width = field.shape[:2]
-    if max(height, width) <= _REMAP_LIMIT_PX:
-        xs, ys = points[..., 0], points[..., 1]
-        moved = cv2.remap(field, xs, ys, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(moved, np.float32)
-    nearest = np.rint(points)
-    columns = np.clip(nearest[..., 0], 0, width - 1).astype(np.intp)
-    return field[np.clip(nearest[..., 1], 0, height - 1).astype(np.intp), columns]
+def _cut(person: NDArray[np.uint8], ys: Indices, xs: Indices, block: int) -> tuple[Indices, Indices, int]:
+    """The blocks in pieces: rows and columns of those that hold a person, and the pieces' size."""
+    size = max(block // _CUT, 1)
+    inside = np.arange(block)
+    rows = np.minimum(ys[:, None] + inside, person.shape[0] - 1)
+    columns = np.minimum(xs[:, None] + inside, person.shape[1] - 1)
+    pieces = person[rows[:, :, None], columns[:, None]].reshape(len(ys), block // size, size, block // size, size)
+    which, row, column = np.nonzero(pieces.any(axis=(2, 4)))
+    rows, columns = ys[which] + row * size, xs[which] + column * size
+    within = (rows < person.shape[0]) & (columns < person.shape[1])
+    return rows[within], columns[within], size
 
 
-def _as_table(xs: NDArray[np.intp], ys: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Points as (rows, _TABLE_WIDTH, 2) float32, filled up with zeros."""
-    rows = -(-len(xs) // _TABLE_WIDTH)
-    table = np.zeros((rows * _TABLE_WIDTH, 2), np.float32)
-    table[: len(xs), 0], table[: len(xs), 1] = xs, ys
-    return table.reshape(rows, _TABLE_WIDTH, 2)
+class _Walk:
+    """Follows long offsets from pixels to people."""
+
+    def __init__(
+        self,
+        long_offsets: NDArray[np.float32],
+        poses: Poses,
+        seen: NDArray[np.bool_],
+        geometry: Geometry,
+        stride: int,
+        refine_steps: int,
+    ) -> None:
+        self._joints = np.flatnonzero(seen.any(axis=0))
+        self._seen, self._steps = seen[:, self._joints], refine_steps + 1
+        self._keypoints = poses.keypoints[:, self._joints].transpose(0, 2, 1)[..., None]  # (people, x y, joints, 1)
+        height, width = long_offsets.shape[:2]
+        self._width = np.int32(width)
+        self._first = (np.arange(len(self._joints), dtype=np.int32) * (height * width))[:, None]
+        self._table = _bilinear_terms(long_offsets, self._joints)
+        # Source px to place on the grid, x and y: ((pad + p + 1)·scale − 1)/stride, kept where the source and grid end.
+        scale = np.array(geometry.scale_yx[::-1])
+        pad = np.array([geometry.pad_left, geometry.pad_top])
+        ends = np.array([[0, 0], [geometry.width - 1, geometry.height - 1]])
+        low, high = np.clip(((pad + ends + 1) * scale - 1) / stride, 0, [width - 1, height - 1])
+        places = scale / stride, ((pad + 1) * scale - 1) / stride, low, high
+        self._factor, self._shift, self._low, self._high = (
+            place.astype(np.float32).reshape(2, 1, 1) for place in places
+        )
+
+    def nearest(self, ys: Indices, xs: Indices) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+        """Of each pixel: the nearest pose's index, −1 if all are too far; mean px² to it, and to the next one."""
+        chunks = [slice(start, start + _CHUNK) for start in range(0, len(ys), _CHUNK)]
+        distances = np.concatenate([self._distances(ys[chunk], xs[chunk]) for chunk in chunks], axis=1)
+        owner = distances.argmin(axis=0).astype(np.int16)
+        first = distances.min(axis=0)
+        distances[owner, np.arange(len(ys))] = np.inf
+        owner[first >= MAX_DISTANCE_PX2] = -1
+        return owner, first, distances.min(axis=0)
+
+    def _distances(self, ys: Indices, xs: Indices) -> NDArray[np.float32]:
+        """(people, n) mean squared distance of where pixels lead to, source px²."""
+        ends = self._follow(ys, xs)
+        distances = np.full((len(self._seen), len(ys)), np.inf, np.float32)
+        for index, seen in enumerate(self._seen):
+            if seen.any():
+                away = ends[:, seen] - self._keypoints[index][:, seen]
+                distances[index] = np.square(away, out=away).sum(axis=(0, 1)) / seen.sum()
+        return distances
+
+    def _follow(self, ys: Indices, xs: Indices) -> NDArray[np.float32]:
+        """Add the offset under a pixel, then step by step the one under where that led: (x y, joints, n) source px."""
+        points = np.empty((2, len(self._joints), len(ys)), np.float32)
+        points[0], points[1] = xs, ys
+        for _ in range(self._steps):
+            place = np.rint(points)
+            place *= self._factor
+            place += self._shift
+            np.maximum(place, self._low, out=place)
+            np.minimum(place, self._high, out=place)
+            cell = place.astype(np.int32)
+            place -= cell
+            column, row = cell
+            row *= self._width
+            row += column
+            row += self._first
+            constant, along_x, along_y, along_both = (terms.take(row, axis=1) for terms in self._table)
+            right, down = place
+            along_both *= right
+            along_both += along_y
+            along_both *= down
+            along_x *= right
+            points += constant
+            points += along_x
+            points += along_both
+        return points
 
 
-def _strided_taps(geometry: Geometry, height: int, width: int, stride: int) -> tuple[Taps, Taps]:
-    """Rows and columns that bring a head at stride to source px: position ((pad + i + 1)·scale − 1)/stride."""
-    scale_y, scale_x = geometry.scale_yx
-
-    def axis(length: int, pad: int, scale: float, cells: int) -> Taps:
-        at = ((np.arange(length) + pad + 1) * scale - 1) / stride
-        at = np.clip(at, 0, cells - 1)
-        lower = np.floor(at).astype(np.intp)
-        fraction = (at - lower).astype(np.float32)
-        return Taps(lower, np.minimum(lower + 1, cells - 1), 1 - fraction, fraction)
-
-    return (
-        axis(geometry.height, geometry.pad_top, scale_y, height),
-        axis(geometry.width, geometry.pad_left, scale_x, width),
-    )
+def _bilinear_terms(long_offsets: NDArray[np.float32], joints: Indices) -> tuple[NDArray[Any], ...]:
+    """a, b, c, d of a + b·x + c·y + d·x·y in each cell of the grid; each (x y, joints·h·w)."""
+    grid = np.stack([long_offsets[..., joints + 17], long_offsets[..., joints]]).transpose(0, 3, 1, 2)
+    beyond = np.pad(grid, ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge")
+    right, below, across = beyond[..., :-1, 1:], beyond[..., 1:, :-1], beyond[..., 1:, 1:]
+    terms = grid, right - grid, below - grid, across - below - right + grid
+    return tuple(np.ascontiguousarray(term).reshape(2, -1) for term in terms)

@@ -6,20 +6,26 @@ resized to the network's input, squashed, and only then cropped and resized to t
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..body import NO_PART
-from ..geometry import Geometry, Taps, source_taps, to_source, upsample
+from ..geometry import Geometry, to_source, upsample
+from .cells import Cells, Indices, cells_of, sigmoid
 
-__all__ = ["confidence_map", "part_map", "person_mask", "sigmoid"]
+__all__ = ["confidence_map", "part_map", "person_map", "person_mask"]
 
-
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 / (1 + e^−x), float32, without overflow warnings for any input."""
-    exponential = cv2.exp(np.negative(np.maximum(logits, np.float32(-80))).reshape(len(logits), -1))
-    return np.asarray(np.reciprocal(np.float32(1) + exponential), np.float32).reshape(logits.shape)
+#: Scores of a cell's corners this near to the threshold settle nothing: more than float32 rounds.
+_SCORE_MARGIN: Final = np.float32(1e-5)
+#: Where one part's logit is more than this above another's at all corners, its score is larger in between.
+_LOGIT_MARGIN: Final = np.float32(1e-2)
+#: Logits beyond these differ too little as float32 scores to tell parts apart.
+_TELLING: Final = (np.float32(-79), np.float32(9))
+#: Cells whose parts are computed at a time: their arrays stay in the processor's cache.
+_CHUNK: Final = 32
 
 
 def confidence_map(segments: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
@@ -32,42 +38,66 @@ def person_mask(confidence: NDArray[np.float32], threshold: float) -> NDArray[np
     return (confidence > np.float32(threshold)).view(np.uint8)
 
 
+def person_map(segments: NDArray[np.float32], geometry: Geometry, threshold: float) -> NDArray[np.uint8]:
+    """person_mask of confidence_map, computed only in the cells of the grid that the outline runs through."""
+    cells = cells_of(segments, geometry)
+    corners = cells.corners(segments)[..., 0]
+    scores = sigmoid(corners)
+    least, most = scores.min(axis=(2, 3)), scores.max(axis=(2, 3))
+    inside = least > np.float32(threshold) + _SCORE_MARGIN
+    person = cells.spread(inside.view(np.int8))
+    rows, columns = np.nonzero(~inside & (most >= np.float32(threshold) - _SCORE_MARGIN))
+    if len(rows):
+        found = cells.scores(corners[rows, columns], rows, columns) > np.float32(threshold)
+        cells.write(person, rows, columns, found.view(np.int8))
+    return person.view(np.uint8)
+
+
 def part_map(part_heatmaps: NDArray[np.float32], person: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.int8]:
     """Part logits (h, w, 24) at stride and a person mask (H, W) to (H, W) int8 part ids, −1 outside.
 
-    A source pixel's scores are a mix of four network pixels' scores. Where the best part of all four is the
-    same, it is the mix's best part too; only the pixels on borders between parts are mixed in full.
+    The part with the largest score wins, the first of equal ones. In cells of the grid where one part leads at all
+    four corners it leads everywhere; in the others only the parts are computed that no other one outdoes everywhere.
     """
-    parts = np.full(person.shape, NO_PART, np.int8)
-    ys, xs = np.nonzero(person)
-    if not len(ys):
-        return parts
-    rows, columns = source_taps(geometry)
-    scores = sigmoid(upsample(part_heatmaps, geometry))
-    best = scores.argmax(axis=2).astype(np.int8)
-    settled = _agree(best, rows, columns)
-    parts[ys, xs] = best[rows.lower][:, columns.lower][ys, xs]
-    unsettled = ~settled[ys, xs]
-    ys, xs = ys[unsettled], xs[unsettled]
-    parts[ys, xs] = _mixed(scores, rows, columns, ys, xs).argmax(axis=1)
+    cells = cells_of(part_heatmaps, geometry)
+    corners = cells.corners(part_heatmaps)
+    rows, columns = np.nonzero(cells.inhabited(person))
+    chances = _with_a_chance(corners[rows, columns])
+    parts = np.full(corners.shape[:2], NO_PART, np.int8)
+    parts[rows, columns] = chances.argmax(axis=1)
+    picture = cells.spread(parts)
+    contested = np.flatnonzero(chances.sum(axis=1) > 1)
+    for start in range(0, len(contested), _CHUNK):
+        some = contested[start : start + _CHUNK]
+        best = _best_parts(cells, corners, rows[some], columns[some], chances[some])
+        cells.write(picture, rows[some], columns[some], best)
+    return np.asarray(cv2.copyTo(picture, person, np.full_like(picture, NO_PART)), np.int8)
+
+
+def _with_a_chance(corners: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n, 24): which parts no corner's leading part outdoes at all four corners; corners (n, 2, 2, 24)."""
+    logits = np.clip(corners.reshape(len(corners), 4, corners.shape[-1]), *_TELLING)
+    chance = np.ones((len(logits), logits.shape[2]), np.bool_)
+    for corner in range(4):
+        leader = np.take_along_axis(logits, logits[:, corner].argmax(axis=1)[:, None, None], axis=2)
+        chance &= ~(leader - logits > _LOGIT_MARGIN).all(axis=1)
+    return chance
+
+
+def _best_parts(
+    cells: Cells, corners: NDArray[np.float32], rows: Indices, columns: Indices, chances: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """(n, height, width) the best part at each source pixel of n cells."""
+    cell, part = np.nonzero(chances)
+    scores = cells.scores(corners[rows[cell], columns[cell], :, :, part], rows[cell], columns[cell])
+    first = np.searchsorted(cell, np.arange(len(rows)))
+    best, parts = scores[first], np.empty((len(rows), *scores.shape[1:]), np.int8)
+    parts[:] = part[first][:, None, None]
+    rank = np.arange(len(cell)) - first[cell]  # a cell's parts are compared in order: the first of equals stays
+    for turn in range(1, int(rank.max()) + 1):
+        pair = np.flatnonzero(rank == turn)
+        of, score = cell[pair], scores[pair]
+        better = score > best[of]
+        parts[of] = np.where(better, part[pair].astype(np.int8)[:, None, None], parts[of])
+        best[of] = np.maximum(best[of], score)
     return parts
-
-
-def _agree(best: NDArray[np.int8], rows: Taps, columns: Taps) -> NDArray[np.bool_]:
-    """(H, W): whether the four network pixels under a source pixel have the same best part."""
-    low, high = best[rows.lower], best[rows.upper]
-    first = low[:, columns.lower]
-    same = first == low[:, columns.upper]
-    same &= first == high[:, columns.lower]
-    same &= first == high[:, columns.upper]
-    return np.asarray(same, np.bool_)
-
-
-def _mixed(
-    scores: NDArray[np.float32], rows: Taps, columns: Taps, ys: NDArray[np.intp], xs: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    """Bilinear scores (N, C) at N source pixels."""
-    left, right = columns.lower_weight[xs, None], columns.upper_weight[xs, None]
-    top = scores[rows.lower[ys], columns.lower[xs]] * left + scores[rows.lower[ys], columns.upper[xs]] * right
-    bottom = scores[rows.upper[ys], columns.lower[xs]] * left + scores[rows.upper[ys], columns.upper[xs]] * right
-    return np.asarray(top * rows.lower_weight[ys, None] + bottom * rows.upper_weight[ys, None], np.float32)

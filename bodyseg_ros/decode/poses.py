@@ -7,7 +7,6 @@ the same in posenet 2.2.2), after PersonLab (arXiv:1803.08225). Arithmetic is in
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import cv2
@@ -48,13 +47,16 @@ def decode_poses(
     found = np.zeros((max_detections, _JOINTS, 2), np.float64)
     joint_scores = np.zeros((max_detections, _JOINTS), np.float64)
     scores: list[float] = []
+    taken: list[list[tuple[float, float]]] = []
     while len(scores) < max_detections and queue:
         score, row, column, joint = _pop(queue)
         root = walker.root(row, column, joint)
         count = len(scores)
-        if count and (((found[:count, joint] - root) ** 2).sum(axis=1) <= radius_squared).any():
+        if any((x - root[0]) ** 2 + (y - root[1]) ** 2 <= radius_squared for x, y in (pose[joint] for pose in taken)):
             continue
-        found[count], joint_scores[count] = walker.pose(root, joint, score)
+        points, joint_scores[count] = walker.pose(root, joint, score)
+        taken.append(points)
+        found[count] = points
         distances = ((found[:count] - found[count]) ** 2).sum(axis=2)
         fresh = ~(distances <= radius_squared).any(axis=0)
         scores.append(float(sum(joint_scores[count][fresh])) / _JOINTS)
@@ -98,16 +100,16 @@ class _Walker:
         displacement_bwd: NDArray[np.float32],
         stride: int,
     ) -> None:
-        self._scores, self._offsets = heatmaps, short_offsets
-        self._fwd, self._bwd = displacement_fwd, displacement_bwd
-        self._stride = stride
+        # Single numbers are read from memoryviews several times faster than from arrays.
+        self._scores, self._offsets = _flat(heatmaps), _flat(short_offsets)
+        self._fwd, self._bwd = _flat(displacement_fwd), _flat(displacement_bwd)
+        self._stride, self._width = stride, heatmaps.shape[1]
         self._last_row, self._last_column = heatmaps.shape[0] - 1, heatmaps.shape[1] - 1
 
     def root(self, row: int, column: int, joint: int) -> tuple[float, float]:
         """(x, y) network px of the keypoint whose heatmap peaks in that cell."""
-        x = column * self._stride + float(self._offsets[row, column, joint + _JOINTS])
-        y = row * self._stride + float(self._offsets[row, column, joint])
-        return x, y
+        at = (row * self._width + column) * 2 * _JOINTS + joint
+        return column * self._stride + self._offsets[at + _JOINTS], row * self._stride + self._offsets[at]
 
     def pose(
         self, root: tuple[float, float], joint: int, score: float
@@ -130,32 +132,33 @@ class _Walker:
         source: int,
         target: int,
         edge: int,
-        displacements: NDArray[np.float32],
+        displacements: memoryview[float],
     ) -> None:
         start = points[source]
         if start is None or points[target] is not None:
             return
         row, column = self._cell(*start)
-        x = start[0] + float(displacements[row, column, edge + len(POSE_TREE)])
-        y = start[1] + float(displacements[row, column, edge])
+        at = (row * self._width + column) * 2 * len(POSE_TREE) + edge
+        x, y = start[0] + displacements[at + len(POSE_TREE)], start[1] + displacements[at]
         for _ in range(_OFFSET_REFINE_STEPS):
             x, y = self.root(*self._cell(x, y), target)
         row, column = self._cell(x, y)
-        points[target], scores[target] = (x, y), float(self._scores[row, column, target])
+        points[target], scores[target] = (x, y), self._scores[(row * self._width + column) * _JOINTS + target]
 
     def _cell(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the cell nearest to a point, on the grid."""
-        row = math.floor(y / self._stride + 0.5)
-        column = math.floor(x / self._stride + 0.5)
+        row, column = int(y / self._stride + 0.5), int(x / self._stride + 0.5)  # below 0 it is clamped all the same
         return min(max(row, 0), self._last_row), min(max(column, 0), self._last_column)
+
+
+def _flat(array: NDArray[np.float32]) -> memoryview[float]:
+    """The numbers of a contiguous array, one after the other."""
+    return memoryview(np.ascontiguousarray(array, np.float32).reshape(-1))  # type: ignore[arg-type]
 
 
 def _candidates(heatmaps: NDArray[np.float32], score_threshold: float) -> list[Candidate]:
     """Local maxima at or above the threshold, as the reference's heap holds them."""
-    peaks = np.stack(
-        [cv2.dilate(np.ascontiguousarray(heatmaps[..., joint]), np.ones((3, 3), np.uint8)) for joint in range(_JOINTS)],
-        axis=2,
-    ).reshape(heatmaps.shape)
+    peaks = cv2.dilate(np.ascontiguousarray(heatmaps), np.ones((3, 3), np.uint8)).reshape(heatmaps.shape)
     # In doubles: a float32 score that was rounded below the threshold must stay below it.
     cells = np.argwhere((heatmaps.astype(np.float64) >= score_threshold) & (heatmaps >= peaks))
     heap: list[Candidate] = []

@@ -2,91 +2,112 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
-from ..body import PART_COLORS, SKELETON, rainbow
+from ..body import PART_COLORS, PART_NAMES, SKELETON, rainbow
 from ..errors import FrameError
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
+from .blending import Mask, Picture, long_side, mix, need, plain
+from .palettes import PALETTES, Rgb, hex_colors
 
 __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 
-_MASK_RGB = (0, 200, 120)
-_CONTOUR_RGB = (255, 255, 255)
+_CONTOUR_RGB: Final = (255, 255, 255)
 #: Neighbours in this order lie far apart on the colour circle.
-_PEOPLE_RGB = tuple(rainbow(10)[3 * index % 10] for index in range(10))
+_PEOPLE_RGB: Final = tuple(rainbow(10)[3 * index % 10] for index in range(10))
 #: Long side for which a line of one pixel is thin but seen.
-_PX_PER_LINE = 320
+_PX_PER_LINE: Final = 320
 
 
-def need(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
-    """`picture`, or a FrameError that says the result lacks it."""
-    if picture is None:
-        raise FrameError(f"This effect needs {name}, but the result holds none; ask for it with the frame.")
-    return picture
-
-
-def colored_parts(parts: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Part ids (H, W), −1 background, to (H, W, 3) RGB in PART_COLORS; background black."""
+def colored_parts(parts: NDArray[np.int8], colors: tuple[tuple[int, int, int], ...] = PART_COLORS) -> NDArray[np.uint8]:
+    """Part ids (H, W), −1 background, to (H, W, 3) RGB in `colors`; background black."""
     table = np.zeros((256, 3), np.uint8)
-    table[: len(PART_COLORS)] = PART_COLORS
+    table[: len(colors)] = colors
     return table[parts.view(np.uint8)]
 
 
-def _blend(image: NDArray[np.uint8], paint: NDArray[np.uint8], where: NDArray[np.bool_], opacity: float) -> None:
-    """Mix `paint` into `image` in place where `where` is true."""
-    mixed = cv2.addWeighted(image, 1.0 - opacity, paint, opacity, 0.0)
-    np.copyto(image, np.asarray(mixed, np.uint8), where=where[..., None])
-
-
-def _line_px(wanted: int, image: NDArray[np.uint8]) -> int:
+def _line_px(wanted: int, image: Picture) -> int:
     """The line width asked for; −1: by the picture's size."""
-    return max(1, round(max(image.shape[:2]) / _PX_PER_LINE)) if wanted < 0 else wanted
+    return max(1, round(long_side(image) / _PX_PER_LINE)) if wanted < 0 else wanted
 
 
 class OverlaySettings(Settings):
     """How the mask lies over the picture."""
 
-    opacity: float = live(0.5, "Share of the mask's colour where a person is.", ge=0.0, le=1.0)
+    mask: Literal["people", "background", "parts"] = live(
+        "people", "What is painted: people, everything but them (as the reference's drawMask does), or their parts."
+    )
+    color: Rgb = live((0, 200, 120), "Colour of the mask where people are not told apart: red, green, blue.")
+    opacity: float = live(0.5, "Share of the mask's colour where it lies.", ge=0.0, le=1.0)
+    edge_blur_px: int = live(0, "How far the mask's edge is blurred.", ge=0, le=20)
     contour_px: int = live(
         -1, "Width of the line around people; 0 draws none, -1 goes by the picture's size.", ge=-1, le=20
     )
 
 
 class Overlay:
-    """The picture with people tinted, a line around them; one colour each where people are told apart."""
+    """The picture with a coloured mask on it, a line around people; one colour each where people are told apart."""
 
     Settings: ClassVar[type[Settings]] = OverlaySettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
 
     def __init__(self, settings: OverlaySettings) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.needs = Wanted.PARTS | Wanted.PERSON if settings.mask == "parts" else Wanted.PERSON
 
-    def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
+    def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         person = need(result.person, "a person mask").view(np.uint8)
-        image = frame.image.copy()
-        paint = np.empty_like(image)
-        paint[:] = _MASK_RGB
-        if result.instances is not None:
-            for index in range(int(result.instances.max(initial=-1)) + 1):
-                paint[result.instances == index] = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
-        _blend(image, paint, person == 1, self._settings.opacity)
-        width = _line_px(self._settings.contour_px, image)
+        paint, where = self._paint(frame, result, person)
+        weight = where * np.uint8(round(255 * self.settings.opacity))
+        if self.settings.edge_blur_px:
+            weight = np.asarray(cv2.GaussianBlur(weight, (0, 0), self.settings.edge_blur_px), np.uint8)
+        image = mix(frame.image, paint, weight.reshape(person.shape))
+        width = _line_px(self.settings.contour_px, image)
         if width:
             contours, _ = cv2.findContours(person.copy(), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(image, contours, -1, _CONTOUR_RGB, width, cv2.LINE_AA)
         return image
+
+    def _paint(self, frame: Frame, result: Result, person: Mask) -> tuple[Picture, Mask]:
+        """The mask's colours, and where it lies: 1."""
+        if self.settings.mask == "parts":
+            parts = need(result.parts, "a part map").view(np.int8)
+            return colored_parts(parts), np.greater_equal(parts, 0).view(np.uint8)
+        paint = plain(frame.image, self.settings.color)
+        if self.settings.mask == "background":
+            return paint, 1 - person
+        if result.instances is not None:
+            for index in range(int(result.instances.max(initial=-1)) + 1):
+                paint[result.instances == index] = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
+        return paint, person
 
 
 class ColoredPartsSettings(Settings):
     """How the parts lie over the picture."""
 
     opacity: float = live(0.8, "Share of the part's colour; 1 hides the person.", ge=0.0, le=1.0)
+    palette: Literal["rainbow", "warm", "spectral", "own"] = live(
+        "rainbow", "Colours of the parts; the first three are the reference's, own takes those of `colors`."
+    )
+    colors: tuple[str, ...] = live((), "With palette own: 24 colours as '#rrggbb', in the order of the part ids.")
+
+    @field_validator("colors")
+    @classmethod
+    def _is_palette(cls, colors: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            count = len(hex_colors(colors))
+        except ValueError:
+            count = -1
+        if count not in (0, len(PART_NAMES)):
+            raise PydanticCustomError("allowed", "24 colours written as '#rrggbb', or none")
+        return colors
 
 
 class ColoredParts:
@@ -96,14 +117,15 @@ class ColoredParts:
     needs: ClassVar[Wanted] = Wanted.PARTS
 
     def __init__(self, settings: ColoredPartsSettings) -> None:
-        self._settings = settings
+        self.settings = settings
+        self._colors = hex_colors(settings.colors) if settings.palette == "own" else PALETTES[settings.palette]
+        self._colors = self._colors or PART_COLORS
 
-    def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
+    def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         parts = need(result.parts, "a part map").view(np.int8)
-        image = frame.image.copy()
-        _blend(image, colored_parts(parts), parts >= 0, self._settings.opacity)
-        return image
+        weight = np.greater_equal(parts, 0).view(np.uint8) * np.uint8(round(255 * self.settings.opacity))
+        return mix(frame.image, colored_parts(parts, self._colors), weight)
 
 
 class SkeletonSettings(Settings):
@@ -120,19 +142,19 @@ class Skeleton:
     needs: ClassVar[Wanted] = Wanted.POSES
 
     def __init__(self, settings: SkeletonSettings) -> None:
-        self._settings = settings
+        self.settings = settings
 
-    def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
+    def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         image = frame.image.copy()
         if result.poses is None:
             raise FrameError("This effect needs poses, but the result holds none; ask for them with the frame.")
-        width = _line_px(self._settings.line_px or -1, image)
+        width = _line_px(self.settings.line_px or -1, image)
         for index, (points, scores) in enumerate(
             zip(result.poses.keypoints, result.poses.keypoint_scores, strict=True)
         ):
             colour = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
-            seen = scores >= self._settings.min_score
+            seen = scores >= self.settings.min_score
             pixels = np.clip(np.rint(points), -32768, 32767).astype(int)
             for start, end in SKELETON:
                 if seen[start] and seen[end]:

@@ -14,18 +14,27 @@ __all__ = ["Engine"]
 
 
 class Engine(Protocol):
-    """Runs one network. Built as `EngineClass(source, settings)`; one thread at a time may call run().
+    """Runs one network. Built as `EngineClass(source, settings, threads)`; one thread at a time may call run().
 
-    Raises ModelFileError from the constructor for a file it cannot read, EngineError from run().
+    threads: CPU threads it may compute with, 0 for one per core. Its package is imported by the constructor, not by
+    the module, so that looking for the best engine loads none. Raises MissingDependencyError, SettingsError or
+    ModelFileError from the constructor, EngineError from run().
     """
 
     Settings: ClassVar[type[Settings]]
     #: Model file formats it can run, as `ModelSource.format` names them.
     formats: ClassVar[frozenset[str]]
-    #: Whether `engine: auto` may pick it; an engine for tests says no.
-    automatic: ClassVar[bool]
 
-    def __init__(self, source: ModelSource, settings: Any) -> None: ...
+    def __init__(self, source: ModelSource, settings: Any, threads: int = 0) -> None: ...
+
+    @classmethod
+    def speed(cls, settings: Any) -> float:
+        """How fast it should be here, in multiples of TensorFlow on a CPU; `engine: auto` tries the fastest first.
+
+        0: never without being asked for by name, as an engine for tests. Where nothing but the package itself can
+        tell, it may be imported; where it is not installed, the answer is a guess, and nothing is raised.
+        """
+        ...
 
     @property
     def device(self) -> str:

@@ -79,11 +79,15 @@ class FakeEngine:
 
     Settings: ClassVar[type[Settings]] = FakeSettings
     formats: ClassVar[frozenset[str]] = FORMATS
-    automatic: ClassVar[bool] = False
 
-    def __init__(self, source: ModelSource, settings: FakeSettings) -> None:
+    def __init__(self, source: ModelSource, settings: FakeSettings, threads: int = 0) -> None:
         self._source, self._settings = source, settings
         self._runs = 0
+
+    @classmethod
+    def speed(cls, settings: FakeSettings) -> float:
+        """It is asked for by name only."""
+        return 0.0
 
     @property
     def device(self) -> str:

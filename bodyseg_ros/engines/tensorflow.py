@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
 from ..errors import EngineError, SettingsError
-from ..formats import ModelSource, OpenedModel, load_tensorflow, open_model
+from ..formats import ModelSource, OpenedModel, TensorFacts, load_tensorflow, open_model
 from ..formats.runtime import first_line
 from ..settings import Settings, start_only
+from .tensors import as_input, may_use_nvidia, thread_count
 
 __all__ = ["TensorFlowEngine", "TensorFlowSettings"]
 
+_log = logging.getLogger(__name__)
+
+#: XLA keeps what it compiled for a size as long as the process lives.
+_COMPILED_SIZES: Final = 4
 _DEVICE: Final = re.compile(r"auto|cpu|gpu:(\d{1,2})")
 
 
@@ -24,13 +29,16 @@ class TensorFlowSettings(Settings):
     """Where and how TensorFlow runs the network."""
 
     device: str = start_only("auto", "What runs the network: auto (a GPU if there is one), cpu, or gpu:0, gpu:1, …")
-    intra_threads: int = start_only(0, "CPU threads inside of one operation; 0: TensorFlow's choice.", ge=0, le=256)
-    inter_threads: int = start_only(0, "Operations run at a time on the CPU; 0: TensorFlow's choice.", ge=0, le=256)
     memory_limit_mb: int = start_only(
         0, "Most memory taken on the GPU, MiB; 0: as much as is needed. None is taken in advance.", ge=0, le=1_000_000
     )
+    mixed_float16: bool = start_only(
+        False, "Compute in float16 where TensorFlow holds that to be safe, on a GPU only: faster, less exact."
+    )
     jit: bool = start_only(
-        False, "Compile with XLA, on a GPU only: faster, but each new picture size costs a compilation of seconds."
+        False,
+        "Compile with XLA, on a GPU only: faster, but each new picture size costs a compilation of seconds; "
+        f"after {_COMPILED_SIZES} sizes it runs uncompiled.",
     )
 
     @field_validator("device")
@@ -51,20 +59,30 @@ class TensorFlowEngine:
 
     Settings: ClassVar[type[Settings]] = TensorFlowSettings
     formats: ClassVar[frozenset[str]] = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model"})
-    automatic: ClassVar[bool] = True
 
-    def __init__(self, source: ModelSource, settings: TensorFlowSettings) -> None:
+    def __init__(self, source: ModelSource, settings: TensorFlowSettings, threads: int = 0) -> None:
         self._tf = load_tensorflow()
-        _set_threads(self._tf, settings)
+        _set_threads(self._tf, threads)
         gpus = self._tf.config.list_physical_devices("GPU")
         gpu = _chosen_gpu(settings.device, len(gpus))
         if gpu is not None:
             _set_memory(self._tf, gpus[gpu], settings.memory_limit_mb)
         self._place = "/CPU:0" if gpu is None else f"/GPU:{gpu}"
         self._device = _described(self._tf, gpus, gpu)
-        with self._tf.device(self._place):
-            model = open_model(source, compile_with_xla=settings.jit and gpu is not None)
-        self._model: OpenedModel | None = model  # None once closed
+        if gpu is not None:  # TensorFlow has one switch for the process, read when a network is built
+            self._tf.config.optimizer.set_experimental_options({"auto_mixed_precision": settings.mixed_float16})
+        self._source = source
+        self._compiled: set[tuple[int, ...]] | None = set() if settings.jit and gpu is not None else None
+        self._model: OpenedModel | None = self._opened(compiled=self._compiled is not None)  # None once closed
+
+    @classmethod
+    def speed(cls, settings: TensorFlowSettings) -> float:
+        """One on a CPU, which the others are measured by, and ten on a GPU."""
+        if settings.device == "auto":
+            return (
+                10.0 if may_use_nvidia("tensorflow") and load_tensorflow().config.list_physical_devices("GPU") else 1.0
+            )
+        return 1.0 if settings.device == "cpu" else 10.0
 
     @property
     def device(self) -> str:
@@ -78,44 +96,49 @@ class TensorFlowEngine:
         """
         if self._model is None:
             raise EngineError("The TensorFlow engine is closed; open the model again.")
-        _check(tensor, self._model)
+        values = as_input(tensor, TensorFacts(self._model.input, self._model.dtype, self._model.shape))
         try:
             with self._tf.device(self._place):
-                outputs = self._model.function(self._tf.constant(tensor))
+                outputs = self._for_size(self._model, values.shape).function(self._tf.constant(values))
                 return {name: output.numpy() for name, output in outputs.items()}
         except (self._tf.errors.OpError, ValueError, TypeError, RuntimeError) as err:
             raise EngineError(f"TensorFlow could not run the network on {self._device}: {first_line(err)}.") from err
+
+    def _opened(self, *, compiled: bool) -> OpenedModel:
+        with self._tf.device(self._place):
+            return open_model(self._source, compile_with_xla=compiled)
+
+    def _for_size(self, model: OpenedModel, shape: tuple[int, ...]) -> OpenedModel:
+        """The model itself; once XLA has compiled it for too many sizes, one without XLA from then on."""
+        if self._compiled is None or shape in self._compiled:
+            return model
+        if len(self._compiled) < _COMPILED_SIZES:
+            self._compiled.add(shape)
+            return model
+        _log.warning("XLA has compiled the network for %d sizes; it runs uncompiled from now on.", _COMPILED_SIZES)
+        self._compiled = None
+        self._model = self._opened(compiled=False)
+        return self._model
 
     def close(self) -> None:
         """Let the network go; the memory returns to TensorFlow, which keeps it for the next one."""
         self._model = None
 
 
-def _check(tensor: NDArray[Any], model: OpenedModel) -> None:
-    """Raise EngineError unless the tensor is what the model takes."""
-    same = isinstance(tensor, np.ndarray) and tensor.dtype.name == model.dtype and tensor.ndim == len(model.shape)
-    if not same or any(
-        side < 1 or want not in (None, side) for side, want in zip(tensor.shape, model.shape, strict=True)
-    ):
-        have = f"{tensor.dtype} {tensor.shape}" if isinstance(tensor, np.ndarray) else type(tensor).__name__
-        size = "×".join("any" if side is None else str(side) for side in model.shape)
-        raise EngineError(f"The network takes a {model.dtype} array of {size}, but it was given {have}.")
-
-
-def _set_threads(tf: Any, settings: TensorFlowSettings) -> None:
-    """Set the thread counts, or say that it is too late."""
+def _set_threads(tf: Any, threads: int) -> None:
+    """One operation at a time on so many threads; 0 leaves TensorFlow its own, one per core."""
     config = tf.config.threading
-    for kind, wanted in (("intra", settings.intra_threads), ("inter", settings.inter_threads)):
-        have = getattr(config, f"get_{kind}_op_parallelism_threads")()
-        if wanted in (0, have):
-            continue
-        try:
-            getattr(config, f"set_{kind}_op_parallelism_threads")(wanted)
-        except RuntimeError as err:
-            raise SettingsError(
-                f"Parameter tensorflow.{kind}_threads is {wanted}, but TensorFlow already runs in this process with "
-                f"{have or 'its own choice'}, and takes thread counts only before its first use; start a new process."
-            ) from err
+    have = config.get_intra_op_parallelism_threads()
+    if threads in (0, have):
+        return
+    try:
+        config.set_intra_op_parallelism_threads(threads)
+        config.set_inter_op_parallelism_threads(1)
+    except RuntimeError as err:
+        raise SettingsError(
+            f"Parameter threads is {threads}, but TensorFlow already runs in this process with "
+            f"{have or 'one per core'}, and takes thread counts only before its first use; start a new process."
+        ) from err
 
 
 def _chosen_gpu(device: str, count: int) -> int | None:
@@ -150,5 +173,5 @@ def _set_memory(tf: Any, gpu: Any, limit_mb: int) -> None:
 def _described(tf: Any, gpus: list[Any], gpu: int | None) -> str:
     if gpu is not None:
         return f"GPU {gpu}: {tf.config.experimental.get_device_details(gpus[gpu]).get('device_name', 'unknown')}"
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    return f"CPU, {threads} thread{'s' * (threads != 1)}" if threads else "CPU"
+    threads = thread_count(tf.config.threading.get_intra_op_parallelism_threads())
+    return f"CPU, {threads} thread{'s' * (threads != 1)}"

@@ -1,9 +1,35 @@
-"""Read model files: tfjs GraphModel (v2 and v1), frozen GraphDef, SavedModel. All are untrusted input."""
+"""Read model files: tfjs GraphModel (v2 and v1), frozen GraphDef, SavedModel, tflite, ONNX. All are untrusted input."""
 
-from .base import FORMATS, ModelSource
+from .base import FORMATS, FileFacts, ModelSource, TensorFacts, read_file
+from .convert import SUFFIXES, Kind, Quantize, convert_model
+from .describe import describe
 from .detect import detect
+from .onnx import onnx_facts, read_onnx
 from .opening import OpenedModel, open_model
+from .openvino import read_openvino
 from .runtime import load_tensorflow
 from .tfjs import read_weights
+from .tflite import read_tflite, tflite_facts
 
-__all__ = ["FORMATS", "ModelSource", "OpenedModel", "detect", "load_tensorflow", "open_model", "read_weights"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "FileFacts",
+    "Kind",
+    "ModelSource",
+    "OpenedModel",
+    "Quantize",
+    "TensorFacts",
+    "convert_model",
+    "describe",
+    "detect",
+    "load_tensorflow",
+    "onnx_facts",
+    "open_model",
+    "read_file",
+    "read_onnx",
+    "read_openvino",
+    "read_tflite",
+    "read_weights",
+    "tflite_facts",
+]

@@ -9,10 +9,10 @@ from typing import Final
 
 from ..errors import ModelFileError
 
-__all__ = ["FORMATS", "MAX_MODEL_BYTES", "ModelSource", "read_file"]
+__all__ = ["FORMATS", "MAX_MODEL_BYTES", "FileFacts", "ModelSource", "TensorFacts", "read_file"]
 
 #: Every `ModelSource.format`.
-FORMATS: Final = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model", "tflite", "onnx", "none"})
+FORMATS: Final = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model", "tflite", "onnx", "openvino", "none"})
 
 #: Weights or files above this are refused before memory is taken; the largest published network has 100 MB.
 MAX_MODEL_BYTES: Final = 2**30
@@ -22,11 +22,13 @@ MAX_MODEL_BYTES: Final = 2**30
 class ModelSource:
     """A model's file and how it is to be read.
 
-    path: the file that stands for the model (model.json, .pb, .tflite, .onnx, or a SavedModel's folder).
-    format: 'tfjs', 'tfjs-v1', 'frozen', 'saved_model', 'tflite', 'onnx', or 'none' for engines without a file.
+    path: the file that stands for the model (model.json, .pb, .tflite, .onnx, .xml, or a SavedModel's folder).
+    format: 'tfjs', 'tfjs-v1', 'frozen', 'saved_model', 'tflite', 'onnx', 'openvino', or 'none' for
+    engines without a file.
     input: tensor name of the picture, '' to discover it. outputs: head name → tensor name (or the name an output
     has in the file's signature), empty to take all outputs of the file under their own names.
-    output_stride: network px per output cell that the model was chosen for.
+    output_stride: network px per output cell that the model was chosen for. others: the same network in other
+    files, each for engines that read its format.
     """
 
     path: Path
@@ -34,6 +36,31 @@ class ModelSource:
     input: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     output_stride: int = 16
+    others: tuple[ModelSource, ...] = ()
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """What a model file says of one of its inputs or outputs.
+
+    dtype: NumPy's name. shape: None where any length will do. An 8-bit value q means (q − zero_point) · scale;
+    scale is 0 where the file says none.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a model file says of itself, read without running it. ops: op → how many there are."""
+
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
+    ops: Mapping[str, int]
 
 
 def read_file(path: Path, limit: int = MAX_MODEL_BYTES) -> bytes:

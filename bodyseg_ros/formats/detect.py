@@ -9,14 +9,16 @@ from .base import ModelSource
 
 __all__ = ["detect"]
 
-_BY_SUFFIX = {".json": "tfjs", ".pb": "frozen", ".tflite": "tflite", ".onnx": "onnx"}
+_BY_SUFFIX = {".json": "tfjs", ".pb": "frozen", ".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
+_KERAS = (".h5", ".hdf5", ".keras")
 
 
 def detect(path: Path, output_stride: int) -> ModelSource:
     """The model at `path`, a file or a folder that holds one.
 
     In a folder are looked for, in this order: model-stride{output_stride}.json, model.json,
-    tensorflowjs_model.pb (with its weights_manifest.json), saved_model.pb, or the only .pb, .tflite or .onnx there is.
+    tensorflowjs_model.pb (with its weights_manifest.json), saved_model.pb, or the only .pb, .tflite, .onnx or .xml
+    there is.
     Raises ModelNotFoundError if there is nothing, ModelFileError if it is no model this package knows.
     """
     if not path.exists():
@@ -27,6 +29,11 @@ def detect(path: Path, output_stride: int) -> ModelSource:
     if found.name in ("tensorflowjs_model.pb", "weights_manifest.json"):
         return ModelSource(found.with_name("tensorflowjs_model.pb"), "tfjs-v1", output_stride=output_stride)
     kind = _BY_SUFFIX.get(found.suffix.lower())
+    if found.suffix.lower() in _KERAS:
+        raise ModelFileError(
+            f"The file {str(found)!r} is Keras' own form, which may hold Python code that runs when it is loaded; it "
+            "is not read. Export the network as a SavedModel, tflite or ONNX, and take that."
+        )
     if kind is None:
         raise ModelFileError(
             f"The file {str(found)!r} is no model this package reads; those are named model.json, "

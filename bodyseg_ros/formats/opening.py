@@ -42,7 +42,7 @@ class OpenedModel:
 
     function: takes one tensor, gives a dict of tensors by the names in `outputs`; traced once, for any height and
     width that the file leaves open. input, dtype, shape: the picture's tensor name, NumPy dtype name and
-    shape, None where any length will do. outputs: name → shape, () if unknown.
+    shape, None where any length will do. outputs: name → shape, () if unknown. dtypes: name → NumPy dtype name.
     """
 
     function: Callable[[Any], Mapping[str, Any]]
@@ -50,11 +50,13 @@ class OpenedModel:
     dtype: str
     shape: Shape
     outputs: Mapping[str, Shape]
+    dtypes: Mapping[str, str]
 
 
-def open_model(source: ModelSource, *, compile_with_xla: bool = False) -> OpenedModel:
+def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dilations: bool = False) -> OpenedModel:
     """Read, check and build a model of format tfjs, tfjs-v1, frozen or saved_model, cut down to the outputs asked for.
 
+    keep_dilations: for a graph that is written and not run: dilated convolutions run on some CPUs alone.
     Raises ModelFileError that names the file and the node, tensor or op; MissingDependencyError without TensorFlow.
     """
     reader = READERS.get(source.format)
@@ -67,7 +69,7 @@ def open_model(source: ModelSource, *, compile_with_xla: bool = False) -> Opened
     nodes = {node.name: node for node in file.graph.node}
     picture = _picture(nodes, source.input or file.input, source.path)
     outputs = _outputs(nodes, source.outputs, file.outputs, source.path)
-    graph = expand(_cut(file.graph, nodes, outputs, picture, source.path), source.path)
+    graph = expand(_cut(file.graph, nodes, outputs, picture, source.path), source.path, keep_dilations=keep_dilations)
     return _built(graph, nodes[picture], outputs, source.path, compile_with_xla)
 
 
@@ -133,7 +135,8 @@ def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, com
     except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
         raise ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.") from err
     shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
-    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
+    dtypes = {name: tensor.dtype.name for name, tensor in traced.structured_outputs.items()}
+    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes, dtypes)
 
 
 def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> None:

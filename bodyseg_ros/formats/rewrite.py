@@ -23,15 +23,16 @@ _ACTIVATIONS: Final = {"Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Sigmoid"
 _LEAKY_ALPHA: Final = 0.2
 
 
-def expand(graph: Any, path: Path) -> Any:
+def expand(graph: Any, path: Path, *, keep_dilations: bool = False) -> Any:
     """A GraphDef without fused, dilated depthwise and tfjs-only nodes; device names and hints are dropped.
 
-    Names of all nodes stay; each replaced one ends the small graph that stands for it. Raises ModelFileError.
+    Names of all nodes stay; each replaced one ends the small graph that stands for it. keep_dilations: leave dilated
+    convolutions that nothing is fused with as they are, for a graph that is written and not run. Raises ModelFileError.
     """
     tf = load_tensorflow()
     plain = tf.compat.v1.GraphDef(versions=graph.versions)
     for node in graph.node:
-        builder = _builder(node)
+        builder = None if keep_dilations and node.op == "DepthwiseConv2dNative" else _builder(node)
         if builder is None:
             plain.node.append(node)
             continue

@@ -20,7 +20,15 @@ from ..errors import FrameError
 from ..types import MAX_PIXELS, Frame
 from .port import Messages
 
-__all__ = ["ENCODINGS", "compressed_message", "image_message", "read_compressed", "read_image", "stamp_ns"]
+__all__ = [
+    "ENCODINGS",
+    "compressed_message",
+    "image_message",
+    "read_compressed",
+    "read_depth",
+    "read_image",
+    "stamp_ns",
+]
 
 Pixels = NDArray[Any]
 
@@ -100,6 +108,12 @@ ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "bayer_grbg8": _bayer(cv2.COLOR_BayerGB2RGB),
 }
 
+#: Depth: millimetres or metres.
+_DEPTHS: Final[Mapping[str, _Encoding]] = {
+    "16UC1": _Encoding(_as_is, 1, dtype="u2"),
+    "32FC1": _Encoding(_as_is, 1, dtype="f4"),
+}
+
 
 def stamp_ns(header: Any) -> int:
     """A header's stamp, nanoseconds since 1970."""
@@ -113,11 +127,27 @@ def read_image(message: Any) -> Frame:
     before memory is taken, for an encoding that is not read, a size of zero or above 100 megapixels, a step too
     small or data too short.
     """
-    encoding = ENCODINGS.get(message.encoding)
-    if encoding is None:
+    encoding = _encoding(message, ENCODINGS, "An image")
+    rgb = encoding.to_rgb(_rows(message, encoding), int(message.height), int(message.width))
+    return Frame(rgb, stamp_ns(message.header), message.header.frame_id)
+
+
+def read_depth(message: Any) -> Pixels:
+    """A depth image (REP 118) as (H, W) uint16 mm, 0 invalid, or float32 m, NaN invalid. Raises as read_image()."""
+    raw = _rows(message, _encoding(message, _DEPTHS, "A depth image"))
+    return raw.astype(raw.dtype.newbyteorder("="), copy=False)
+
+
+def _encoding(message: Any, known: Mapping[str, _Encoding], what: str) -> _Encoding:
+    if message.encoding not in known:
         raise FrameError(
-            f"An image has the encoding {message.encoding!r}, which is not read; read are {', '.join(ENCODINGS)}."
+            f"{what} has the encoding {message.encoding!r}, which is not read; read are {', '.join(known)}."
         )
+    return known[message.encoding]
+
+
+def _rows(message: Any, encoding: _Encoding) -> Pixels:
+    """The message's data as (rows, width·channels), without a copy, once it is known to be as long as it says."""
     height, width, step = int(message.height), int(message.width), int(message.step)
     _check_size(height, width, f"{message.encoding} image")
     if width % encoding.columns or height % encoding.rows:
@@ -139,8 +169,7 @@ def read_image(message: Any) -> Frame:
             f"A {message.encoding} image of {width}×{height} with a step of {step} bytes needs {need} bytes of data, "
             f"but it has {have}."
         )
-    raw: Pixels = np.ndarray((rows, columns), dtype, message.data, strides=(step, dtype.itemsize))
-    return Frame(encoding.to_rgb(raw, height, width), stamp_ns(message.header), message.header.frame_id)
+    return np.ndarray((rows, columns), dtype, message.data, strides=(step, dtype.itemsize))
 
 
 def _check_size(height: int, width: int, what: str) -> None:
@@ -195,7 +224,7 @@ def image_message(messages: Messages, header: Any, picture: Pixels, encoding: st
     """A picture as a sensor_msgs/Image under `header`.
 
     picture: (H, W, 3) uint8 RGB for rgb8 and bgr8, (H, W, 4) RGBA for rgba8 and bgra8, (H, W) uint8 for mono8,
-    (H, W) float32 for 32FC1.
+    (H, W) float32 for 32FC1, (H, W) uint16 for 16UC1.
     """
     if encoding in _TO_ORDER:
         picture = cv2.cvtColor(picture, _TO_ORDER[encoding])

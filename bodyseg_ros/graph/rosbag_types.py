@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ from ..errors import GraphError
 __all__ = ["RosbagMessages", "typestore"]
 
 _FOLDER = Path(__file__).parent / "definitions"
+#: Types whose last field is `data`, a sequence of bytes.
+_PICTURES: Final = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_NO_DATA: Final = np.zeros(0, np.uint8)
 
 
 def distribution() -> str:
@@ -92,8 +97,13 @@ class RosbagMessages:
             raise GraphError(f"The message type {type_name!r} is not known here.")
 
     def serialize(self, message: Any, type_name: str) -> bytes:
-        """A message as CDR bytes, encapsulation header first."""
+        """A message as CDR bytes, encapsulation header first; a picture's data are copied once."""
         try:
+            if type_name in _PICTURES and isinstance(message.data, np.ndarray) and message.data.dtype == np.uint8:
+                head = self.store.serialize_cdr(replace(message, data=_NO_DATA), type_name)
+                # The data stand last, behind their number as the last four bytes.
+                data = np.ascontiguousarray(message.data)
+                return b"".join((head[:-4], data.size.to_bytes(4, sys.byteorder), data.data))
             return bytes(self.store.serialize_cdr(message, type_name))
         except (SerdeError, AttributeError, TypeError, ValueError, struct.error) as err:
             raise GraphError(f"This is no {type_name}: {err}") from err

@@ -1,5 +1,5 @@
 """Know a network: how a frame goes in, what its tensors mean."""
 
-from .base import Network
+from .base import LearnsBackground, Network
 
-__all__ = ["Network"]
+__all__ = ["LearnsBackground", "Network"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -11,7 +11,7 @@ from ..catalog import Card
 from ..settings import Settings
 from ..types import Frame, Prepared, Result, Wanted
 
-__all__ = ["Network"]
+__all__ = ["LearnsBackground", "Network"]
 
 
 class Network(Protocol):
@@ -41,4 +41,13 @@ class Network(Protocol):
 
     def with_settings(self, settings: Any) -> Network:
         """The same network with other live settings, to be swapped in between two frames."""
+        ...
+
+
+@runtime_checkable
+class LearnsBackground(Protocol):
+    """What a network adds that learns how a camera's view looks without people; the node offers it as a service."""
+
+    def capture_background(self) -> None:
+        """Learn anew, from the next frames; may be called from another thread than those frames come on."""
         ...

@@ -18,13 +18,14 @@ from ..decode import (
     confidence_map,
     instance_map,
     part_map,
+    person_map,
     person_mask,
 )
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
 from ..types import Frame, Outputs, Poses, Prepared, Result, Wanted
 from .heads import named_heads
-from .people import found_people, mirrored_poses
+from .people import found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -38,7 +39,8 @@ class BodyPixSettings(Settings):
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
         "medium",
         "Share of the frame's sides that the network sees: low 0.25, medium 0.5, high 0.75, full 1.0, or a number. "
-        "More finds smaller people and finer edges, and costs its square in time.",
+        "More finds smaller people and finer edges, and costs its square in time. A model of one fixed size, as its "
+        "card says, sees that.",
     )
     segmentation_threshold: float = live(0.7, "A pixel is a person above this probability.", ge=0.0, le=1.0)
     segment_body_parts: bool = live(True, "Compute the 24 body parts where somebody wants them.")
@@ -73,7 +75,7 @@ class BodyPix:
     @property
     def offers(self) -> Wanted:
         """Everything that the options do not switch off."""
-        offers = Wanted.EVERYTHING
+        offers = Wanted.EVERYTHING & ~Wanted.CLASSES
         if not self.settings.segment_body_parts:
             offers &= ~Wanted.PARTS
         if not self.settings.multi_segmentation:
@@ -86,17 +88,19 @@ class BodyPix:
 
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
-        return prepared(frame, self._geometry(*frame.size), self.card.preprocessing)
+        return prepared(frame, self._geometry(*frame.size), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to masks, parts, poses and instances, as far as they are wanted."""
         options, geometry = self.settings, prepared.geometry
         wanted &= self.offers
-        heads = named_heads(outputs, _needed(wanted), geometry, self.stride)
+        heads = named_heads(outputs, _needed(wanted), geometry, self.stride, self.card.layout)
         confidence = person = parts = poses = instances = None
-        if wanted & (Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+        if wanted & Wanted.CONFIDENCE:
             confidence = confidence_map(heads["segments"], geometry)
             person = person_mask(confidence, options.segmentation_threshold)
+        elif wanted & (Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+            person = person_map(heads["segments"], geometry, options.segmentation_threshold)
         if wanted & Wanted.PARTS and person is not None:
             parts = part_map(heads["part_heatmaps"], person, geometry)
         if wanted & (Wanted.POSES | Wanted.INSTANCES):
@@ -104,12 +108,13 @@ class BodyPix:
         if wanted & Wanted.INSTANCES and person is not None and poses is not None:
             instances = self._instances(heads, person, poses, geometry)
         result = Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
-        return _mirrored(result) if options.flip_horizontal else result
+        return mirrored(result) if options.flip_horizontal else result
 
     def _geometry(self, height: int, width: int) -> Geometry:
         resolution = self.settings.internal_resolution
         fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
-        return padded_geometry(height, width, *network_size(height, width, fraction, self.stride))
+        size = self.card.input_size or network_size(height, width, fraction, self.stride)
+        return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
         """Poses of at least the score threshold, in source px."""
@@ -136,7 +141,7 @@ class BodyPix:
             person,
             poses,
             geometry,
-            stride=self.stride,
+            stride=heads.stride,
             refine_steps=options.refine_steps,
             min_keypoint_score=options.min_keypoint_score,
         )
@@ -152,20 +157,3 @@ def _needed(wanted: Wanted) -> tuple[str, ...]:
     if wanted & (Wanted.POSES | Wanted.INSTANCES):
         needed += ["heatmaps", "short_offsets"]
     return tuple(needed)
-
-
-def _mirrored(result: Result) -> Result:
-    """The result as a mirror shows it: x → W − 1 − x; left stays left by name."""
-
-    def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
-
-    poses = None if result.poses is None else mirrored_poses(result.poses, result.size[1])
-    return Result(
-        result.size,
-        mirror(result.person),
-        mirror(result.confidence),
-        mirror(result.parts),
-        mirror(result.instances),
-        poses,
-    )

@@ -1,16 +1,18 @@
-"""People's poses in source px, from the heads that BodyPix and PoseNet share."""
+"""People's poses in source px, from the heads that BodyPix and PoseNet share; results as a mirror shows them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..geometry import Geometry
-from ..types import Outputs, Poses
+from ..types import Outputs, Poses, Result
 
-__all__ = ["found_people", "mirrored_poses"]
+__all__ = ["found_people", "mirrored", "mirrored_poses"]
 
 
 def found_people(
@@ -48,3 +50,20 @@ def mirrored_poses(poses: Poses, width: int) -> Poses:
     keypoints = poses.keypoints.copy()
     keypoints[..., 0] = width - 1 - keypoints[..., 0]
     return replace(poses, keypoints=keypoints)
+
+
+def mirrored(result: Result) -> Result:
+    """The result as a mirror shows it: x → W − 1 − x; left stays left by name."""
+
+    def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
+
+    return Result(
+        result.size,
+        mirror(result.person),
+        mirror(result.confidence),
+        mirror(result.parts),
+        mirror(result.instances),
+        None if result.poses is None else mirrored_poses(result.poses, result.size[1]),
+        mirror(result.classes),
+    )

@@ -1,20 +1,20 @@
 """PoseNet: people's poses alone, no masks.
 
-Source: tfjs-models ``posenet/src/posenet_model.ts`` and ``util.ts`` (posenet 2.2.2). `pose-detection` shows its
-network another picture (replicated borders), so its results differ.
+Source: tfjs-models ``posenet/src/posenet_model.ts`` and ``util.ts`` (posenet 2.2.2); with replicated borders
+``pose-detection/src/posenet/detector.ts`` (pose-detection 2.1.3), which decodes in the same way.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 from pydantic import field_validator
 
 from ..catalog import Card
-from ..geometry import network_size, padded_geometry
+from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
@@ -29,10 +29,15 @@ _SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 
 
 class PoseNetSettings(Settings):
-    """Every option of the reference."""
+    """Every option of the reference packages."""
 
     input_resolution: int | str = live(
         257, "Side of the network's input, px, or WIDTHxHEIGHT; brought down to the stride's grid. Larger is finer."
+    )
+    borders: Literal["zeros", "replicated"] = live(
+        "zeros",
+        "What the network sees beside a picture of another aspect: zeros, as the package posenet has it, or the "
+        "picture's border repeated, as pose-detection has it.",
     )
     max_poses: int = live(
         1, "Most people in a frame; 1 takes each keypoint's best place, whoever it belongs to.", ge=1, le=100
@@ -83,8 +88,9 @@ class PoseNet:
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
         height, width = self.settings.size
-        geometry = padded_geometry(*frame.size, *network_size(height, width, 1.0, self.stride))
-        return prepared(frame, geometry, self.card.preprocessing)
+        widened = padded_geometry if self.settings.borders == "zeros" else replicated_geometry
+        geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.stride)))
+        return prepared(frame, geometry, self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""
@@ -92,7 +98,7 @@ class PoseNet:
         size = (geometry.height, geometry.width)
         if not wanted & Wanted.POSES:
             return Result(size)
-        heads = named_heads(outputs, _HEADS, geometry, self.stride)
+        heads = named_heads(outputs, _HEADS, geometry, self.stride, self.card.layout)
         poses = found_people(
             heads,
             geometry,

@@ -1,19 +1,49 @@
-"""A frame as BodyPix's and PoseNet's networks want it."""
+"""A frame as networks want it."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from ..catalog import Preprocessing
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Card
 from ..geometry import Geometry, resize_padded
 from ..types import Frame, Prepared
 
-__all__ = ["prepared"]
+__all__ = ["prepared", "stretched"]
 
 
-def prepared(frame: Frame, geometry: Geometry, preprocessing: Preprocessing) -> Prepared:
-    """Pad, resize and normalise a frame as its model's card says: tensor (1, h, w, 3) float32."""
-    tensor = resize_padded(frame.image, geometry)
-    tensor *= np.asarray(preprocessing.scale, np.float32)
-    tensor += np.asarray(preprocessing.offset, np.float32)
-    return Prepared(tensor[None], geometry)
+def prepared(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
+    """Pad, resize and normalise a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), laid out as the card says."""
+    return Prepared(_tensor(resize_padded(frame.image, geometry), card), geometry)
+
+
+def stretched(
+    frame: Frame, height: int, width: int, card: Card, previous: NDArray[np.float32] | None = None
+) -> Prepared:
+    """Bring the whole frame to height × width, whatever its shape, and normalise it as the card says.
+
+    previous: (height, width) float32, the mask of the frame before, taken as a fourth channel.
+    """
+    # Sides that shrink are averaged, sides that grow interpolated, both with pixel centres at halves.
+    smaller = min(width, frame.size[1]), min(height, frame.size[0])
+    shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
+    return Prepared(_tensor(picture.astype(np.float32), card, previous), Geometry(*frame.size, height, width))
+
+
+def _tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
+    """(h, w, 3) float32 RGB, 0 to 255, to the tensor of one picture that the card's file takes."""
+    picture *= np.asarray(card.preprocessing.scale, np.float32)
+    picture += np.asarray(card.preprocessing.offset, np.float32)
+    if card.preprocessing.channels == "bgr":
+        picture = picture[..., ::-1]
+    if previous is not None:
+        picture = np.dstack([picture, previous])
+    if card.input_dtype != "float32":
+        picture = np.rint(picture)
+    if card.layout == "nchw":
+        picture = np.moveaxis(picture, 2, 0)
+    return np.ascontiguousarray(picture[None], card.input_dtype)

@@ -20,7 +20,7 @@ from ..graph.names import Names
 from ..graph.port import LATCHED, RELIABLE, Qos
 from ..graph.rosbag_types import RosbagMessages
 from ..settings import unknown_parameter
-from .outputs import LABELS, OUTPUTS, Scene, label_info, read_frame, wanted_of
+from .outputs import OUTPUTS, Scene, label_infos, read_frame, wanted_of
 from .recipe import Recipe, node_parameters
 
 __all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
@@ -195,10 +195,8 @@ class _Copy:
         )
 
     def _say_labels(self, time_ns: int) -> None:
-        for topic, (needs, classes) in LABELS.items():
-            if needs & self._recipe.offers:
-                message = label_info(self._messages, classes)
-                self._added.add(_NAMES.resolve(topic), "vision_msgs/msg/LabelInfo", message, time_ns, LATCHED)
+        for topic, message in label_infos(self._messages, self._recipe.offers, self._recipe.classes):
+            self._added.add(_NAMES.resolve(topic), "vision_msgs/msg/LabelInfo", message, time_ns, LATCHED)
 
     def _picture(self, message: Any, time_ns: int) -> None:
         self._report.frames += 1

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
+import cv2
+
+from ..graph.names import RosArguments
 from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
+from ..settings import build
 from ..types import Wanted
+from .background_topic import BackgroundTopic
+from .camera_info import hear_camera_info
+from .depth import DepthWithoutPeople
 from .diagnostics import Diagnostics
 from .mailbox import Mailbox
-from .outputs import LABELS, OUTPUTS, Output, Scene, label_info, read_frame, wanted_of
+from .outputs import OUTPUTS, Output, Scene, label_infos, read_frame, wanted_of
 from .recipe import Recipe, node_parameters, read_choices
 from .run import run_node
+from .settings import NodeSettings
+from .shared import Shared
 from .worker import Worker
 
 __all__ = ["BodysegNode", "main"]
@@ -23,10 +33,13 @@ _SLOTS = 8
 
 
 class BodysegNode:
-    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in."""
+    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in.
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    shared: with the nodes of other cameras in this process.
+    """
+
+    def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
+        self._graph, self._shared = graph, shared or Shared()
         self._values = graph.declare(node_parameters(graph.overrides))
         self._choices = read_choices(self._values)
         graph.on_change(self._change)
@@ -38,30 +51,43 @@ class BodysegNode:
         self._labels: list[Publisher] = []
         self._dropped_before = 0
         self.diagnostics = Diagnostics(graph, self._choices.settings.diagnostics_period, self._facts, self._dropped)
+        self._background = BackgroundTopic(graph)
+        self._depth = DepthWithoutPeople(graph, self._choices.settings, self.diagnostics.problem)
 
     def configure(self) -> None:
-        """Load the model and run it once, offer the topics and the service."""
-        self._recipe = Recipe(self._values)
+        """Load the model and run it once, offer the topics and the services."""
+        # Not at the same time as the network, so the budget is the same; of itself OpenCV takes one per core.
+        if self._values["threads"]:
+            cv2.setNumThreads(self._values["threads"])
+        self._recipe = Recipe(self._values, self._shared)
+        self._choices = self._choices.within(self._recipe.offers)
         self._recipe.warm_up()
         self._graph.log("info", f"{self._recipe.model} runs on {self._recipe.engine}, {self._recipe.device}.")
         if not self._publishers:
             self._offer(self._recipe.offers)
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
+            if self._recipe.learns_background:
+                self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
 
     def activate(self) -> None:
         """Take frames."""
         settings = self._choices.settings
         keep_all = settings.frame_policy == "all"
         mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
-        self._worker = Worker(mailbox, self._process, self.diagnostics.problem, "bodyseg")
+        self._worker = Worker(mailbox, self._process, self.diagnostics.problem, "bodyseg", self._shared.turns)
         topic, kind = settings.image_topic
         image = self._graph.subscribe(topic, kind, _KEEP_ALL if keep_all else SENSOR, self._take)
-        self._subscriptions = [image, self._hear_camera_info(image.topic)]
+        info = hear_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
+        self._subscriptions = [image, info]
+        self._depth.start()
+        self._background.start()
         self._say_labels()
         self.diagnostics.start()
 
     def deactivate(self) -> None:
         """Take no more frames."""
+        self._depth.stop()
+        self._background.stop()
         for subscription in self._subscriptions:
             subscription.close()
         self._subscriptions = []
@@ -95,23 +121,9 @@ class BodysegNode:
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
         if self._labels or not messages.knows(type_name) or not self._recipe:
             return
-        for topic, (needs, classes) in LABELS.items():
-            if needs & self._recipe.offers:
-                self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
-                self._labels[-1].publish(label_info(messages, classes))
-
-    def _hear_camera_info(self, image_topic: str) -> Subscription:
-        """`camera_info` as it is remapped; where it is not, the one beside the image, as cameras publish it."""
-
-        def subscribe(topic: str) -> Subscription:
-            return self._graph.subscribe(topic, "sensor_msgs/msg/CameraInfo", SENSOR, self._keep_camera_info)
-
-        beside = f"{image_topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
-        subscription = subscribe("camera_info")
-        if subscription.topic != f"{self._graph.namespace.rstrip('/')}/camera_info" or subscription.topic == beside:
-            return subscription
-        subscription.close()
-        return subscribe(beside)
+        for topic, message in label_infos(messages, self._recipe.offers, self._recipe.classes):
+            self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
+            self._labels[-1].publish(message)
 
     def _take(self, message: Any) -> None:
         self.diagnostics.frame_in()
@@ -125,14 +137,24 @@ class BodysegNode:
         """One frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
         choices, recipe = self._choices, self._recipe
         listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
-        if not recipe or not listened or not choices.settings.enabled:
+        if not recipe or not (listened or self._depth.listened) or not choices.settings.enabled:
             return
         frame = read_frame(message)
         wanted = wanted_of([output for output, _ in listened], choices)
+        if self._depth.listened:
+            wanted |= Wanted.PERSON
         began = time.perf_counter()
         result = recipe.run(choices, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
+        frame = self._background.behind(frame)
         scene = Scene(self._graph.messages, message, frame, result, choices, recipe.model, self._camera_info)
+        self._depth.people(
+            message.header,
+            result,
+            self._camera_info,
+            choices.settings.depth_margin_px,
+            mirrored=getattr(choices.network, "flip_horizontal", False),
+        )
         for output, publisher in listened:
             self._fill(output, publisher, scene)
         self.diagnostics.frame_out(inference_ms, (self._graph.now_ns() - frame.stamp_ns) / 1e6)
@@ -153,14 +175,21 @@ class BodysegNode:
     def _change(self, changed: dict[str, Any]) -> None:
         """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
         values = self._values | changed
-        choices = read_choices(values)
+        choices = read_choices(values, type(self._choices.network), self._choices)
         if self._recipe:
+            choices = choices.within(self._recipe.offers)
             choices.check(self._recipe.offers, changed)
         self._values, self._choices = values, choices
 
     def _enable(self, request: Any) -> dict[str, Any]:
         self._graph.set_parameters({"enabled": bool(request.data)})
         return {"success": True, "message": ""}
+
+    def _capture_background(self, request: Any) -> dict[str, Any]:
+        if not self._recipe:
+            return {"success": False, "message": "The node is not configured, so no background is learnt."}
+        self._recipe.capture_background()
+        return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
 
     def _dropped(self) -> int:
         return self._dropped_before + (self._worker.mailbox.dropped if self._worker else 0)
@@ -174,8 +203,15 @@ class BodysegNode:
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
-    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
-    run_node("bodyseg", BodysegNode, argv, runtime)
+    """Run the node, or one for each of `cameras`, until told to end; `argv`: ROS arguments, those of the program."""
+    shared = Shared()
+    run_node("bodyseg", lambda graph: BodysegNode(graph, shared), argv, runtime, _namespaces)
+
+
+def _namespaces(given: RosArguments) -> list[str]:
+    """Those of the parameter `cameras`. Raises SettingsError."""
+    cameras = build(NodeSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
+    return [str(PurePosixPath(given.names.namespace, camera)) for camera in cameras.cameras]
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..errors import SettingsError
 from ..graph.images import image_message
@@ -12,12 +11,12 @@ from ..graph.port import Graph, Qos
 from ..media import open_source
 from ..settings import build, parameters
 from ..types import Frame
+from .playing import play
 from .run import run_node
 from .settings import CameraSettings
 
 __all__ = ["CameraNode", "main"]
 
-_PHOTOS_PER_SECOND = 10.0
 #: How often to look whether somebody has come.
 _LOOK_S = 0.01
 #: Until the subscriber knows of the publisher too; what is sent before that passes it by.
@@ -63,32 +62,16 @@ class CameraNode:
         while not self._image.subscriptions:
             if self._stopped.wait(_LOOK_S):
                 return
-        due = time.monotonic() + _SETTLE_S
+        if self._stopped.wait(_SETTLE_S):
+            return
         try:
-            for frame, rate in self._frames():
-                if self._stopped.wait(max(0.0, due - time.monotonic())):
-                    return
-                # A source that is slower than the rate is not made up for.
-                due = max(due + 1.0 / rate, time.monotonic())
-                self._publish(frame)
+            play(self._settings, self._stopped, self._publish)
         except Exception as err:  # noqa: BLE001 - a thread that ends unheard leaves a node that looks alive
             self._graph.log("error", str(err) or type(err).__name__)
         if self._stopped.is_set():
             return
         self._graph.log("info", f"The source has ended after {self.published} frames.")
         self._graph.shutdown()
-
-    def _frames(self) -> Iterator[tuple[Frame, float]]:
-        """Frames, and how many of them there are to be per second."""
-        while True:
-            with open_source(self._settings.source) as source:
-                rate = self._settings.rate or float(source.fps or _PHOTOS_PER_SECOND)
-                for frame in source:
-                    yield frame, rate
-                    while source.length == 1 and self._settings.loop:
-                        yield frame, rate
-            if not self._settings.loop:
-                return
 
     def _publish(self, frame: Frame) -> None:
         messages, now = self._graph.messages, self._graph.now_ns()

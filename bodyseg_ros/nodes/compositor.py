@@ -9,45 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..effects import Effect
 from ..errors import FrameError, SettingsError
-from ..graph.images import read_image
+from ..graph.images import read_image, stamp_ns
 from ..graph.port import RELIABLE, SENSOR, Graph, Publisher, Subscription
+from ..refine import RefineSettings
 from ..settings import Settings, build, parameters, split_groups
 from ..types import Result, Wanted
+from .background_topic import BackgroundTopic
 from .diagnostics import Diagnostics
 from .mailbox import Mailbox
 from .outputs import OUTPUTS, Output, Scene, read_frame
+from .pairs import Pairs
 from .recipe import Choices, load_effects, needs_of, plugin_parameters
 from .run import run_node
 from .settings import CompositorSettings, NodeSettings, PictureSettings
 from .worker import Worker
 
 __all__ = ["CompositorNode", "main"]
-
-Stamp = tuple[int, int]
-
-
-class _Pairs:
-    """Messages of two topics, matched by exact stamp; at most `limit` of each wait."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._waiting: tuple[dict[Stamp, Any], dict[Stamp, Any]] = ({}, {})
-
-    def add(self, side: int, message: Any) -> tuple[Any, Any] | None:
-        """The pair (of side 0, of side 1) that `message` completes; what came before it waits no longer."""
-        stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
-        other = self._waiting[1 - side].pop(stamp, None)
-        mine = self._waiting[side]
-        if other is None:
-            mine[stamp] = message
-            if len(mine) > self._limit:
-                del mine[next(iter(mine))]  # the one that came first: time may have jumped back
-            return None
-        for waiting in self._waiting:
-            for old in [key for key in waiting if key < stamp]:
-                del waiting[old]
-        return (message, other) if side == 0 else (other, message)
 
 
 class CompositorNode:
@@ -57,11 +36,12 @@ class CompositorNode:
         self._graph = graph
         declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
         self._values = graph.declare(declared)
-        self._choices = self._read(self._values)
+        self._choices = self._read(self._values, ())
         graph.on_change(self._change)
-        self._pairs = _Pairs(self._values["waiting_frames"])
+        self._pairs = Pairs(self._values["waiting_frames"])
         self._publishers: list[tuple[Output, Publisher]] = []
         self._subscriptions: list[Subscription] = []
+        self._background = BackgroundTopic(graph)
         self._worker: Worker[tuple[Any, Any]] | None = None
         self.diagnostics = Diagnostics(graph, self._values["diagnostics_period"], dict, self._dropped)
 
@@ -79,12 +59,14 @@ class CompositorNode:
             self._graph.subscribe(topic, kind, SENSOR, lambda message: self._take(0, message)),
             self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._take(1, message)),
         ]
+        self._background.start()
         self.diagnostics.start()
 
     def deactivate(self) -> None:
         """Take no more."""
         for subscription in self._subscriptions:
             subscription.close()
+        self._background.stop()
         self.diagnostics.stop()
         if self._worker:
             self._worker.stop()
@@ -92,27 +74,27 @@ class CompositorNode:
     def cleanup(self) -> None:
         """Nothing is held."""
 
-    def _read(self, values: dict[str, Any]) -> Choices:
+    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> Choices:
         root, groups = split_groups(values)
         own = build(CompositorSettings, root)
-        chain = load_effects("effects", own.effects, groups)
+        chain = load_effects("effects", own.effects, groups, before)
         if needs_of(chain) & ~Wanted.PERSON:
             raise SettingsError(
                 f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
                 "take effects that need no more, such as blur_background."
             )
         shared = own.model_dump(include=set(PictureSettings.model_fields))
-        return Choices(NodeSettings(**shared), Settings(), overlay=(), composite=chain)
+        return Choices(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
 
     def _change(self, changed: dict[str, Any]) -> None:
         values = self._values | changed
-        self._choices = self._read(values)
+        self._choices = self._read(values, self._choices.composite)
         self._values = values
 
     def _take(self, side: int, message: Any) -> None:
         if side == 0:
             self.diagnostics.frame_in()
-        pair = self._pairs.add(side, message)
+        pair = self._pairs.add(side, stamp_ns(message.header), message)
         if pair and self._worker:
             self._worker.mailbox.put(pair)
 
@@ -123,7 +105,7 @@ class CompositorNode:
         if not listened:
             return
         began = time.perf_counter()
-        frame = read_frame(image)
+        frame = self._background.behind(read_frame(image))
         person = _person(mask)
         if person.shape != frame.size:
             raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")

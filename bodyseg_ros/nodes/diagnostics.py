@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -96,8 +97,8 @@ class Diagnostics:
             values = {name: str(total) for name, total in self._totals.items()}
             values["dropped"] = str(self._dropped())
             values["rate_hz"] = f"{fresh['frames_out'] / seconds:.2f}"
-            values["inference_ms"] = _mean(self._inference_ms)
-            values["age_ms"] = _mean(self._age_ms)
+            values["inference_ms"] = _median(self._inference_ms)
+            values["age_ms"] = _median(self._age_ms)
             self._inference_ms, self._age_ms = [], []
             problem, self._problem = self._problem, ""
         values |= self._facts()
@@ -106,5 +107,5 @@ class Diagnostics:
         return 0, f"{fresh['frames_out']} frames in {seconds:.1f} s" if fresh["frames_out"] else "idle", values
 
 
-def _mean(values: list[float]) -> str:
-    return f"{sum(values) / len(values):.2f}" if values else ""
+def _median(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f}" if values else ""

@@ -38,6 +38,12 @@ class Mailbox(Generic[T]):
                 self._items.append(item)
                 self._changed.notify_all()
 
+    def wait(self) -> bool:
+        """Wait until something lies here; False once the box is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or bool(self._items))
+            return not self._closed
+
     def take(self) -> T | None:
         """Wait for the oldest item; None once the box is closed."""
         with self._changed:

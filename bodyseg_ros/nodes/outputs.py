@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,10 +14,11 @@ from ..effects import colored_parts, compose_all
 from ..graph.images import compressed_message, image_message, read_compressed, read_image
 from ..graph.port import Messages
 from ..types import Frame, Result, Wanted
+from .camera_info import CAMERA_INFO, camera_info_of
 from .people import detections, poses
 from .recipe import Choices, needs_of
 
-__all__ = ["LABELS", "OUTPUTS", "Output", "Scene", "label_info", "read_frame", "wanted_of"]
+__all__ = ["OUTPUTS", "Output", "Scene", "label_infos", "read_frame", "wanted_of"]
 
 
 @dataclass
@@ -106,6 +107,11 @@ def _instances(scene: Scene) -> tuple[NDArray[Any], str] | None:
     return None if instances is None else ((instances + np.int16(1)).astype(np.uint8), "mono8")
 
 
+def _classes(scene: Scene) -> tuple[NDArray[Any], str] | None:
+    classes = scene.result.classes
+    return None if classes is None else (classes, "mono8")
+
+
 def _confidence(scene: Scene) -> tuple[NDArray[Any], str] | None:
     confidence = scene.result.confidence
     if confidence is None:
@@ -155,13 +161,7 @@ def _composite(scene: Scene) -> NDArray[np.uint8]:
 
 
 def _camera_info(scene: Scene) -> Any:
-    """The camera's own message under the frame's header, if it is of the frame's size."""
-    info = scene.camera_info
-    if info is None or (info.height, info.width) != scene.frame.size:
-        return None
-    names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
-    fields = {name: getattr(info, name) for name in names}
-    return scene.messages.make("sensor_msgs/msg/CameraInfo", header=scene.message.header, **fields)
+    return camera_info_of(scene.messages, scene.camera_info, scene.message.header, scene.frame.size)
 
 
 def _details(choices: Choices) -> Wanted:
@@ -173,23 +173,31 @@ OUTPUTS: Final = (
     _map("~/parts", Wanted.PARTS, _parts),
     _map("~/instances", Wanted.INSTANCES, _instances),
     _map("~/confidence", Wanted.CONFIDENCE, _confidence),
+    _map("~/classes", Wanted.CLASSES, _classes),
     *_pictures("parts_color", _parts_color, lambda choices: Wanted.PARTS),
     # Told apart, people get a colour each, whoever else listens.
     *_pictures("overlay", _overlay, lambda choices: needs_of(choices.overlay), extras=Wanted.INSTANCES),
     *_pictures("composite", _composite, lambda choices: needs_of(choices.composite)),
-    Output("~/camera_info", "sensor_msgs/msg/CameraInfo", _camera_info),
+    Output("~/camera_info", CAMERA_INFO, _camera_info),
     Output("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda choices: Wanted.POSES, _details),
     Output("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda choices: Wanted.POSES, _details),
 )
 
-#: Latched topics that say what the numbers in the maps mean: topic → (what it explains, number → name).
-LABELS: Final[Mapping[str, tuple[Wanted, Mapping[int, str]]]] = {
-    "~/mask/label_info": (Wanted.PERSON, {0: "background", 255: "person"}),
-    "~/label_info": (Wanted.PARTS, {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}),
+#: Latched topics that say what the numbers in the maps mean: topic → (what it explains, classes of the model's card →
+#: number → name).
+_LABELS: Final[Mapping[str, tuple[Wanted, Callable[[Sequence[str]], Mapping[int, str]]]]] = {
+    "~/mask/label_info": (Wanted.PERSON, lambda _: {0: "background", 255: "person"}),
+    "~/label_info": (Wanted.PARTS, lambda _: {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}),
+    "~/classes/label_info": (Wanted.CLASSES, lambda classes: dict(enumerate(classes))),
 }
 
 
-def label_info(messages: Messages, classes: Mapping[int, str]) -> Any:
-    """A vision_msgs/LabelInfo."""
-    named = [messages.make("vision_msgs/msg/VisionClass", class_id=i, class_name=name) for i, name in classes.items()]
-    return messages.make("vision_msgs/msg/LabelInfo", class_map=named)
+def label_infos(messages: Messages, offers: Wanted, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """(topic, vision_msgs/LabelInfo) of all that the network offers; classes: those of its model's card."""
+    for topic, (needs, names_of) in _LABELS.items():
+        if needs & offers:
+            named = [
+                messages.make("vision_msgs/msg/VisionClass", class_id=number, class_name=name)
+                for number, name in names_of(classes).items()
+            ]
+            yield topic, messages.make("vision_msgs/msg/LabelInfo", class_map=named)

@@ -6,10 +6,8 @@ and wherever it was interrupted.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,66 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from bodyseg_ros.errors import MediaError
-from bodyseg_ros.training.labels import LABEL_SLICES, MIRROR_ORDER, Array, sample_field, transform_offsets
+from .labels import LABEL_SLICES, MIRROR_ORDER, Array, sample_field, transform_offsets
 
 Image = npt.NDArray[np.uint8]
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One picture to learn from. ``empty`` states that nobody is in it; ``mask`` is white where a person is."""
-
-    image: Path
-    mask: Path | None = None
-    empty: bool = False
-    held_out: bool = False
-    repeat: int = 1
-
-
-class PhotoFolder(BaseModel):
-    """A folder of photos."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    photos: Path = Field(description="Folder of photos, read with everything below it.")
-    masks: Path | None = Field(None, description="Folder of masks: a photo's name with .png, 255 = person.")
-    empty: bool = Field(False, description="Nobody is in these photos, whatever a teacher says.")
-    repeat: int = Field(1, ge=1, description="How many times as often as others these photos are drawn.")
-
-    def read(self, held_out_share: float) -> list[Photo]:
-        """List the photos; a share of them, chosen by the hash of their names, is held out of training."""
-        found = sorted(p for p in self.photos.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
-            raise MediaError(f"{str(self.photos)!r} holds no photo ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        photos = []
-        for path in found:
-            mask = self.masks / f"{path.stem}.png" if self.masks else None
-            held = int(hashlib.sha256(path.stem.encode()).hexdigest()[:8], 16) / 2**32 < held_out_share
-            photos.append(Photo(path, mask if mask and mask.exists() else None, self.empty, held, self.repeat))
-        return photos
-
-
-def read_image(path: Path) -> Image:
-    """Read a picture as (H, W, 3) uint8 RGB."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise MediaError(f"{str(path)!r} cannot be read as a picture")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _as_image(array: Any) -> Image:
     """Vouch to the type checker for what OpenCV gives back."""
     return np.asarray(array, np.uint8)
-
-
-def read_mask(path: Path) -> Image:
-    """Read a mask as (H, W) uint8: 255 inside a person, else 0."""
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise MediaError(f"{str(path)!r} cannot be read as a mask")
-    return np.where(mask > 127, 255, 0).astype(np.uint8)
 
 
 class Augmentation(BaseModel):

@@ -1,310 +1,189 @@
-"""Write a trained network as tflite, SavedModel, ONNX or tfjs GraphModel, and check each file against its source."""
+"""Write a trained network's files and check each against its source, on photos."""
 
 from __future__ import annotations
 
-import json
-import logging
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Final, Literal
 
 import cv2
 import keras
 import numpy as np
 
-from bodyseg_ros.errors import ModelFileError, SettingsError
-from bodyseg_ros.training.data import Image
-from bodyseg_ros.training.labels import Array
-from bodyseg_ros.training.network import PUBLISHED_HEADS
-from bodyseg_ros.training.teacher import network_size as training_size
+from ..catalog import Preprocessing
+from ..decode import sigmoid
+from ..errors import ModelFileError, SettingsError
+from .config import CONFIG_NAME, TrainSettings, preprocessing_of, read_settings
+from .data import Image, Sample
+from .evaluate import iou
+from .labels import LABEL_HEADS, LABEL_SLICES, SCORES, Array
+from .network import backbone_of, load_published, runner, shift_person_score
+from .teacher import Teacher, network_size, open_heads
+from .train import BEST, CHECKPOINT, Trainer
+from .validate import THRESHOLD, best_threshold, person_scores, person_truth
+from .writers import Precision, write_graph_model, write_onnx, write_saved_model, write_tflite
 
-logger = logging.getLogger(__name__)
+Form = Literal["tfjs", "tflite", "onnx", "saved_model"]
+Quantize = Literal["none", "float16", "int8"]
 
-Precision = Literal["float32", "float16", "int8"]
-Kind = Literal["tfjs", "saved_model", "onnx", "float32", "float16", "int8"]
-"""What can be written; the three precisions are tflite files."""
-TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "float16": 0.05, "int8": 0.5}
-"""Largest difference from the source, as a share of a head's range."""
-INPUT = "sub_2"
-TENSOR_NAMES = {
-    "segments": "float_segments",
-    "part_heatmaps": "float_part_heatmaps",
-    "heatmaps": "float_heatmaps",
-    "short_offsets": "float_short_offsets",
-    "long_offsets": "float_long_offsets",
-    "part_offsets": "float_part_offsets",
-    "displacement_fwd": "MobilenetV1/displacement_fwd_2/BiasAdd",
-    "displacement_bwd": "MobilenetV1/displacement_bwd_2/BiasAdd",
+OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
+    "tfjs": ("none", "float16"),
+    "tflite": ("none", "float16", "int8"),
+    "onnx": ("none",),
+    "saved_model": ("none",),
 }
-"""Head → name of its tensor in the published files (tfjs-models body-pix 2.2.1, bodypix/mobilenet/float)."""
+TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": 0.5}
+"""Largest difference from the source, as a share of a head's range."""
+_PRECISION: Final[Mapping[Quantize, Precision]] = {"none": "float32", "float16": "float16", "int8": "int8"}
+_SHARD: Final = "group1-shard1of1.bin"
+_LONG_SIDE: Final = 257
 
 
-def _short(name: str) -> str:
-    """Turn a tensor's name into one that a signature may have."""
-    return name.removesuffix("/BiasAdd").split("/")[-1]
+@dataclass(frozen=True)
+class Written:
+    """One file: its bytes, weights included; how far it is from its source, as a share of a head's range.
 
-
-def write_saved_model(network: keras.Model, folder: Path) -> None:
-    """Write a SavedModel: input "sub_2" (1, H, W, 3), outputs by the heads' published names."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    signature = [tf.TensorSpec((1, None, None, 3), tf.float32, name=INPUT)]
-    heads = sorted(network.output)
-
-    def in_order(image: Any) -> list[Any]:
-        outputs = network(image, training=False)
-        return [outputs[head] for head in heads]
-
-    flat = tf.function(in_order, input_signature=signature)
-    # With its weights as constants the graph needs no tracked variables, and tflite can fold them.
-    frozen = convert_variables_to_constants_v2(flat.get_concrete_function())
-    names = [_short(TENSOR_NAMES[head]) for head in heads]
-    module = tf.Module()
-    module.serve = tf.function(lambda image: dict(zip(names, frozen(image), strict=True)), input_signature=signature)
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
-
-
-def write_tflite(
-    network: keras.Model, path: Path, precision: Precision = "float32", calibration: Iterable[Array] = ()
-) -> None:
-    """Write a tflite file that takes any input size.
-
-    float16 stores weights in half their size; int8 needs tensors (1, H, W, 3) in [-1, 1] to calibrate with.
+    scores_differ: largest difference of a person, part or keypoint probability. mask_iou: its person mask against the
+    source's, all photos together.
     """
-    import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder:
-        write_saved_model(network, Path(folder))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if precision != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        elif precision == "int8":
-            tensors = list(calibration)
-            if not tensors:
-                raise SettingsError("int8 needs photos to calibrate with: name a folder of them")
-            converter.representative_dataset = lambda: ([tensor] for tensor in tensors)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        path.write_bytes(converter.convert())
+    path: Path
+    size: int
+    differs: float
+    scores_differ: float
+    mask_iou: float
 
 
-def write_graph_model(network: keras.Model, path: Path, shard: str, precision: Precision = "float16") -> None:
-    """Write a folded MobileNet as tfjs GraphModel: model.json at path and the weights in a shard beside it.
+@dataclass
+class Exportable:
+    """A network to write: at(stride) builds it folded; preprocessing is how a picture goes in; settings its run's."""
 
-    Models of two strides share the shard, as the published ones do, since their weights are the same.
+    at: Callable[[int], keras.Model]
+    preprocessing: Preprocessing
+    settings: TrainSettings | None = None
+
+    def best_threshold(self, samples: Sequence[Sample]) -> float:
+        """The person score that separates people best on photos."""
+        run = runner(self.at(16), self.preprocessing)
+        return best_threshold((person_scores(run, sample.image), person_truth(sample)) for sample in samples)
+
+    def shifted(self, threshold: float) -> Exportable:
+        """The same network, what scored threshold scoring 0.7: BodyPix's default is then the best one."""
+
+        def at(stride: int) -> keras.Model:
+            model = self.at(stride)
+            shift_person_score(model, threshold, THRESHOLD)
+            return model
+
+        return Exportable(at, self.preprocessing, self.settings)
+
+
+def open_exportable(source: Path, config: Path | None = None) -> Exportable:
+    """A run's folder or configuration, a checkpoint of it, or a published model.json.
+
+    config: the run's configuration, where it is not beside the checkpoint. Raises ModelFileError.
     """
-    import tensorflow as tf
-    from google.protobuf import json_format
-
-    if precision == "int8":
-        raise SettingsError("precision 'int8' is not one that GraphModels are written in: take float16 or float32")
-    values = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
-    graph = tf.Graph()
-    with graph.as_default():
-        weights = _build_graph(network, values)
-    definition = graph.as_graph_def()
-    for node in definition.node:
-        if node.op == "Const":
-            node.attr["value"].tensor.ClearField("tensor_content")
-            node.attr["value"].tensor.ClearField("float_val")
-    stored = {name: value.astype(precision) for name, value in weights.items()}
-    (path.parent / shard).write_bytes(b"".join(value.tobytes() for value in stored.values()))
-    extra = {"quantization": {"dtype": "float16", "original_dtype": "float32"}} if precision == "float16" else {}
-    manifest = [{"name": n, "shape": list(v.shape), "dtype": "float32", **extra} for n, v in stored.items()]
-    content = {
-        "format": "graph-model",
-        "generatedBy": "bodyseg_ros",
-        "modelTopology": json_format.MessageToDict(definition),
-        "weightsManifest": [{"paths": [shard], "weights": manifest}],
-    }
-    path.write_text(json.dumps(content, separators=(",", ":")))
+    if source.suffix == ".json":
+        preprocessing = preprocessing_of(backbone_of(load_published(source)))
+        return Exportable(lambda stride: load_published(source, stride), preprocessing)
+    if source.suffix in (".yaml", ".yml"):
+        config, source = source, read_settings(source).output
+    folder = source if source.is_dir() else source.parent
+    if source.is_dir():
+        source = folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
+    config = config or folder / CONFIG_NAME
+    for path, what in ((source, "checkpoint"), (config, "training configuration")):
+        if not path.exists():
+            raise ModelFileError(f"There is no {what} {str(path)!r}; name a run's folder, its checkpoint or its YAML.")
+    settings = read_settings(config)
+    trainer = Trainer(settings)
+    trainer.restore(source)
+    return Exportable(trainer.averaged, settings.preprocessing, settings)
 
 
-def _build_graph(network: keras.Model, values: Mapping[str, list[Any]]) -> dict[str, Array]:
-    """Build the network in the current TensorFlow graph under the published names; give its weights by name."""
-    import tensorflow as tf
-
-    weights: dict[str, Array] = {}
-
-    def constant(name: str, value: Any) -> Any:
-        weights[name] = np.asarray(value, np.float32)
-        return tf.constant(weights[name], name=name)
-
-    def convolve(x: Any, layer: Any, scope: str, name: str) -> Any:
-        kernel, bias = values[layer.name]
-        options = {"strides": [1, *layer.strides, 1], "dilations": [1, *layer.dilation_rate, 1], "padding": "SAME"}
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            kernel = constant(f"{scope}/depthwise_weights", kernel)
-            x = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, name=f"{name}/conv", **options)
-            bias = constant(f"{scope}/depthwise_bias", bias)
-        else:
-            kernel = constant(f"{scope}/weights", kernel)
-            x = tf.raw_ops.Conv2D(input=x, filter=kernel, name=f"{name}/conv", **options)
-            bias = constant(f"{scope}/Conv2D_bias", bias)
-        return tf.raw_ops.BiasAdd(value=x, bias=bias, name=name)
-
-    x = tf.compat.v1.placeholder(tf.float32, (1, None, None, 3), name=INPUT)
-    for layer in trunk(network):
-        scope = f"MobilenetV1/{layer.name}"
-        x = tf.raw_ops.Relu6(features=convolve(x, layer, scope, f"{scope}/add"), name=f"{scope}/Relu6")
-    for head in network.output:
-        clipped, name = head == "part_offsets", TENSOR_NAMES[head]
-        scope = f"MobilenetV1/{PUBLISHED_HEADS[head]}"
-        y = convolve(x, network.get_layer(head), scope, f"{name}_unclipped" if clipped else name)
-        if clipped:
-            y = tf.raw_ops.Minimum(x=y, y=constant("clip_by_value/Minimum/y", 1), name="clip_by_value/Minimum")
-            tf.raw_ops.Maximum(x=y, y=constant("clip_by_value/y", 0), name=name)
-    return weights
-
-
-def trunk(network: keras.Model) -> list[Any]:
-    """List a folded MobileNet's convolutions from the picture to the heads."""
-    convolutions = [layer for layer in network.layers if layer.weights and layer.name not in network.output]
-    if not convolutions or convolutions[0].name != "Conv2d_0":
-        raise ModelFileError(f"the network {network.name!r} is no MobileNet; write it as SavedModel or tflite")
-    return convolutions
-
-
-def write_onnx(network: keras.Model, path: Path) -> None:
-    """Write a folded MobileNet as ONNX, opset 17: input and outputs NHWC under the published names."""
-    import onnx
-    from onnx import helper, numpy_helper
-
-    nodes: list[Any] = [helper.make_node("Transpose", [INPUT], ["nchw"], perm=[0, 3, 1, 2])]
-    constants = [numpy_helper.from_array(np.array(v, np.float32), n) for n, v in (("zero", 0), ("one", 1), ("six", 6))]
-
-    def convolve(x: str, layer: Any) -> str:
-        kernel, bias = layer.get_weights()
-        deep = isinstance(layer, keras.layers.DepthwiseConv2D)
-        # Keras: (h, w, in, out), depthwise (h, w, channel, 1); ONNX: (out, in / groups, h, w).
-        kernel = np.ascontiguousarray(kernel.transpose((2, 3, 0, 1) if deep else (3, 2, 0, 1)))
-        constants.append(numpy_helper.from_array(kernel, f"{layer.name}/w"))
-        constants.append(numpy_helper.from_array(bias, f"{layer.name}/b"))
-        nodes.append(
-            helper.make_node(
-                "Conv", [x, f"{layer.name}/w", f"{layer.name}/b"], [f"{layer.name}/conv"], strides=list(layer.strides),
-                dilations=list(layer.dilation_rate), group=kernel.shape[0] if deep else 1, pads=_onnx_pads(layer),
-            )
-        )  # fmt: skip
-        return f"{layer.name}/conv"
-
-    x = "nchw"
-    for layer in trunk(network):
-        nodes.append(helper.make_node("Clip", [convolve(x, layer), "zero", "six"], [f"{layer.name}/relu6"]))
-        x = f"{layer.name}/relu6"
-    outputs = []
-    for head in network.output:
-        y = convolve(x, network.get_layer(head))
-        if head == "part_offsets":
-            nodes.append(helper.make_node("Clip", [y, "zero", "one"], ["clipped"]))
-            y = "clipped"
-        nodes.append(helper.make_node("Transpose", [y], [TENSOR_NAMES[head]], perm=[0, 2, 3, 1]))
-        channels = network.get_layer(head).filters
-        outputs.append(helper.make_tensor_value_info(TENSOR_NAMES[head], 1, [1, "h", "w", channels]))
-    image = helper.make_tensor_value_info(INPUT, 1, [1, "H", "W", 3])
-    graph = helper.make_graph(nodes, network.name, [image], outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
-
-
-def _onnx_pads(layer: Any) -> list[int]:
-    """Give TensorFlow's SAME padding of sides k·stride + 1: the same on every edge."""
-    reach = [(size - 1) * rate // 2 for size, rate in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
-    return reach + reach
-
-
-def check(
-    run: Callable[[Array], Mapping[str, Array]], network: keras.Model, tensors: Iterable[Array], tolerance: float
-) -> float:
-    """Compare a file's outputs, by head, with its source on pictures (1, H, W, 3); give the largest difference.
-
-    Differences count relative to the head's largest value. Raises ModelFileError beyond the tolerance.
-    """
-    worst = 0.0
-    for tensor in tensors:
-        source = network(tensor, training=False)
-        written = run(tensor)
-        for head, value in source.items():
-            truth = keras.ops.convert_to_numpy(value)
-            difference = float(np.abs(written[head] - truth).max() / max(1.0, float(np.abs(truth).max())))
-            worst = max(worst, difference)
-            if not difference <= tolerance:  # NaN differs
-                raise ModelFileError(f"the written {head} differs by {difference:.3g} of its range from the source")
-    return worst
+def check_offered(form: Form, quantize: Quantize) -> None:
+    """Raise SettingsError for a form of file that is not written in the precision."""
+    if quantize not in OFFERED[form]:
+        raise SettingsError(
+            f"quantize is {quantize!r}, but {form} is written with {' or '.join(OFFERED[form])}; "
+            f"{quantize} comes with {' and '.join(name for name in OFFERED if quantize in OFFERED[name])}."
+        )
 
 
 def export(
-    network_at: Callable[[int], keras.Model], folder: Path, kinds: Sequence[Kind], photos: Sequence[Image]
-) -> None:
-    """Write the chosen kinds of files of a network given by output stride, and check each on the photos.
+    network: Exportable, folder: Path, form: Form, quantize: Quantize, photos: Sequence[Image], strides: Sequence[int]
+) -> Iterator[Written]:
+    """Write a network's file of each output stride, and check it on the photos (H, W, 3) uint8 RGB.
 
-    tfjs is written at strides 16 and 8, which share their weights; everything else at 16.
+    tfjs files share their weights. int8 is calibrated with the photos. Raises SettingsError for a form that does not
+    come in the precision, ModelFileError where a file differs too much from its source.
     """
+    check_offered(form, quantize)
+    if not photos:
+        raise SettingsError("There is no photo to check the files on: name a folder of photos.")
     folder.mkdir(parents=True, exist_ok=True)
-    network, tensors = network_at(16), [_tensor(photo) for photo in photos]
-    for kind in kinds:
-        if kind == "tfjs":
-            for stride in (16, 8):
-                path, source = folder / f"model-stride{stride}.json", network_at(stride)
-                write_graph_model(source, path, "group1-shard1of1.bin")
-                _log(path, check(_graph_runner(path), source, tensors, TOLERANCE["float16"]))
-        elif kind == "saved_model":
-            write_saved_model(network, folder / "saved_model")
-            _log(folder / "saved_model", check(_saved_runner(folder / "saved_model"), network, tensors, 1e-3))
-        elif kind == "onnx":
-            write_onnx(network, folder / "model.onnx")
-            _log(folder / "model.onnx", check(_onnx_runner(folder / "model.onnx"), network, tensors, 1e-3))
-        else:
-            path = folder / f"model-{kind}.tflite"
-            write_tflite(network, path, kind, tensors)
-            _log(path, check(tflite_runner(path), network, tensors, TOLERANCE[kind]))
+    pictures = [_picture(photo) for photo in photos]
+    for stride in strides:
+        model = network.at(stride)
+        path = _write(model, folder, form, quantize, stride, [_normal(p, network.preprocessing) for p in pictures])
+        with open_heads(str(path.absolute()), stride) as run:
+            yield _checked(path, run, runner(model, network.preprocessing), pictures, TOLERANCE[quantize])
 
 
-def _log(path: Path, difference: float) -> None:
-    logger.info("%s differs from its source by at most %.2g of a head's range", path, difference)
+def _write(
+    model: keras.Model, folder: Path, form: Form, quantize: Quantize, stride: int, tensors: Sequence[Array]
+) -> Path:
+    precision = _PRECISION[quantize]
+    match form:
+        case "tfjs":
+            path = folder / f"model-stride{stride}.json"
+            write_graph_model(model, path, _SHARD, precision)
+        case "tflite":
+            path = folder / f"model-stride{stride}-{precision}.tflite"
+            write_tflite(model, path, precision, tensors)
+        case "onnx":
+            path = folder / f"model-stride{stride}.onnx"
+            write_onnx(model, path)
+        case "saved_model":
+            path = folder / f"saved_model-stride{stride}"
+            write_saved_model(model, path)
+    return path
 
 
-def _tensor(photo: Image, long_side: int = 257) -> Array:
-    """(H, W, 3) uint8 RGB → (1, h, w, 3) in [-1, 1]."""
-    height, width = training_size(photo.shape[0], photo.shape[1], long_side)
-    return cv2.resize(photo, (width, height)).astype(np.float32)[None] / np.float32(127.5) - 1
+def _checked(path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float) -> Written:
+    """Compare a file's outputs with its source's; ModelFileError where a head differs by more than the tolerance."""
+    differs = scores = 0.0
+    masks: list[list[np.bool_]] = [[], []]
+    for picture in pictures:
+        ours, theirs = run(picture), source(picture)
+        for head in LABEL_HEADS:
+            difference = float(np.abs(ours[head] - theirs[head]).max() / max(1.0, float(np.abs(theirs[head]).max())))
+            if not difference <= tolerance:  # NaN differs
+                raise ModelFileError(
+                    f"The written file {str(path)!r} differs from its source: {head} by {difference:.3g} of its range, "
+                    f"more than {tolerance}."
+                )
+            differs = max(differs, difference)
+            if LABEL_SLICES[head].stop <= SCORES.stop:
+                scores = max(scores, float(np.abs(sigmoid(ours[head]) - sigmoid(theirs[head])).max()))
+        for flat, heads in zip(masks, (ours, theirs), strict=True):
+            flat.extend((sigmoid(heads["segments"]) > THRESHOLD).ravel())
+    size = sum(file.stat().st_size for file in _files(path))
+    return Written(path, size, differs, scores, iou(np.array(masks[0]), np.array(masks[1])))
 
 
-def tflite_runner(path: Path, threads: int = 2) -> Callable[[Array], dict[str, Array]]:
-    """Run a tflite file that write_tflite wrote: (1, H, W, 3) in [-1, 1] → arrays by head."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    signature = Interpreter(str(path), num_threads=threads).get_signature_runner("serving_default")
-    return lambda tensor: _by_head(signature(**{INPUT: tensor}))
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return [path, path.with_name(_SHARD)] if path.suffix == ".json" else [path]
 
 
-def _graph_runner(path: Path) -> Callable[[Array], dict[str, Array]]:
-    from bodyseg_ros.formats.base import ModelSource
-    from bodyseg_ros.formats.opening import open_model
-
-    opened = open_model(ModelSource(path, "tfjs", INPUT, TENSOR_NAMES))
-    return lambda tensor: {head: np.asarray(value) for head, value in opened.function(tensor).items()}
+def _picture(photo: Image) -> Array:
+    """(H, W, 3) uint8 RGB → (1, h, w, 3) float32, of a size that networks take."""
+    height, width = network_size(photo.shape[0], photo.shape[1], _LONG_SIDE)
+    return np.asarray(cv2.resize(photo, (width, height)), np.float32)[None]
 
 
-def _saved_runner(folder: Path) -> Callable[[Array], dict[str, Array]]:
-    import tensorflow as tf
-
-    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    return lambda tensor: _by_head({name: np.asarray(v) for name, v in serve(tf.constant(tensor)).items()})
-
-
-def _onnx_runner(path: Path) -> Callable[[Array], dict[str, Array]]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return lambda tensor: _by_head(dict(zip(names, session.run(None, {INPUT: tensor}), strict=True)))
-
-
-def _by_head(outputs: Mapping[str, Array]) -> dict[str, Array]:
-    heads = {short: head for head, name in TENSOR_NAMES.items() for short in (name, _short(name))}
-    return {heads[name]: value for name, value in outputs.items()}
+def _normal(picture: Array, preprocessing: Preprocessing) -> Array:
+    return picture * np.asarray(preprocessing.scale, np.float32) + np.asarray(preprocessing.offset, np.float32)

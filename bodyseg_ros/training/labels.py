@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bodyseg_ros.body import POSE_TREE
-from bodyseg_ros.training.network import BODYPIX_HEADS
+from ..body import POSE_TREE
+from ..networks.heads import HEAD_CHANNELS
 
 Array = npt.NDArray[np.float32]
 
-# Packed order: part_offsets has no label, since no decoder reads it.
-LABEL_HEADS = tuple(head for head in BODYPIX_HEADS if head != "part_offsets")
-_ends = np.cumsum([BODYPIX_HEADS[head] for head in LABEL_HEADS]).tolist()
-LABEL_SLICES = {head: slice(end - BODYPIX_HEADS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
+LABEL_HEADS = (
+    "segments",
+    "part_heatmaps",
+    "heatmaps",
+    "short_offsets",
+    "displacement_fwd",
+    "displacement_bwd",
+    "long_offsets",
+)
+"""Packed order; part_offsets has no label, since no decoder reads it."""
+_ends = np.cumsum([HEAD_CHANNELS[head] for head in LABEL_HEADS]).tolist()
+LABEL_SLICES = {head: slice(end - HEAD_CHANNELS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
 LABEL_CHANNELS: int = _ends[-1]
 SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
 """Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
@@ -41,7 +49,7 @@ def _mirror_order() -> npt.NDArray[np.intp]:
     packed: list[int] = []
     for head in LABEL_HEADS:
         n = len(order[head])
-        for first in range(0, BODYPIX_HEADS[head], n):
+        for first in range(0, HEAD_CHANNELS[head], n):
             packed += [LABEL_SLICES[head].start + first + i for i in order[head]]
     return np.array(packed)
 
@@ -54,7 +62,7 @@ def transform_offsets(labels: Array, matrix: Array) -> None:
     for head in LABEL_HEADS:
         if head in ("segments", "part_heatmaps", "heatmaps"):
             continue
-        start, n = LABEL_SLICES[head].start, BODYPIX_HEADS[head] // 2
+        start, n = LABEL_SLICES[head].start, HEAD_CHANNELS[head] // 2
         y, x = labels[..., start : start + n], labels[..., start + n : start + 2 * n]
         moved_x = matrix[0, 0] * x + matrix[0, 1] * y
         labels[..., start : start + n] = matrix[1, 0] * x + matrix[1, 1] * y

@@ -9,22 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from keras import ops
-from pydantic import BaseModel, ConfigDict, Field
 
-from bodyseg_ros.training.labels import CHILDREN, LABEL_SLICES, PARENTS
-
-
-class LossWeights(BaseModel):
-    """How much each head counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    segments: float = Field(12.0, description="Person cross-entropy, mean over positions.")
-    parts: float = Field(0.15, description="Sum of the 24 parts' cross-entropies, mean over person positions.")
-    heatmaps: float = Field(0.7, description="Sum of the 17 keypoints' cross-entropies, mean over positions.")
-    short_offsets: float = Field(0.3, description="Huber, 16 px units, near keypoints.")
-    displacements: float = Field(0.15, description="Huber, 32 px units, near the edge's source keypoint.")
-    long_offsets: float = Field(0.1, description="Huber, 64 px units, inside people.")
+from .config import LossWeights
+from .labels import CHILDREN, LABEL_SLICES, PARENTS
 
 
 def cross_entropy(probability: Any, logit: Any) -> Any:
@@ -42,6 +29,12 @@ def _offset_loss(labels: Any, outputs: Any, weight: Any, unit: float) -> Any:
     """Weighted mean Huber of one offset head; weight (N, h, w, K) for channels y0…yK−1, x0…xK−1."""
     weight = ops.concatenate([weight, weight], axis=-1)
     return ops.sum(weight * huber((outputs - labels) / unit)) / (ops.sum(weight) + 1.0)
+
+
+def _known(offsets: Any) -> Any:
+    """1 where a keypoint's offset (y0…, x0…) is labelled, 0 where both are exactly 0: (N, h, w, 2K) → (N, h, w, K)."""
+    y, x = ops.split(offsets, 2, axis=-1)
+    return ops.cast(ops.logical_or(ops.not_equal(y, 0), ops.not_equal(x, 0)), offsets.dtype)
 
 
 class PersonLabLoss:
@@ -76,6 +69,6 @@ class PersonLabLoss:
                 label["displacement_bwd"], output["displacement_bwd"], ops.take(near, CHILDREN, axis=-1), 32.0
             ),
             "long_offsets": _offset_loss(
-                label["long_offsets"], output["long_offsets"], ops.repeat(person, heat.shape[-1], axis=-1), 64.0
+                label["long_offsets"], output["long_offsets"], person * _known(label["long_offsets"]), 64.0
             ),
         }

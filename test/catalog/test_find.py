@@ -6,7 +6,7 @@ import os
 import pytest
 import yaml
 
-from bodyseg_ros.catalog import Limits, Located, find_model, load_card, locate
+from bodyseg_ros.catalog import Limits, Located, choose_card, find_model, load_card, locate
 from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
 from bodyseg_ros.settings import ModelSettings
 
@@ -184,3 +184,13 @@ def test_auto_takes_googles_where_its_files_are_and_else_the_shipped_one(tmp_pat
     assert source.path.is_file()
     make_model(own / NAME)
     assert find(model="auto")[0].name == NAME == "bodypix-mobilenet-050"
+
+
+def test_auto_takes_the_named_networks_card_if_its_files_are_here_or_it_needs_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
+    card, source = find_model(ModelSettings(network="background"))
+    assert (card.name, source.format) == ("background", "none")
+    assert choose_card(ModelSettings(network="posenet")).network == "bodypix"
+    (tmp_path / "posenet_075_tfjs").mkdir()
+    (tmp_path / "posenet_075_tfjs/model-stride16.json").write_text("{}")
+    assert choose_card(ModelSettings(network="posenet")).name == "posenet-mobilenet-075"

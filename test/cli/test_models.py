@@ -108,3 +108,44 @@ def test_the_real_weights_are_googles(cache, shared, monkeypatch):
 @pytest.mark.parametrize("command", ["list", "info", "download", "verify"])
 def test_help_has_an_example(cache, command):
     assert f"Example: bodyseg models {command}" in run(command, "--help")
+
+
+def test_inspect_tells_of_a_tflite_file_what_it_is(shared):
+    text = run("inspect", str(shared / "models/portrait/prisma_quant.tflite"))
+    assert "Size        1,207,872 bytes in 1 file\n" in text
+    assert "Network     portrait: Prisma-Net, 256 x 256, 8-bit (portraits) (portrait-prisma-256-int8)\n" in text
+    assert "Input       input_3: int8 1×256×256×3, real value = (stored +128) · 0.00392157\n" in text
+    assert "Output      Identity: int8 1×256×256×1, real value = (stored +128) · 0.00390625\n" in text
+    assert "Operations  158: 51 CONV_2D, 46 DEPTHWISE_CONV_2D," in text
+
+
+def test_inspect_tells_of_an_onnx_file_what_it_is(shared):
+    text = run("inspect", str(shared / "models/onnx/bodypix_050_stride8.onnx"))
+    assert "Network     bodypix: BodyPix 2.0, MobileNetV1 0.50, as ONNX (bodypix-mobilenet-050-onnx)\n" in text
+    assert "Input       input: float32 1×any×any×3\n" in text
+    assert "Output      long_offsets: float32 1×any×any×34\n" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "network", "files"),
+    [
+        ("bodypix_075_tfjs", "tfjs", "bodypix: BodyPix 2.0, MobileNetV1 0.75", 3),
+        ("bodypix_v1_tfjs/model_50", "tfjs-v1", "bodypix: BodyPix 1 (2018), MobileNetV1 0.50", 3),
+        ("bodypix_050_frozen_stride16.pb", "frozen", "bodypix: BodyPix 2.0, MobileNetV1 0.50, as a frozen graph", 1),
+        ("deeplab/tfjs", "tfjs", "deeplab: DeepLabv3, MobileNetV2 0.5", 2),
+    ],
+)
+def test_inspect_tells_of_tensorflows_files_what_they_are(shared, file, kind, network, files):
+    pytest.importorskip("tensorflow")
+    text = run("inspect", str(shared / "models" / file))
+    assert f"Format      {kind}\n" in text
+    assert f"bytes in {files} file" in text
+    assert f"Network     {network}" in text
+    assert "float32 1×any×any×24\n" in text or "SemanticPredictions: int64 1×any×any\n" in text
+
+
+def test_inspect_says_what_it_found_in_a_file_of_no_known_network(shared):
+    file = "bodypix_075_coral_int8/bodypix_mobilenet_v1_075_640_480_16_quant_decoder.tflite"
+    text = run("inspect", str(shared / "models" / file))
+    assert "Output      poses: float32 of unknown shape\n" in text
+    assert "1 PosenetDecoderOp" in text

@@ -166,7 +166,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
             ["--segmentation-threshold", "1.5"],
             r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1",
         ),
-        (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, tensorflow"),
+        (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
         (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
         (["--model", "bodypix"], r"no model card 'bodypix'"),
         (["--output-stride", "12"], r"Parameter output_stride is 12, but it must be one of 8, 16, 32"),

@@ -34,10 +34,11 @@ def scene(height: int = 40, width: int = 60, *, people: str = "one") -> tuple[Fr
         points[0, 5], points[0, 6] = (10, 30), (50, 30)
         scores[0, 5:7] = 0.9
         poses = Poses(points, scores, np.ones(1, np.float32))
-    return Frame(image), Result((height, width), person=person, parts=parts, instances=instances, poses=poses)
+    maps = {"person": person, "confidence": person.astype(np.float32), "parts": parts, "instances": instances}
+    return Frame(image), Result((height, width), **maps, poses=poses)
 
 
-@pytest.mark.parametrize("name", plugin_names("effects"))
+@pytest.mark.parametrize("name", sorted(set(plugin_names("effects")) - {"harmonize"}))  # needs a network
 @pytest.mark.parametrize("people", ["one", "nobody", "everywhere"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (41, 63)])
 def test_every_effect_on_every_scene(name: str, people: str, size: tuple[int, int]) -> None:
@@ -47,6 +48,9 @@ def test_every_effect_on_every_scene(name: str, people: str, size: tuple[int, in
     assert picture.dtype == np.uint8
     assert picture.shape[:2] == size
     np.testing.assert_array_equal(frame.image, before)
+    grey = np.repeat(before[..., :1], 3, axis=2)[:, ::-1]  # as from mono8, and as no OpenCV function likes it
+    grey.flags.writeable = False
+    assert effect(name).compose(Frame(grey), result).shape == picture.shape
 
 
 def test_overlay_tints_people_and_leaves_the_rest() -> None:
@@ -125,5 +129,5 @@ def test_contact_sheet_shows_every_kind_of_picture() -> None:
 @pytest.mark.parametrize("color", [(1, 2), (300, 0, 0), (-1, 0, 0)])
 def test_a_colour_that_is_none_is_refused(color: tuple[int, ...]) -> None:
     plugin = load_plugin("effects", "virtual_background")
-    with pytest.raises(SettingsError, match=r"color is \[.*\], but it must be three whole numbers from 0 to 255"):
+    with pytest.raises(SettingsError, match=r"color is .*, but it must be three whole numbers from 0 to 255"):
         build(plugin.Settings, {"color": color}, prefix="virtual_background")

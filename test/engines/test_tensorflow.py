@@ -100,10 +100,8 @@ def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
 
 def test_threads_come_too_late(engine: TensorFlowEngine, tmp_path: Path) -> None:
     engine.run(np.zeros((1, 2, 2, 3), np.float32))
-    with pytest.raises(
-        SettingsError, match=r"tensorflow.intra_threads is 13, but TensorFlow already runs .* start a new"
-    ):
-        TensorFlowEngine(write(tmp_path / "net.pb"), TensorFlowSettings(intra_threads=13))
+    with pytest.raises(SettingsError, match=r"Parameter threads is 13, but TensorFlow already runs .* start a new"):
+        TensorFlowEngine(write(tmp_path / "net.pb"), TensorFlowSettings(), 13)
 
 
 def test_threads_in_time(tmp_path: Path) -> None:
@@ -111,15 +109,24 @@ def test_threads_in_time(tmp_path: Path) -> None:
     program = (
         "import numpy as np; from pathlib import Path; from bodyseg_ros.formats import ModelSource;"
         "from bodyseg_ros.engines.tensorflow import *; import os;"
-        "settings = TensorFlowSettings(device='cpu', intra_threads=2, inter_threads=1, jit=True);"
+        "settings = TensorFlowSettings(device='cpu', jit=True);"
         f"source = ModelSource(Path({str(tmp_path / 'net.pb')!r}), 'frozen');"
-        "first, second = TensorFlowEngine(source, settings), TensorFlowEngine(source, settings);"
+        "first, second = TensorFlowEngine(source, settings, 3), TensorFlowEngine(source, settings, 3);"
         "second.run(np.zeros((1, 2, 2, 3), np.float32));"
         "print(second.device, os.environ['TF_CPP_MIN_LOG_LEVEL'], sep=';')"
     )
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "CPU, 2 threads;1"
+    assert done.stdout.strip() == "CPU, 3 threads;1"
+
+
+def test_xla_compiles_for_a_few_sizes_only(engine: TensorFlowEngine, caplog: pytest.LogCaptureFixture) -> None:
+    engine._compiled = set()  # as on a GPU
+    for side in (2, 3, 2, 4, 5, 3, 6, 2):
+        picture = np.full((1, side, side, 3), 1.5, np.float32)
+        np.testing.assert_array_equal(engine.run(picture)["segments"], picture * 2)
+    (warning,) = caplog.records
+    assert warning.getMessage() == "XLA has compiled the network for 4 sizes; it runs uncompiled from now on."
 
 
 def test_without_tensorflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -131,6 +138,6 @@ def test_without_tensorflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def test_every_setting_is_described() -> None:
     assert {parameter.name for parameter in parameters(TensorFlowSettings)} == {
-        "device", "intra_threads", "inter_threads", "memory_limit_mb", "jit",
+        "device", "memory_limit_mb", "mixed_float16", "jit",
     }  # fmt: skip
     assert all(parameter.description and not parameter.live for parameter in parameters(TensorFlowSettings))

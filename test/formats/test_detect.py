@@ -45,3 +45,10 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "photo.png").touch()
     with pytest.raises(ModelFileError, match=r"photo.png' is no model this package reads"):
         detect(tmp_path / "photo.png", 16)
+
+
+@pytest.mark.parametrize("name", ["slim.h5", "slim.keras"])
+def test_keras_own_files_may_hold_code_and_are_not_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ModelFileError, match=f"{name}' is Keras' own form, which may hold Python code .* not read"):
+        detect(tmp_path / name, 16)

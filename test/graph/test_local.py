@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bodyseg_ros.errors import EngineError, GraphError, MissingDependencyError
@@ -201,6 +202,21 @@ def test_damaged_messages_are_refused() -> None:
         messages.deserialize(b"\0\1\0\0\xff\xff\xff\xffa", STRING)
     with pytest.raises(GraphError, match="This is no std_msgs/msg/String"):
         messages.serialize(messages.make("std_msgs/msg/Header"), STRING)
+    with pytest.raises(GraphError, match="This is no sensor_msgs/msg/Image"):
+        messages.serialize(messages.make("sensor_msgs/msg/Image", data="text", height=-1), "sensor_msgs/msg/Image")
+
+
+@pytest.mark.parametrize("size", [0, 1, 6, 1000])
+@pytest.mark.parametrize("frame_id", ["", "a", "four"])
+@pytest.mark.parametrize("type_name", ["sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"])
+def test_the_short_way_of_a_pictures_bytes_is_that_of_rosbags(type_name: str, frame_id: str, size: int) -> None:
+    messages = RosbagMessages()
+    header = messages.make("std_msgs/msg/Header", frame_id=frame_id)
+    every_second = np.arange(2 * size).astype(np.uint8)[::2]
+    message = messages.make(type_name, header=header, data=every_second)
+    data = messages.serialize(message, type_name)
+    assert data == bytes(messages.store.serialize_cdr(message, type_name))
+    np.testing.assert_array_equal(messages.deserialize(data, type_name).data, every_second)
 
 
 @pytest.mark.parametrize(

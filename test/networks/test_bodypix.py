@@ -159,3 +159,32 @@ def test_a_model_of_another_stride_is_named() -> None:
     prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
     with pytest.raises(EngineError, match=r"241×321 input at output stride 8 gives \(31, 41, 1\); check output_stride"):
         bodypix.decode(empty_outputs(16, 21), prepared, Wanted.PERSON)
+
+
+@pytest.mark.parametrize("form", ["channels first", "displacements in one", "finer stride"])
+def test_other_forms_of_the_same_heads_say_the_same(form: str) -> None:
+    plain, tensors = network(), left_half_person(31, 41)
+    tensors["MobilenetV1/displacement_fwd_2/BiasAdd"] += 3
+    changed, other = dict(tensors), network()
+    if form == "channels first":
+        changed = {name: np.moveaxis(array, 3, 1) for name, array in tensors.items()}
+        other = BodyPix(CARD.model_copy(update={"layout": "nchw"}), BodyPixSettings(), 16)
+    elif form == "displacements in one":
+        both = [changed.pop(f"MobilenetV1/displacement_{way}_2/BiasAdd") for way in ("fwd", "bwd")]
+        changed["float_mid_offsets"] = np.concatenate(both, axis=3)
+    frame = Frame(np.zeros((960, 1280, 3), np.uint8))
+    if form == "finer stride":  # the file has stride 8, whatever was asked for
+        frame, plain = Frame(np.zeros((480, 640, 3), np.uint8)), network(8)
+    expected = plain.decode(tensors, plain.prepare(frame), Wanted.EVERYTHING)
+    found = other.decode(changed, other.prepare(frame), Wanted.EVERYTHING)
+    for name in ("person", "parts", "instances"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_array_equal(found.poses.keypoints, expected.poses.keypoints)
+    assert len(found.poses) and (found.poses.keypoints[0, 5] != found.poses.keypoints[0, 0]).any()
+
+
+def test_a_file_of_one_size_sees_that_size() -> None:
+    fixed = BodyPix(CARD.model_copy(update={"input_size": (241, 321)}), BodyPixSettings(internal_resolution=2.0), 16)
+    prepared = fixed.prepare(Frame(np.zeros((480, 480, 3), np.uint8)))
+    assert prepared.tensor.shape == (1, 241, 321, 3)
+    assert (prepared.geometry.pad_left, prepared.geometry.pad_top) == (80, 0)

@@ -19,6 +19,7 @@ from bodyseg_ros.types import Frame, Wanted
 from golden import pose_arrays
 
 CARD = load_card("posenet-mobilenet-050")
+CHANNELS = {"heatmaps": 17, "short_offsets": 34, "displacement_fwd": 32, "displacement_bwd": 32}
 
 
 def cases(shared: Path) -> list[tuple[str, np.ndarray, dict[str, Any], Path]]:
@@ -32,13 +33,16 @@ def cases(shared: Path) -> list[tuple[str, np.ndarray, dict[str, Any], Path]]:
     return found
 
 
-def options(stored: dict[str, Any], kind: str) -> PoseNetSettings:
-    """Our options for a stored run of `posenet`: its own defaults are 5 poses, 0.5 and 20."""
+def options(stored: dict[str, Any], package: str, kind: str) -> PoseNetSettings:
+    """Our options for a stored run: the defaults of the packages' multi-pose calls are 5 poses, 0.5 and 20."""
     given = stored["config"][f"{kind}Config"]
+    if package == "pose_detection":
+        given = stored["config"]["poseDetectionMultiConfig"]
     size = stored["config"]["inputResolutionRequested"]
     return PoseNetSettings(
         input_resolution=f"{size['width']}x{size['height']}",
-        max_poses=1 if kind == "single" else given.get("maxDetections", 5),
+        borders="zeros" if package == "posenet" else "replicated",
+        max_poses=1 if kind == "single" else given.get("maxDetections", given.get("maxPoses", 5)),
         score_threshold=given.get("scoreThreshold", 0.5),
         nms_radius=given.get("nmsRadius", 20),
         flip_horizontal=given.get("flipHorizontal", False),
@@ -52,9 +56,15 @@ def agree(poses: Any, expected: list[dict[str, Any]], atol_px: float, atol_score
     np.testing.assert_allclose(poses.scores, scores, atol=atol_score, err_msg=name)
 
 
-def expected_of(stored: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    found = stored[f"posenet_{kind}"]
-    return [found] if isinstance(found, dict) else found
+def expected_of(stored: dict[str, Any], package: str, kind: str) -> list[dict[str, Any]]:
+    """The stored poses in the form that the package `posenet` has."""
+    found = stored[f"{package}_{kind}"]
+    if package == "posenet":
+        return [found] if isinstance(found, dict) else found
+    return [
+        {**pose, "keypoints": [{"score": point["score"], "position": point} for point in pose["keypoints"]]}
+        for pose in found
+    ]
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
@@ -71,15 +81,31 @@ def test_the_references_tensors_give_the_references_poses(shared: Path, kind: st
                 "displacement_fwd": raw["raw/displacement_fwd"],
                 "displacement_bwd": raw["raw/displacement_bwd"],
             }
-        network = PoseNet(CARD, options(stored, kind), stored["config"]["outputStride"])
+        network = PoseNet(CARD, options(stored, "posenet", kind), stored["config"]["outputStride"])
         result = network.decode(heads, network.prepare(Frame(image)), Wanted.POSES)
-        agree(result.poses, expected_of(stored, kind), 1e-3, 1e-5, name)
+        agree(result.poses, expected_of(stored, "posenet", kind), 1e-3, 1e-5, name)
         seen += 1
     assert seen >= 2
 
 
+@pytest.mark.parametrize("package", ["posenet", "pose_detection"])
+def test_the_network_sees_what_the_references_network_sees(shared: Path, package: str) -> None:
+    seen = 0
+    for name, image, stored, arrays in cases(shared):
+        with np.load(arrays) as raw:
+            if "raw/resized" not in raw:
+                continue
+            expected = raw["raw/resized"] if package == "posenet" else raw["raw/pose_detection_image_tensor"][0]
+        network = PoseNet(CARD, options(stored, package, "single"), stored["config"]["outputStride"])
+        tensor = network.prepare(Frame(image)).tensor[0]
+        np.testing.assert_allclose((tensor + 1) * 127.5, expected, atol=0.02, err_msg=name)
+        seen += 1
+    assert seen >= 2
+
+
+@pytest.mark.parametrize("package", ["posenet", "pose_detection"])
 @pytest.mark.parametrize("stride", [8, 16])
-def test_the_photos_give_the_references_poses(shared: Path, stride: int) -> None:
+def test_the_photos_give_the_references_poses(shared: Path, stride: int, package: str) -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
     folder = shared / f"models/posenet_050_golden_tfjs_stride{stride}"
     chosen = [case for case in cases(shared) if case[2]["config"]["outputStride"] == stride]
@@ -87,8 +113,8 @@ def test_the_photos_give_the_references_poses(shared: Path, stride: int) -> None
     with bodyseg.load("posenet-mobilenet-050", model_path=str(folder), output_stride=stride) as model:
         for name, image, stored, _ in chosen:
             for kind in ("single", "multi"):
-                model.network = model.network.with_settings(options(stored, kind))
-                agree(model.segment(image).poses, expected_of(stored, kind), 0.05, 1e-3, f"{name} {kind}")
+                model.network = model.network.with_settings(options(stored, package, kind))
+                agree(model.segment(image).poses, expected_of(stored, package, kind), 0.05, 1e-3, f"{name} {kind}")
 
 
 @pytest.mark.parametrize(
@@ -121,3 +147,73 @@ def test_a_model_without_displacements_is_named() -> None:
     heads = {"heatmap": np.zeros((17, 17, 17), np.float32), "offset": np.zeros((17, 17, 34), np.float32)}
     with pytest.raises(EngineError, match="no output for displacement_fwd, displacement_bwd"):
         network.decode(heads, prepared, Wanted.POSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "quant_bytes"),
+    [
+        ("posenet-mobilenet-075", 8, 4),
+        ("posenet-mobilenet-100", 32, 4),
+        ("posenet-resnet50", 16, 2),
+        ("posenet-resnet50", 32, 1),
+    ],
+)
+def test_every_architecture_stride_and_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stride: int, quant_bytes: int
+) -> None:
+    """Random weights in the published format and under the published names, decoded by hand."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+    from formats.tiny import tf, traced, write_tfjs
+
+    card = load_card(name)
+    weights = {}
+    for head, count in CHANNELS.items():
+        steps = np.random.default_rng(count).integers(-128, 128, (3, count))
+        steps[0, :2] = -128, 127  # all 256 values of a byte: they are stored without loss at any precision
+        weights[head] = (steps / 2**13).astype(np.float32)
+
+    def build(picture: Any) -> None:
+        for head, tensor in card.outputs.items():
+            convolved = tf.nn.conv2d(picture, weights[head][None, None], stride, "SAME")
+            tf.nn.bias_add(convolved, np.zeros(CHANNELS[head], np.float32), name=tensor)
+
+    folder = tmp_path / name / {4: "float", 2: "quant2", 1: "quant1"}[quant_bytes]
+    folder.mkdir(parents=True)
+    write_tfjs(folder, traced(build), {4: "", 2: "uint16", 1: "uint8"}[quant_bytes])
+    (folder / "model.json").rename(folder / f"model-stride{stride}.json")
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
+    image = np.random.default_rng(0).integers(0, 256, (129, 129, 3), np.uint8)
+    options = {"output_stride": stride, "quant_bytes": quant_bytes, "input_resolution": 129, "engine": "tensorflow"}
+    with bodyseg.load(name, **options) as model:
+        poses = model.segment(image).poses
+    # The picture has the network's size, so cell (i, j) sees pixel (i·stride, j·stride) alone.
+    shifted = image[::stride, ::stride].astype(np.float64)
+    seen = shifted - np.array((123.15, 115.9, 103.06)) if "resnet" in name else shifted / 127.5 - 1
+    heat, offsets = seen @ weights["heatmaps"], seen @ weights["short_offsets"]
+    for joint in range(17):
+        y, x = np.unravel_index(heat[..., joint].argmax(), heat.shape[:2])
+        point = (x * stride + offsets[y, x, joint + 17], y * stride + offsets[y, x, joint])
+        np.testing.assert_allclose(poses.keypoints[0, joint], point, atol=1e-3)
+    assert (poses.keypoint_scores[0] >= 0.5).all()
+
+
+@pytest.mark.parametrize("name", ["posenet-mobilenet-050", "posenet-mobilenet-075"])
+def test_stride_32_needs_the_whole_network(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"output_stride is 32, but {name} was published with 8 or 16 only"):
+        bodyseg.load(name, output_stride=32)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"max_poses": 0}, "max_poses is 0, but it must be whole number from 1 to 100"),
+        ({"score_threshold": 1.5}, "score_threshold is 1.5, but it must be number from 0 to 1"),
+        ({"nms_radius": -1}, "nms_radius is -1, but it must be number from 0 to 1000"),
+        ({"flip_horizontal": "left"}, "flip_horizontal is 'left', but it must be true or false"),
+        ({"borders": "mirrored"}, "borders is 'mirrored', but it must be one of zeros, replicated"),
+        ({"internal_resolution": 0.5}, "no parameter 'internal_resolution'. Did you mean input_resolution"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        build(PoseNetSettings, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,13 +14,14 @@ import pytest
 from bodyseg_ros.body import PART_NAMES
 from bodyseg_ros.effects.background import BlurBackground
 from bodyseg_ros.engines.fake import FakeEngine, fake_keypoints
-from bodyseg_ros.errors import BodysegError, SettingsError
+from bodyseg_ros.errors import BodysegError, GraphError, SettingsError
 from bodyseg_ros.graph.fake import FakeGraph
-from bodyseg_ros.graph.images import compressed_message, read_compressed, read_image
+from bodyseg_ros.graph.images import compressed_message, image_message, read_compressed, read_image
 from bodyseg_ros.graph.port import LATCHED
 from bodyseg_ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.nodes.outputs import OUTPUTS
+from networks.colours import card, picture
 
 from .conftest import Rig, header_of
 
@@ -32,7 +34,8 @@ PICTURES = ("parts_color", "overlay", "composite")
 
 def listen_to_all(rig: Rig) -> None:
     for output in OUTPUTS:
-        rig.listen(output.topic.replace("~", "/bodyseg"), output.type)
+        if output.topic != "~/classes":  # BodyPix has none
+            rig.listen(output.topic.replace("~", "/bodyseg"), output.type)
 
 
 def diagnostics(rig: Rig) -> dict[str, str]:
@@ -183,6 +186,25 @@ def test_labels_reach_who_comes_late(rig: Rigs) -> None:
     assert named == {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}
 
 
+def test_classes_come_with_their_names(rig: Rigs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "colours.yaml").write_text(card("deeplab").model_dump_json(exclude_defaults=True))
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
+    node = rig("model:=colours", "engine:=passthrough", "overlay_effects:=[overlay]")
+    classes, mask = node.listen("/bodyseg/classes"), node.listen("/bodyseg/mask")
+    names = node.listen("/bodyseg/classes/label_info", "vision_msgs/msg/LabelInfo", LATCHED)
+    image = picture(64, 64, 16, 8, 48, 40)
+    image[50:, 50:] = (0, 0, 255)
+    node.send(image_message(node.tester.messages, header_of(node.tester.messages, 1), image, "rgb8"))
+    node.wait(lambda: classes and mask and names)
+    assert classes[0].encoding == "mono8"
+    seen = np.asarray(classes[0].data, np.uint8).reshape(64, 64)
+    np.testing.assert_array_equal(seen, image.argmax(axis=2))
+    np.testing.assert_array_equal(np.asarray(mask[0].data, np.uint8).reshape(64, 64) == 255, seen == 1)
+    assert {c.class_id: c.class_name for c in names[0].class_map} == {0: "background", 1: "person", 2: "dog"}
+    topics = {publisher.topic for publisher in node.bus.publishers if publisher.graph is node.graph}
+    assert not topics & {"/bodyseg/parts", "/bodyseg/label_info", "/bodyseg/instances"}
+
+
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How often the network ran, and how many frames the worker has finished with."""
@@ -241,7 +263,7 @@ def test_a_camera_info_needs_no_network(rig: Rigs, counted: dict[str, int]) -> N
 def test_the_camera_info_beside_the_image_is_taken_unless_it_is_remapped(rig: Rigs, remap: str, topic: str) -> None:
     node = rig(remap=remap)
     heard = [end.topic for end in node.graph.endpoints() if end.type == CAMERA_INFO and not end.publishes]
-    assert heard == [topic]
+    assert heard == [topic, "/depth/camera_info"]
 
 
 def test_a_camera_info_of_another_size_is_not_passed_on(rig: Rigs, counted: dict[str, int]) -> None:
@@ -512,3 +534,51 @@ def test_an_effect_not_chosen_now_refuses_bad_values_too(rig: Rigs) -> None:
     node = rig()
     with pytest.raises(SettingsError, match="must be three whole numbers from 0 to 255"):
         node.graph.set_parameters({"virtual_background.color": [1, 2]})
+
+
+def test_the_background_is_learnt_from_frames_and_captured_by_the_service(rig: Rigs) -> None:
+    node = rig("model_path:=", "engine:=auto", "network:=background", "learning_frames:=2", "min_area:=0.0")
+    masks = node.listen("/bodyseg/mask")
+
+    def white(level: int) -> bool:
+        """Whether a picture of this brightness, of the size the node is warmed up with, is taken for somebody."""
+        picture = np.full((480, 640, 3), level, np.uint8)
+        node.send(image_message(node.tester.messages, header_of(node.tester.messages, 1), picture, "rgb8"))
+        node.wait(lambda: masks)
+        return bool(np.asarray(masks.pop().data).all())
+
+    assert [white(90), white(90), white(90), white(180)] == [False, False, False, True]
+    assert node.bus.call("/bodyseg/capture_background")["success"] is True
+    assert [white(180), white(180), white(180), white(90)] == [False, False, False, True]
+    node.node.cleanup()
+    assert node.bus.call("/bodyseg/capture_background")["success"] is False
+
+
+def test_the_default_overlay_shows_what_the_network_computes(rig: Rigs) -> None:
+    node = rig("model_path:=", "engine:=auto", "network:=background")
+    overlays = node.listen("/bodyseg/overlay")
+    node.send(node.image())
+    node.wait(lambda: overlays)
+    node.graph.set_parameters({"overlay.opacity": 0.4})
+    with pytest.raises(SettingsError, match="the network does not compute what they need"):
+        node.graph.set_parameters({"overlay_effects": ["skeleton"]})
+
+
+def test_a_network_that_learns_no_background_offers_no_capture(rig: Rigs) -> None:
+    node = rig()
+    with pytest.raises(GraphError, match="Nobody answers '/bodyseg/capture_background'"):
+        node.bus.call("/bodyseg/capture_background")
+
+
+def test_the_refinement_of_the_mask_is_live(rig: Rigs) -> None:
+    node = rig("internal_resolution:=full")
+    masks, confidences = node.listen("/bodyseg/mask"), node.listen("/bodyseg/confidence")
+    areas = []
+    for stamp, grow in ((1, 0), (2, 4), (3, 0)):
+        node.graph.set_parameters({"refine.grow_px": grow})
+        node.send(node.image(stamp_ns=stamp))
+        node.wait(lambda stamp=stamp: len(masks) == len(confidences) == stamp)
+        areas.append(np.count_nonzero(masks[-1].data))
+    assert areas[0] == areas[2] < areas[1]
+    with pytest.raises(SettingsError, match="refine.smoothing is 1.0, but it must be number from 0 to 0.98"):
+        node.graph.set_parameters({"refine.smoothing": 1.0})

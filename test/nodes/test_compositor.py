@@ -52,11 +52,11 @@ def test_it_does_not_matter_which_comes_first(node: Rig) -> None:
 def test_what_finds_no_partner_does_not_pile_up(node: Rig) -> None:
     for stamp in range(10):
         node.send(node.image(stamp_ns=stamp))
-    assert [len(waiting) for waiting in node.node._pairs._waiting] == [3, 0]
+    assert [len(waiting) for waiting in node.node._pairs.waiting] == [3, 0]
     heard = node.listen("/compositor/composite")
     node.send(mask_of(node, 9), "/mask")
     node.wait(lambda: heard)
-    assert [len(waiting) for waiting in node.node._pairs._waiting] == [0, 0]
+    assert [len(waiting) for waiting in node.node._pairs.waiting] == [0, 0]
 
 
 def test_a_mask_of_another_size_is_refused_and_the_next_pair_goes_through(node: Rig) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.graph.fake import FakeGraph
 from bodyseg_ros.nodes.bodyseg import BodysegNode
+from bodyseg_ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.nodes.recipe import node_parameters
 from bodyseg_ros.nodes.settings import NodeSettings
 from bodyseg_ros.settings import build, read_params_file
@@ -19,7 +20,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
 def test_each_parameter_file_is_taken_by_the_node(path: Path) -> None:
     assert read_params_file(path)
-    BodysegNode(FakeGraph("bodyseg", arguments=["--ros-args", "--params-file", str(path)]))
+    node = PrivacyCameraNode if path.stem == "privacy" else BodysegNode
+    node(FakeGraph("bodyseg", arguments=["--ros-args", "--params-file", str(path)]))
 
 
 def test_the_default_file_says_what_is_the_default_anyway() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import cv2
@@ -9,24 +8,12 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.errors import MediaError
-from bodyseg_ros.training.labelled import labelled_photos, score, summary
+from bodyseg_ros.training.labelled import labelled_photos
 
 
 def picture(path: Path, value: int, size: tuple[int, int] = (4, 6)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
-
-
-def test_iou_by_hand() -> None:
-    truth = np.zeros((2, 4), bool)
-    truth[0] = True  # 4 pixels
-    seen = np.zeros((2, 4), np.uint8)
-    seen[:, :2] = 1  # 4 pixels, 2 of them true: 2 / 6
-    nobody = score("nobody", seen, np.zeros((2, 4), bool))
-    figures = list(summary([score("one", seen, truth), nobody]).values())
-    assert figures == pytest.approx([2 / 10, 2 / 6, 4 / 8])
-    assert score("empty", np.zeros((2, 4)), np.zeros((2, 4), bool)).iou == 1.0
-    assert math.isnan(next(iter(summary([]).values())))
 
 
 def test_photos_and_masks(tmp_path: Path) -> None:
@@ -38,7 +25,11 @@ def test_photos_and_masks(tmp_path: Path) -> None:
     assert (first.photo.name, second.photo.name) == ("a.png", "b.jpg")
     assert not first.mask().any()
     assert second.mask().all()
-    assert first.image().shape == (4, 6, 3)
+    image, mask = first.read()
+    assert (image.shape, mask.shape) == ((4, 6, 3), (4, 6))
+    picture(tmp_path / "masks/a.png", 255, (2, 3))
+    with pytest.raises(MediaError, match="label of 'a.png' is 3×2, but the photo is 6×4"):
+        labelled_photos(tmp_path)[0].read()
     picture(tmp_path / "masks/c.png", 0)
     with pytest.raises(MediaError, match=r"c.png' has no photo of the same name"):
         labelled_photos(tmp_path)
@@ -63,3 +54,16 @@ def test_coco_panoptic(tmp_path: Path) -> None:
 def test_a_folder_of_anything_else(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"holds no labelled photos; it needs photos/ \(or images/\) and masks/"):
         labelled_photos(tmp_path)
+
+
+def test_coco_instances(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools", reason="COCO's masks need pycocotools")
+    picture(tmp_path / "images/1.png", 10)
+    person = {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 3, 0, 3, 4, 0, 4]], "keypoints": [1, 1, 2] * 17}
+    image = {"id": 1, "file_name": "1.png", "height": 4, "width": 6}
+    (tmp_path / "people.json").write_text(json.dumps({"images": [image], "annotations": [person]}))
+    (labelled,) = labelled_photos(tmp_path)
+    assert labelled.keypoints == (tmp_path / "people.json", 1)
+    _, mask = labelled.read()
+    assert mask[:, :3].all()
+    assert not mask[:, 3:].any()

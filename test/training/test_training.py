@@ -2,106 +2,190 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bodyseg_ros.errors import MediaError, ModelFileError, SettingsError
+from bodyseg_ros.errors import ModelFileError, SettingsError
 
 keras = pytest.importorskip("keras", reason="training needs Keras: pip install 'bodyseg_ros[train]'")
-tf = pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'bodyseg_ros[train]'")
+tf = pytest.importorskip("tensorflow", reason="these tests train with TensorFlow: pip install 'bodyseg_ros[train]'")
 
-from bodyseg_ros.training import annotations, data, evaluate, export, labels, network, train  # noqa: E402
-
-HEIGHT, WIDTH = 97, 81
-
-
-def drawn_sample(seed: int) -> data.Sample:
-    """A bright upright box on a dark ground: the box is a person with two keypoints."""
-    rng = np.random.default_rng(seed)
-    image = rng.integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    x, y = int(rng.integers(5, 35)), int(rng.integers(5, 30))
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[y : y + 60, x : x + 35] = True
-    image[mask] += 150
-    keypoints = np.zeros((17, 3), np.float32)
-    keypoints[0], keypoints[5] = (x + 17, y + 8, 2), (x + 30, y + 20, 2)
-    soft = annotations.annotated_labels([annotations.Person(mask, keypoints)], HEIGHT, WIDTH)
-    return data.Sample(image, soft.astype(np.float16), mask.astype(np.uint8) * 255)
-
+from bodyseg_ros.training import config, export, network, train, validate, writers  # noqa: E402
+from training.drawn import drawn_sample, values, write_run  # noqa: E402
 
 SAMPLES = [drawn_sample(seed) for seed in range(8)]
 
 
-def settings(output: Path, **changes: object) -> train.TrainSettings:
-    values: dict[str, object] = {
-        "folders": [],
-        "output": output,
-        "multiplier": 0.25,
-        "stages": [{"steps": 12, "size": 65, "batch": 4, "learning_rate": (4e-3, 1e-3)}],
-        "warmup": 2,
-        "augmentation": {"long_side": (70, 120), "paste_long_side": (40, 90)},
-        "validate_every": 12,
-        "checkpoint_every": 6,
-    }
-    return train.TrainSettings.model_validate(values | changes)
+class Watcher(train.Nobody):
+    """Keeps the losses, and stops at a step."""
+
+    def __init__(self, last: int = 0) -> None:
+        self.losses: dict[int, float] = {}
+        self.last = last
+
+    def stepped(self, step: int, settings: config.TrainSettings, loss: float) -> None:
+        self.losses[step] = loss
+
+    def stop(self) -> bool:
+        return self.last in self.losses
+
+
+def settings(output: Path, **changes: object) -> config.TrainSettings:
+    return config.TrainSettings.model_validate(values(output=output, cache=output / "cache", **changes))
+
+
+def restored(settings: config.TrainSettings) -> train.Trainer:
+    trainer = train.Trainer(settings)
+    trainer.restore(settings.output / train.CHECKPOINT)
+    return trainer
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[train.Trainer, list[float], Path]:
-    losses: list[float] = []
-    output = tmp_path_factory.mktemp("run")
-    trainer = train.train(settings(output), SAMPLES, SAMPLES[:2], lambda step, loss: losses.append(loss))
-    return trainer, losses, output
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.TrainSettings, dict[int, float]]:
+    whole, watcher = settings(tmp_path_factory.mktemp("run")), Watcher()
+    assert train.train(whole, SAMPLES, SAMPLES[:2], watcher)
+    return whole, watcher.losses
 
 
-def test_loss_falls_and_the_run_leaves_its_log(trained: tuple[train.Trainer, list[float], Path]) -> None:
-    _, losses, output = trained
-    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
-    assert (output / "log.csv").read_text().startswith("step,seconds,learning_rate,loss,person_iou\n12,")
-    assert (output / "sheet.png").exists()
+@pytest.fixture(scope="module")
+def trainer(run: tuple[config.TrainSettings, dict[int, float]]) -> train.Trainer:
+    return restored(run[0])
 
 
-def test_resumed_run_is_the_same_run(trained: tuple[train.Trainer, list[float], Path], tmp_path: Path) -> None:
-    class CutOffError(Exception):
-        pass
+def test_loss_falls_and_the_run_leaves_its_log(run: tuple[config.TrainSettings, dict[int, float]]) -> None:
+    whole, losses = run
+    first, last = [losses[step] for step in (1, 2, 3)], [losses[step] for step in (10, 11, 12)]
+    assert np.mean(last) < 0.8 * np.mean(first)
+    with (whole.output / "log.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["step"], float(row["loss"])) == ("12", pytest.approx(np.mean(list(losses.values())), abs=1e-3))
+    assert (whole.output / "sheet.png").exists()
+    assert config.read_settings(whole.output / config.CONFIG_NAME) == whole
 
-    def cut_off(step: int, loss: float) -> None:
-        if step == 8:
-            raise CutOffError
 
-    with pytest.raises(CutOffError):
-        train.train(settings(tmp_path), SAMPLES, SAMPLES[:2], cut_off)
-    steps: list[int] = []
-    resumed = train.train(settings(tmp_path), SAMPLES, SAMPLES[:2], lambda step, loss: steps.append(step))
-    assert steps == list(range(7, 13))
-    for ours, theirs in zip(resumed.model.variables, trained[0].model.variables, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
+def test_a_stopped_run_goes_on_as_the_same_run(
+    run: tuple[config.TrainSettings, dict[int, float]], trainer: train.Trainer, tmp_path: Path
+) -> None:
+    ours = settings(tmp_path)
+    assert not train.train(ours, SAMPLES, SAMPLES[:2], Watcher(last=8))
+    watcher = Watcher()
+    assert train.train(ours, SAMPLES, SAMPLES[:2], watcher)
+    assert list(watcher.losses) == [9, 10, 11, 12]
+    for mine, theirs in zip(restored(ours).model.variables, trainer.model.variables, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-5)
+
+
+def test_a_finished_run_is_left_as_it_is(run: tuple[config.TrainSettings, dict[int, float]]) -> None:
+    watcher = Watcher()
+    assert train.train(run[0], SAMPLES, SAMPLES[:2], watcher)
+    assert not watcher.losses
+
+
+def test_patience_ends_a_run_and_keeps_the_best_state(tmp_path: Path) -> None:
+    still = {"stages": [{"steps": 12, "size": 33, "batch": 1, "learning_rate": [0, 0]}], "patience": 2}
+    ours, watcher = settings(tmp_path, **still, validate_every=1), Watcher()
+    assert train.train(ours, SAMPLES, [], watcher)
+    assert list(watcher.losses) == [1, 2, 3]
+    assert train.train(ours, SAMPLES, [], watcher := Watcher())
+    assert not watcher.losses
+    assert export.open_exportable(tmp_path).settings == ours
+    assert (tmp_path / train.BEST).exists()
 
 
 def test_checkpoint_of_another_network_is_refused(
-    trained: tuple[train.Trainer, list[float], Path], tmp_path: Path
+    run: tuple[config.TrainSettings, dict[int, float]], tmp_path: Path
 ) -> None:
-    other = train.Trainer(settings(tmp_path, backbone="resnet50"))
+    other = train.Trainer(settings(tmp_path, multiplier=0.5))
     with pytest.raises(ModelFileError, match="is a checkpoint of another network"):
-        other.restore(trained[2] / "checkpoint.npz")
+        other.restore(run[0].output / train.CHECKPOINT)
 
 
-@pytest.mark.parametrize("kind", ["tfjs", "saved_model", "onnx", "float32", "float16", "int8"])
+def test_a_run_from_photos_and_masks_alone(tmp_path: Path) -> None:
+    ours = config.read_settings(write_run(tmp_path, stages=[{"steps": 1, "size": 33, "batch": 1}]))
+    assert train.run(ours)
+    assert len(list(ours.cache.glob("*.npy"))) == 8
+    used = config.read_settings(ours.output / config.CONFIG_NAME).losses
+    assert used.segments > 0
+    assert {used.parts, used.heatmaps, used.long_offsets} == {0}  # no mask says anything of them
+
+
+def test_a_run_that_starts_from_a_model_computes_what_it_did(tmp_path: Path, trainer: train.Trainer) -> None:
+    source = tmp_path / "model-stride16.json"
+    writers.write_graph_model(trainer.averaged(), source, "shard.bin", "float32")
+    other = train.Trainer(settings(tmp_path))
+    other.start_from(str(source), train.Frames(SAMPLES, other.settings.augmentation, 1))
+    picture = SAMPLES[0].image[None, :65, :65].astype(np.float32)
+    facts = other.settings.preprocessing
+    ours, theirs = (network.runner(model.averaged(), facts)(picture) for model in (other, trainer))
+    for head in theirs:
+        np.testing.assert_allclose(ours[head], theirs[head], atol=1e-3 * max(1, np.abs(theirs[head]).max()))
+    wide = train.Trainer(settings(tmp_path, multiplier=0.5))
+    with pytest.raises(SettingsError, match="set backbone and multiplier to the start's"):
+        wide.start_from(str(source), train.Frames(SAMPLES, wide.settings.augmentation, 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "quantize", "package"),
+    [
+        ("tfjs", "none", ""),
+        ("tfjs", "float16", ""),
+        ("saved_model", "none", ""),
+        ("onnx", "none", "onnxruntime"),
+        ("tflite", "none", "ai_edge_litert"),
+        ("tflite", "float16", "ai_edge_litert"),
+        ("tflite", "int8", "ai_edge_litert"),
+    ],
+)
 def test_exported_file_agrees_with_its_source(
-    kind: export.Kind, trained: tuple[train.Trainer, list[float], Path], tmp_path: Path
+    form: export.Form, quantize: export.Quantize, package: str, trainer: train.Trainer, tmp_path: Path
 ) -> None:
-    if kind == "onnx":
-        pytest.importorskip("onnxruntime", reason="reading ONNX back needs onnxruntime")
-    if kind in ("float32", "float16", "int8"):
-        pytest.importorskip("ai_edge_litert", reason="reading tflite back needs ai-edge-litert")
-    export.export(trained[0].averaged, tmp_path, [kind], [sample.image for sample in SAMPLES[:2]])
-    assert list(tmp_path.iterdir())
+    if package:
+        pytest.importorskip(package, reason=f"reading {form} back needs {package}")
+    whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
+    photos = [sample.image for sample in SAMPLES[:2]]
+    (written,) = export.export(whole, tmp_path, form, quantize, photos, [16])
+    assert written.path.exists()
+    assert written.size > 1e4
+    assert written.differs <= export.TOLERANCE[quantize]
+    assert written.mask_iou > 0.9
 
 
-def test_folded_network_computes_what_the_trained_one_does(trained: tuple[train.Trainer, list[float], Path]) -> None:
-    trainer = trained[0]
+def test_a_file_that_differs_is_refused(
+    trainer: train.Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write: Callable[..., None] = writers.write_graph_model
+
+    def spoilt(model: keras.Model, *arguments: object) -> None:
+        network.shift_person_score(model, 0.5, 0.9)
+        write(model, *arguments)
+        network.shift_person_score(model, 0.9, 0.5)
+
+    monkeypatch.setattr(export, "write_graph_model", spoilt)
+    whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
+    with pytest.raises(ModelFileError, match="differs from its source: segments by"):
+        list(export.export(whole, tmp_path, "tfjs", "none", [SAMPLES[0].image], [16]))
+
+
+def test_the_person_score_is_shifted_to_the_published_threshold(trainer: train.Trainer) -> None:
+    whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
+    picture = SAMPLES[0].image[None, :65, :65].astype(np.float32)
+    before, after = (
+        network.runner(e.at(16), e.preprocessing)(picture)["segments"] for e in (whole, whole.shifted(0.4))
+    )
+    at_threshold = np.log(0.4 / 0.6)  # the logit of a score of 0.4 becomes that of 0.7
+    assert 1 / (1 + np.exp(-(at_threshold + (after - before)))) == pytest.approx(0.7, abs=1e-4)
+
+
+def test_the_best_threshold_separates() -> None:
+    scores = np.array([[0.1, 0.2, 0.42, 0.9]], np.float32)
+    assert 0.2 <= validate.best_threshold([(scores, np.array([[False, False, True, True]]))]) < 0.42
+
+
+def test_folded_network_computes_what_the_trained_one_does(trainer: train.Trainer) -> None:
     folded = network.fold_batch_norm(trainer.network, network.build_network("mobilenet", 0.25, folded=True))
     tensor = np.random.default_rng(0).uniform(-1, 1, (1, 49, 65, 3)).astype(np.float32)
     before, after = trainer.network(tensor, training=False), folded(tensor)
@@ -109,75 +193,19 @@ def test_folded_network_computes_what_the_trained_one_does(trained: tuple[train.
         np.testing.assert_allclose(after[head].numpy(), before[head].numpy(), atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("backbone", "stride"), [("mobilenet", 8), ("mobilenet", 16), ("resnet50", 16), ("resnet50", 32)]
-)
-def test_output_grid(backbone: network.Backbone, stride: int) -> None:
-    outputs = network.build_network(backbone, 0.25, stride, folded=True)(np.zeros((1, 65, 97, 3), np.float32))
-    assert {head: tuple(value.shape) for head, value in outputs.items()} == {
-        head: (1, 64 // stride + 1, 96 // stride + 1, channels) for head, channels in network.BODYPIX_HEADS.items()
-    }
-
-
-def test_frames_depend_on_seed_and_step_alone() -> None:
-    frames = [data.Frames(SAMPLES, data.Augmentation(), seed) for seed in (1, 1, 2)]
-    (first, first_labels), (same, same_labels), (other, _) = (f.batch(3, 2, 65) for f in frames)
-    np.testing.assert_array_equal(first, same)
-    np.testing.assert_array_equal(first_labels, same_labels)
-    assert (first != other).any()
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_labels_move_with_the_picture(mirrored: bool) -> None:
-    """A keypoint's position plus its offset is where the matrix takes the keypoint."""
-    sample = SAMPLES[0]
-    linear = np.array([[-1.5 if mirrored else 1.5, 0.2], [-0.1, 1.3]])
-    matrix = np.hstack([linear, [[150 if mirrored else 5], [3]]]).astype(np.float32)
-    moved = data.warp_labels(sample, matrix, 129, 16, mirrored)
-    ys, xs = np.nonzero(sample.mask)
-    target = matrix @ np.array([xs.min() + 17, ys.min() + 8, 1])
-    offsets = moved[..., labels.LABEL_SLICES["short_offsets"]]
-    at = np.argwhere(moved[..., labels.LABEL_SLICES["heatmaps"]][..., 0] > 0.99)
-    assert len(at)
-    for row, column in at:
-        found = (column * 16 + offsets[row, column, 17], row * 16 + offsets[row, column, 0])
-        np.testing.assert_allclose(found, target, atol=1.0)
-
-
-def test_mirroring_twice_is_nothing() -> None:
-    assert (labels.MIRROR_ORDER[labels.MIRROR_ORDER] == np.arange(labels.LABEL_CHANNELS)).all()
-
-
-def test_border_f() -> None:
-    mask = np.zeros((80, 80), bool)
-    mask[20:60, 20:60] = True
-    assert evaluate.border_f(mask, mask) == 1
-    assert evaluate.border_f(mask, np.roll(mask, 20, 1)) < 0.7
-    assert evaluate.border_f(mask, np.zeros_like(mask)) == 0
-
-
-def test_errors_say_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="holds no photo"):
-        data.PhotoFolder(photos=tmp_path).read(0)
-    with pytest.raises(SettingsError, match="is no training configuration"):
-        train.read_settings(tmp_path / "none.yaml")
-    with pytest.raises(SettingsError, match="output_stride 7 is not one of"):
+def test_errors_say_what_is_wrong(tmp_path: Path, trainer: train.Trainer) -> None:
+    with pytest.raises(SettingsError, match="output_stride is 7, but it must be one of"):
         network.build_network(output_stride=7)
-    with pytest.raises(SettingsError, match="multiplier 3 is outside"):
+    with pytest.raises(SettingsError, match="multiplier is 3, but it must be"):
         network.build_network(multiplier=3)
     with pytest.raises(SettingsError, match="int8 needs photos"):
-        export.write_tflite(network.build_network("mobilenet", 0.25, folded=True), tmp_path / "m.tflite", "int8")
-    with pytest.raises(MediaError, match="cannot be read as a video"):
-        annotations.save_video_frames(tmp_path / "none.mp4", tmp_path)
-
-
-@pytest.mark.skipif(
-    not (Path(__file__).parents[3] / "shared/golden/bodypix").exists(), reason="../shared/golden is not here"
-)
-@pytest.mark.parametrize(("case", "stride"), [("low", 16), ("s8_default", 8)])
-def test_published_weights_give_the_reference_tensors(case: str, stride: int) -> None:
-    shared = Path(__file__).parents[3] / "shared"
-    golden = np.load(shared / f"golden/bodypix/sparrow_640x480/{case}.npz")
-    model = network.load_published(shared / "models/bodypix_050_tfjs/model-stride16.json", stride)
-    for head, value in model(golden["raw/net_input"]).items():
-        np.testing.assert_allclose(value.numpy(), golden[f"raw/{head}"], atol=1e-3)
+        writers.write_tflite(network.build_network("mobilenet", 0.25, folded=True), tmp_path / "m.tflite", "int8")
+    with pytest.raises(ModelFileError, match="There is no checkpoint .*name a run's folder"):
+        export.open_exportable(tmp_path)
+    whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
+    with pytest.raises(SettingsError, match="onnx is written with none; int8 comes with tflite"):
+        list(export.export(whole, tmp_path, "onnx", "int8", [], [16]))
+    with pytest.raises(SettingsError, match="no photo to check"):
+        list(export.export(whole, tmp_path, "onnx", "none", [], [16]))
+    with pytest.raises(ModelFileError, match="A BatchNormalization .* cannot be written"):
+        writers.write_graph_model(trainer.network, tmp_path / "m.json", "s.bin")

@@ -1,0 +1,146 @@
+"""From a model's file to its card: by the file's name, folder or checksum, else by how its tensors look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
+from .card import Card, card_names, load_card
+from .checksums import sha256_of
+
+__all__ = ["adapted", "looks_like", "own_name", "recognise"]
+
+#: Channels of the heads that make a network what it is; PoseNet's and BodyPix's displacements come in two or in one.
+_BODYPIX: Final = Counter((1, 24))
+_POSENET: Final = Counter((17, 34))
+_DISPLACEMENTS: Final = (Counter((32, 32)), Counter((64,)))
+_PASCAL_CLASSES: Final = 21
+#: MobileNetV1 has 14 plain convolutions besides its heads, ResNet50 53.
+_RESNET_CONVOLUTIONS: Final = 45
+_CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolution")
+_PICTURE_CHANNELS: Final = (3, 4)
+
+
+def recognise(path: Path, output_stride: int) -> Card:
+    """The card of the model at `path`, with the input that this very file takes.
+
+    Raises ModelNotFoundError, ModelFileError: the latter also where the file is of no network known here, or of one
+    whose pictures' normalisation cannot be read off a file.
+    """
+    source = detect(path, output_stride)
+    return _recognised(source.path, source.format, output_stride, source.path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _recognised(path: Path, kind: str, output_stride: int, _changed_ns: int) -> Card:
+    source = ModelSource(path, kind, output_stride=output_stride)
+    card = _known(source)
+    if card is not None:
+        return adapted(card, source)
+    facts = describe(source)
+    name = looks_like(facts)
+    if not name:
+        raise ModelFileError(
+            f"The model {str(path)!r} looks like no network known here: it has {_listed('input', facts.inputs)} and "
+            f"{_listed('output', facts.outputs)}. Known are BodyPix (outputs of 1, 24, 17 and 34 channels, and 32 + 32 "
+            "or 64), PoseNet (17, 34, and 32 + 32 or 64), DeepLab (21, or class numbers) and portrait networks (one of "
+            "1 or 2). Set model to the card it goes with, or network to the plugin that understands it."
+        )
+    if name == "portrait":
+        cards = ", ".join(card.name for card in _cards() if card.network == "portrait")
+        raise ModelFileError(
+            f"The model {str(path)!r} looks like a portrait network, but a file does not say how its pictures are "
+            f"normalised. Set model to the card that goes with it: {cards}."
+        )
+    own = {"name": own_name(path), "title": "recognised by its inputs and outputs"}
+    return _fitted(load_card(name), facts).model_copy(update=own)
+
+
+def looks_like(facts: FileFacts) -> str:
+    """Name of the card whose network a file's tensors look like; 'portrait' for one of those, '' for none."""
+    if not facts.inputs or not facts.outputs:
+        return ""
+    channels_first = _channels_first(facts.inputs[0])
+    channels = Counter(_channels(tensor, channels_first) for tensor in facts.outputs)
+    displacements = any(channels >= pair for pair in _DISPLACEMENTS)
+    resnet = sum(facts.ops.get(op, 0) for op in _CONVOLUTIONS) > _RESNET_CONVOLUTIONS
+    backbone = "resnet50" if resnet else "mobilenet-050"
+    if channels >= _BODYPIX:
+        return f"bodypix-{backbone}" if displacements else "bodypix-v1-mobilenet-050"
+    if channels >= _POSENET and displacements:
+        return f"posenet-{backbone}"
+    return _one_map(facts.outputs[0], channels_first) if len(facts.outputs) == 1 else ""
+
+
+def _one_map(output: TensorFacts, channels_first: bool) -> str:
+    """What a network with one output is."""
+    channels, rank = _channels(output, channels_first), len(output.shape)
+    if rank == 4 and channels == _PASCAL_CLASSES:
+        return "deeplab-mobilenet-v2-257"
+    if output.name.startswith("SemanticPredictions") or (rank == 3 and output.dtype.startswith("int")):
+        return "deeplab-mobilenet-v2-dm05"
+    flat = rank == 2 and round((channels or 0) ** 0.5) ** 2 == channels
+    return "portrait" if flat or (rank == 4 and channels in (1, 2)) else ""
+
+
+def adapted(card: Card, source: ModelSource) -> Card:
+    """The card with the size, layout and dtype of input that a tflite, ONNX or OpenVINO file itself declares."""
+    return _fitted(card, describe(source)) if source.format in ("tflite", "onnx", "openvino") else card
+
+
+def _fitted(card: Card, facts: FileFacts) -> Card:
+    if len(facts.inputs) != 1 or len(facts.inputs[0].shape) != 4:
+        return card
+    picture = facts.inputs[0]
+    first = _channels_first(picture)
+    height, width = picture.shape[2:] if first else picture.shape[1:3]
+    changes: dict[str, Any] = {"layout": "nchw" if first else "nhwc"}
+    # The heads of BodyPix and PoseNet have the size that the input has: LiteRT resizes such a network at will.
+    if height and width and (card.network not in ("bodypix", "posenet") or "CONV_2D" not in facts.ops):
+        changes["input_size"] = (height, width)
+    if not picture.scale and picture.dtype in ("float32", "uint8", "int32"):
+        changes["input_dtype"] = picture.dtype
+    return card.model_copy(update=changes)
+
+
+def _channels_first(picture: TensorFacts) -> bool:
+    shape = picture.shape
+    return len(shape) == 4 and shape[1] in _PICTURE_CHANNELS and shape[3] not in _PICTURE_CHANNELS
+
+
+def _channels(tensor: TensorFacts, channels_first: bool) -> int | None:
+    shape = tensor.shape
+    return shape[1 if channels_first and len(shape) == 4 else -1] if shape else None
+
+
+def _known(source: ModelSource) -> Card | None:
+    """The card that names this file, or its folder where files are named alike, or that holds its checksum."""
+    cards = [card for card in _cards() if source.format.startswith(card.format)]
+    folder = source.path.parent.as_posix()
+    for card in cards:
+        if card.format == "tfjs":
+            named = any(folder.endswith(f"/{name}") for name in (card.name, *card.folder_names))
+        else:
+            named = source.path.name in [card.file_name(stride) for stride in card.output_strides or (0,)]
+        if named:
+            return card
+    digest = sha256_of(source.path) if source.path.is_file() else ""
+    return next((card for card in cards if digest in card.sha256.values()), None)
+
+
+def _cards() -> list[Card]:
+    return [load_card(name) for name in card_names()]
+
+
+def own_name(path: Path) -> str:
+    """Name of a model that no card names: its file, or the folder of a model of several files."""
+    return path.parent.name if path.suffix == ".json" or path.name == "tensorflowjs_model.pb" else path.name
+
+
+def _listed(noun: str, tensors: tuple[TensorFacts, ...]) -> str:
+    shapes = ", ".join("×".join("any" if side is None else str(side) for side in tensor.shape) for tensor in tensors)
+    return f"{len(tensors)} {noun}{'s' * (len(tensors) != 1)}{f' ({shapes})' if tensors else ''}"

@@ -1,0 +1,91 @@
+"""The frames that `bodyseg bench` measures."""
+
+from __future__ import annotations
+
+import math
+import re
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SettingsError
+from ..pipeline import Pipeline
+from ..types import Frame, Wanted
+
+__all__ = ["frames_of", "numbers", "resident_mb", "sizes_of"]
+
+Picture = NDArray[np.uint8]
+
+
+def sizes_of(text: str) -> list[tuple[int, int]]:
+    """(width, height) of each WIDTHxHEIGHT. Raises SettingsError for anything else."""
+    sizes = [re.fullmatch(r"(\d{1,4})x(\d{1,4})", one.strip()) for one in text.split(",")]
+    if not all(size and int(size[1]) and int(size[2]) for size in sizes):
+        raise SettingsError(f"--sizes is {text!r}, but it must be WIDTHxHEIGHT from 1x1 to 9999x9999, with commas.")
+    return [(int(size[1]), int(size[2])) for size in sizes if size]
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers from 0 to 99. Raises SettingsError for anything else."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(re.fullmatch(r"\d{1,2}", word) for word in words):
+        raise SettingsError(f"--people is {text!r}, but it must be whole numbers from 0 to 99, with commas.")
+    return [int(word) for word in words]
+
+
+def frames_of(model: Pipeline, photo: Picture, sizes: str, people: str) -> Iterator[Frame]:
+    """The photo at each size; or at each size its first person on a plain ground, as often as `people` says.
+
+    Raises SettingsError for sizes or numbers that are none, and where nobody is seen to be pasted.
+    """
+    counts = numbers(people)
+    person = _person(model, photo) if any(counts) else photo[:1, :1]
+    for width, height in sizes_of(sizes):
+        if not counts:
+            yield Frame(_resized(photo, width, height))
+        for count in counts:
+            yield Frame(_pasted(person, count, width, height))
+
+
+def resident_mb() -> float:
+    """The process's memory, MB; NaN where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        return math.nan
+
+
+def _resized(picture: Picture, width: int, height: int) -> Picture:
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _person(model: Pipeline, photo: Picture) -> Picture:
+    """The photo's first person with a margin, cut out as a rectangle."""
+    result = model.segment(photo, Wanted.POSES | Wanted.INSTANCES)
+    first = np.equal(result.instances, 0) if result.instances is not None else np.zeros((0, 0), np.bool_)
+    if not first.any():
+        raise SettingsError("--people needs a photo on which somebody is seen; take another one.")
+    rows, columns = np.nonzero(first)
+    margin = round(0.05 * (np.ptp(rows) + 1))
+    top, left = max(0, int(rows.min()) - margin), max(0, int(columns.min()) - margin)
+    return photo[top : int(rows.max()) + margin + 1, left : int(columns.max()) + margin + 1]
+
+
+def _pasted(person: Picture, count: int, width: int, height: int) -> Picture:
+    """`count` times the person, in columns and rows that make them largest, on grey."""
+    canvas = np.full((height, width, 3), 128, np.uint8)
+    if not count:
+        return canvas
+    tall, wide = person.shape[:2]
+    grids = [(columns, math.ceil(count / columns)) for columns in range(1, count + 1)]
+    columns, rows = max(grids, key=lambda grid: min(width / grid[0] / wide, height / grid[1] / tall))
+    scale = min(width / columns / wide, height / rows / tall)
+    patch = _resized(person, max(1, int(wide * scale)), max(1, int(tall * scale)))
+    for index in range(count):
+        top, left = index // columns * (height // rows), index % columns * (width // columns)
+        canvas[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
+    return canvas

@@ -1,0 +1,193 @@
+"""`bodyseg effects`: what there is, each with its parameters and an example, and a gallery of all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import cv2
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..body import PART_NAMES
+from ..effects import compose_all
+from ..effects.example import example, room
+from ..media.photos import read_photo, write_photo
+from ..nodes.recipe import load_effects, needs_of, parameters_of
+from ..pipeline import Pipeline
+from ..plugins import load_plugin, plugin_names
+from ..settings import split_groups
+from ..types import Frame, Result, Wanted
+from .loading import load_model
+from .options import takes_parameters
+from .params import print_text
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What can be made of a picture and the people in it. Effects are chained: bodyseg run photo.jpg "
+    "--effect virtual_background --effect color_transfer; in the node by the parameter effects.\n\n"
+    "Example: bodyseg effects show pixelate",
+)
+
+#: Long side of a gallery's pictures, and the quality of their JPEGs.
+_GALLERY_PX: Final = 320
+_JPEG_QUALITY: Final = 82
+#: Gallery: caption → effects, and their parameters where the defaults would show nothing.
+_SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
+    "overlay": (("overlay",), {}),
+    "overlay, mask: background": (
+        ("overlay",), {"overlay.mask": "background", "overlay.color": [0, 0, 0], "overlay.opacity": 0.7}
+    ),
+    "colored_parts": (("colored_parts",), {}),
+    "colored_parts, palette: spectral": (("colored_parts",), {"colored_parts.palette": "spectral"}),
+    "skeleton": (("skeleton",), {}),
+    "cutout": (("cutout",), {}),
+    "cutout, background: magenta": (("cutout",), {"cutout.background": "magenta"}),
+    "alpha": (("alpha",), {"alpha.feather_px": 10}),
+    "smooth_step": (("smooth_step",), {"smooth_step.low": 0.1}),
+    "blur_background": (("blur_background",), {}),
+    "virtual_background": (("virtual_background",), {}),
+    "pixelate": (("pixelate",), {}),
+    "pixelate, what: parts": (("pixelate",), {"pixelate.what": "parts"}),
+    "blur_parts": (("blur_parts",), {"blur_parts.strength": 0.03}),
+    "anonymize": (("anonymize",), {}),
+    "anonymize, what: faces, how: pixelate": (
+        ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
+    ),
+    "remove_people, nothing learnt": (("remove_people",), {}),
+    "virtual_background + color_transfer": (
+        ("virtual_background", "color_transfer"), {"virtual_background.source": "drawn"}
+    ),
+    "seamless_clone": (("seamless_clone",), {"seamless_clone.source": "drawn"}),
+    "crop_to_people": (("crop_to_people",), {"crop_to_people.margin": 0.05}),
+    "mirror": (("mirror",), {}),
+}  # fmt: skip
+
+
+@app.command("list")
+def list_effects() -> None:
+    """All effects, built in and installed, with what they read of a result.
+
+    Example: bodyseg effects list
+    """
+    table = Table("Name", "What it makes", "Reads")
+    for name in plugin_names("effects"):
+        effect = load_plugin("effects", name)
+        # What some read depends on their settings.
+        needs = effect.needs if isinstance(getattr(effect, "needs", None), Wanted) else effect(effect.Settings()).needs
+        names = [flag.name.lower() for flag in Wanted if flag.name and flag in needs and flag.value]
+        table.add_row(name, _first_line(effect), ", ".join(names) or "–")
+    Console().print(table)
+
+
+def _first_line(effect: Any) -> str:
+    return (inspect.getdoc(effect) or "").partition("\n")[0]
+
+
+@app.command("show")
+@takes_parameters("effect")
+def show(
+    name: Annotated[str, typer.Argument(help="Name of an effect, as `bodyseg effects list` shows it.")],
+    values: dict[str, Any],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The picture; NAME.png here if left out.")] = None,
+) -> None:
+    """What one effect does, its parameters, and an example on a drawn picture, written to a file.
+
+    Example: bodyseg effects show overlay --overlay.opacity 0.9 --out overlay.png
+    """
+    effect = load_plugin("effects", name)
+    console = Console(highlight=False)
+    console.print(f"{name}: {inspect.getdoc(effect)}", markup=False)
+    print_text([(f"effect {name}", parameter) for parameter in parameters_of("effects", name, prefix=name)])
+    if name == "blur_parts":
+        console.print(f"\nParts: {', '.join(PART_NAMES)}", soft_wrap=True)
+    path = out or Path(f"{name}.png")
+    chain = load_effects("NAME", (name,), split_groups(values)[1])
+    write_photo(path, compose_all(chain, *example()))
+    console.print(f"\nAn example is in {path}", soft_wrap=True)
+
+
+@app.command()
+@takes_parameters("model", "network", "engine", "effect", "refinement")
+def gallery(
+    photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
+    values: dict[str, Any],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its pictures.")] = Path("gallery"),
+) -> None:
+    """Make a page with every effect on a photo: gallery.md, and a small picture of each.
+
+    Example: bodyseg effects gallery me.jpg --out gallery
+    """
+    with load_model(values) as model:
+        frame, result = _seen(model, photo)
+    out.mkdir(parents=True, exist_ok=True)
+    backdrop = out / "backdrop.png"
+    write_photo(backdrop, room(*frame.size))
+    lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`.", ""]
+    cells = list(_pictures(frame, result, split_groups(values)[1], backdrop, out))
+    for start in range(0, len(cells), 3):
+        row = cells[start : start + 3]
+        lines += ["| " + " | ".join(caption for caption, _ in row) + " |", "|" + "---|" * len(row)]
+        lines += ["| " + " | ".join(f"![{caption}]({file})" for caption, file in row) + " |", ""]
+    backdrop.unlink()
+    (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
+    typer.echo(f"{len(cells)} pictures and gallery.md in {out}")
+
+
+def _seen(model: Pipeline, photo: Path) -> tuple[Frame, Result]:
+    """The photo, small, and what the model sees in it."""
+    image = read_photo(photo)
+    scale = min(1.0, _GALLERY_PX / max(image.shape[:2]))
+    # The network sees the photo as it is; what it saw is made small with it.
+    result = model.run(Frame(image), model.network.offers)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Frame(small), _resized(result, size)
+
+
+def _resized(result: Result, size: tuple[int, int]) -> Result:
+    """Maps and keypoints at another size, (width, height)."""
+    scale = np.array([size[0] / result.size[1], size[1] / result.size[0]])
+    maps = {
+        name: cv2.resize(array, size, interpolation=cv2.INTER_NEAREST)
+        for name in ("person", "confidence", "parts", "instances")
+        if (array := getattr(result, name)) is not None
+    }
+    poses = result.poses and replace(result.poses, keypoints=(result.poses.keypoints * scale).astype(np.float32))
+    return Result((size[1], size[0]), **maps, poses=poses)
+
+
+def _pictures(
+    frame: Frame, result: Result, groups: dict[str, dict[str, Any]], backdrop: Path, out: Path
+) -> Iterator[tuple[str, str]]:
+    """(caption, file) of each picture, written; what the network gives too little for is left out."""
+    yield "the photo", _written(out, "photo", frame.image)
+    for caption, (names, shown) in _SHOWN.items():
+        own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
+        merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
+        chain = load_effects("NAME", names, merged)
+        if (needs_of(chain) & Wanted.POSES and result.poses is None) or (
+            needs_of(chain) & Wanted.PARTS and result.parts is None
+        ):
+            continue
+        picture = compose_all(chain, frame, result)
+        file = "".join(letter if letter.isalnum() else "_" for letter in caption)
+        yield caption, _written(out, file, picture)
+
+
+def _written(out: Path, name: str, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """A picture as a small file: JPEG, or PNG where it is see-through."""
+    if picture.shape[2] == 4:
+        write_photo(out / f"{name}.png", picture)
+        return f"{name}.png"
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    (out / f"{name}.jpg").write_bytes(data.tobytes())
+    return f"{name}.jpg"

@@ -1,0 +1,88 @@
+"""`bodyseg export`: a trained network as files that engines run, each checked against its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from ..media import open_source
+from .train import need_keras
+
+__all__ = ["export"]
+
+_PHOTOS: Final = 32
+
+
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="A run's folder or YAML, its checkpoint.npz, or a published model.json.")
+    ],
+    to: Annotated[Literal["tfjs", "tflite", "onnx", "saved_model"], typer.Option(help="Form of the file.")] = "tfjs",
+    quantize: Annotated[
+        Literal["none", "float16", "int8"],
+        typer.Option(help="How weights are stored; tfjs: none, float16; tflite: all; the others: none."),
+    ] = "none",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("export"),
+    stride: Annotated[
+        list[int] | None, typer.Option(help="Output stride, 8, 16 or 32; may be given again. Default: 16, tfjs: 16, 8.")
+    ] = None,
+    photos: Annotated[
+        str,
+        typer.Option(
+            help=f"Photos to check with and, for int8, to calibrate with ({_PHOTOS} at most); "
+            "'' for those that the run held out."
+        ),
+    ] = "",
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Person score that shall become 0.7; 0: the best one on the photos that "
+            "the run held out, for a published model none.",
+        ),
+    ] = 0.0,
+    config: Annotated[Path | None, typer.Option(help="The run's YAML, where it is not beside the checkpoint.")] = None,
+) -> None:
+    """Write a trained network as tfjs GraphModel, tflite, ONNX or SavedModel, and check each file.
+
+    Every file is run on photos and compared with the network it was written from; one that differs too much ends
+    the command with status 1. The person score is shifted so that 0.7, BodyPix's threshold, is the best one.
+    Example: bodyseg export run --to tflite --quantize int8 --out my_model
+    """
+    need_keras()
+    from ..training import export as training
+    from ..training.train import held_out_samples
+    from ..training.validate import THRESHOLD
+
+    training.check_offered(to, quantize)
+    console = Console()
+    network = training.open_exportable(source, config)
+    images = _photos(photos) if photos else []
+    if network.settings is not None and not (images and threshold):
+        held_out = held_out_samples(network.settings)
+        images = images or [sample.image for sample in held_out[:: max(1, len(held_out) // _PHOTOS)][:_PHOTOS]]
+        if held_out and not threshold:
+            with console.status(f"finding the best threshold on {len(held_out)} photos …"):
+                threshold = network.best_threshold(held_out)
+    if threshold:
+        console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.", highlight=False)
+        network = network.shifted(threshold)
+    strides = stride or ([16, 8] if to == "tfjs" else [16])
+    table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU")
+    for file in training.export(network, out, to, quantize, images, strides):
+        figures = f"{file.differs:.2g}", f"{file.scores_differ:.2g}", f"{file.mask_iou:.4f}"
+        table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures)
+    table.title = f"checked against the source on {len(images)} photos"
+    console.print(table)
+
+
+def _photos(text: str) -> list[NDArray[np.uint8]]:
+    with open_source(text) as source:
+        return [frame.image for frame, _ in zip(source, range(_PHOTOS), strict=False)]

@@ -1,0 +1,63 @@
+"""`bodyseg models inspect`: what a model file says of itself, and what it looks like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..catalog import model_files, recognise
+from ..errors import ModelFileError
+from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
+from ..settings import ModelSettings
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A model's file, or the folder that holds it.")],
+    output_stride: Annotated[
+        int, typer.Option(help="Which model of a folder that holds one for each stride: 8, 16 or 32.")
+    ] = ModelSettings().output_stride,
+) -> None:
+    """Print a model file's inputs, outputs, operations and size, and which network it looks like. Nothing is run.
+
+    Example: bodyseg models inspect my_model.tflite
+    """
+    source = detect(file, output_stride)
+    facts = describe(source)
+    rows = [("File", str(source.path)), ("Format", source.format), ("Size", _size(source))]
+    rows += [("Network", _network(source))]
+    rows += [("Input", _shown(tensor)) for tensor in facts.inputs]
+    rows += [("Output", _shown(tensor)) for tensor in facts.outputs]
+    for label, text in [*rows, ("Operations", _operations(facts))]:
+        typer.echo(f"{label:<12}{text}")
+
+
+def _size(source: ModelSource) -> str:
+    files = [path for path in source.path.rglob("*") if path.is_file()] or model_files(source.path)
+    if source.format == "openvino":
+        files += source.path.parent.glob(f"{source.path.stem}.bin")
+    total = sum(path.stat().st_size for path in files)
+    return f"{total:,} bytes in {len(files)} file{'s' * (len(files) != 1)}"
+
+
+def _network(source: ModelSource) -> str:
+    try:
+        card = recognise(source.path, source.output_stride)
+    except ModelFileError as err:
+        return str(err)
+    return f"{card.network}: {card.title} ({card.name})"
+
+
+def _shown(tensor: TensorFacts) -> str:
+    """'sub_2: uint8 1×any×any×3, real value = (stored -128) · 0.0078125'."""
+    shape = "×".join("any" if side is None else str(side) for side in tensor.shape) or "of unknown shape"
+    text = f"{tensor.name}: {tensor.dtype} {shape}"
+    return f"{text}, real value = (stored {-tensor.zero_point:+d}) · {tensor.scale:g}" if tensor.scale else text
+
+
+def _operations(facts: FileFacts) -> str:
+    return f"{sum(facts.ops.values())}: " + ", ".join(f"{count} {op}" for op, count in Counter(facts.ops).most_common())

@@ -1,0 +1,84 @@
+"""`bodyseg sheet`: what a model sees in a folder of photos, in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from ..effects import contact_sheet
+from ..errors import MissingDependencyError
+from ..media import open_source, write_photo
+from ..nodes.recipe import load_effects
+from ..settings import split_groups
+from ..types import Frame
+from .loading import load_model
+from .options import takes_parameters
+
+__all__ = ["sheet"]
+
+_EFFECTS: Final = ("overlay", "colored_parts", "skeleton")
+#: Public-domain photos of people that come with packages: package → files in its folder.
+_SAMPLES: Final = {
+    "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
+    "skimage": ("data/astronaut.png", "data/camera.png"),
+}
+
+
+@takes_parameters("model", "network", "engine", "effect", "refinement")
+def sheet(
+    values: dict[str, Any],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Photos and folders of photos; none: the portraits that matplotlib and scikit-image bring."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write, PNG or JPEG.")] = Path("sheet.png"),
+    width: Annotated[int, typer.Option(min=40, max=2000, help="Width of a photo on it, px.")] = 240,
+    at_most: Annotated[int, typer.Option(min=1, help="Most photos of an input.")] = 24,
+) -> None:
+    """Write one picture of photos with a model's masks, parts and skeletons, a row each.
+
+    Example: bodyseg sheet holiday/ --model bodypix-mobilenet-050 --out sheet.png
+    """
+    with load_model(values) as model:
+        _, groups = split_groups(values)
+        effects = zip(_EFFECTS, load_effects("", _EFFECTS, groups), strict=True)
+        shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.network.offers}
+        pictures: dict[str, Any] = {}
+        frames = list(_frames(inputs or _samples(), at_most))
+        for number, frame in enumerate(track(frames, "photos", console=Console(stderr=True)), 1):
+            result = model.run(frame)
+            pictures[f"{number} {frame.frame_id}"] = frame.image
+            for name, effect in shown.items():
+                pictures[f"{number} {name}"] = effect.compose(frame, result)
+    write_photo(out, contact_sheet(pictures, columns=1 + len(shown), tile_width_px=width))
+    Console(stderr=True).print(f"{out}: {model.network.card.name}", highlight=False, soft_wrap=True)
+
+
+def _frames(inputs: list[str], at_most: int) -> Iterator[Frame]:
+    for text in inputs:
+        with open_source(text) as source:
+            yield from islice(source, at_most)
+
+
+def _samples() -> list[str]:
+    """The packaged photos that are installed."""
+    found = []
+    for package, files in _SAMPLES.items():
+        spec = find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            found += [str(Path(spec.submodule_search_locations[0]) / file) for file in files]
+    if not found:
+        raise MissingDependencyError(
+            "Without photos of your own, matplotlib's and scikit-image's are shown, but neither is installed: "
+            "name photos, or install them with: pip install matplotlib scikit-image"
+        )
+    return found

@@ -1,0 +1,109 @@
+"""`bodyseg train`: a run from its configuration, with a progress bar; Ctrl-C leaves a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ..errors import MissingDependencyError
+from ..formats.runtime import load_tensorflow
+from ..training.config import TrainSettings, read_settings
+
+__all__ = ["need_keras", "train"]
+
+_INTERRUPTED: Final = 130
+_SMOOTHING: Final = 0.95
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="The run's YAML; docs/training.md shows one.")],
+) -> None:
+    """Train a network as a configuration says; go on where a run of it stopped.
+
+    Ctrl-C leaves a checkpoint, from which the same command goes on as if nothing had been. The run's folder holds
+    checkpoint, log.csv, TensorBoard events, a sheet of predictions and a copy of the configuration.
+    Example: bodyseg train train.yaml && bodyseg export run --to tfjs --quantize float16 --out my_model
+    """
+    settings = read_settings(config)
+    need_keras()
+    from ..training.train import run
+
+    console = Console(stderr=True)
+    with _Watcher(settings, console) as watcher:
+        done = run(settings, watcher)
+    if not done:
+        console.print(f"bodyseg: stopped; bodyseg train {config} goes on from the checkpoint.", highlight=False)
+        raise typer.Exit(_INTERRUPTED)
+    console.print(f"The run is done: {settings.output}", highlight=False, soft_wrap=True)
+
+
+def need_keras() -> None:
+    """Load Keras and its backend; raise MissingDependencyError where one is not installed."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        load_tensorflow()
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError as err:
+        raise MissingDependencyError(
+            f"Training needs Keras, and the package {err.name!r} is not installed. Install it with: "
+            "pip install 'bodyseg_ros[train]'"
+        ) from err
+
+
+class _Watcher:
+    """A bar for the teacher's labels, one for the steps; the first Ctrl-C asks the run to stop, the second ends it."""
+
+    def __init__(self, settings: TrainSettings, console: Console) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[facts]}"),
+        )
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
+        self._tasks: dict[str, TaskID] = {}
+        self._settings = settings
+        self._loss = 0.0
+        self._stop = False
+
+    def __enter__(self) -> _Watcher:
+        self._before = signal.signal(signal.SIGINT, self._interrupted)
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        signal.signal(signal.SIGINT, self._before)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+        signal.signal(signal.SIGINT, self._before)
+        self._bar.console.print("stopping after this step …")
+
+    def labelled(self, done: int, total: int) -> None:
+        """Show how many photos have labels."""
+        self._bar.update(self._task("labels", total), completed=done)
+
+    def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
+        """Show the step, a moving average of the loss, and frames a second."""
+        self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss if "steps" in self._tasks else loss
+        task = self._task("steps", settings.steps, step)
+        stage, rate = settings.at(step - 1)
+        speed = f"{stage.batch * (self._bar.tasks[task].speed or 0.0):.0f} frames/s"
+        self._bar.update(task, completed=step, facts=f"loss {self._loss:.3f}  learning rate {rate:.2g}  {speed}")
+
+    def stop(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._stop
+
+    def _task(self, name: str, total: int, done: int = 0) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._bar.add_task(name, total=total, completed=done, facts="")
+        return self._tasks[name]

@@ -1,0 +1,121 @@
+"""What stands behind people: a colour, a photo, a video, or what a topic brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+
+from ..errors import MediaError, SettingsError
+from ..media import open_source
+from ..settings import Settings, live
+from ..types import Frame
+from .blending import Picture, plain
+from .palettes import Rgb
+
+__all__ = ["Backdrop", "BackdropSettings"]
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+class BackdropSettings(Settings):
+    """What stands behind people, and how softly they stand before it."""
+
+    color: Rgb = live((0, 110, 80), "Colour behind people where there is no picture: red, green, blue, 0 to 255.")
+    source: str = live(
+        "",
+        "Picture behind people: a photo or video file, or topic for the topic `background/image`; '' for the colour.",
+    )
+    fit: Literal["fill", "fit", "stretch"] = live(
+        "fill", "fill: cover the frame, cut what is over. fit: show all, the colour beside it. stretch: bend to shape."
+    )
+    feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
+
+
+class Backdrop:
+    """The picture behind people for each frame. Raises SettingsError where the source cannot be read."""
+
+    def __init__(self, settings: BackdropSettings, effect: str) -> None:
+        self._settings = settings
+        self._player: _Player | None = None
+        self._last: tuple[Picture, tuple[int, int], Picture] | None = None
+        if settings.source not in ("", "topic"):
+            try:
+                self._player = _Player(settings.source)
+            except MediaError as err:
+                raise SettingsError(
+                    f"Parameter {effect}.source is {settings.source!r}, but it must be a photo or video that can be "
+                    f"read, topic, or ''. {err}"
+                ) from err
+
+    def picture(self, frame: Frame) -> Picture:
+        """(H, W, 3) uint8 RGB of the frame's size; the colour as long as no picture has come."""
+        image = self._player.at(frame.stamp_ns) if self._player else frame.background
+        if image is None or self._settings.source == "":
+            return plain(frame.image, self._settings.color)
+        if self._last is None or self._last[0] is not image or self._last[1] != frame.size:
+            self._last = (image, frame.size, self._fitted(image, *frame.size))
+        return self._last[2]
+
+    def _fitted(self, image: Picture, height: int, width: int) -> Picture:
+        scales = (height / image.shape[0], width / image.shape[1])
+        how = {"fill": (max(scales),) * 2, "fit": (min(scales),) * 2, "stretch": scales}[self._settings.fit]
+        size = (max(1, round(image.shape[1] * how[1])), max(1, round(image.shape[0] * how[0])))
+        scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if max(how) < 1 else cv2.INTER_LINEAR)
+        paint = np.empty((height, width, 3), np.uint8)
+        paint[:] = self._settings.color
+        rows, shown_rows = _middle(size[1], height)
+        columns, shown_columns = _middle(size[0], width)
+        paint[shown_rows, shown_columns] = scaled.reshape(size[1], size[0], 3)[rows, columns]
+        return paint
+
+
+def _middle(have: int, want: int) -> tuple[slice, slice]:
+    """Which pixels of a line of `have` lie in the middle of one of `want`, and where."""
+    count, first, place = min(have, want), max(0, (have - want) // 2), max(0, (want - have) // 2)
+    return slice(first, first + count), slice(place, place + count)
+
+
+class _Player:
+    """A photo, or a video that goes on with the frames' stamps and begins again at its end."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._stamp_ns: int | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self._frames = self._read()
+        self._clock_ns = 0
+        first = next(self._frames, None)
+        if first is None:
+            raise MediaError(f"There is no picture in {self._text!r}.")
+        self._image, self._next = first.image, next(self._frames, None)
+
+    def _read(self) -> Iterator[Frame]:
+        """The frames up to the end, or to where the file is damaged."""
+        read = 0
+        with open_source(self._text) as source:
+            try:
+                for frame in source:
+                    read += 1
+                    yield frame
+                    if source.fps is None:
+                        return
+            except MediaError:
+                if not read:
+                    raise
+
+    def at(self, stamp_ns: int) -> Picture:
+        """The picture for a frame of this stamp; a pause of the frames is at most a second here."""
+        before = stamp_ns if self._stamp_ns is None else self._stamp_ns
+        self._clock_ns += min(max(stamp_ns - before, 0), _SECOND_NS)
+        self._stamp_ns = stamp_ns
+        moving = self._next is not None
+        while self._next is not None and self._next.stamp_ns <= self._clock_ns:
+            self._image, self._next = self._next.image, next(self._frames, None)
+        if moving and self._next is None:
+            self._open()
+        return self._image

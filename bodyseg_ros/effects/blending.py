@@ -1,0 +1,118 @@
+"""What several effects do with pixels: mix, blur, make cells, fill, grow."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FrameError
+from ..types import Result
+
+__all__ = ["Mask", "Picture", "blurred", "cells", "edge", "filled", "grown", "long_side", "mix", "need", "plain"]
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
+
+#: A blur works on a picture smaller by sigma over this: what it leaves out is smoothed away anyway.
+_SIGMA_PER_STEP: Final = 2.0
+_UNSEEN: Final = 1e-3
+
+
+def need(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
+    """`picture`, or a FrameError that says the result lacks it."""
+    if picture is None:
+        raise FrameError(f"This effect needs {name}, but the result holds none; ask for it with the frame.")
+    return picture
+
+
+def long_side(image: Picture) -> int:
+    """The longer side, px."""
+    return max(int(side) for side in image.shape[:2])
+
+
+def plain(image: Picture, color: tuple[int, ...]) -> Picture:
+    """A picture of one colour, of the shape of `image`."""
+    paint = np.empty(image.shape, np.uint8)
+    paint[:] = color
+    return paint
+
+
+def mix(image: Picture, paint: Picture, weight: Mask) -> Picture:
+    """`paint` over `image` by its share: weight (H, W) uint8, 255 all paint; exact at 0 and 255, else within 1."""
+    shares = cv2.merge([weight] * 3)
+    over = cv2.multiply(paint, shares, scale=1 / 255)
+    under = cv2.multiply(image, cv2.bitwise_not(shares), scale=1 / 255)
+    return np.asarray(cv2.add(over, under, dst=over), np.uint8).reshape(image.shape)
+
+
+def edge(result: Result, feather_px: int) -> Mask:
+    """A person's share of each pixel, (H, W) uint8: soft over `feather_px` to each side, or as an effect left it."""
+    if result.alpha is not None:
+        return result.alpha
+    weight = need(result.person, "a person mask").view(np.uint8) * np.uint8(255)
+    if feather_px == 0:
+        return weight
+    return np.asarray(cv2.blur(weight, (2 * feather_px + 1,) * 2), np.uint8).reshape(weight.shape)
+
+
+def grown(mask: Mask, margin_px: int) -> Mask:
+    """A mask of 0 and 1 with a margin all around."""
+    if margin_px <= 0:
+        return mask
+    tall, wide = np.ones((2 * margin_px + 1, 1), np.uint8), np.ones((1, 2 * margin_px + 1), np.uint8)
+    return np.asarray(cv2.dilate(cv2.dilate(mask, tall), wide), np.uint8).reshape(mask.shape)
+
+
+def blurred(image: Picture, sigma_px: float, without: Mask | None = None) -> Picture:
+    """Gaussian blur, done on a smaller picture. without: (H, W), where it is not 0 pixels give no colour."""
+    height, width = image.shape[:2]
+    step = max(1, min(int(sigma_px / _SIGMA_PER_STEP), height, width))
+    size = (max(1, width // step), max(1, height // step))
+    if without is not None:
+        keep = np.equal(without, 0).view(np.uint8) * np.uint8(255)
+        image = np.asarray(cv2.bitwise_and(image, cv2.merge([keep] * 3)), np.uint8).reshape(image.shape)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], 3)
+    if without is None:
+        small = cv2.GaussianBlur(small, (0, 0), sigma_px / step)
+    else:
+        share = cv2.resize(keep, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0]).astype(np.float32)
+        sums = cv2.GaussianBlur(small.astype(np.float32), (0, 0), sigma_px / step).reshape(small.shape)
+        seen = cv2.GaussianBlur(share / 255, (0, 0), sigma_px / step).reshape(share.shape)
+        small = np.minimum(sums / np.maximum(seen, _UNSEEN)[..., None], 255).astype(np.uint8)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8).reshape(image.shape)
+
+
+def cells(image: Picture, cell_px: int) -> Picture:
+    """Squares of `cell_px`, each of its mean colour; those at the right and bottom end may be wider."""
+    height, width = image.shape[:2]
+    size = (max(1, width // cell_px), max(1, height // cell_px))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8).reshape(
+        image.shape
+    )
+
+
+def filled(image: Picture, unknown: Mask) -> Picture:
+    """`image` with the pixels where `unknown` is 1 painted from what is known around them; grey if nothing is.
+
+    Push and pull: each level is half as large, its unknown pixels come from the level below (Gortler et al., The
+    Lumigraph, 1996).
+    """
+    known = np.equal(unknown, 0).view(np.uint8)
+    if known.all():
+        return image
+    height, width = known.shape
+    if min(height, width) == 1 or not known.any():
+        mean = image[known == 1].mean(axis=0) if known.any() else (128, 128, 128)
+        return np.where(known[..., None] == 1, image, np.asarray(mean, np.uint8))
+    size = ((width + 1) // 2, (height + 1) // 2)
+    masked = image * known[..., None]
+    share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    sums = cv2.resize(masked.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = (sums / np.maximum(share, _UNSEEN)[..., None]).clip(0, 255).astype(np.uint8)
+    below = filled(small, np.less(share, _UNSEEN).view(np.uint8))
+    above = np.asarray(cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.where(known[..., None] == 1, image, above.reshape(image.shape))

@@ -1,0 +1,95 @@
+"""People alone: cut out hard or soft, on nothing or on one colour."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+import cv2
+import numpy as np
+
+from ..settings import Settings, live
+from ..types import Frame, Result, Wanted
+from .blending import Mask, Picture, edge, mix, need, plain
+from .palettes import Rgb
+
+__all__ = ["Alpha", "Cutout", "SmoothStep"]
+
+_KEYS: Final = {"magenta": (255, 0, 255), "green": (0, 255, 0)}
+
+
+def _see_through(image: Picture, alpha: Mask) -> Picture:
+    """RGBA; what is not seen at all is black."""
+    shown = cv2.copyTo(image, alpha).reshape(image.shape)
+    return np.asarray(cv2.merge([*cv2.split(shown), alpha]), np.uint8).reshape(*alpha.shape, 4)
+
+
+class CutoutSettings(Settings):
+    """What stands behind people."""
+
+    background: Literal["transparent", "magenta", "green", "color"] = live(
+        "transparent", "What takes the background's place; color: that of `color`."
+    )
+    color: Rgb = live((255, 255, 255), "Colour behind people where background is color: red, green, blue.")
+
+
+class Cutout:
+    """People alone, everything else transparent or of one colour."""
+
+    Settings: ClassVar[type[Settings]] = CutoutSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: CutoutSettings) -> None:
+        self.settings = settings
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a colour."""
+        alpha = need(result.person, "a person mask").view(np.uint8) * np.uint8(255)
+        if self.settings.background == "transparent":
+            return _see_through(frame.image, alpha)
+        paint = plain(frame.image, _KEYS.get(self.settings.background, self.settings.color))
+        return mix(paint, frame.image, alpha)
+
+
+class AlphaSettings(Settings):
+    """How soft the edge is."""
+
+    feather_px: int = live(4, "Half width of the soft edge around people.", ge=0, le=50)
+
+
+class Alpha:
+    """People alone with a feathered edge; an effect after it places them with this edge."""
+
+    Settings: ClassVar[type[Settings]] = AlphaSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: AlphaSettings) -> None:
+        self.settings = settings
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 4) uint8 RGBA, straight alpha."""
+        return _see_through(frame.image, edge(result, self.settings.feather_px))
+
+
+class SmoothStepSettings(Settings):
+    """Between which probabilities the edge lies."""
+
+    low: float = live(0.3, "Person probability up to which nothing is shown.", ge=0.0, le=0.99)
+    high: float = live(0.9, "Person probability from which all is shown; at least a hundredth above low.", ge=0, le=1)
+
+
+class SmoothStep:
+    """People alone, as opaque as the network is sure of them; an effect after it places them with this edge."""
+
+    Settings: ClassVar[type[Settings]] = SmoothStepSettings
+    needs: ClassVar[Wanted] = Wanted.CONFIDENCE
+
+    def __init__(self, settings: SmoothStepSettings) -> None:
+        self.settings = settings
+        low, high = settings.low, max(settings.high, settings.low + 0.01)
+        share = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
+        self._table = np.rint(255 * share * share * (3 - 2 * share)).astype(np.uint8)
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 4) uint8 RGBA, straight alpha: 3t² − 2t³ of the probability between low and high."""
+        confidence = need(result.confidence, "person probabilities").view(np.float32)
+        return _see_through(frame.image, self._table[(confidence * np.float32(255)).astype(np.uint8)])

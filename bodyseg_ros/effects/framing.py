@@ -1,0 +1,129 @@
+"""Pixels moved: mirrored, or cut to people. What was seen moves along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import Settings, live
+from ..types import Frame, Poses, Result, Wanted
+from .blending import Picture, need
+
+__all__ = ["CropToPeople", "Mirror"]
+
+Points = NDArray[np.float32]
+
+
+def _moved(
+    result: Result, size: tuple[int, int], maps: Callable[[Any], Any], points: Callable[[Points], Points]
+) -> Result:
+    """Every map of a result through `maps`, its keypoints through `points`."""
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    moved: dict[str, Any] = {name: maps(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    if result.poses is not None:
+        keypoints = points(result.poses.keypoints).astype(np.float32)
+        moved["poses"] = Poses(keypoints, result.poses.keypoint_scores, result.poses.scores)
+    return Result(**(values | moved | {"size": size}))
+
+
+class MirrorSettings(Settings):
+    """A mirror has no parameters."""
+
+
+class Mirror:
+    """The picture as in a mirror; a left hand stays the left one by name."""
+
+    Settings: ClassVar[type[Settings]] = MirrorSettings
+    needs: ClassVar[Wanted] = Wanted.NOTHING
+
+    def __init__(self, settings: MirrorSettings) -> None:
+        self.settings = settings
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB."""
+        return np.ascontiguousarray(frame.image[:, ::-1])
+
+    def moved(self, result: Result) -> Result:
+        """Masks and keypoints mirrored too."""
+        width = result.size[1]
+        return _moved(
+            result,
+            result.size,
+            lambda array: np.ascontiguousarray(array[:, ::-1]),
+            lambda points: np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1),
+        )
+
+
+class CropToPeopleSettings(Settings):
+    """How close, how calm, and of what size."""
+
+    margin: float = live(0.15, "Room around people, as a share of their box.", ge=0.0, le=2.0)
+    calm: float = live(0.85, "How slowly the section follows people: weight of where it was; 0 at once.", ge=0, le=0.99)
+    resize: bool = live(
+        True, "Enlarge to the frame's size, as videos and camera topics need; false: the section's own pixels."
+    )
+
+
+class CropToPeople:
+    """The section of the picture with everybody in it; all of it where nobody is."""
+
+    Settings: ClassVar[type[Settings]] = CropToPeopleSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: CropToPeopleSettings) -> None:
+        self.settings = settings
+        self._size = (0, 0)
+        #: top, left, bottom, right of the section, px.
+        self._box = np.zeros(4)
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB of the frame's size, or the section's."""
+        target = self._target(need(result.person, "a person mask").view(np.uint8))
+        if self._size == frame.size:
+            target = self.settings.calm * self._box + (1 - self.settings.calm) * target
+        self._size, self._box = frame.size, target
+        return np.asarray(self._cut(frame.image, cv2.INTER_LINEAR), np.uint8)
+
+    def moved(self, result: Result) -> Result:
+        """Masks and keypoints of the section."""
+        top, left, bottom, right = self._pixels()
+        height, width = self._size if self.settings.resize else (bottom - top, right - left)
+        scale = np.array([width / (right - left), height / (bottom - top)])
+        return _moved(
+            result,
+            (height, width),
+            lambda array: self._cut(array, cv2.INTER_NEAREST),
+            lambda points: (points + 0.5 - (left, top)) * scale - 0.5,
+        )
+
+    def _target(self, person: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The box around people, with room, in the frame's proportions where it is enlarged."""
+        height, width = person.shape
+        left, top, wide, high = cv2.boundingRect(person)
+        if not wide:
+            return np.array([0, 0, height, width], float)
+        middle = np.array([top + high / 2, left + wide / 2])
+        sides = np.array([high, wide]) * (1 + 2 * self.settings.margin)
+        if self.settings.resize:
+            sides = np.array([height, width]) * max(sides[0] / height, sides[1] / width)
+        sides = np.minimum(sides, (height, width))
+        first = np.clip(middle - sides / 2, 0, np.array([height, width]) - sides)
+        return np.concatenate([first, first + sides])
+
+    def _pixels(self) -> tuple[int, int, int, int]:
+        height, width = self._size
+        top, left = min(int(self._box[0]), height - 1), min(int(self._box[1]), width - 1)
+        return top, left, max(top + 1, min(height, round(self._box[2]))), max(left + 1, min(width, round(self._box[3])))
+
+    def _cut(self, array: NDArray[Any], interpolation: int) -> NDArray[Any]:
+        top, left, bottom, right = self._pixels()
+        section = np.ascontiguousarray(array[top:bottom, left:right])
+        if not self.settings.resize or section.shape[:2] == self._size:
+            return section
+        resized = cv2.resize(section, self._size[::-1], interpolation=interpolation)
+        return np.asarray(resized, array.dtype).reshape(*self._size, *array.shape[2:])

@@ -1,0 +1,136 @@
+"""People made to look as if they belonged to their background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Final
+
+import cv2
+import numpy as np
+
+from ..engines import open_engine
+from ..errors import EngineError, ModelError, PluginError, SettingsError
+from ..formats import detect
+from ..settings import Settings, live, start_only
+from ..types import Frame, Result, Wanted
+from .backdrop import Backdrop, BackdropSettings
+from .blending import Picture, edge, mix, need
+
+__all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
+
+#: Contrast is changed by at most this factor, or noise of a dark coat would become bright.
+_MOST_CONTRAST: Final = 2.0
+#: OpenCV clones nothing narrower.
+_LEAST_CLONE_PX: Final = 3
+
+
+class ColorTransferSettings(Settings):
+    """How much of the background's colours people take."""
+
+    strength: float = live(0.6, "Share of the background's colour statistics; 1 takes all.", ge=0.0, le=1.0)
+    feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
+
+
+class ColorTransfer:
+    """People in the brightness and tint of their background; stands after virtual_background.
+
+    Mean and spread of each Lab channel (Reinhard et al., Color Transfer between Images, 2001).
+    """
+
+    Settings: ClassVar[type[Settings]] = ColorTransferSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: ColorTransferSettings) -> None:
+        self.settings = settings
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB; the frame as it is where there is nobody, or nothing but people."""
+        person = need(result.person, "a person mask").view(np.uint8)
+        if not person.any() or person.all():
+            return frame.image.copy()
+        lab = cv2.cvtColor(frame.image, cv2.COLOR_RGB2LAB)
+        (mean, spread), (to_mean, to_spread) = (cv2.meanStdDev(lab, mask=mask) for mask in (person, 1 - person))
+        factor = np.clip(to_spread / np.maximum(spread, 1), 1 / _MOST_CONTRAST, _MOST_CONTRAST)
+        values = np.arange(256)
+        wanted = (values - mean) * factor + to_mean  # (3, 256)
+        table = np.clip(np.rint(values + self.settings.strength * (wanted - values)), 0, 255).astype(np.uint8)
+        changed = cv2.cvtColor(cv2.LUT(lab, np.ascontiguousarray(table.T)[None]), cv2.COLOR_LAB2RGB)
+        return mix(frame.image, np.asarray(changed, np.uint8), edge(result, self.settings.feather_px))
+
+
+class SeamlessCloneSettings(BackdropSettings):
+    """What people are cloned into; feather_px is how far around them the transition begins."""
+
+    feather_px: int = live(4, "How far around people their surroundings are taken along.", ge=0, le=50)
+
+
+class SeamlessClone:
+    """People before another picture without a seam: Poisson blending (Pérez et al., Poisson Image Editing, 2003)."""
+
+    Settings: ClassVar[type[Settings]] = SeamlessCloneSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: SeamlessCloneSettings) -> None:
+        self.settings = settings
+        self._backdrop = Backdrop(settings, "seamless_clone")
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB; people that touch the frame's end are pasted in its outermost pixel."""
+        weight = edge(result, self.settings.feather_px)
+        picture = mix(self._backdrop.picture(frame), frame.image, edge(result, 0))
+        mask = np.greater(weight, 0).view(np.uint8) * np.uint8(255)
+        mask[[0, -1]] = 0
+        mask[:, [0, -1]] = 0
+        left, top, width, height = cv2.boundingRect(mask)
+        if min(width, height) < _LEAST_CLONE_PX:
+            return picture
+        # OpenCV solves within the mask's box, which it places by its middle.
+        middle = (left + width // 2, top + height // 2)
+        cloned = cv2.seamlessClone(frame.image, self._backdrop.picture(frame), mask, middle, cv2.NORMAL_CLONE)
+        return mix(picture, np.asarray(cloned, np.uint8), mask)
+
+
+class HarmonizeSettings(Settings):
+    """A network of your own, and what it takes."""
+
+    model_path: str = start_only(
+        "", "The network's file: in 1×h×w×4 float32, RGB and mask from 0 to 1; out 1×h×w×3, RGB from 0 to 1."
+    )
+    engine: str = start_only("auto", "Engine plugin that runs it; auto: the fastest installed that reads the file.")
+    size_px: int = start_only(256, "Height and width of the network's input.", ge=16, le=2048)
+    feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
+
+
+class Harmonize:
+    """People as a harmonization network of your own paints them; stands after virtual_background."""
+
+    Settings: ClassVar[type[Settings]] = HarmonizeSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: HarmonizeSettings) -> None:
+        self.settings = settings
+        path = settings.model_path
+        if not path:
+            raise SettingsError("Parameter harmonize.model_path is '', but it must name the network's file.")
+        try:
+            self._engine = open_engine(settings.engine, detect(Path(path), 1), {})
+        except (ModelError, PluginError) as err:
+            raise SettingsError(
+                f"Parameter harmonize.model_path is {path!r}, but it must be a file to run. {err}"
+            ) from err
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB. Raises EngineError where the network's answer is no picture of its input's size."""
+        person = need(result.person, "a person mask").view(np.uint8)
+        side = self.settings.size_px
+        small = cv2.resize(frame.image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        mask = cv2.resize(person, (side, side), interpolation=cv2.INTER_NEAREST).astype(np.float32)
+        answers = list(self._engine.run(np.dstack([small, mask])[None]).values())
+        if len(answers) != 1 or answers[0].shape != (1, side, side, 3) or not np.isfinite(answers[0]).all():
+            shapes = [answer.shape for answer in answers]
+            raise EngineError(f"The network for harmonize must answer 1×{side}×{side}×3 numbers, but it is {shapes}.")
+        painted = np.clip(answers[0][0] * 255, 0, 255)
+        # What changes is smooth: it is enlarged, the frame's own detail stays.
+        change = cv2.resize(painted - small * 255, frame.size[::-1], interpolation=cv2.INTER_LINEAR)
+        changed = np.clip(frame.image + change.reshape(frame.image.shape), 0, 255).astype(np.uint8)
+        return mix(frame.image, changed, edge(result, self.settings.feather_px))

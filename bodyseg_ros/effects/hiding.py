@@ -1,0 +1,187 @@
+"""People, or parts of them, hidden. Where it is unclear what to hide, more is hidden rather than less.
+
+What the network does not see is not hidden: see the margins, a low threshold, and the node privacy_camera.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import field_validator
+from pydantic_core import PydanticCustomError
+
+from ..body import PART_NAMES
+from ..rendering import draw_pixelated_mask, to_colored_mask
+from ..settings import Settings, live
+from ..types import Frame, Result, Wanted
+from .blending import Mask, Picture, blurred, cells, filled, grown, long_side, mix, need, plain
+from .palettes import Rgb
+
+__all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
+
+_FACE: Final = ("left_face", "right_face")
+#: Fewer colours than this per cell would show who it is.
+_LEAST_CELL_PX: Final = 4
+_STRENGTH: Final = "Size of the cells or of the blur, as a share of the picture's longer side."
+_MARGIN: Final = "How far around them is hidden too, as a share of the picture's longer side."
+
+
+def _share_px(image: Picture, share: float, least: int = 0) -> int:
+    return max(least, round(share * long_side(image)))
+
+
+def _parts_mask(parts: NDArray[np.int8], names: tuple[str, ...]) -> Mask:
+    """1 where a pixel is of one of the parts named."""
+    table = np.zeros(256, np.uint8)
+    table[[PART_NAMES.index(name) for name in names]] = 1
+    return table[parts.view(np.uint8)]
+
+
+def _covered(image: Picture, how: str, strength: float) -> Picture:
+    size_px = _share_px(image, strength, _LEAST_CELL_PX)
+    return cells(image, size_px) if how == "pixelate" else blurred(image, size_px)
+
+
+class PixelateSettings(Settings):
+    """What is cut into cells, and how large they are."""
+
+    what: Literal["people", "parts"] = live(
+        "people", "people: the picture where they are. parts: coloured parts over them, as drawPixelatedMask does."
+    )
+    strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
+    margin: float = live(0.01, _MARGIN, ge=0.0, le=0.2)
+    opacity: float = live(0.7, "With parts: share of the cells' colour.", ge=0.0, le=1.0)
+
+
+class Pixelate:
+    """People in coarse cells."""
+
+    Settings: ClassVar[type[Settings]] = PixelateSettings
+
+    def __init__(self, settings: PixelateSettings) -> None:
+        self.settings = settings
+        self.needs = Wanted.PERSON if settings.what == "people" else Wanted.PARTS
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB."""
+        image, cell_px = frame.image, _share_px(frame.image, self.settings.strength, _LEAST_CELL_PX)
+        if self.settings.what == "parts":
+            mask = to_colored_mask(need(result.parts, "a part map").view(np.int8))
+            return draw_pixelated_mask(image, mask, self.settings.opacity, pixel_cell_width=cell_px)
+        area = grown(need(result.person, "a person mask").view(np.uint8), _share_px(image, self.settings.margin))
+        return mix(image, cells(image, cell_px), area * np.uint8(255))
+
+
+class BlurPartsSettings(Settings):
+    """Which parts, and how strongly."""
+
+    parts: tuple[str, ...] = live(_FACE, "Names of the parts to blur; `bodyseg effects show blur_parts` lists them.")
+    strength: float = live(0.02, _STRENGTH, ge=0.002, le=0.5)
+    margin: float = live(0.01, _MARGIN, ge=0.0, le=0.2)
+    feather_px: int = live(3, "Width of the soft edge outside the margin.", ge=0, le=50)
+
+    @field_validator("parts")
+    @classmethod
+    def _are_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        if not parts or not set(parts) <= set(PART_NAMES):
+            raise PydanticCustomError("allowed", "{names}", {"names": f"one or more of {', '.join(PART_NAMES)}"})
+        return parts
+
+
+class BlurParts:
+    """Chosen parts of people blurred: their faces, if nothing else is said."""
+
+    Settings: ClassVar[type[Settings]] = BlurPartsSettings
+    needs: ClassVar[Wanted] = Wanted.PARTS
+
+    def __init__(self, settings: BlurPartsSettings) -> None:
+        self.settings = settings
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB."""
+        parts, soft_px = need(result.parts, "a part map").view(np.int8), self.settings.feather_px
+        area = grown(_parts_mask(parts, self.settings.parts), _share_px(frame.image, self.settings.margin) + soft_px)
+        weight = cv2.blur(area * np.uint8(255), (2 * soft_px + 1,) * 2).reshape(area.shape)
+        paint = blurred(frame.image, _share_px(frame.image, self.settings.strength, 1))
+        return mix(frame.image, paint, np.asarray(weight, np.uint8))
+
+
+class AnonymizeSettings(Settings):
+    """Whom, and how."""
+
+    what: Literal["people", "faces"] = live(
+        "people", "What is hidden. faces: a person whose face is not found is hidden whole."
+    )
+    how: Literal["fill", "pixelate", "blur", "silhouette"] = live(
+        "fill", "fill: one colour. silhouette: one colour, holes in the mask closed too. pixelate and blur: coarse."
+    )
+    color: Rgb = live((40, 40, 40), "Colour of fill and silhouette: red, green, blue.")
+    strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
+    margin: float = live(0.015, _MARGIN, ge=0.0, le=0.2)
+
+
+class Anonymize:
+    """People, or their faces, made unknowable."""
+
+    Settings: ClassVar[type[Settings]] = AnonymizeSettings
+
+    def __init__(self, settings: AnonymizeSettings) -> None:
+        self.settings = settings
+        self.needs = Wanted.PERSON | (Wanted.PARTS if settings.what == "faces" else Wanted.NOTHING)
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB."""
+        area = need(result.person, "a person mask").view(np.uint8)
+        if self.settings.what == "faces":
+            area = _faces(area, _parts_mask(need(result.parts, "a part map").view(np.int8), _FACE))
+        area = grown(area, _share_px(frame.image, self.settings.margin))
+        if self.settings.how == "silhouette":
+            area = area.copy()
+            contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(area, contours, -1, 1, cv2.FILLED)
+        if self.settings.how in ("fill", "silhouette"):
+            paint = plain(frame.image, self.settings.color)
+        else:
+            paint = _covered(frame.image, self.settings.how, self.settings.strength)
+        return mix(frame.image, paint, area * np.uint8(255))
+
+
+def _faces(person: Mask, face: Mask) -> Mask:
+    """Faces, and all of every connected area of people in which no face was found."""
+    count, areas = cv2.connectedComponents(person)
+    faceless = np.ones(count, np.uint8)
+    faceless[areas.reshape(person.shape)[face == 1]] = 0
+    faceless[0] = 0
+    hidden: Mask = np.maximum(face, faceless[areas.reshape(person.shape)])
+    return hidden
+
+
+class RemovePeopleSettings(Settings):
+    """How far around people the background is shown."""
+
+    margin: float = live(0.02, _MARGIN, ge=0.0, le=0.2)
+
+
+class RemovePeople:
+    """The background as it was last seen without people; where it never was, its colours around them."""
+
+    Settings: ClassVar[type[Settings]] = RemovePeopleSettings
+    needs: ClassVar[Wanted] = Wanted.PERSON
+
+    def __init__(self, settings: RemovePeopleSettings) -> None:
+        self.settings = settings
+        self._learnt = np.zeros((0, 0, 3), np.uint8)
+        self._unknown = np.zeros((0, 0), np.uint8)
+
+    def compose(self, frame: Frame, result: Result) -> Picture:
+        """(H, W, 3) uint8 RGB; a frame of another size than the last begins anew."""
+        person = need(result.person, "a person mask").view(np.uint8)
+        area = grown(person, _share_px(frame.image, self.settings.margin))
+        if self._unknown.shape != area.shape:
+            self._learnt, self._unknown = np.zeros_like(frame.image), np.ones_like(area)
+        np.copyto(self._learnt, frame.image, where=area[..., None] == 0)
+        self._unknown &= area
+        return filled(self._learnt, self._unknown).copy()

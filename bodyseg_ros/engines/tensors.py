@@ -1,0 +1,130 @@
+"""What the engines have in common: arrays in and out, packages, threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError, MissingDependencyError, ModelFileError
+from ..formats import TensorFacts
+
+__all__ = [
+    "any_size",
+    "as_float",
+    "as_input",
+    "chosen_outputs",
+    "first_line",
+    "imported",
+    "may_use_nvidia",
+    "only_input",
+    "thread_count",
+]
+
+
+def imported(module: str, engine: str, requirement: str) -> Any:
+    """An engine's package. Raises MissingDependencyError with the pip line that brings it."""
+    try:
+        return import_module(module)
+    except ImportError as err:
+        raise MissingDependencyError(
+            f"The engine {engine!r} needs the package {module.split('.')[0]!r}, which cannot be imported: {err}. "
+            f"Install it with: pip install '{requirement}'"
+        ) from err
+
+
+def may_use_nvidia(module: str) -> bool:
+    """Whether there is a driver of an NVIDIA GPU and a package for it, without loading anything of either."""
+    return find_spec(module) is not None and any(
+        Path(place).exists() for place in ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/dxg")
+    )
+
+
+def thread_count(threads: int) -> int:
+    """Threads to run with: as many as asked for; 0: as many as there are cores for this process."""
+    if threads:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def only_input(inputs: Sequence[TensorFacts], path: Path) -> TensorFacts:
+    """The picture's input. Raises ModelFileError unless the file has exactly one."""
+    if len(inputs) != 1:
+        names = ", ".join(entry.name for entry in inputs) or "none"
+        raise ModelFileError(f"The model {str(path)!r} must have one input, a picture; its inputs are {names}.")
+    return inputs[0]
+
+
+def any_size(facts: TensorFacts) -> TensorFacts:
+    """The input (1, h, w, c) with height and width left open: .tflite files state the size they were made with."""
+    return replace(facts, shape=tuple(None if place in (1, 2) else side for place, side in enumerate(facts.shape)))
+
+
+def chosen_outputs(wanted: Mapping[str, str], names: Sequence[str], path: Path) -> dict[str, int]:
+    """Output's name → its place among the file's `names`; all under their own names where none is wanted.
+
+    A converter may shorten 'MobilenetV1/heatmap_2/BiasAdd' to 'heatmap_2', or add ':0': such names mean the same.
+    Raises ModelFileError for a name that the file does not have.
+    """
+    places = {short: place for place, name in enumerate(names) for short in (_short(name), name)}
+    chosen = {}
+    for head, name in wanted.items() or {name: name for name in names}.items():
+        place = places.get(name, places.get(_short(name)))
+        if place is None:
+            raise ModelFileError(
+                f"The model {str(path)!r} has no output {name!r}; its outputs are {', '.join(names) or 'none'}."
+            )
+        chosen[head] = place
+    return chosen
+
+
+def _short(name: str) -> str:
+    return name.removesuffix(":0").removesuffix("/BiasAdd").split("/")[-1]
+
+
+def as_input(tensor: NDArray[Any], want: TensorFacts) -> NDArray[Any]:
+    """The tensor as the file stores it: of its own dtype as it is, float32 quantised by the input's scale.
+
+    Raises EngineError for another dtype, shape or number of dimensions; an open side takes any length.
+    """
+    if not _fits(tensor, want):
+        have = f"{tensor.dtype} {tensor.shape}" if isinstance(tensor, np.ndarray) else type(tensor).__name__
+        size = "×".join("any" if side is None else str(side) for side in want.shape)
+        kinds = want.dtype if not want.scale or want.dtype == "float32" else f"float32 or {want.dtype}"
+        raise EngineError(f"The network takes a {kinds} array of {size}, but it was given {have}.")
+    if tensor.dtype.name == want.dtype:
+        return np.ascontiguousarray(tensor)
+    if want.dtype.startswith("float"):
+        return tensor.astype(want.dtype)
+    limits = np.iinfo(want.dtype)
+    levels = np.rint(tensor / np.float32(want.scale)) + np.float32(want.zero_point)
+    return np.clip(levels, limits.min, limits.max).astype(want.dtype)
+
+
+def _fits(tensor: object, want: TensorFacts) -> bool:
+    if not isinstance(tensor, np.ndarray) or tensor.ndim != len(want.shape):
+        return False
+    convertible = tensor.dtype == np.float32 and (want.scale > 0 or want.dtype.startswith("float"))
+    return (tensor.dtype.name == want.dtype or convertible) and all(
+        side > 0 and wanted in (None, side) for side, wanted in zip(tensor.shape, want.shape, strict=True)
+    )
+
+
+def as_float(array: NDArray[Any], facts: TensorFacts) -> NDArray[Any]:
+    """An output as networks take it: float32 where the file stores levels or other floats; labels as they are."""
+    if facts.scale > 0 and array.dtype.kind in "iu":
+        return (array.astype(np.float32) - np.float32(facts.zero_point)) * np.float32(facts.scale)
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+
+
+def first_line(err: BaseException) -> str:
+    """What an engine's own error says, without a full stop."""
+    lines = str(err).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(err).__name__

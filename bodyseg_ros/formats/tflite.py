@@ -1,0 +1,166 @@
+"""What a .tflite file says of itself, read from its FlatBuffer.
+
+Source: LiteRT 2.1, ``tflite/schema/schema.fbs`` (the fields' numbers), and the FlatBuffers binary format.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from ..errors import ModelFileError
+from .base import FileFacts, TensorFacts, read_file
+
+__all__ = ["read_tflite", "tflite_facts"]
+
+#: TensorType → NumPy's name.
+_DTYPES: Final = {
+    0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool", 7: "int16",
+    8: "complex64", 9: "int8", 10: "float64", 12: "uint64", 15: "uint32", 16: "uint16",
+}  # fmt: skip
+_CUSTOM: Final = 32
+#: Below it an op's number stands in the field of old files, too.
+_OLD_OPS: Final = 127
+#: More than any network has; a hostile file may promise billions.
+_MOST: Final = 100_000
+_MOST_VALUES: Final = 2**28
+
+
+def read_tflite(path: Path) -> FileFacts:
+    """Inputs, outputs and ops of a .tflite file. Raises ModelFileError if it is none, or damaged.
+
+    Tensors have the names of the file's signature where it has one, else their own. Ops are named as in the schema
+    where LiteRT is installed, else by number; custom ops by their own names.
+    """
+    return tflite_facts(read_file(path), path)
+
+
+def tflite_facts(data: bytes, path: Path) -> FileFacts:
+    """The same from the file's bytes; path: for the error's text."""
+    if data[4:8] != b"TFL3":
+        raise ModelFileError(f"The file {str(path)!r} is no tflite model: it does not begin as one.")
+    try:
+        return _facts(_Table(data, _unpack(data, "<I", 0)))
+    except (struct.error, UnicodeDecodeError, IndexError, OverflowError) as err:
+        raise ModelFileError(f"The tflite model {str(path)!r} is damaged or cut off: {err}.") from err
+
+
+class _Table:
+    """A FlatBuffers table at a place of the file; its fields by number."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self._at = data, at
+        self._fields = at - _unpack(data, "<i", at)
+        if self._fields < 0:
+            raise IndexError(f"a table at {at} points before the file")
+        self._size = _unpack(data, "<H", self._fields)
+
+    def number(self, field: int, code: str, default: int = 0) -> int:
+        """A scalar, by its struct code."""
+        at = self._place(field)
+        return _unpack(self._data, f"<{code}", at) if at else default
+
+    def text(self, field: int) -> str:
+        """A string; '' if there is none."""
+        at = self._target(field)
+        length = _unpack(self._data, "<I", at) if at else 0
+        return self._data[at + 4 : at + 4 + length].decode() if at else ""
+
+    def numbers(self, field: int, code: str) -> tuple[float, ...]:
+        """A vector of scalars; () if there is none."""
+        at = self._target(field)
+        length = _bounded(_unpack(self._data, "<I", at)) if at else 0
+        return struct.unpack_from(f"<{length}{code}", self._data, at + 4) if at else ()
+
+    def table(self, field: int) -> _Table | None:
+        """A table inside of this one."""
+        at = self._target(field)
+        return _Table(self._data, at) if at else None
+
+    def tables(self, field: int) -> list[_Table]:
+        """A vector of tables; [] if there is none."""
+        at = self._target(field)
+        length = _bounded(_unpack(self._data, "<I", at)) if at else 0
+        places = range(at + 4, at + 4 + 4 * length, 4)
+        return [_Table(self._data, place + _unpack(self._data, "<I", place)) for place in places]
+
+    def check_bytes(self, field: int) -> None:
+        """Raise IndexError unless a vector of bytes lies within the file."""
+        at = self._target(field)
+        if at and at + 4 + _unpack(self._data, "<I", at) > len(self._data):
+            raise IndexError("its weights go on after its end")
+
+    def _place(self, field: int) -> int:
+        """Where a field's value stands; 0 if the table does not have it."""
+        slot = 4 + 2 * field
+        offset = _unpack(self._data, "<H", self._fields + slot) if slot < self._size else 0
+        return self._at + offset if offset else 0
+
+    def _target(self, field: int) -> int:
+        at = self._place(field)
+        return at + _unpack(self._data, "<I", at) if at else 0
+
+
+def _unpack(data: bytes, code: str, at: int) -> int:
+    value: int = struct.unpack_from(code, data, at)[0]
+    return value
+
+
+def _bounded(length: int) -> int:
+    if length > _MOST:
+        raise IndexError(f"a list of {length:,} entries")
+    return length
+
+
+def _facts(model: _Table) -> FileFacts:
+    for buffer in model.tables(4):
+        buffer.check_bytes(0)
+    graph = model.tables(2)[0]
+    tensors = graph.tables(0)
+    for tensor in tensors:
+        size = math.prod(abs(int(side)) for side in tensor.numbers(0, "i"))
+        if size > _MOST_VALUES:
+            raise OverflowError(f"the tensor {tensor.text(3)!r} has {size:,} values")
+    named: list[dict[int, str]] = [{}, {}]  # of inputs, of outputs: tensor's number → name in the signature
+    signatures = model.tables(7)
+    if len(signatures) == 1:
+        for kind, names in enumerate(named):
+            names.update({entry.number(1, "I"): entry.text(0) for entry in signatures[0].tables(kind)})
+    inputs, outputs = (
+        tuple(_tensor(tensors[int(index)], names.get(int(index), "")) for index in graph.numbers(field, "i"))
+        for field, names in ((1, named[0]), (2, named[1]))
+    )
+    codes = [_op(code) for code in model.tables(1)]
+    return FileFacts(inputs, outputs, Counter(codes[operator.number(0, "I")] for operator in graph.tables(3)))
+
+
+def _tensor(tensor: _Table, name: str) -> TensorFacts:
+    sides = tensor.numbers(7, "i") or tensor.numbers(0, "i")
+    quantisation = tensor.table(4)
+    scales = quantisation.numbers(2, "f") if quantisation else ()
+    zeros = quantisation.numbers(3, "q") if quantisation else ()
+    return TensorFacts(
+        name or tensor.text(3),
+        _DTYPES.get(tensor.number(1, "b"), "unknown"),
+        tuple(None if side < 0 else int(side) for side in sides),
+        float(scales[0]) if scales else 0.0,
+        int(zeros[0]) if zeros else 0,
+    )
+
+
+def _op(code: _Table) -> str:
+    old = code.number(0, "b")
+    number = old if old < _OLD_OPS else code.number(3, "i")
+    number = max(number, code.number(3, "i"))
+    return code.text(1) if number == _CUSTOM else _op_names().get(number, f"op {number}")
+
+
+def _op_names() -> dict[int, str]:
+    try:
+        from ai_edge_litert.schema_py_generated import BuiltinOperator
+    except ImportError:
+        return {}
+    return {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}

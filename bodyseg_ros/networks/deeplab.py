@@ -1,0 +1,83 @@
+"""DeepLab: which class each pixel is of, people among them.
+
+Source: tensorflow/models ``research/deeplab/deeplab_demo.ipynb`` (pictures are brought to a long side of 513 px).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Card
+from ..decode import person_mask
+from ..settings import Settings, live, start_only
+from ..types import Frame, Prepared, Result, Wanted
+from .people import mirrored
+from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
+from .prepare import stretched
+
+__all__ = ["DeepLab", "DeepLabSettings"]
+
+#: Long side of the picture, px, where the file leaves the size open.
+_LONG_SIDE: Final = 513
+
+
+class DeepLabSettings(Settings):
+    """Which classes make the mask, and from which probability on."""
+
+    kept_classes: tuple[str, ...] = start_only(
+        ("person",), "Classes that make the mask, by the names that the model's card lists."
+    )
+    segmentation_threshold: float = live(
+        0.5, "A pixel is in the mask where the kept classes together are above this probability.", ge=0.0, le=1.0
+    )
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+
+
+class DeepLab:
+    """One DeepLab network; holds its card and settings, and no frame."""
+
+    Settings: ClassVar[type[Settings]] = DeepLabSettings
+
+    def __init__(self, card: Card, settings: DeepLabSettings, output_stride: int) -> None:
+        self.card = card
+        self.settings = settings
+        self._stride = output_stride
+        self._kept = class_indices(settings.kept_classes, card, "kept_classes")
+
+    @property
+    def offers(self) -> Wanted:
+        """The mask, its probability, and every class."""
+        return Wanted.PERSON | Wanted.CONFIDENCE | Wanted.CLASSES
+
+    def with_settings(self, settings: DeepLabSettings) -> DeepLab:
+        """The same network with other options."""
+        return DeepLab(self.card, settings, self._stride)
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """The whole frame at the file's size, or where that is open with a long side of 513 px."""
+        return stretched(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """The best class of each pixel, and where the kept ones are; from a file that gives labels, as 0 or 1."""
+        geometry = prepared.geometry
+        scores = class_scores(outputs, self.card, geometry)
+        are_labels = scores.ndim == 2
+        labels = scores if are_labels else scores.argmax(axis=2).astype(np.uint8)
+        confidence = person = classes = None
+        if wanted & (Wanted.PERSON | Wanted.CONFIDENCE):
+            kept = np.isin(labels, self._kept) if are_labels else scores[..., self._kept].sum(axis=2)
+            confidence = scores_to_source(kept.astype(np.float32), geometry)
+            person = person_mask(confidence, self.settings.segmentation_threshold)
+        if wanted & Wanted.CLASSES:
+            classes = labels_to_source(labels, geometry)
+        result = Result((geometry.height, geometry.width), person, confidence, classes=classes)
+        return mirrored(result) if self.settings.flip_horizontal else result
+
+
+def _demo_size(height: int, width: int) -> tuple[int, int]:
+    ratio = _LONG_SIDE / max(height, width)
+    return max(1, int(height * ratio)), max(1, int(width * ratio))

@@ -1,0 +1,80 @@
+"""What networks with one output say of each pixel: DeepLab's classes, portrait networks' masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Card
+from ..decode import sigmoid
+from ..errors import EngineError, SettingsError
+from ..geometry import Geometry
+
+__all__ = ["class_indices", "class_scores", "labels_to_source", "scores_to_source"]
+
+
+def class_indices(names: tuple[str, ...], card: Card, parameter: str) -> list[int]:
+    """Channels of the classes named. Raises SettingsError for a name that the card does not have."""
+    for name in names:
+        if name not in card.classes:
+            have = ", ".join(card.classes) or "none"
+            raise SettingsError(f"Parameter {parameter} names {name!r}, but {card.name} tells apart: {have}.")
+    return [card.classes.index(name) for name in names]
+
+
+def class_scores(outputs: Mapping[str, NDArray[Any]], card: Card, geometry: Geometry) -> NDArray[Any]:
+    """The network's only output: (h, w, classes) float32 probabilities, or (h, w) uint8 labels where it gives those.
+
+    Raises EngineError where there is not one output, or it is not of the card's classes on the input's pixels, or
+    holds NaN or infinity.
+    """
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in outputs.items())
+    kind = "class numbers" if card.scores == "labels" else f"{card.scores} of {len(card.classes)} classes"
+    height, width = geometry.input_height, geometry.input_width
+    channels = 1 if card.scores == "labels" else len(card.classes)
+    values = next(iter(outputs.values())) if len(outputs) == 1 else np.empty(0)
+    if values.size != height * width * channels:
+        raise EngineError(
+            f"The network must have one output, {kind} for {height}×{width} pixels as {card.name} says, but its "
+            f"outputs are {shapes or 'none'}. Is it a model of this card?"
+        )
+    if card.scores == "labels":
+        return _labels(values.reshape(height, width), card)
+    first = card.layout == "nchw" and values.ndim == 4
+    shaped = np.moveaxis(values[0], 0, 2) if first else values.reshape(height, width, channels)
+    scores = np.asarray(np.ascontiguousarray(shaped), np.float32)
+    if not np.isfinite(scores).all():
+        raise EngineError("The network's output holds NaN or infinity; the frame is unusable. Check the model file.")
+    return scores if card.scores == "probabilities" else _probabilities(scores)
+
+
+def _labels(values: NDArray[Any], card: Card) -> NDArray[np.uint8]:
+    if values.min() < 0 or values.max() >= len(card.classes):
+        raise EngineError(
+            f"The network found the class {int(values.max())}, but {card.name} has {len(card.classes)} classes, "
+            "counted from 0."
+        )
+    return values.astype(np.uint8)
+
+
+def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    if logits.shape[2] == 1:
+        return sigmoid(logits)
+    shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=2, keepdims=True), np.float32)
+
+
+def scores_to_source(scores: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
+    """A map (h, w) on the network's pixels to source px (H, W), bilinear; the inverse of stretching the frame."""
+    resized = cv2.resize(scores, (geometry.width, geometry.height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.float32)
+
+
+def labels_to_source(labels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+    """Labels (h, w) on the network's pixels to source px (H, W), each pixel its nearest one's."""
+    size = (geometry.width, geometry.height)
+    return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

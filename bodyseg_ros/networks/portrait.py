@@ -1,0 +1,101 @@
+"""Portrait networks: one person near the camera, in one small picture of fixed size.
+
+What differs between them (size, layout, normalisation, what the output holds) stands in the card of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Card
+from ..decode import person_mask
+from ..errors import ModelFileError
+from ..settings import Settings, live
+from ..types import Frame, Prepared, Result, Wanted
+from .people import mirrored
+from .pixels import class_indices, class_scores, scores_to_source
+from .prepare import stretched
+
+__all__ = ["Portrait", "PortraitSettings"]
+
+#: Longest time between two frames of which the second may use the first one's mask, ns.
+_MAX_GAP_NS: Final = 1_000_000_000
+#: Side of the small grey pictures that frames are compared by, and the mean difference, grey levels, that is a cut.
+_GLIMPSE_PX: Final = 16
+_CUT: Final = 25.0
+
+
+class PortraitSettings(Settings):
+    """From which probability on a pixel is a person."""
+
+    segmentation_threshold: float = live(0.5, "A pixel is a person above this probability.", ge=0.0, le=1.0)
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+
+
+class _Memory:
+    """The mask of the frame before, for networks that take it; outlives a change of settings."""
+
+    def __init__(self) -> None:
+        self.mask: NDArray[np.float32] | None = None
+        self._glimpse = np.zeros((_GLIMPSE_PX, _GLIMPSE_PX), np.float32)
+        self._stamp_ns = 0
+
+    def recall(self, frame: Frame, height: int, width: int) -> NDArray[np.float32]:
+        """(height, width): the last mask, or zeros after a cut, a jump in time, or where there was no frame."""
+        small = cv2.resize(frame.image, (_GLIMPSE_PX, _GLIMPSE_PX), interpolation=cv2.INTER_AREA)
+        glimpse = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        goes_on = 0 < frame.stamp_ns - self._stamp_ns <= _MAX_GAP_NS
+        if self.mask is None or not goes_on or np.abs(glimpse - self._glimpse).mean() > _CUT:
+            self.mask = np.zeros((height, width), np.float32)
+        self._glimpse, self._stamp_ns = glimpse, frame.stamp_ns
+        return self.mask
+
+
+class Portrait:
+    """One portrait network; of frames it keeps the last mask, if the network takes it."""
+
+    Settings: ClassVar[type[Settings]] = PortraitSettings
+
+    def __init__(self, card: Card, settings: PortraitSettings, output_stride: int) -> None:
+        if card.input_size is None or "person" not in card.classes:
+            raise ModelFileError(
+                f"The model card {card.name!r} is none of a portrait network: it needs input_size, and classes with "
+                "'person' among them."
+            )
+        self.card = card
+        self.settings = settings
+        self._size = card.input_size
+        self._stride = output_stride
+        self._person = class_indices(("person",), card, "classes")[0]
+        self._memory = _Memory()
+
+    @property
+    def offers(self) -> Wanted:
+        """The person mask and its probability."""
+        return Wanted.PERSON | Wanted.CONFIDENCE
+
+    def with_settings(self, settings: PortraitSettings) -> Portrait:
+        """The same network with other options, and the same last mask."""
+        other = Portrait(self.card, settings, self._stride)
+        other._memory = self._memory
+        return other
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """The whole frame at the network's size, with the mask of the frame before where the network takes it."""
+        previous = self._memory.recall(frame, *self._size) if self.card.preprocessing.previous_mask else None
+        return stretched(frame, *self._size, self.card, previous)
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """The network's output to a person mask."""
+        geometry = prepared.geometry
+        mask = class_scores(outputs, self.card, geometry)[..., self._person]
+        self._memory.mask = mask
+        confidence = scores_to_source(mask, geometry)
+        person = person_mask(confidence, self.settings.segmentation_threshold) if wanted & Wanted.PERSON else None
+        result = Result((geometry.height, geometry.width), person, confidence)
+        return mirrored(result) if self.settings.flip_horizontal else result

@@ -1,0 +1,112 @@
+"""A result's person mask refined, frame after frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Frame, Result
+from .masks import fill_holes, guided_filter, hysteresis, opened_and_closed, shifted_edge
+from .settings import RefineSettings
+
+__all__ = ["Refiner"]
+
+_OFF: Final = RefineSettings()
+#: Motion is judged on a picture this much smaller: camera noise averages out.
+_SMALLER: Final = 4
+#: Thresholds are kept this far from 0 and 1 where one divides by them.
+_LEAST: Final = 0.001
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What is remembered of the last frame: whose and when, smoothed probability, small brightness."""
+
+    frame_id: str
+    stamp_ns: int
+    confidence: NDArray[np.float32]
+    small: NDArray[np.float32]
+
+
+class Refiner:
+    """Applies the settings to one camera's results, in order; remembers the last frame.
+
+    settings: may be swapped between two frames. Parts, instances and poses are left as they are.
+    """
+
+    def __init__(self, settings: RefineSettings = _OFF) -> None:
+        self.settings = settings
+        self._past: _Past | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it changes anything; where not, refine() hands back the very result it is given."""
+        chosen = self.settings
+        cleans = chosen.open_px or chosen.close_px or chosen.fill_holes or chosen.grow_px or chosen.weak_threshold < 1
+        return bool(chosen.guided_radius_px or chosen.smoothing or cleans)
+
+    def refine(self, frame: Frame, result: Result, network: Any) -> Result:
+        """The result with `person` and `confidence` refined.
+
+        network: the network's settings, of which segmentation_threshold (0.5 where it has none) and flip_horizontal
+        (the result is mirrored, the frame is not) are read.
+        """
+        if not self.is_on or result.person is None:
+            return result
+        chosen, person, confidence = self.settings, result.person, result.confidence
+        threshold = getattr(network, "segmentation_threshold", 0.5)
+        if confidence is None:  # a network without probabilities
+            confidence, threshold = person.astype(np.float32), 0.5
+        if chosen.guided_radius_px or chosen.smoothing:
+            mirrored = getattr(network, "flip_horizontal", False)
+            confidence = self._filtered(frame, confidence, threshold, mirrored=mirrored)
+            person = (confidence > np.float32(threshold)).view(np.uint8)
+        if chosen.weak_threshold < threshold:
+            person = hysteresis(person, (confidence > np.float32(chosen.weak_threshold)).view(np.uint8))
+        person = opened_and_closed(person, chosen.open_px, chosen.close_px)
+        if chosen.fill_holes:
+            person = fill_holes(person, chosen.fill_holes * person.size)
+        person = shifted_edge(person, chosen.grow_px)
+        return replace(result, person=person, confidence=None if result.confidence is None else confidence)
+
+    def _filtered(
+        self, frame: Frame, confidence: NDArray[np.float32], threshold: float, *, mirrored: bool
+    ) -> NDArray[np.float32]:
+        """Probabilities (H, W) with the frame's edges, then smoothed over time."""
+        chosen = self.settings
+        grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        if mirrored:
+            grey = cv2.flip(grey, 1)
+        if chosen.guided_radius_px:
+            middle = min(max(threshold, _LEAST), 1 - _LEAST)
+            radius_px, epsilon = chosen.guided_radius_px, chosen.guided_epsilon
+            confidence = guided_filter(np.asarray(grey, np.uint8), confidence, radius_px, epsilon, middle)
+        return self._smoothed(frame, confidence, np.asarray(grey, np.uint8)) if chosen.smoothing else confidence
+
+    def _smoothed(self, frame: Frame, confidence: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Exponential smoothing, less of it where the picture moves, none after a cut or a jump in time."""
+        height, width = grey.shape
+        size = (max(1, width // _SMALLER), max(1, height // _SMALLER))
+        small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
+        past = self._past
+        if past is not None and self._continues(frame, past, small):
+            still = 1 - np.abs(small - past.small) * np.float32(1 / self.settings.motion_gate)
+            # What lies beside motion moves too.
+            still = cv2.erode(np.clip(still, 0, 1), np.ones((3, 3), np.uint8))
+            weight = cv2.resize(still, (width, height), interpolation=cv2.INTER_LINEAR)
+            weight = weight * np.float32(self.settings.smoothing)
+            confidence = np.asarray(confidence + weight * (past.confidence - confidence), np.float32)
+        self._past = _Past(frame.frame_id, frame.stamp_ns, confidence, np.asarray(small, np.float32))
+        return confidence
+
+    def _continues(self, frame: Frame, past: _Past, small: NDArray[np.float32]) -> bool:
+        """Whether the frame follows on the last one: same camera, same size, soon after it, of the same scene."""
+        gap = (frame.stamp_ns - past.stamp_ns) / 1e9
+        alike = past.frame_id == frame.frame_id and past.confidence.shape == frame.size
+        if not alike or not 0 < gap <= self.settings.max_gap:
+            return False
+        return float(np.abs(small - past.small).mean()) < self.settings.cut

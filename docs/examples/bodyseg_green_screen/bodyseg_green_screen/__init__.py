@@ -1,0 +1,1 @@
+"""An engine, a network and an effect for bodyseg_ros."""

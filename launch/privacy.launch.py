@@ -1,0 +1,38 @@
+"""A camera that covers people: the node privacy_camera on a webcam of its own, or on a camera's topic."""
+
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+PARAMS = PathJoinSubstitution([FindPackageShare("bodyseg_ros"), "config", "privacy.yaml"])
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments and the node."""
+    image, name = LaunchConfiguration("image"), LaunchConfiguration("name")
+    source = "Webcam's number, device, video or photo, opened by the node itself; '': the topic is taken."
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
+            DeclareLaunchArgument("name", default_value="privacy_camera", description="Its topics are NAME/image, …"),
+            DeclareLaunchArgument("source", default_value="", description=source),
+            DeclareLaunchArgument("image", default_value="image", description="The camera's topic, without a source."),
+            DeclareLaunchArgument("params_file", default_value=PARAMS, description="Parameters of the node."),
+            Node(
+                package="bodyseg_ros",
+                executable="privacy_camera",
+                name=name,
+                namespace=LaunchConfiguration("namespace"),
+                parameters=[
+                    LaunchConfiguration("params_file"),
+                    {"source": ParameterValue(LaunchConfiguration("source"), value_type=str)},
+                ],
+                remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+                output="screen",
+            ),
+        ]
+    )

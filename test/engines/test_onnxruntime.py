@@ -1,0 +1,80 @@
+"""The onnxruntime engine on a small network, and what it says where something is missing."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bodyseg_ros.engines.onnxruntime import OnnxRuntimeEngine, OnnxRuntimeSettings
+from bodyseg_ros.errors import EngineError, MissingDependencyError, ModelFileError, SettingsError
+from bodyseg_ros.formats import ModelSource
+from bodyseg_ros.plugins import load_plugin
+from bodyseg_ros.settings import build
+from engines import small
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> OnnxRuntimeEngine:
+    return OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("cpu",)), 1)
+
+
+def test_it_is_the_plugin(engine: OnnxRuntimeEngine) -> None:
+    assert load_plugin("engines", "onnxruntime") is OnnxRuntimeEngine
+    assert engine.device == "CPU, 1 thread"
+    engine.close()
+    with pytest.raises(EngineError, match="The onnxruntime engine is closed"):
+        engine.run(small.picture(9, 9))
+
+
+def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
+    helper, info = onnx.helper, onnx.helper.make_tensor_value_info
+    sizes = onnx.numpy_helper.from_array(np.array([1, 12], np.int64), "sizes")
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["x", "sizes"], ["y"])], "flat",
+        [info("x", 1, [1, "h", "w", 3])], [info("y", 1, [1, 12])], [sizes],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(tmp_path / "flat.onnx"))
+    engine = OnnxRuntimeEngine(ModelSource(tmp_path / "flat.onnx", "onnx"), OnnxRuntimeSettings())
+    with pytest.raises(EngineError, match=r"could not run flat.onnx with an input of \(1, 4, 4, 3\): "):
+        engine.run(small.picture(4, 4))
+    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given uint8 \(1, 2, 2, 3\)"):
+        engine.run(np.zeros((1, 2, 2, 3), np.uint8))
+    np.testing.assert_array_equal(engine.run(small.picture(2, 2))["y"], small.picture(2, 2).reshape(1, 12))
+
+
+def test_files_it_cannot_run(tmp_path: Path) -> None:
+    whole = small.onnx(tmp_path)
+    with pytest.raises(ModelFileError, match=r"has no output 'parts'; its outputs are float_segments, float_heatmaps"):
+        OnnxRuntimeEngine(replace(whole, outputs={"parts": "parts"}), OnnxRuntimeSettings())
+    (tmp_path / "cut.onnx").write_bytes(whole.path.read_bytes()[:-30])
+    with pytest.raises(ModelFileError, match=r"cut.onnx' is no ONNX model, or it is damaged or cut off"):
+        OnnxRuntimeEngine(ModelSource(tmp_path / "cut.onnx", "onnx"), OnnxRuntimeSettings())
+    (tmp_path / "foreign.onnx").write_bytes(whole.path.read_bytes().replace(b"\x04Conv", b"\x04Bonv"))
+    with pytest.raises(ModelFileError, match=r"onnxruntime refuses .*foreign.onnx': .*Bonv"):
+        OnnxRuntimeEngine(ModelSource(tmp_path / "foreign.onnx", "onnx"), OnnxRuntimeSettings())
+
+
+def test_providers(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"onnxruntime.providers is 'gpu', but it must be one of tensorrt, cuda"):
+        build(OnnxRuntimeSettings, {"providers": ("gpu",)}, prefix="onnxruntime")
+    assert build(OnnxRuntimeSettings, {"providers": "cuda, cpu"}).providers == ("cuda", "cpu")
+    import onnxruntime
+
+    if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has TensorRT")
+    with pytest.raises(SettingsError, match=r"holds 'tensorrt', but this onnxruntime has .*cpu only; pip install onnx"):
+        OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("tensorrt", "cpu")))
+
+
+def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingDependencyError, match=r"'onnxruntime' needs .*pip install 'bodyseg_ros\[onnx\]'"):
+        OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings())

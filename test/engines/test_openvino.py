@@ -1,0 +1,81 @@
+"""The OpenVINO engine on a small network, and what it says where something is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bodyseg_ros.engines.openvino import OpenVINOEngine, OpenVINOSettings
+from bodyseg_ros.errors import EngineError, MissingDependencyError, ModelFileError, SettingsError
+from bodyseg_ros.formats import ModelSource
+from bodyseg_ros.plugins import load_plugin
+from bodyseg_ros.settings import build
+from engines import small
+
+pytest.importorskip("openvino")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> OpenVINOEngine:
+    return OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings(), 1)
+
+
+def test_it_is_the_plugin(engine: OpenVINOEngine) -> None:
+    assert load_plugin("engines", "openvino") is OpenVINOEngine
+    assert engine.device == "CPU, 1 thread"
+    engine.close()
+    with pytest.raises(EngineError, match="The OpenVINO engine is closed"):
+        engine.run(small.picture(9, 9))
+
+
+def test_outputs_outlive_the_next_run(engine: OpenVINOEngine) -> None:
+    first = engine.run(small.picture(33, 33))["segments"]
+    kept = first.copy()
+    engine.run(small.picture(33, 33, seed=1))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_many_sizes(engine: OpenVINOEngine) -> None:
+    for side in (9, 17, 25, 33, 41, 9):
+        assert engine.run(small.picture(side, side))["heatmaps"].shape == (1, (side + 3) // 4, (side + 3) // 4, 17)
+
+
+def test_a_failure_leaves_it_usable(engine: OpenVINOEngine) -> None:
+    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given float32 \(1, 9, 9, 4\)"):
+        engine.run(np.zeros((1, 9, 9, 4), np.float32))
+    assert engine.run(small.picture(9, 9))["segments"].shape == (1, 3, 3, 1)
+
+
+def test_an_8_bit_file_that_it_cannot_compile(shared: Path) -> None:
+    source = ModelSource(shared / "models/portrait/portrait_video_quant.tflite", "tflite")
+    engine = OpenVINOEngine(source, OpenVINOSettings())
+    for _ in range(2):
+        with pytest.raises(
+            EngineError, match=r"OpenVINO could not run portrait_video_quant.tflite with an input of \(1,"
+        ):
+            engine.run(np.zeros((1, 224, 224, 4), np.float32))
+
+
+def test_files_it_cannot_run(shared: Path, tmp_path: Path) -> None:
+    decoder = shared / "models/bodypix_075_coral_int8/bodypix_mobilenet_v1_075_640_480_16_quant_decoder.tflite"
+    with pytest.raises(ModelFileError, match=r"OpenVINO refuses .*_decoder.tflite': "):
+        OpenVINOEngine(ModelSource(decoder, "tflite"), OpenVINOSettings())
+    (tmp_path / "notes.xml").write_text("hello, no model")
+    with pytest.raises(ModelFileError, match=r"notes.xml' is no OpenVINO model"):
+        OpenVINOEngine(ModelSource(tmp_path / "notes.xml", "openvino"), OpenVINOSettings())
+
+
+def test_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"openvino.device is 'GPU.7', but OpenVINO sees .*CPU.* here"):
+        OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings(device="GPU.7"))
+    with pytest.raises(SettingsError, match=r"openvino.precision is 'int4', but it must be one of f32, bf16, f16"):
+        build(OpenVINOSettings, {"precision": "int4"}, prefix="openvino")
+
+
+def test_without_openvino(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingDependencyError, match=r"'openvino' needs .*pip install 'bodyseg_ros\[openvino\]'"):
+        OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings())

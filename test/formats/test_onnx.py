@@ -1,0 +1,94 @@
+"""What is read from .onnx files is what the package onnx says of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bodyseg_ros.errors import ModelFileError
+from bodyseg_ros.formats import FileFacts, onnx_facts, read_onnx
+
+onnx = pytest.importorskip("onnx")
+FILES = ["onnx/bodypix_050_stride16.onnx", "portrait/prisma_nchw.onnx", "portrait/SINet_Softmax.onnx"]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    from engines.small import onnx as write
+
+    return write(tmp_path_factory.mktemp("onnx")).path.read_bytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_the_packages(shared: Path, name: str) -> None:
+    path = shared / "models" / name
+    graph, found = onnx.load(str(path)).graph, read_onnx(path)
+
+    def shapes(entries: list) -> list:
+        sides = lambda entry: tuple(side.dim_value or None for side in entry.type.tensor_type.shape.dim)  # noqa: E731
+        return [(entry.name, sides(entry)) for entry in entries]
+
+    weights = {weight.name for weight in graph.initializer}
+    assert [(e.name, e.shape) for e in found.inputs] == shapes([e for e in graph.input if e.name not in weights])
+    assert [(e.name, e.shape) for e in found.outputs] == shapes(list(graph.output))
+    assert {e.dtype for e in (*found.inputs, *found.outputs)} == {"float32"}
+    assert found.ops == Counter(node.op_type for node in graph.node)
+
+
+def model(node: object, *weights: object) -> bytes:
+    helper = onnx.helper
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph([node], "g", [info("x", 2, [1, "h"])], [info("y", 7, [])], list(weights))
+    return helper.make_model(graph).SerializeToString()
+
+
+def test_types_and_foreign_ops() -> None:
+    facts = onnx_facts(model(onnx.helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")), Path("a.onnx"))
+    assert [(e.name, e.dtype, e.shape) for e in facts.inputs] == [("x", "uint8", (1, None))]
+    assert [(e.name, e.dtype, e.shape) for e in facts.outputs] == [("y", "int64", ())]
+    assert facts.ops == {"com.microsoft::Gelu": 1}
+
+
+def test_weights_in_other_files_are_refused() -> None:
+    away = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    away.external_data.add(key="location", value="../../etc/passwd")
+    inner = onnx.helper.make_graph([], "inner", [], [], [away])
+    nodes = {
+        "at the top": model(onnx.helper.make_node("Add", ["x", "w"], ["y"]), away),
+        "in a constant": model(onnx.helper.make_node("Constant", [], ["y"], value=away)),
+        "in a branch": model(onnx.helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)),
+    }
+    for data in nodes.values():
+        with pytest.raises(ModelFileError, match=r"a.onnx' keeps its weights 'w' in another file; save it as one file"):
+            onnx_facts(data, Path("a.onnx"))
+
+
+@pytest.mark.parametrize("text", [b"", b"hello, this is no model at all\n", b"\x08\x08"])
+def test_no_onnx(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "notes.onnx"
+    path.write_bytes(text)
+    with pytest.raises(ModelFileError, match=r"notes.onnx' is no ONNX model, or it is damaged or cut off"):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.99])
+def test_cut_off(network: bytes, share: float) -> None:
+    with pytest.raises(ModelFileError, match="damaged or cut off"):
+        onnx_facts(network[: int(len(network) * share)], Path("small.onnx"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damage_is_an_error_or_harmless(network: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(network)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(network) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        facts = onnx_facts(bytes(damaged), Path("small.onnx"))
+    except ModelFileError:
+        return
+    assert isinstance(facts, FileFacts)
