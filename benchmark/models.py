@@ -96,7 +96,10 @@ def latencies(path: Path, image: NDArray[np.uint8], runs: int, threads: int) -> 
 
 def markdown(rows: dict[str, dict[str, Any]], threads: int) -> str:
     engines = sorted({engine for row in rows.values() for engine in row.get("ms", {})})
-    lines = [f"Median ms of the bare network for a {FRAME_PX[0]}×{FRAME_PX[1]} frame, {threads} threads.", ""]
+    lines = [
+        f"Median ms of the bare network for a {FRAME_PX[0]}×{FRAME_PX[1]} frame, {threads or os.cpu_count()} threads.",
+        "",
+    ]
     lines += [f"| file | taken for | input | person IoU | {' | '.join(engines)} |", "|---" * (4 + len(engines)) + "|"]
     for name, row in rows.items():
         if "error" in row:
@@ -120,7 +123,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", default=photos)
     parser.add_argument("--labelled", default=str(SHARED / "eval/coco_train2017_people"))
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0, help="0: one per core")
     parser.add_argument("--only", default="")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()

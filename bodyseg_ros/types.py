@@ -176,6 +176,7 @@ class Result:
     instances: (H, W) int16, index into `poses` of the person a pixel belongs to, -1 nobody's.
     poses: the people. classes: (H, W) uint8, index into the model card's classes.
     alpha: (H, W) uint8, a person's share of each pixel, 255 all, where an effect has made soft edges.
+    mirrored: the result lies on the frame's mirror image (`flip_horizontal`).
     """
 
     size: tuple[int, int]
@@ -186,6 +187,7 @@ class Result:
     poses: Poses | None = None
     classes: NDArray[np.uint8] | None = None
     alpha: NDArray[np.uint8] | None = None
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if self.person is not None:

@@ -1,7 +1,7 @@
 """The drawing functions give what the reference gives.
 
-golden/reference.npz holds what @tensorflow-models/body-pix 2.2.1 and body-segmentation 1.0.2 from npm made of drawn masks
-under Node.js 20, with @napi-rs/canvas (Skia, as in Chrome) for the functions that draw on a canvas.
+golden/reference.npz holds what @tensorflow-models/body-pix 2.2.1 and body-segmentation 1.0.2 from npm made of drawn
+masks under Node.js 20, with @napi-rs/canvas (Skia, as in Chrome) for the functions that draw on a canvas.
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ class _Player:
         if first is None:
             raise MediaError(f"There is no picture in {self._text!r}.")
         self._image, self._next = first.image, next(self._frames, None)
+        self._moves = self._next is not None
 
     def _read(self) -> Iterator[Frame]:
         """The frames up to the end, or to where the file is damaged."""
@@ -111,11 +112,12 @@ class _Player:
     def at(self, stamp_ns: int) -> Picture:
         """The picture for a frame of this stamp; a pause of the frames is at most a second here."""
         before = stamp_ns if self._stamp_ns is None else self._stamp_ns
-        self._clock_ns += min(max(stamp_ns - before, 0), _SECOND_NS)
+        step_ns = min(max(stamp_ns - before, 0), _SECOND_NS)
         self._stamp_ns = stamp_ns
-        moving = self._next is not None
+        if self._moves and self._next is None and step_ns:
+            self._open()
+            return self._image
+        self._clock_ns += step_ns
         while self._next is not None and self._next.stamp_ns <= self._clock_ns:
             self._image, self._next = self._next.image, next(self._frames, None)
-        if moving and self._next is None:
-            self._open()
         return self._image

@@ -50,9 +50,11 @@ class Moving(Protocol):
 def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDArray[np.uint8]:
     """Run effects one after the other, each on the picture the one before made.
 
-    The transparency of a picture becomes the soft edge that the next effect uses. Raises FrameError where the result is
-    of another size than the frame, or lacks what an effect needs.
+    Where the result is mirrored, the picture is too. The transparency of a picture becomes the soft edge that the next
+    effect uses. Raises FrameError where the result is of another size than the frame, or lacks what an effect needs.
     """
+    if result.mirrored:
+        frame = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
     image = frame.image
     for effect in effects:
         if result.size != frame.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 
 import cv2
@@ -28,9 +29,14 @@ _PX_PER_LINE: Final = 320
 
 def colored_parts(parts: NDArray[np.int8], colors: tuple[tuple[int, int, int], ...] = PART_COLORS) -> NDArray[np.uint8]:
     """Part ids (H, W), −1 background, to (H, W, 3) RGB in `colors`; background black."""
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(colors)] = colors
-    return table[parts.view(np.uint8)]
+    return _painted(parts.view(np.uint8), colors)
+
+
+def _painted(values: Mask, colors: Sequence[tuple[int, int, int]], other: tuple[int, ...] = (0, 0, 0)) -> Picture:
+    """Each value in its colour, values beyond those in `other`: (H, W) to (H, W, 3) RGB."""
+    table = np.full((1, 256, 3), other, np.uint8)
+    table[0, : len(colors)] = colors
+    return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
 
 
 def _line_px(wanted: int, image: Picture) -> int:
@@ -80,13 +86,12 @@ class Overlay:
         if self.settings.mask == "parts":
             parts = need(result.parts, "a part map").view(np.int8)
             return colored_parts(parts), np.greater_equal(parts, 0).view(np.uint8)
-        paint = plain(frame.image, self.settings.color)
         if self.settings.mask == "background":
-            return paint, 1 - person
-        if result.instances is not None:
-            for index in range(int(result.instances.max(initial=-1)) + 1):
-                paint[result.instances == index] = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
-        return paint, person
+            return plain(frame.image, self.settings.color), 1 - person
+        if result.instances is None:
+            return plain(frame.image, self.settings.color), person
+        # Nobody's, −1, becomes 255; more people than that there are not.
+        return _painted(result.instances.astype(np.uint8), _PEOPLE_RGB * 25, self.settings.color), person
 
 
 class ColoredPartsSettings(Settings):

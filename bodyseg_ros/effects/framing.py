@@ -46,7 +46,7 @@ class Mirror:
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        return np.ascontiguousarray(frame.image[:, ::-1])
+        return np.asarray(cv2.flip(frame.image, 1), np.uint8).reshape(frame.image.shape)
 
     def moved(self, result: Result) -> Result:
         """Masks and keypoints mirrored too."""

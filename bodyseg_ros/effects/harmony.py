@@ -86,7 +86,8 @@ class SeamlessClone:
             return picture
         # OpenCV solves within the mask's box, which it places by its middle.
         middle = (left + width // 2, top + height // 2)
-        cloned = cv2.seamlessClone(frame.image, self._backdrop.picture(frame), mask, middle, cv2.NORMAL_CLONE)
+        # It wears the mask down in place.
+        cloned = cv2.seamlessClone(frame.image, self._backdrop.picture(frame), mask.copy(), middle, cv2.NORMAL_CLONE)
         return mix(picture, np.asarray(cloned, np.uint8), mask)
 
 

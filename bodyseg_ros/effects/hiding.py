@@ -182,6 +182,6 @@ class RemovePeople:
         area = grown(person, _share_px(frame.image, self.settings.margin))
         if self._unknown.shape != area.shape:
             self._learnt, self._unknown = np.zeros_like(frame.image), np.ones_like(area)
-        np.copyto(self._learnt, frame.image, where=area[..., None] == 0)
+        cv2.copyTo(frame.image, np.equal(area, 0).view(np.uint8), self._learnt)
         self._unknown &= area
         return filled(self._learnt, self._unknown).copy()

@@ -16,6 +16,7 @@ from ..errors import EngineError
 from ..geometry import Geometry
 from ..settings import Settings, live, start_only
 from ..types import Frame, Prepared, Result, Wanted
+from .people import mirrored
 
 __all__ = ["Background", "BackgroundSettings"]
 
@@ -226,5 +227,5 @@ class Background:
         size = mask.shape
         if not wanted & Wanted.PERSON:
             return Result((size[0], size[1]))
-        person = np.ascontiguousarray(mask[:, ::-1]) if self.settings.flip_horizontal else mask
-        return Result((size[0], size[1]), person=person)
+        result = Result((size[0], size[1]), person=mask)
+        return mirrored(result) if self.settings.flip_horizontal else result

@@ -12,7 +12,7 @@ from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..geometry import Geometry
 from ..types import Outputs, Poses, Result
 
-__all__ = ["found_people", "mirrored", "mirrored_poses"]
+__all__ = ["found_people", "mirrored"]
 
 
 def found_people(
@@ -45,7 +45,7 @@ def found_people(
     return replace(poses, keypoints=geometry.to_source_px(keypoints).astype(np.float32))
 
 
-def mirrored_poses(poses: Poses, width: int) -> Poses:
+def _mirrored_poses(poses: Poses, width: int) -> Poses:
     """The poses as a mirror shows them, x → width − 1 − x; left stays left by name."""
     keypoints = poses.keypoints.copy()
     keypoints[..., 0] = width - 1 - keypoints[..., 0]
@@ -64,6 +64,7 @@ def mirrored(result: Result) -> Result:
         mirror(result.confidence),
         mirror(result.parts),
         mirror(result.instances),
-        None if result.poses is None else mirrored_poses(result.poses, result.size[1]),
+        None if result.poses is None else _mirrored_poses(result.poses, result.size[1]),
         mirror(result.classes),
+        mirrored=True,
     )

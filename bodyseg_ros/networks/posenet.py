@@ -18,7 +18,7 @@ from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
-from .people import found_people, mirrored_poses
+from .people import found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["PoseNet", "PoseNetSettings"]
@@ -107,4 +107,5 @@ class PoseNet:
             score_threshold=options.score_threshold,
             nms_radius=options.nms_radius,
         )
-        return Result(size, poses=mirrored_poses(poses, size[1]) if options.flip_horizontal else poses)
+        result = Result(size, poses=poses)
+        return mirrored(result) if options.flip_horizontal else result

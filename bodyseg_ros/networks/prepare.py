@@ -36,8 +36,9 @@ def stretched(
 
 def _tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
     """(h, w, 3) float32 RGB, 0 to 255, to the tensor of one picture that the card's file takes."""
-    picture *= np.asarray(card.preprocessing.scale, np.float32)
-    picture += np.asarray(card.preprocessing.offset, np.float32)
+    rows = picture.reshape(len(picture), -1)  # a row's numbers at once: three at a time take ten times as long
+    rows *= np.tile(np.asarray(card.preprocessing.scale, np.float32), picture.shape[1])
+    rows += np.tile(np.asarray(card.preprocessing.offset, np.float32), picture.shape[1])
     if card.preprocessing.channels == "bgr":
         picture = picture[..., ::-1]
     if previous is not None:

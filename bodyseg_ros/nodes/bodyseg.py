@@ -148,13 +148,7 @@ class BodysegNode:
         inference_ms = (time.perf_counter() - began) * 1e3
         frame = self._background.behind(frame)
         scene = Scene(self._graph.messages, message, frame, result, choices, recipe.model, self._camera_info)
-        self._depth.people(
-            message.header,
-            result,
-            self._camera_info,
-            choices.settings.depth_margin_px,
-            mirrored=getattr(choices.network, "flip_horizontal", False),
-        )
+        self._depth.people(message.header, result, self._camera_info, choices.settings.depth_margin_px)
         for output, publisher in listened:
             self._fill(output, publisher, scene)
         self.diagnostics.frame_out(inference_ms, (self._graph.now_ns() - frame.stamp_ns) / 1e6)

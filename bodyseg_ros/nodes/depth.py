@@ -68,11 +68,11 @@ class DepthWithoutPeople:
             subscription.close()
         self._subscriptions = []
 
-    def people(self, header: Any, result: Result, camera_info: Any, margin_px: int, *, mirrored: bool) -> None:
-        """The mask of the colour picture under `header`; mirrored: the result shows the picture in a mirror."""
+    def people(self, header: Any, result: Result, camera_info: Any, margin_px: int) -> None:
+        """The mask of the colour picture under `header`."""
         if result.person is None or not self.listened:
             return
-        person = np.ascontiguousarray(result.person[:, ::-1]) if mirrored else result.person
+        person = np.ascontiguousarray(result.person[:, ::-1]) if result.mirrored else result.person
         self._add(0, stamp_ns(header), _People(header.frame_id, person, camera_info, margin_px))
 
     def _take(self, message: Any) -> None:

@@ -52,8 +52,7 @@ class Refiner:
     def refine(self, frame: Frame, result: Result, network: Any) -> Result:
         """The result with `person` and `confidence` refined.
 
-        network: the network's settings, of which segmentation_threshold (0.5 where it has none) and flip_horizontal
-        (the result is mirrored, the frame is not) are read.
+        network: the network's settings, of which segmentation_threshold is read (0.5 where it has none).
         """
         if not self.is_on or result.person is None:
             return result
@@ -62,8 +61,7 @@ class Refiner:
         if confidence is None:  # a network without probabilities
             confidence, threshold = person.astype(np.float32), 0.5
         if chosen.guided_radius_px or chosen.smoothing:
-            mirrored = getattr(network, "flip_horizontal", False)
-            confidence = self._filtered(frame, confidence, threshold, mirrored=mirrored)
+            confidence = self._filtered(frame, confidence, threshold, mirrored=result.mirrored)
             person = (confidence > np.float32(threshold)).view(np.uint8)
         if chosen.weak_threshold < threshold:
             person = hysteresis(person, (confidence > np.float32(chosen.weak_threshold)).view(np.uint8))

@@ -1,4 +1,4 @@
-"""The pictures that the golden files hold: python test/effects/drawn.py draws them anew; look at each before it stays."""
+"""The pictures that the golden files hold: python test/effects/drawn.py draws them anew; look at each."""
 
 from __future__ import annotations
 

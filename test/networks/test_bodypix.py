@@ -163,18 +163,18 @@ def test_a_model_of_another_stride_is_named() -> None:
 
 @pytest.mark.parametrize("form", ["channels first", "displacements in one", "finer stride"])
 def test_other_forms_of_the_same_heads_say_the_same(form: str) -> None:
-    plain, tensors = network(), left_half_person(31, 41)
-    tensors["MobilenetV1/displacement_fwd_2/BiasAdd"] += 3
-    changed, other = dict(tensors), network()
+    plain, tensors = network(score_threshold=0.01), left_half_person(31, 41)
+    tensors["MobilenetV1/displacement_fwd_2/BiasAdd"] += 40
+    changed, other = dict(tensors), network(score_threshold=0.01)
     if form == "channels first":
         changed = {name: np.moveaxis(array, 3, 1) for name, array in tensors.items()}
-        other = BodyPix(CARD.model_copy(update={"layout": "nchw"}), BodyPixSettings(), 16)
+        other = BodyPix(CARD.model_copy(update={"layout": "nchw"}), BodyPixSettings(score_threshold=0.01), 16)
     elif form == "displacements in one":
         both = [changed.pop(f"MobilenetV1/displacement_{way}_2/BiasAdd") for way in ("fwd", "bwd")]
         changed["float_mid_offsets"] = np.concatenate(both, axis=3)
     frame = Frame(np.zeros((960, 1280, 3), np.uint8))
     if form == "finer stride":  # the file has stride 8, whatever was asked for
-        frame, plain = Frame(np.zeros((480, 640, 3), np.uint8)), network(8)
+        frame, plain = Frame(np.zeros((480, 640, 3), np.uint8)), network(8, score_threshold=0.01)
     expected = plain.decode(tensors, plain.prepare(frame), Wanted.EVERYTHING)
     found = other.decode(changed, other.prepare(frame), Wanted.EVERYTHING)
     for name in ("person", "parts", "instances"):

@@ -112,12 +112,10 @@ def test_a_mirrored_result_is_refined_by_the_mirrored_frame() -> None:
     image[:, 20:] = 200
     soft = np.clip((np.arange(60, dtype=np.float32) - 17) / 10 + 0.5, 0, 1)
     straight = Result((40, 60), np.zeros((40, 60), np.uint8), np.tile(soft, (40, 1)))
-    mirrored = Result((40, 60), np.zeros((40, 60), np.uint8), np.tile(soft[::-1], (40, 1)))
+    mirrored = Result((40, 60), np.zeros((40, 60), np.uint8), np.tile(soft[::-1], (40, 1)), mirrored=True)
     refiner = Refiner(RefineSettings(guided_radius_px=8))
     one = refiner.refine(Frame(image), straight, NETWORK).person
-    other = refiner.refine(
-        Frame(image), mirrored, SimpleNamespace(segmentation_threshold=0.7, flip_horizontal=True)
-    ).person
+    other = refiner.refine(Frame(image), mirrored, NETWORK).person
     assert one is not None and other is not None
     assert abs(int(np.argmax(one[20])) - 20) <= 1
     np.testing.assert_array_equal(one, other[:, ::-1])

@@ -1,0 +1,100 @@
+"""`bodyseg effects`, `bodyseg run --effect` and `--show` as a user meets them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.errors import MissingDependencyError, PluginError, SettingsError
+from bodyseg_ros.plugins import plugin_names
+
+FAKE = ["--engine", "fake"]
+
+
+def run(*arguments: object) -> str:
+    words = [str(argument) for argument in arguments]
+    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    ramp = np.linspace(0, 255, 160, dtype=np.uint8)[None, :, None]
+    Image.fromarray(np.broadcast_to(ramp, (120, 160, 3)).copy()).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_list_names_every_effect() -> None:
+    output = run("effects", "list")
+    assert all(name in output for name in plugin_names("effects"))
+
+
+@pytest.mark.parametrize("name", sorted(set(plugin_names("effects")) - {"harmonize"}))
+def test_show_says_the_parameters_and_writes_an_example(tmp_path: Path, name: str) -> None:
+    output = run("effects", "show", name, "--out", tmp_path / "e.png")
+    assert (tmp_path / "e.png").is_file()
+    assert name in output
+
+
+def test_show_takes_parameters(tmp_path: Path) -> None:
+    parameters = ("--cutout.background", "color", "--cutout.color", "[1, 2, 3]")
+    run("effects", "show", "cutout", *parameters, "--out", tmp_path / "e.png")
+    assert cv2.imread(str(tmp_path / "e.png"))[0, 0].tolist() == [3, 2, 1]
+    with pytest.raises(PluginError, match="There is no plugin 'blur' among the effects"):
+        run("effects", "show", "blur")
+
+
+def test_run_with_effects_writes_the_composite_alone(tmp_path: Path, photo: Path) -> None:
+    run("run", photo, "--out", tmp_path / "out", "--effect", "cutout", *FAKE)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_composite.png"]
+    assert cv2.imread(str(tmp_path / "out/a_composite.png"), cv2.IMREAD_UNCHANGED).shape[2] == 4
+    chain = ("--effect", "mirror", "--effect", "virtual_background", "--write", "composite,mask")
+    run("run", photo, "--out", tmp_path / "two", *chain, *FAKE)
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"a_composite.png", "a_mask.png"}
+    with pytest.raises(SettingsError, match="--effect is .'blur'., but it must name effects"):
+        run("run", photo, "--out", tmp_path / "out", "--effect", "blur", *FAKE)
+
+
+def test_a_gallery_of_a_photo(tmp_path: Path, photo: Path) -> None:
+    run("effects", "gallery", photo, "--out", tmp_path / "g", *FAKE)
+    page = (tmp_path / "g/gallery.md").read_text()
+    files = re.findall(r"\]\((.*?)\)", page)
+    assert len(files) > len(plugin_names("effects"))
+    assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md"}
+
+
+def test_no_window_where_there_is_none(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def headless(*_: object) -> None:
+        raise cv2.error("The function is not implemented.")
+
+    monkeypatch.setattr(cv2, "namedWindow", headless)
+    with pytest.raises(MissingDependencyError, match="pip install 'opencv-python>=4.8,<5'"):
+        run("run", photo, "--show", *FAKE)
+
+
+def test_keys_and_slider_of_the_window(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """n and p change the effect, the slider the mask, s saves, space goes to the next photo, q ends."""
+    keys, shown, slider = iter("nps" + "s q"), [], iter([70, 70, 70, 99, 99, 99, 99, 99])
+    monkeypatch.chdir(tmp_path)
+    for name in ("namedWindow", "createTrackbar", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image.copy()))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: ord(next(keys)))
+    monkeypatch.setattr(cv2, "getTrackbarPos", lambda *_: next(slider))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    effects = ("--effect", "anonymize", "--anonymize.color", "[0, 0, 0]", "--anonymize.margin", 0)
+    run("run", photo, photo, "--show", *effects, *FAKE)
+    assert len(shown) == 6
+    assert (shown[0] != shown[1]).any() and (shown[0] == shown[2]).all()
+    saved = [(cv2.imread(str(tmp_path / f"bodyseg_{number}.png")) == 0).all(axis=2).sum() for number in (1, 2)]
+    assert saved[0] > saved[1]  # at 0.99 less is taken for a person
