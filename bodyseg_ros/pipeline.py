@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalog import Card, Progress, choose_card, find_model
-from .engines import Engine, open_engine
+from .engines import Engine, MakesMaps, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
-from .networks import Network
+from .networks import Network, TakesMaps
 from .plugins import load_plugin, plugin_names
 from .refine import Refiner, RefineSettings
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
-from .types import Frame, Result, Wanted
+from .types import Frame, Prepared, Result, Wanted
 
 __all__ = ["Pipeline", "load"]
 
@@ -41,11 +41,18 @@ class Pipeline:
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """What is wanted of one frame. Raises EngineError where the network's answer is unusable."""
         prepared = self.network.prepare(frame)
-        outputs = self.engine.run(prepared.tensor)
         if not self.refiner.is_on or not wanted & _REFINED:
-            return self.network.decode(outputs, prepared, wanted)
-        result = self.network.decode(outputs, prepared, wanted | _REFINED)
+            return self.network.decode(self._outputs(prepared, wanted), prepared, wanted)
+        wanted |= _REFINED
+        result = self.network.decode(self._outputs(prepared, wanted), prepared, wanted)
         return self.refiner.refine(frame, result, self.network.settings)
+
+    def _outputs(self, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:
+        """The network's tensors; where engine and network can, with maps made on the engine's device."""
+        engine, network = self.engine, self.network
+        if isinstance(engine, MakesMaps) and engine.makes_maps and isinstance(network, TakesMaps):
+            return engine.run(prepared.tensor, network.maps_wanted(prepared, wanted))
+        return engine.run(prepared.tensor)
 
     def segment(self, image: NDArray[np.uint8], wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """See the people in a picture, (H, W, 3) uint8 RGB. Raises FrameError for anything else."""

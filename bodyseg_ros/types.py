@@ -7,9 +7,10 @@ of the source image, pixel centres at whole numbers.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,26 @@ from .body import KEYPOINT_NAMES
 from .errors import EngineError, FrameError
 from .geometry import Geometry
 
-__all__ = ["Frame", "Outputs", "Poses", "Prepared", "Result", "Wanted"]
+__all__ = [
+    "MAP_CONFIDENCE",
+    "MAP_PARTS",
+    "MAP_PERSON",
+    "Frame",
+    "MapsWanted",
+    "Outputs",
+    "Poses",
+    "Prepared",
+    "Result",
+    "Wanted",
+]
 
 #: Pictures above this are refused: a hostile header must not take the memory. 100 megapixels.
 MAX_PIXELS = 100_000_000
+
+#: Names of the maps that an engine may add to a network's tensors; the colon keeps them apart from any file's names.
+MAP_CONFIDENCE: Final = "map:confidence"
+MAP_PERSON: Final = "map:person"
+MAP_PARTS: Final = "map:parts"
 
 
 class Wanted(enum.Flag):
@@ -88,6 +105,22 @@ class Prepared:
     def __post_init__(self) -> None:
         if self.tensor.ndim != 4 or self.tensor.shape[0] != 1:
             raise FrameError(f"A prepared tensor must have shape 1×h×w×c, but it is {self.tensor.shape}.")
+
+
+@dataclass(frozen=True)
+class MapsWanted:
+    """Which maps of the source's size an engine may make of the network's heads, where it runs it: person, and others.
+
+    threshold: a pixel above it is a person. segments, part_heatmaps: what these heads' tensors are called; their
+    channels come last.
+    """
+
+    geometry: Geometry
+    threshold: float
+    confidence: bool
+    parts: bool
+    segments: re.Pattern[str]
+    part_heatmaps: re.Pattern[str]
 
 
 class Outputs(Mapping[str, NDArray[np.float32]]):

@@ -36,7 +36,8 @@ def long_side(image: Picture) -> int:
 def plain(image: Picture, color: tuple[int, ...]) -> Picture:
     """A picture of one colour, of the shape of `image`."""
     paint = np.empty(image.shape, np.uint8)
-    cv2.rectangle(paint, (0, 0), (paint.shape[1], paint.shape[0]), color, cv2.FILLED)  # ten times faster than NumPy
+    height, width = image.shape[:2]
+    cv2.rectangle(paint, (0, 0), (width, height), color, cv2.FILLED)  # ten times faster than NumPy
     return paint
 
 

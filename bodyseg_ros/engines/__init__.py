@@ -1,6 +1,6 @@
 """Run a network."""
 
-from .base import Engine
+from .base import Engine, MakesMaps
 from .choose import open_engine
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "MakesMaps", "open_engine"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from ..formats import ModelSource
 from ..settings import Settings
+from ..types import MapsWanted
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "MakesMaps"]
 
 
 class Engine(Protocol):
@@ -47,4 +48,18 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give memory and devices back; run() may not be called after it."""
+        ...
+
+
+@runtime_checkable
+class MakesMaps(Protocol):
+    """What an engine adds that can make a network's heads into maps on the device that runs it."""
+
+    @property
+    def makes_maps(self) -> bool:
+        """Whether it is worth asking for, with the device and settings in force."""
+        ...
+
+    def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
+        """As Engine.run(), with the maps under their names (`types.MAP_PERSON`, …) in place of part logits."""
         ...

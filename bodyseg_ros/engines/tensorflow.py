@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from numpy.typing import NDArray
 from pydantic import field_validator
@@ -14,6 +14,8 @@ from ..errors import EngineError, SettingsError
 from ..formats import ModelSource, OpenedModel, TensorFacts, load_tensorflow, open_model
 from ..formats.runtime import first_line
 from ..settings import Settings, start_only
+from ..types import MapsWanted
+from .tensorflow_maps import MapMaker
 from .tensors import as_input, may_use_nvidia, thread_count
 
 __all__ = ["TensorFlowEngine", "TensorFlowSettings"]
@@ -39,6 +41,10 @@ class TensorFlowSettings(Settings):
         False,
         "Compile with XLA, on a GPU only: faster, but each new picture size costs a compilation of seconds; "
         f"after {_COMPILED_SIZES} sizes it runs uncompiled.",
+    )
+
+    decode_on_device: Literal["auto", "always", "never"] = start_only(
+        "auto", "Make masks and part maps where the network runs, behind it: auto (on a GPU), always or never."
     )
 
     @field_validator("device")
@@ -74,6 +80,8 @@ class TensorFlowEngine:
         self._source = source
         self._compiled: set[tuple[int, ...]] | None = set() if settings.jit and gpu is not None else None
         self._model: OpenedModel | None = self._opened(compiled=self._compiled is not None)  # None once closed
+        on_device = settings.decode_on_device == "always" or (settings.decode_on_device == "auto" and gpu is not None)
+        self._maps = MapMaker(self._tf, compile_with_xla=self._compiled is not None) if on_device else None
 
     @classmethod
     def speed(cls, settings: TensorFlowSettings) -> float:
@@ -89,8 +97,15 @@ class TensorFlowEngine:
         """'CPU', 'CPU, 2 threads' or 'GPU 0: name'."""
         return self._device
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    @property
+    def makes_maps(self) -> bool:
+        """Whether run() makes maps: on a GPU, or as `decode_on_device` says."""
+        return self._maps is not None
+
+    def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
         """One forward pass: an array of the model's input shape and dtype in, arrays by output names out.
+
+        maps: what to make of the outputs on the device, by their names in `types`; part logits then stay there.
 
         Raises EngineError for another shape or dtype, where TensorFlow fails, or after close().
         """
@@ -99,7 +114,10 @@ class TensorFlowEngine:
         values = as_input(tensor, TensorFacts(self._model.input, self._model.dtype, self._model.shape))
         try:
             with self._tf.device(self._place):
-                outputs = self._for_size(self._model, values.shape).function(self._tf.constant(values))
+                source = (maps.geometry.height, maps.geometry.width) if maps else ()
+                outputs = self._for_size(self._model, values.shape + source).function(self._tf.constant(values))
+                if maps and self._maps:
+                    outputs = self._maps.with_maps(outputs, maps)
                 return {name: output.numpy() for name, output in outputs.items()}
         except (self._tf.errors.OpError, ValueError, TypeError, RuntimeError) as err:
             raise EngineError(f"TensorFlow could not run the network on {self._device}: {first_line(err)}.") from err
@@ -109,7 +127,7 @@ class TensorFlowEngine:
             return open_model(self._source, compile_with_xla=compiled)
 
     def _for_size(self, model: OpenedModel, shape: tuple[int, ...]) -> OpenedModel:
-        """The model itself; once XLA has compiled it for too many sizes, one without XLA from then on."""
+        """The model itself (shape: of the picture, and of maps); once XLA has compiled it for too many sizes, one without XLA from then on."""
         if self._compiled is None or shape in self._compiled:
             return model
         if len(self._compiled) < _COMPILED_SIZES:
@@ -118,6 +136,7 @@ class TensorFlowEngine:
         _log.warning("XLA has compiled the network for %d sizes; it runs uncompiled from now on.", _COMPILED_SIZES)
         self._compiled = None
         self._model = self._opened(compiled=False)
+        self._maps = self._maps and MapMaker(self._tf, compile_with_xla=False)
         return self._model
 
     def close(self) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from .base import FileFacts, ModelSource, TensorFacts
+from .base import FileFacts, ModelSource
 from .onnx import read_onnx
-from .opening import READERS, open_model
+from .opening import graph_facts
 from .openvino import read_openvino
+from .saved_model import saved_model_facts
 from .tflite import read_tflite
 
 __all__ = ["describe"]
@@ -20,6 +20,7 @@ _LIGHT: Final[Mapping[str, Callable[[Path], FileFacts]]] = {
     "tflite": read_tflite,
     "onnx": read_onnx,
     "openvino": read_openvino,
+    "saved_model": saved_model_facts,
 }
 
 
@@ -28,14 +29,4 @@ def describe(source: ModelSource) -> FileFacts:
 
     Raises ModelFileError; MissingDependencyError for a TensorFlow model where TensorFlow is missing.
     """
-    if source.format in _LIGHT:
-        return _LIGHT[source.format](source.path)
-    model = open_model(source)
-    picture = TensorFacts(model.input, model.dtype, model.shape)
-    outputs = tuple(TensorFacts(name, model.dtypes[name], shape) for name, shape in model.outputs.items())
-    return FileFacts((picture,), outputs, _ops(source.path, source.format))
-
-
-def _ops(path: Path, kind: str) -> Counter[str]:
-    """Op → how many of it, as the file has them."""
-    return Counter(node.op for node in READERS[kind](path).graph.node if node.op != "Const")
+    return _LIGHT[source.format](source.path) if source.format in _LIGHT else graph_facts(source)

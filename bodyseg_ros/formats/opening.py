@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .base import ModelSource
+from .base import FileFacts, ModelSource, TensorFacts
 from .graphdef import GraphFile, check_graph, node_of, read_frozen
 from .rewrite import expand
 from .runtime import first_line, load_tensorflow
 from .saved_model import read_saved_model
 from .tfjs import read_graph_model, read_graph_model_v1
 
-__all__ = ["READERS", "OpenedModel", "open_model"]
+__all__ = ["READERS", "OpenedModel", "graph_facts", "open_model"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,42 @@ def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dila
     keep_dilations: for a graph that is written and not run: dilated convolutions run on some CPUs alone.
     Raises ModelFileError that names the file and the node, tensor or op; MissingDependencyError without TensorFlow.
     """
+    part = _part(source)
+    graph = expand(part.graph, source.path, keep_dilations=keep_dilations)
+    return _built(graph, part.picture, part.outputs, source.path, compile_with_xla)
+
+
+def graph_facts(source: ModelSource) -> FileFacts:
+    """What a model of format tfjs, tfjs-v1 or frozen says of itself; raises what open_model() raises.
+
+    Nothing is run, and TensorFlow's runtime is not started: the engine may still say with how many threads it runs.
+    """
+    part = _part(source)
+    tf = load_tensorflow()
+    ops = Counter(node.op for node in part.graph.node if node.op not in ("Const", "Placeholder"))
+    graph = expand(part.graph, source.path)
+    try:
+        with tf.Graph().as_default():
+            tensor = tf.compat.v1.placeholder(part.picture.attr["dtype"].type, _picture_shape(tf, part.picture))
+            found = _imported(tf, graph, part.picture, part.outputs, tensor)
+    except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
+        raise _refused(source.path, err) from err
+    picture = TensorFacts(part.picture.name, tensor.dtype.name, _shape(tensor.shape))
+    outputs = tuple(TensorFacts(name, one.dtype.name, _shape(one.shape)) for name, one in found.items())
+    return FileFacts((picture,), outputs, ops)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What of a file is asked for: a GraphDef, its picture's node, and name → tensor 'node:index'."""
+
+    graph: Any
+    picture: Any
+    outputs: Mapping[str, str]
+
+
+def _part(source: ModelSource) -> _Part:
+    """The file, read and checked, cut down to the outputs asked for."""
     reader = READERS.get(source.format)
     if reader is None:
         raise ModelFileError(
@@ -69,8 +106,7 @@ def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dila
     nodes = {node.name: node for node in file.graph.node}
     picture = _picture(nodes, source.input or file.input, source.path)
     outputs = _outputs(nodes, source.outputs, file.outputs, source.path)
-    graph = expand(_cut(file.graph, nodes, outputs, picture, source.path), source.path, keep_dilations=keep_dilations)
-    return _built(graph, nodes[picture], outputs, source.path, compile_with_xla)
+    return _Part(_cut(file.graph, nodes, outputs, picture, source.path), nodes[picture], outputs)
 
 
 def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
@@ -121,11 +157,9 @@ def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], pictu
 
 def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, compile_with_xla: bool) -> OpenedModel:
     tf = load_tensorflow()
-    names, tensors = list(outputs), list(outputs.values())
 
     def network(tensor: Any) -> dict[str, Any]:
-        found = tf.graph_util.import_graph_def(graph, {f"{picture.name}:0": tensor}, tensors, name="")
-        return dict(zip(names, found, strict=True))
+        return _imported(tf, graph, picture, outputs, tensor)
 
     try:
         spec = tf.TensorSpec(_picture_shape(tf, picture), picture.attr["dtype"].type)
@@ -133,10 +167,20 @@ def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, com
         function = tf.function(network, autograph=False, jit_compile=compile_with_xla or None)
         traced = function.get_concrete_function(spec)
     except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
-        raise ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.") from err
+        raise _refused(path, err) from err
     shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
     dtypes = {name: tensor.dtype.name for name, tensor in traced.structured_outputs.items()}
     return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes, dtypes)
+
+
+def _imported(tf: Any, graph: Any, picture: Any, outputs: Mapping[str, str], tensor: Any) -> dict[str, Any]:
+    """The graph's outputs by name, in the graph that is built now, computed from a tensor of it."""
+    found = tf.graph_util.import_graph_def(graph, {f"{picture.name}:0": tensor}, list(outputs.values()), name="")
+    return dict(zip(outputs, found, strict=True))
+
+
+def _refused(path: Path, err: BaseException) -> ModelFileError:
+    return ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.")
 
 
 def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> None:

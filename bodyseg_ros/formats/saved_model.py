@@ -6,15 +6,17 @@ Loading runs what restores the variables, so that is checked as well as the netw
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, read_file
+from .base import MAX_MODEL_BYTES, FileFacts, TensorFacts, read_file
 from .graphdef import ALLOWED_OPS, GraphFile, check_constants, node_of
 from .runtime import first_line, load_tensorflow
 
-__all__ = ["read_saved_model"]
+__all__ = ["read_saved_model", "saved_model_facts"]
 
 _RESTORING: Final = """
 AssignVariableOp PartitionedCall PlaceholderWithDefault ReadVariableOp RestoreV2 StatefulPartitionedCall VarHandleOp
@@ -54,6 +56,27 @@ def read_saved_model(path: Path) -> GraphFile:
     pictures = [tensor.name for tensor in frozen.inputs]
     graph = frozen.graph.as_graph_def()
     return GraphFile(path, graph, pictures[0] if len(pictures) == 1 else "", outputs)
+
+
+def saved_model_facts(path: Path) -> FileFacts:
+    """What the `serving_default` signature of a SavedModel's folder says; it is not loaded. Raises ModelFileError."""
+    tf = load_tensorflow()
+    meta = _meta_graph(path)
+    signature = meta.signature_def[_SIGNATURE]
+    # "Placeholder" and the plumbing are how a SavedModel is served, not what the network computes.
+    silent = _PLUMBING | {"Const", "NoOp", "Placeholder"}
+    ops = Counter(node.op for node in _run(meta, path) if node.op not in silent)
+
+    def facts(tensors: Mapping[str, Any]) -> tuple[TensorFacts, ...]:
+        return tuple(_facts(tf, name, tensors[name]) for name in sorted(tensors))
+
+    return FileFacts(facts(signature.inputs), facts(signature.outputs), ops)
+
+
+def _facts(tf: Any, name: str, info: Any) -> TensorFacts:
+    shape = info.tensor_shape
+    sides = () if shape.unknown_rank else tuple(None if side.size < 0 else side.size for side in shape.dim)
+    return TensorFacts(name, tf.as_dtype(info.dtype).name, sides)
 
 
 def _meta_graph(path: Path) -> Any:

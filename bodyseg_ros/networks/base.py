@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..catalog import Card
 from ..settings import Settings
-from ..types import Frame, Prepared, Result, Wanted
+from ..types import Frame, MapsWanted, Prepared, Result, Wanted
 
-__all__ = ["LearnsBackground", "Network"]
+__all__ = ["LearnsBackground", "Network", "TakesMaps"]
 
 
 class Network(Protocol):
@@ -50,4 +50,13 @@ class LearnsBackground(Protocol):
 
     def capture_background(self) -> None:
         """Learn anew, from the next frames; may be called from another thread than those frames come on."""
+        ...
+
+
+@runtime_checkable
+class TakesMaps(Protocol):
+    """What a network adds whose decode() takes maps that an engine has made of its heads."""
+
+    def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
+        """The maps that would spare decode() work; None: there are none."""
         ...

@@ -23,14 +23,26 @@ from ..decode import (
 )
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
-from ..types import Frame, Outputs, Poses, Prepared, Result, Wanted
-from .heads import named_heads
+from ..types import (
+    MAP_CONFIDENCE,
+    MAP_PARTS,
+    MAP_PERSON,
+    Frame,
+    MapsWanted,
+    Outputs,
+    Poses,
+    Prepared,
+    Result,
+    Wanted,
+)
+from .heads import HEAD_NAMES, named_heads
 from .people import found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
 
 _FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
+_FROM_SEGMENTS: Final = Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES
 
 
 class BodyPixSettings(Settings):
@@ -90,18 +102,37 @@ class BodyPix:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
         return prepared(frame, self._geometry(*frame.size), self.card)
 
+    def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
+        """What decode() would else make of `segments` and `part_heatmaps` itself; None where that is nothing."""
+        wanted &= self.offers
+        if not wanted & _FROM_SEGMENTS or self.card.layout != "nhwc":
+            return None
+        return MapsWanted(
+            prepared.geometry,
+            self.settings.segmentation_threshold,
+            confidence=Wanted.CONFIDENCE in wanted,
+            parts=Wanted.PARTS in wanted,
+            segments=HEAD_NAMES["segments"],
+            part_heatmaps=HEAD_NAMES["part_heatmaps"],
+        )
+
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The network's tensors to masks, parts, poses and instances, as far as they are wanted."""
+        """The network's tensors to masks, parts, poses and instances, as far as they are wanted.
+
+        Maps among them that an engine has made (`maps_wanted`) are taken as they are.
+        """
         options, geometry = self.settings, prepared.geometry
         wanted &= self.offers
-        heads = named_heads(outputs, _needed(wanted), geometry, self.stride, self.card.layout)
-        confidence = person = parts = poses = instances = None
-        if wanted & Wanted.CONFIDENCE:
+        confidence, person, parts = (outputs.get(name) for name in (MAP_CONFIDENCE, MAP_PERSON, MAP_PARTS))
+        needed = _needed(wanted if parts is None else wanted & ~Wanted.PARTS)
+        heads = named_heads(outputs, needed, geometry, self.stride, self.card.layout)
+        poses = instances = None
+        if person is None and wanted & Wanted.CONFIDENCE:
             confidence = confidence_map(heads["segments"], geometry)
             person = person_mask(confidence, options.segmentation_threshold)
-        elif wanted & (Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+        elif person is None and wanted & _FROM_SEGMENTS:
             person = person_map(heads["segments"], geometry, options.segmentation_threshold)
-        if wanted & Wanted.PARTS and person is not None:
+        if parts is None and wanted & Wanted.PARTS and person is not None:
             parts = part_map(heads["part_heatmaps"], person, geometry)
         if wanted & (Wanted.POSES | Wanted.INSTANCES):
             poses = self._people(heads, geometry)
@@ -150,7 +181,7 @@ class BodyPix:
 def _needed(wanted: Wanted) -> tuple[str, ...]:
     """Heads without which the wanted cannot be computed."""
     needed = []
-    if wanted & (Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES):
+    if wanted & _FROM_SEGMENTS:
         needed.append("segments")
     if wanted & Wanted.PARTS:
         needed.append("part_heatmaps")

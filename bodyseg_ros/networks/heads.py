@@ -13,10 +13,10 @@ from ..errors import EngineError
 from ..geometry import Geometry
 from ..types import Outputs
 
-__all__ = ["HEAD_CHANNELS", "named_heads"]
+__all__ = ["HEAD_CHANNELS", "HEAD_NAMES", "named_heads"]
 
 #: Head → what its tensor's name holds in the published files: `float_segments`, `heatmap_2`, `offset_2`, …
-_PATTERNS: Final = {
+HEAD_NAMES: Final = {
     "segments": re.compile(r"(?<![a-z])segment"),
     "part_heatmaps": re.compile(r"part_heatmap"),
     "heatmaps": re.compile(r"(?<!part_)heatmap"),
@@ -81,7 +81,7 @@ def _found(outputs: Mapping[str, NDArray[Any]], layout: str) -> dict[str, NDArra
     if layout == "nchw":
         tensors = {name: np.moveaxis(array, 1, -1) if array.ndim == 4 else array for name, array in outputs.items()}
     heads = {}
-    for head, pattern in _PATTERNS.items():
+    for head, pattern in HEAD_NAMES.items():
         for name, array in tensors.items():
             if pattern.search(name):
                 heads[head] = array

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from ..engines import Engine, open_engine
+from ..engines import Engine, MakesMaps, open_engine
 from ..formats import ModelSource
 from ..plugins import plugin_names
+from ..types import MapsWanted
 from .worker import Turns
 
 __all__ = ["Shared", "SharedEngine"]
@@ -55,9 +56,16 @@ class SharedEngine:
         """What it runs on."""
         return self._engine.device
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """See Engine.run()."""
+    @property
+    def makes_maps(self) -> bool:
+        """See MakesMaps."""
+        return isinstance(self._engine, MakesMaps) and self._engine.makes_maps
+
+    def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
+        """See Engine.run() and MakesMaps.run()."""
         with self._lock:
+            if maps is not None and isinstance(self._engine, MakesMaps):
+                return self._engine.run(tensor, maps)
             return self._engine.run(tensor)
 
     def close(self) -> None:
