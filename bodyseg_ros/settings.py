@@ -62,8 +62,8 @@ class ModelSettings(Settings):
     model: str = start_only(
         "auto",
         "Name of a model card; `bodyseg models list` shows them. auto: one of the network that is named, if its files "
-        "are here; else bodypix-mobilenet-050 if its files are here, else bodyseg-mobilenet-050, which comes with the "
-        "package and is less accurate; nothing is downloaded.",
+        "are here; else bodypix-mobilenet-050 if its files are here and an engine here reads them, else "
+        "bodyseg-mobilenet-050, which comes with the package and is less accurate; nothing is downloaded.",
     )
     model_path: str = start_only(
         "",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,14 @@ _log = logging.getLogger(__name__)
 #: What `model: auto` takes, in this order.
 _GOOGLES: Final = "bodypix-mobilenet-050"
 _OURS: Final = "bodyseg-mobilenet-050"
+#: Format → packages of which one must be here for its files to be run.
+_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "tfjs": ("tensorflow",),
+    "frozen": ("tensorflow",),
+    "tflite": ("ai_edge_litert", "openvino"),
+    "onnx": ("onnxruntime", "openvino"),
+    "openvino": ("openvino",),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ def choose_card(settings: ModelSettings) -> Card:
     """The card that `model` names.
 
     'auto' recognises the model at model_path; else it takes the first card of the network that is named, if its files
-    are here or it needs none; else Google's BodyPix if its files are here or one's own stand in, else ours.
+    are here or it needs none; else Google's BodyPix if its files are here or one's own stand in, else ours. A card
+    whose files an engine here can run comes before those that none can.
     """
     if settings.model != "auto":
         return load_card(settings.model)
@@ -58,16 +68,34 @@ def choose_card(settings: ModelSettings) -> Card:
             if settings.network == "auto":  # else its plugin may know what it is
                 raise
     cards = _cards_of(settings.network)
-    for card in cards:
-        if card.format == "none" or locate(card, settings.output_stride, settings.quant_bytes):
-            return card
+    here = [card for card in cards if card.format == "none" or _located(card, settings)]
+    if here:
+        return next((card for card in here if _can_run(card, settings)), here[0])
     googles = load_card(_GOOGLES)
     own_files = settings.model_path or settings.model_url
     if settings.model_path and not cards and settings.network not in ("auto", googles.network):
         return googles.model_copy(update={"name": own_name(_own(settings.model_path))})  # a network that has no card
-    if own_files or locate(googles, settings.output_stride, settings.quant_bytes):
+    if own_files:
         return googles
-    return load_card(_OURS)
+    ours = load_card(_OURS)
+    if _located(googles, settings) and (_can_run(googles, settings) or not _can_run(ours, settings)):
+        return googles
+    return ours
+
+
+def _located(card: Card, settings: ModelSettings) -> Located | None:
+    return locate(card, settings.output_stride, settings.quant_bytes)
+
+
+def _can_run(card: Card, settings: ModelSettings) -> bool:
+    """Whether the engine that is named, or any that is installed, reads one of the card's files that are here."""
+    located = _located(card, settings)
+    formats = {card.format}
+    if located:
+        formats |= {kind for kind, _ in _other_files(card, located.index, settings.output_stride)}
+    if settings.engine != "auto":
+        return not formats.isdisjoint(load_plugin("engines", settings.engine).formats)
+    return any(find_spec(package) for kind in formats for package in _PACKAGES.get(kind, ())) or "none" in formats
 
 
 def _own(path: str) -> Path:
@@ -104,7 +132,8 @@ def find_model(
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
     card = choose_card(settings)
     if settings.model == "auto" and card.name == _OURS and not settings.model_path:
-        _log.info("The files of %s are not here; %s, which comes with the package, is taken.", _GOOGLES, _OURS)
+        why = "no engine here reads its files" if _located(load_card(_GOOGLES), settings) else "its files are not here"
+        _log.info("%s, which comes with the package, is taken in place of %s: %s.", _OURS, _GOOGLES, why)
     if card.format == "none":
         return card, ModelSource(Path(card.name), "none")
     if settings.model_path:
@@ -135,17 +164,24 @@ def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path
 def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:
     """The same network in the card's other formats, as far as they lie beside the file, and converted by the user."""
     found = []
-    for kind, name in card.other_files.items():
-        path = source.path.with_name(name.replace("{stride}", str(source.output_stride)))
-        if path.is_file():
+    for kind, path in _other_files(card, source.path, source.output_stride):
+        if path.parent == source.path.parent:
             _refuse_changed(path, known)
-            found.append(replace(source, path=path, format=kind))
+        found.append(replace(source, path=path, format=kind))
+    return tuple(found)
+
+
+def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[str, Path]]:
+    """(format, file) of the same network in other formats: beside the card's file, then converted by the user."""
+    for kind, name in card.other_files.items():
+        path = index.with_name(name.replace("{stride}", str(output_stride)))
+        if path.is_file():
+            yield kind, path
     kinds: tuple[Kind, ...] = ("tflite", "onnx") if (cache_folder() / "converted").is_dir() else ()
     for made in kinds:
-        path = converted_file(source.path, made)
+        path = converted_file(index, made)
         if path.is_file():
-            found.append(replace(source, path=path, format=made))
-    return tuple(found)
+            yield made, path
 
 
 def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:

@@ -21,11 +21,11 @@ __all__ = ["frames_of", "numbers", "resident_mb", "sizes_of"]
 Picture = NDArray[np.uint8]
 
 
-def sizes_of(text: str) -> list[tuple[int, int]]:
-    """(width, height) of each WIDTHxHEIGHT. Raises SettingsError for anything else."""
+def sizes_of(text: str, flag: str = "--sizes") -> list[tuple[int, int]]:
+    """(width, height) of each WIDTHxHEIGHT that `flag` holds. Raises SettingsError for anything else."""
     sizes = [re.fullmatch(r"(\d{1,4})x(\d{1,4})", one.strip()) for one in text.split(",")]
     if not all(size and int(size[1]) and int(size[2]) for size in sizes):
-        raise SettingsError(f"--sizes is {text!r}, but it must be WIDTHxHEIGHT from 1x1 to 9999x9999, with commas.")
+        raise SettingsError(f"{flag} is {text!r}, but it must be WIDTHxHEIGHT from 1x1 to 9999x9999, with commas.")
     return [(int(size[1]), int(size[2])) for size in sizes if size]
 
 

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "export": ("export:export", "Write a trained network as tfjs, tflite, ONNX or SavedModel, and check the file."),
     "bench": ("bench:bench", "Time the bare network and everything around it, in one run."),
     "bench engines": ("bench_engines:bench_engines", "Time the bare network, by engine and input size."),
+    "bench peers": ("bench_peers:bench_peers", "Time other implementations of BodyPix beside this one, in turns."),
     "node": ("node:node", "Run the ROS 2 node bodyseg, with or without a ROS installation."),
     "camera": ("node:camera", "Run the ROS 2 node camera: a photo, folder, video or webcam on topics."),
     "privacy-camera": ("node:privacy_camera", "Run the ROS 2 node privacy_camera: a camera that covers people."),

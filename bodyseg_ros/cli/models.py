@@ -156,6 +156,9 @@ def verify(
         except ModelError as err:
             problems.append(str(err))
             continue
+        if name and load_card(name).format == "none":
+            console.print(f"The model {name!r} needs no files: there is nothing to verify.", soft_wrap=True)
+            return
         if name and not checks:
             problems.append(f"The model {name!r} is not on this machine; `bodyseg models download {name}` brings it.")
         for check, own in checks.values():

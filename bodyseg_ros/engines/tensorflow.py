@@ -127,7 +127,10 @@ class TensorFlowEngine:
             return open_model(self._source, compile_with_xla=compiled)
 
     def _for_size(self, model: OpenedModel, shape: tuple[int, ...]) -> OpenedModel:
-        """The model itself (shape: of the picture, and of maps); once XLA has compiled it for too many sizes, one without XLA from then on."""
+        """The model itself; once XLA has compiled it for too many sizes, one without XLA from then on.
+
+        shape: of the picture, then of the maps if there are any, which are compiled for too.
+        """
         if self._compiled is None or shape in self._compiled:
             return model
         if len(self._compiled) < _COMPILED_SIZES:

@@ -52,7 +52,7 @@ class MapMaker:
         tf, tensors = self._tf, dict(outputs)
         segments = next((name for name in outputs if wanted.segments.search(name)), "")
         parts = next((name for name in outputs if wanted.part_heatmaps.search(name)), "")
-        shape = outputs[segments].shape if segments else ()
+        shape = tuple(outputs[segments].shape) if segments else ()
         if len(shape) != 4 or (shape[0], shape[3]) != (1, 1):
             return tensors
         taps, strips = self._resizes(wanted.geometry, shape[1], shape[2])

@@ -138,6 +138,6 @@ def test_without_tensorflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def test_every_setting_is_described() -> None:
     assert {parameter.name for parameter in parameters(TensorFlowSettings)} == {
-        "device", "memory_limit_mb", "mixed_float16", "jit",
+        "device", "memory_limit_mb", "mixed_float16", "jit", "decode_on_device",
     }  # fmt: skip
     assert all(parameter.description and not parameter.live for parameter in parameters(TensorFlowSettings))

@@ -188,3 +188,33 @@ def test_a_file_of_one_size_sees_that_size() -> None:
     prepared = fixed.prepare(Frame(np.zeros((480, 480, 3), np.uint8)))
     assert prepared.tensor.shape == (1, 241, 321, 3)
     assert (prepared.geometry.pad_left, prepared.geometry.pad_top) == (80, 0)
+
+
+def test_maps_made_by_the_engine_are_taken() -> None:
+    bodypix = network()
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    tensors = left_half_person(16, 21)
+    del tensors["float_part_heatmaps"]
+    person = np.zeros((480, 640), np.uint8)
+    person[:9] = 1
+    parts = np.where(person == 1, np.int8(3), np.int8(-1))
+    maps = {"map:person": person, "map:parts": parts, "map:confidence": person * np.float32(0.9)}
+    result = bodypix.decode(tensors | maps, prepared, Wanted.EVERYTHING)
+    np.testing.assert_array_equal(result.person, person)
+    np.testing.assert_array_equal(result.parts, parts)
+    assert result.confidence.max() == np.float32(0.9)
+    assert len(result.poses) == 1
+    np.testing.assert_array_equal(result.instances == 0, person == 1)
+
+
+def test_which_maps_an_engine_is_asked_for() -> None:
+    bodypix = network(segmentation_threshold=0.25, segment_body_parts=False)
+    prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
+    assert bodypix.maps_wanted(prepared, Wanted.POSES) is None
+    maps = bodypix.maps_wanted(prepared, Wanted.EVERYTHING)
+    assert (maps.geometry, maps.threshold, maps.confidence, maps.parts) == (prepared.geometry, 0.25, True, False)
+    maps = network().maps_wanted(prepared, Wanted.PARTS)
+    assert (maps.confidence, maps.parts) == (False, True)
+    assert maps.segments.search("float_segments") and maps.part_heatmaps.search("float_part_heatmaps")
+    onnx = BodyPix(CARD.model_copy(update={"layout": "nchw"}), BodyPixSettings(), 16)
+    assert onnx.maps_wanted(prepared, Wanted.PARTS) is None

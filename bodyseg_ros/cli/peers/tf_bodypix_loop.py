@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+#: What the words mean, for a library that takes numbers alone.
+_FRACTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
+
 
 def main() -> None:
     """Answer requests until standard input ends."""
@@ -19,14 +22,16 @@ def main() -> None:
     from tf_bodypix.api import load_model
 
     asked = json.loads(sys.stdin.readline())
-    words = {"output_stride": asked["stride"], "internal_resolution": asked["resolution"]}
+    settings = asked["settings"]
+    resolution = _FRACTIONS.get(settings["internal_resolution"], settings["internal_resolution"])
+    words = {"output_stride": asked["stride"], "internal_resolution": resolution}
     model = load_model(asked["weights"], architecture_name="mobilenet_v1", **words)
     print(json.dumps({"name": f"tf-bodypix {version('tf-bodypix')}"}), file=answers)
     for line in sys.stdin:
         request = json.loads(line)
         image = np.fromfile(request["image"], np.uint8).reshape(request["height"], request["width"], 3)
         began = time.perf_counter()
-        mask = _seen(model, image, request["task"], asked["threshold"])
+        mask = _seen(model, image, request["task"], settings["segmentation_threshold"])
         milliseconds = 1e3 * (time.perf_counter() - began)
         print(json.dumps({"ms": milliseconds, "pixels": int(mask.sum()), "people": None}), file=answers)
 

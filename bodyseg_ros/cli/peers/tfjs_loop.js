@@ -54,7 +54,12 @@ async function main() {
   });
   const {version} = require('@tensorflow-models/body-pix/package.json');
   answer({name: `body-pix ${version}, tfjs ${tf.version_core} ${tf.getBackend()}`});
-  const options = {internalResolution: asked.resolution, segmentationThreshold: asked.threshold};
+  const {settings} = asked;
+  const options = {
+    internalResolution: settings.internal_resolution, segmentationThreshold: settings.segmentation_threshold,
+    maxDetections: settings.max_detections, scoreThreshold: settings.score_threshold, nmsRadius: settings.nms_radius,
+    minKeypointScore: settings.min_keypoint_score, refineSteps: settings.refine_steps,
+  };
   for await (const line of lines) {
     const request = JSON.parse(line);
     const bytes = Int32Array.from(fs.readFileSync(request.image));
