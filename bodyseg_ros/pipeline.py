@@ -104,7 +104,7 @@ def load_from(
     options: Settings = take(root, network_class.Settings)
     if root:
         known = [*ModelSettings.model_fields, *network_class.Settings.model_fields]
-        raise SettingsError(unknown_parameter(next(iter(root)), known))
+        raise SettingsError(unknown_parameter(next(iter(root)), known, f"The model {card.name} has"))
     refine = build(RefineSettings, groups.pop("refine", {}), prefix="refine")
     for group in groups:
         if group not in (*plugin_names("engines"), *plugin_names("effects")):

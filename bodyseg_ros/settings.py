@@ -67,8 +67,8 @@ class ModelSettings(Settings):
     )
     model_path: str = start_only(
         "",
-        "A model file or folder of your own, taken instead of the card's files; '' for the card's. With model auto it is "
-        "recognised by itself.",
+        "A model file or folder of your own, taken instead of the card's files; '' for the card's. With model auto it "
+        "is recognised by itself.",
     )
     model_url: str = start_only("", "Address of a model.json to download instead of the card's; '' for the card's.")
     network: str = start_only("auto", "Network plugin that understands the model; auto: the card's.")
@@ -212,11 +212,11 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
     return " ".join(sentences)
 
 
-def unknown_parameter(name: str, known: Sequence[str]) -> str:
-    """The sentence for a parameter nobody has, with the nearest names."""
+def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
+    """The sentence for a parameter that nobody has, or that 'The model X has' not, with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"There is no parameter {name!r}.{hint} `bodyseg params` lists them all."
+    return f"{whose} no parameter {name!r}.{hint} `bodyseg params` lists them all."
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from .card import Card, Preprocessing, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
-from .find import Located, cache_folder, choose_card, converted_file, find_model, locate
+from .find import Located, choose_card, converted_file, find_model, locate
 from .recognise import looks_like, recognise
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Located",
     "Preprocessing",
     "Progress",
-    "cache_folder",
     "card_names",
     "check_files",
     "choose_card",

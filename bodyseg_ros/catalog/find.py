@@ -90,7 +90,7 @@ def _located(card: Card, settings: ModelSettings) -> Located | None:
 def _can_run(card: Card, settings: ModelSettings) -> bool:
     """Whether the engine that is named, or any that is installed, reads one of the card's files that are here."""
     located = _located(card, settings)
-    formats = {card.format}
+    formats: set[str] = {card.format}
     if located:
         formats |= {kind for kind, _ in _other_files(card, located.index, settings.output_stride)}
     if settings.engine != "auto":

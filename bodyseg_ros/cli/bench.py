@@ -57,10 +57,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Measured:
-    """All stages on one frame. people: as many as were seen. resident_mb: the process's memory afterwards."""
+    """All stages on one frame. pasted: people put on it, None for the photo itself; people: as many as were seen.
+
+    resident_mb: the process's memory afterwards.
+    """
 
     width: int
     height: int
+    pasted: int | None
     people: int
     device: str
     resident_mb: float
@@ -87,17 +91,17 @@ def bench(
     """
     console, measured = Console(), []
     with load_model(values) as model, open_source(photo) as source:
-        for frame in frames_of(model, next(iter(source)).image, sizes, people):
-            measured.append(_measured(model, frame, values, runs))
+        for pasted, frame in frames_of(model, next(iter(source)).image, sizes, people):
+            measured.append(_measured(model, frame, pasted, runs))
             console.print(_table(measured[-1], model.network.card.name))
     if json_file:
         json_file.write_text(json.dumps([asdict(one) for one in measured], indent=2), encoding="utf-8")
     if plot:
         stages = ["prepare", *(f"decode {name}" for name in _LEVELS)]
-        plot_scaling([(one.width * one.height, one.people, _medians(one)) for one in measured], stages, plot)
+        plot_scaling([_point(one) for one in measured], stages, plot)
 
 
-def _measured(model: Pipeline, frame: Frame, values: dict[str, Any], runs: int) -> Measured:
+def _measured(model: Pipeline, frame: Frame, pasted: int | None, runs: int) -> Measured:
     steps = _steps(model, frame) | _around(model, frame)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for _ in range(_WARM_UP):
@@ -116,7 +120,7 @@ def _measured(model: Pipeline, frame: Frame, values: dict[str, Any], runs: int) 
         lines.append(Line(name, p50, p95, p99, float(cpus.mean()), p50 / bare))
     poses = model.run(frame, Wanted.POSES).poses
     seen = len(poses) if poses else 0
-    return Measured(frame.size[1], frame.size[0], seen, model.engine.device, resident_mb(), lines)
+    return Measured(frame.size[1], frame.size[0], pasted, seen, model.engine.device, resident_mb(), lines)
 
 
 def _steps(model: Pipeline, frame: Frame) -> Steps:
@@ -166,8 +170,10 @@ def _around(model: Pipeline, frame: Frame) -> Steps:
     return steps
 
 
-def _medians(measured: Measured) -> dict[str, float]:
-    return {line.stage: line.p50_ms for line in measured.lines}
+def _point(measured: Measured) -> tuple[tuple[int, int], int, dict[str, float]]:
+    """(width, height), people, ms by stage."""
+    people = measured.people if measured.pasted is None else measured.pasted
+    return (measured.width, measured.height), people, {line.stage: line.p50_ms for line in measured.lines}
 
 
 def _table(measured: Measured, model: str) -> Table:

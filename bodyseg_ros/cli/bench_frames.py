@@ -37,8 +37,10 @@ def numbers(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def frames_of(model: Pipeline, photo: Picture, sizes: str, people: str) -> Iterator[Frame]:
-    """The photo at each size; or at each size its first person on a plain ground, as often as `people` says.
+def frames_of(model: Pipeline, photo: Picture, sizes: str, people: str) -> Iterator[tuple[int | None, Frame]]:
+    """(people, picture) at each size: the photo's first person on a plain ground, as often as `people` says.
+
+    Where it says nothing, (None, photo).
 
     Raises SettingsError for sizes or numbers that are none, and where nobody is seen to be pasted.
     """
@@ -46,9 +48,9 @@ def frames_of(model: Pipeline, photo: Picture, sizes: str, people: str) -> Itera
     person = _person(model, photo) if any(counts) else photo[:1, :1]
     for width, height in sizes_of(sizes):
         if not counts:
-            yield Frame(_resized(photo, width, height))
+            yield None, Frame(_resized(photo, width, height))
         for count in counts:
-            yield Frame(_pasted(person, count, width, height))
+            yield count, Frame(_pasted(person, count, width, height))
 
 
 def resident_mb() -> float:

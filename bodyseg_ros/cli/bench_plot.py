@@ -10,28 +10,36 @@ from ..errors import MissingDependencyError
 __all__ = ["plot_scaling"]
 
 
-def plot_scaling(points: Sequence[tuple[int, int, Mapping[str, float]]], stages: Sequence[str], path: Path) -> None:
-    """Draw each stage's time against pixels (for the most frequent number of people) and against people.
+def plot_scaling(
+    points: Sequence[tuple[tuple[int, int], int, Mapping[str, float]]], stages: Sequence[str], path: Path
+) -> None:
+    """Draw each stage's time against people, a panel per size, and below against pixels, a panel per number of people.
 
-    points: (pixels, people, ms by stage). Raises MissingDependencyError without matplotlib.
+    points: ((width, height), people, ms by stage). Raises MissingDependencyError without matplotlib.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as err:
         raise MissingDependencyError("Plots need matplotlib. Install it with: pip install matplotlib") from err
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    by_pixels, by_people = figure.subplots(1, 2)
-    counts, sizes = [people for _, people, _ in points], [pixels for pixels, _, _ in points]
-    usual, size = max(counts, key=counts.count), max(sizes, key=sizes.count)
+    sizes = sorted({size for size, _, _ in points}, key=lambda size: size[0] * size[1])
+    counts = sorted({people for _, people, _ in points})
+    columns = max(len(sizes), len(counts))
+    figure = Figure(figsize=(2 + 2.8 * columns, 7), layout="constrained")
+    by_people, by_pixels = figure.subplots(2, columns, squeeze=False)
+    for axes in (*by_people[len(sizes) :], *by_pixels[len(counts) :]):
+        axes.set_axis_off()
     for stage in stages:
-        across = sorted((pixels / 1e6, times[stage]) for pixels, people, times in points if people == usual)
-        by_pixels.plot(*zip(*across, strict=True), marker="o", label=stage)
-        along = sorted((people, times[stage]) for pixels, people, times in points if pixels == size)
-        by_people.plot(*zip(*along, strict=True), marker="o", label=stage)
-    by_pixels.set(title=f"{usual} people", xlabel="megapixels", ylabel="ms, median")
-    by_people.set(title=f"{size / 1e6:.2g} megapixels", xlabel="people", ylabel="ms, median")
-    for axes in (by_pixels, by_people):
+        for axes, size in zip(by_people, sizes, strict=False):
+            along = sorted((people, times[stage]) for other, people, times in points if other == size)
+            axes.plot(*zip(*along, strict=True), marker="o", markersize=3, label=stage)
+            axes.set(title=f"{size[0]}×{size[1]}", xlabel="people", ylabel="ms, median")
+        for axes, count in zip(by_pixels, counts, strict=False):
+            across = sorted((size[0] * size[1] / 1e6, times[stage]) for size, other, times in points if other == count)
+            axes.plot(*zip(*across, strict=True), marker="o", markersize=3, label=stage)
+            axes.set(title=f"people: {count}", xlabel="megapixels", ylabel="ms, median")
+    for axes in (*by_people[: len(sizes)], *by_pixels[: len(counts)]):
+        axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-    by_pixels.legend()
+    figure.legend(*by_people[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(stages))
     figure.savefig(path)

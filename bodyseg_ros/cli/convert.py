@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ..catalog import converted_file, find_model
 from ..engines import open_engine
+from ..errors import SettingsError
 from ..formats import Kind, ModelSource, Quantize, convert_model
 from ..media import open_source
 from ..networks import Network
@@ -62,6 +63,8 @@ def convert(
     settings = build(ModelSettings, {"model": name, "output_stride": output_stride, "quant_bytes": quant_bytes})
     with DownloadBar() as bar:
         card, source = find_model(settings, bar)
+    if source.format == "none":
+        raise SettingsError(f"The model {name!r} has no files, so there is nothing to convert.")
     source = replace(source, others=())  # an earlier conversion is not the original
     network_class = load_plugin("networks", card.network)
     network: Network = network_class(card, network_class.Settings(), output_stride)

@@ -31,6 +31,7 @@ app.command()(convert)
 app.command()(inspect)
 
 _DEFAULTS = ModelSettings()
+_NO_FILES = "The model {!r} needs no files."
 _Name = Annotated[str, typer.Argument(help="Name of a model, as `bodyseg models list` shows it.")]
 
 
@@ -120,7 +121,11 @@ def download(
 
     Example: bodyseg models download bodypix-resnet50 --output-stride 32 --quant-bytes 2
     """
-    wanted = _variants(load_card(name)) if everything else [(output_stride, quant_bytes)]
+    card = load_card(name)
+    if card.format == "none":
+        typer.echo(_NO_FILES.format(name))
+        return
+    wanted = _variants(card) if everything else [(output_stride, quant_bytes)]
     for stride, quant in wanted:
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
         with DownloadBar() as bar:
@@ -157,7 +162,7 @@ def verify(
             problems.append(str(err))
             continue
         if name and load_card(name).format == "none":
-            console.print(f"The model {name!r} needs no files: there is nothing to verify.", soft_wrap=True)
+            console.print(_NO_FILES.format(name), soft_wrap=True)
             return
         if name and not checks:
             problems.append(f"The model {name!r} is not on this machine; `bodyseg models download {name}` brings it.")

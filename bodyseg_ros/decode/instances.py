@@ -22,8 +22,6 @@ __all__ = ["instance_map"]
 MAX_DISTANCE_PX2: Final = 1_000_000.0
 #: A block that its corners do not settle is cut into so many rows and columns.
 _CUT: Final = 4
-#: Corners settle a block if none is farther from its person than so many times any corner's distance² to another.
-_CLEAR: Final = 2.0
 #: Points followed at a time: their arrays stay in the processor's cache.
 _CHUNK: Final = 256
 
@@ -48,9 +46,9 @@ def instance_map(
     As in the reference, offsets in network px are added to positions in source px: the refinement steps
     lead to the keypoint all the same. Where that leaves the picture at the top or left, the border is read.
 
-    The corners of blocks as large as a cell of the grid are asked first. Where all four belong to one person, by a
-    clear margin, so does the block; other blocks are cut up, down to single pixels. A single
-    person in a picture in which nothing is too far away gets every pixel unasked.
+    The corners of blocks as large as a cell of the grid are asked first. Where all four belong to one person, and the
+    farthest of them is nearer to it than any is to another, so does the block; other blocks are cut up, down to single
+    pixels. A single person in a picture in which nothing is too far away gets every pixel unasked.
     """
     seen = poses.keypoint_scores > np.float32(min_keypoint_score)
     candidates = np.flatnonzero(seen.any(axis=1))
@@ -88,7 +86,7 @@ def _corner_owner(walk: _Walk, ys: Indices, xs: Indices, block: int, height: int
     columns = np.minimum(xs + np.array([[0], [block], [0], [block]]), width - 1)
     points, back = np.unique(rows * width + columns, return_inverse=True)
     owner, first, second = (each[back.reshape(4, -1)] for each in walk.nearest(*np.divmod(points, width)))
-    clear = (owner == owner[0]).all(axis=0) & (first.max(axis=0) < _CLEAR * second.min(axis=0))
+    clear = (owner == owner[0]).all(axis=0) & (first.max(axis=0) < second.min(axis=0))
     return np.where(clear, owner[0], np.int16(-1))
 
 

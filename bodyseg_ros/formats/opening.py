@@ -43,7 +43,7 @@ class OpenedModel:
 
     function: takes one tensor, gives a dict of tensors by the names in `outputs`; traced once, for any height and
     width that the file leaves open. input, dtype, shape: the picture's tensor name, NumPy dtype name and
-    shape, None where any length will do. outputs: name → shape, () if unknown. dtypes: name → NumPy dtype name.
+    shape, None where any length will do. outputs: name → shape, () if unknown.
     """
 
     function: Callable[[Any], Mapping[str, Any]]
@@ -51,7 +51,6 @@ class OpenedModel:
     dtype: str
     shape: Shape
     outputs: Mapping[str, Shape]
-    dtypes: Mapping[str, str]
 
 
 def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dilations: bool = False) -> OpenedModel:
@@ -169,8 +168,7 @@ def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, com
     except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
         raise _refused(path, err) from err
     shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
-    dtypes = {name: tensor.dtype.name for name, tensor in traced.structured_outputs.items()}
-    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes, dtypes)
+    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
 
 
 def _imported(tf: Any, graph: Any, picture: Any, outputs: Mapping[str, str], tensor: Any) -> dict[str, Any]:

@@ -1,36 +1,6 @@
 """The port to ROS 2, its adapters, and messages ↔ types."""
 
-from .opening import RUNTIMES, open_graph
-from .port import (
-    LATCHED,
-    RELIABLE,
-    SENSOR,
-    Endpoint,
-    Graph,
-    Level,
-    Messages,
-    Node,
-    Publisher,
-    Qos,
-    Subscription,
-    Timer,
-    mismatch,
-)
+from .opening import open_graph
+from .port import LATCHED, RELIABLE, SENSOR, Graph, Qos, mismatch
 
-__all__ = [
-    "LATCHED",
-    "RELIABLE",
-    "RUNTIMES",
-    "SENSOR",
-    "Endpoint",
-    "Graph",
-    "Level",
-    "Messages",
-    "Node",
-    "Publisher",
-    "Qos",
-    "Subscription",
-    "Timer",
-    "mismatch",
-    "open_graph",
-]
+__all__ = ["LATCHED", "RELIABLE", "SENSOR", "Graph", "Qos", "mismatch", "open_graph"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from ..catalog import Preprocessing
 from ..decode import sigmoid
 from ..errors import ModelFileError, SettingsError
+from ..formats import ModelSource, convert_model
 from .config import CONFIG_NAME, TrainSettings, preprocessing_of, read_settings
 from .data import Image, Sample
 from .evaluate import iou
@@ -22,7 +24,7 @@ from .network import backbone_of, load_published, runner, shift_person_score
 from .teacher import Teacher, network_size, open_heads
 from .train import BEST, CHECKPOINT, Trainer
 from .validate import THRESHOLD, best_threshold, person_scores, person_truth
-from .writers import Precision, write_graph_model, write_onnx, write_saved_model, write_tflite
+from .writers import write_graph_model
 
 Form = Literal["tfjs", "tflite", "onnx", "saved_model"]
 Quantize = Literal["none", "float16", "int8"]
@@ -35,7 +37,6 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
 }
 TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": 0.5}
 """Largest difference from the source, as a share of a head's range."""
-_PRECISION: Final[Mapping[Quantize, Precision]] = {"none": "float32", "float16": "float16", "int8": "int8"}
 _SHARD: Final = "group1-shard1of1.bin"
 _LONG_SIDE: Final = 257
 
@@ -134,21 +135,19 @@ def export(
 def _write(
     model: keras.Model, folder: Path, form: Form, quantize: Quantize, stride: int, tensors: Sequence[Array]
 ) -> Path:
-    precision = _PRECISION[quantize]
-    match form:
-        case "tfjs":
-            path = folder / f"model-stride{stride}.json"
-            write_graph_model(model, path, _SHARD, precision)
-        case "tflite":
-            path = folder / f"model-stride{stride}-{precision}.tflite"
-            write_tflite(model, path, precision, tensors)
-        case "onnx":
-            path = folder / f"model-stride{stride}.onnx"
-            write_onnx(model, path)
-        case "saved_model":
-            path = folder / f"saved_model-stride{stride}"
-            write_saved_model(model, path)
-    return path
+    if form == "tfjs":
+        path = folder / f"model-stride{stride}.json"
+        write_graph_model(model, path, _SHARD, "float16" if quantize == "float16" else "float32")
+        return path
+    names = {
+        "tflite": f"model-stride{stride}-{'float32' if quantize == 'none' else quantize}.tflite",
+        "onnx": f"model-stride{stride}.onnx",
+        "saved_model": f"saved_model-stride{stride}",
+    }
+    with tempfile.TemporaryDirectory() as draft:
+        source = Path(draft) / "model.json"
+        write_graph_model(model, source, _SHARD, "float32")
+        return convert_model(ModelSource(source, "tfjs"), form, folder / names[form], quantize, tensors).path
 
 
 def _checked(path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float) -> Written:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from bodyseg_ros.catalog import Limits, Located, choose_card, find_model, load_c
 from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
 from bodyseg_ros.settings import ModelSettings
 
+find_module = import_module("bodyseg_ros.catalog.find")
 ONCE = Limits(timeout_s=5, attempts=1, pause_s=0)
 NAME = "bodypix-mobilenet-050"
 
@@ -184,6 +186,27 @@ def test_auto_takes_googles_where_its_files_are_and_else_the_shipped_one(tmp_pat
     assert source.path.is_file()
     make_model(own / NAME)
     assert find(model="auto")[0].name == NAME == "bodypix-mobilenet-050"
+
+
+def test_auto_takes_what_an_engine_here_can_run(tmp_path, own, monkeypatch, caplog):
+    """Google's files are tfjs: without TensorFlow ours is taken, where its tflite file lies beside it."""
+    caplog.set_level("INFO")
+    make_model(own / NAME)
+    card = json.loads(load_card("bodyseg-mobilenet-050").model_dump_json())
+    card |= {"other_files": {"tflite": "model-stride{stride}.tflite"}, "sha256": {}}
+    (own / "bodyseg-mobilenet-050.yaml").write_text(yaml.safe_dump(card))
+    make_model(own / "bodyseg-mobilenet-050")
+    monkeypatch.setattr(find_module, "find_spec", lambda package: None if package == "tensorflow" else object())
+    assert choose_card(ModelSettings()).name == NAME  # neither can be run
+    (own / "bodyseg-mobilenet-050/model-stride16.tflite").write_bytes(b"")
+    found, source = find(model="auto")
+    assert (found.name, source.others[0].format) == ("bodyseg-mobilenet-050", "tflite")
+    assert f"is taken in place of {NAME}: no engine here reads its files" in caplog.text
+    assert choose_card(ModelSettings(engine="tensorflow")).name == NAME
+    monkeypatch.undo()
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(own))
+    assert choose_card(ModelSettings()).name == NAME
+    assert choose_card(ModelSettings(engine="litert")).name == "bodyseg-mobilenet-050"
 
 
 def test_auto_takes_the_named_networks_card_if_its_files_are_here_or_it_needs_none(tmp_path, monkeypatch):

@@ -57,6 +57,11 @@ def engine_of(**options: Any) -> str:
         return type(model.engine).__name__
 
 
+def test_a_model_without_files_is_not_converted() -> None:
+    with pytest.raises(SettingsError, match="'background' has no files, so there is nothing to convert"):
+        CliRunner().invoke(app, ["convert", "background", "--to", "onnx"], catch_exceptions=False)
+
+
 def test_engines_take_what_was_converted(photo: Path) -> None:
     assert engine_of() == "TensorFlowEngine"
     said = convert("--to", "tflite", "--photo", str(photo))

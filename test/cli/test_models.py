@@ -93,6 +93,11 @@ def test_verify_of_a_model_that_is_not_here(cache):
     )
 
 
+@pytest.mark.parametrize("command", ["verify", "download"])
+def test_a_model_that_needs_no_files(cache, command):
+    assert run(command, "background").strip() == "The model 'background' needs no files."
+
+
 def test_files_of_ones_own_may_differ(cache, tmp_path):
     put_model(tmp_path / NAME)
     (tmp_path / NAME / "w.bin.sha256").write_text(f"{'0' * 64}  w.bin\n")

@@ -13,7 +13,7 @@ import pytest
 
 from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.errors import EngineError, MissingDependencyError, ModelFileError, SettingsError
-from bodyseg_ros.formats import ModelSource, load_tensorflow
+from bodyseg_ros.formats import ModelSource, convert_model, load_tensorflow
 from bodyseg_ros.plugins import load_plugin
 from bodyseg_ros.settings import build, parameters
 
@@ -105,12 +105,14 @@ def test_threads_come_too_late(engine: TensorFlowEngine, tmp_path: Path) -> None
 
 
 def test_threads_in_time(tmp_path: Path) -> None:
-    write(tmp_path / "net.pb")
+    """Looking at files, which finds out what network they hold, does not start TensorFlow's threads."""
+    convert_model(write(tmp_path / "net.pb"), "saved_model", tmp_path / "saved")
     program = (
-        "import numpy as np; from pathlib import Path; from bodyseg_ros.formats import ModelSource;"
+        "import numpy as np; from pathlib import Path; from bodyseg_ros.formats import ModelSource, describe;"
         "from bodyseg_ros.engines.tensorflow import *; import os;"
         "settings = TensorFlowSettings(device='cpu', jit=True);"
-        f"source = ModelSource(Path({str(tmp_path / 'net.pb')!r}), 'frozen');"
+        f"source = ModelSource(Path({str(tmp_path / 'net.pb')!r}), 'frozen'); describe(source);"
+        f"describe(ModelSource(Path({str(tmp_path / 'saved')!r}), 'saved_model'));"
         "first, second = TensorFlowEngine(source, settings, 3), TensorFlowEngine(source, settings, 3);"
         "second.run(np.zeros((1, 2, 2, 3), np.float32));"
         "print(second.device, os.environ['TF_CPP_MIN_LOG_LEVEL'], sep=';')"

@@ -198,8 +198,6 @@ def test_errors_say_what_is_wrong(tmp_path: Path, trainer: train.Trainer) -> Non
         network.build_network(output_stride=7)
     with pytest.raises(SettingsError, match="multiplier is 3, but it must be"):
         network.build_network(multiplier=3)
-    with pytest.raises(SettingsError, match="int8 needs photos"):
-        writers.write_tflite(network.build_network("mobilenet", 0.25, folded=True), tmp_path / "m.tflite", "int8")
     with pytest.raises(ModelFileError, match="There is no checkpoint .*name a run's folder"):
         export.open_exportable(tmp_path)
     whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
