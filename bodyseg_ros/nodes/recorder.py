@@ -37,6 +37,8 @@ class RecorderNode:
         self._subscriptions: list[Subscription] = []
         #: Topic → for each message (time it came, its stamp), ns.
         self._heard: dict[str, list[tuple[int, int]]] = {}
+        #: Those of topics that come with every frame.
+        self._steady: list[list[tuple[int, int]]] = []
         self._types: set[str] = set()
         self._diagnostics: dict[str, str] = {}
         self._messages = RosbagMessages()
@@ -73,6 +75,8 @@ class RecorderNode:
     def _listen(self, topic: str, type_name: str) -> None:
         latched = topic.endswith("label_info")
         heard = self._heard.setdefault(topic, [])
+        if not latched and type_name != _DIAGNOSTICS:
+            self._steady.append(heard)
 
         def take(raw: bytes) -> None:
             now = self._graph.now_ns()
@@ -98,7 +102,8 @@ class RecorderNode:
         if not first:
             return False
         passed_s = (self._graph.now_ns() - first[0][0]) / 1e9
-        return 0 < self._settings.messages <= len(first) or 0 < self._settings.seconds <= passed_s
+        fewest = min((len(heard) for heard in self._steady or self._heard.values() if heard), default=0)
+        return 0 < self._settings.messages <= fewest or 0 < self._settings.seconds <= passed_s
 
     def report(self) -> dict[str, Any]:
         """Per topic: messages, rate in Hz, latency from stamp to arrival in ms (median, 99 %); and diagnostics."""

@@ -151,5 +151,9 @@ class RecorderSettings(Settings):
     topics: tuple[str, ...] = start_only((), "Topics to hear, each as NAME:TYPE.")
     bag: str = start_only("", "The bag to write: a file ending in .mcap, or a folder; '' writes none.")
     report: str = start_only("", "A JSON file for rates and latencies; '' writes none.")
-    messages: int = start_only(0, "End after so many messages of the first topic; 0 waits to be told.", ge=0)
+    messages: int = start_only(
+        0,
+        "End after so many messages of every topic heard (latched ones and diagnostics aside); 0 waits to be told.",
+        ge=0,
+    )
     seconds: float = start_only(0.0, "End so long after the first topic's first message; 0 waits to be told.", ge=0.0)

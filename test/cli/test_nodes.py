@@ -134,7 +134,7 @@ def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
     assert read_photo(out / "topics.png").std() > 10
     with AnyReader([out / "topics.mcap"]) as reader:
         counts = {connection.topic: connection.msgcount for connection in reader.connections}
-    assert counts["/bodyseg/poses"] == 5
+    assert counts["/bodyseg/poses"] >= 5
     assert counts["/bodyseg/mask"] >= 5
 
 

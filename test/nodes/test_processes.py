@@ -205,7 +205,7 @@ def test_a_recorder_reports_what_it_heard(start: Start, tester: Neighbour, tmp_p
     start("camera", {"source": tmp_path / "photo.png", "rate": 50})
     assert recorder.wait(60) == 0
     row = json.loads(report.read_text())["topics"]["/camera_info"]
-    assert row["messages"] == row["stamps"] == 10
+    assert row["messages"] == row["stamps"] >= 10
     assert row["rate_hz"] > 0
     assert 0 < row["latency_median_ms"] <= row["latency_p99_ms"]
     assert (tmp_path / "bag.mcap").stat().st_size > 10 * 48 * 64 * 3 * 0.8
