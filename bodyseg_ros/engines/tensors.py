@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, MissingDependencyError, ModelFileError
-from ..formats import TensorFacts
+from ..formats import TensorFacts, short_name
 
 __all__ = [
     "any_size",
@@ -73,20 +73,16 @@ def chosen_outputs(wanted: Mapping[str, str], names: Sequence[str], path: Path) 
     A converter may shorten 'MobilenetV1/heatmap_2/BiasAdd' to 'heatmap_2', or add ':0': such names mean the same.
     Raises ModelFileError for a name that the file does not have.
     """
-    places = {short: place for place, name in enumerate(names) for short in (_short(name), name)}
+    places = {short: place for place, name in enumerate(names) for short in (short_name(name), name)}
     chosen = {}
     for head, name in wanted.items() or {name: name for name in names}.items():
-        place = places.get(name, places.get(_short(name)))
+        place = places.get(name, places.get(short_name(name)))
         if place is None:
             raise ModelFileError(
                 f"The model {str(path)!r} has no output {name!r}; its outputs are {', '.join(names) or 'none'}."
             )
         chosen[head] = place
     return chosen
-
-
-def _short(name: str) -> str:
-    return name.removesuffix(":0").removesuffix("/BiasAdd").split("/")[-1]
 
 
 def as_input(tensor: NDArray[Any], want: TensorFacts) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Read model files: tfjs GraphModel (v2 and v1), frozen GraphDef, SavedModel, tflite, ONNX. All are untrusted input."""
 
-from .base import FORMATS, FileFacts, ModelSource, TensorFacts, read_file
+from .base import FORMATS, FileFacts, ModelSource, TensorFacts, read_file, short_name
 from .convert import SUFFIXES, Kind, Quantize, convert_model
 from .describe import describe
 from .detect import detect
@@ -31,5 +31,6 @@ __all__ = [
     "read_openvino",
     "read_tflite",
     "read_weights",
+    "short_name",
     "tflite_facts",
 ]

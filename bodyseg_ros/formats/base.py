@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import ModelFileError
 
-__all__ = ["FORMATS", "MAX_MODEL_BYTES", "FileFacts", "ModelSource", "TensorFacts", "read_file"]
+__all__ = ["FORMATS", "MAX_MODEL_BYTES", "FileFacts", "ModelSource", "TensorFacts", "read_file", "short_name"]
 
 #: Every `ModelSource.format`.
 FORMATS: Final = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model", "tflite", "onnx", "openvino", "none"})
@@ -72,3 +72,8 @@ def read_file(path: Path, limit: int = MAX_MODEL_BYTES) -> bytes:
         return path.read_bytes()
     except OSError as err:
         raise ModelFileError(f"The model file {str(path)!r} cannot be read: {err.strerror}.") from err
+
+
+def short_name(tensor: str) -> str:
+    """A tensor's name as converters and signatures shorten it: 'MobilenetV1/heatmap_2/BiasAdd:0' → 'heatmap_2'."""
+    return tensor.removesuffix(":0").removesuffix("/BiasAdd").split("/")[-1]

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError, SettingsError
-from .base import ModelSource
+from .base import ModelSource, short_name
 from .opening import OpenedModel, open_model
 from .runtime import first_line, load_tensorflow
 from .to_onnx import write_onnx
@@ -41,7 +41,7 @@ def convert_model(
     if quantize == "int8" and not tensors:
         raise SettingsError("int8 needs photos to calibrate with: name a folder of them by --calibration.")
     opened = open_model(source, keep_dilations=kind != "saved_model")
-    names = {output: _short(source.outputs.get(output, output)) for output in opened.outputs}
+    names = {output: short_name(source.outputs.get(output, output)) for output in opened.outputs}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / path.name
@@ -58,15 +58,10 @@ def convert_model(
     return ModelSource(path, kind, outputs=names, output_stride=source.output_stride)
 
 
-def _short(name: str) -> str:
-    """A tensor's name as a signature may have it."""
-    return name.removesuffix(":0").removesuffix("/BiasAdd").split("/")[-1]
-
-
 def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Path) -> None:
     tf = load_tensorflow()
     shape = [*opened.shape[:-1], opened.shape[-1] or 3]  # files of 2018 do not even say that pictures have colours
-    spec = tf.TensorSpec(shape, opened.dtype, name=_short(opened.input))
+    spec = tf.TensorSpec(shape, opened.dtype, name=short_name(opened.input))
 
     def serve(picture: Any) -> dict[str, Any]:
         return {names[output]: tensor for output, tensor in opened.function(picture).items()}

@@ -16,7 +16,7 @@ from ..errors import EngineError
 from ..geometry import Geometry
 from ..settings import Settings, live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .people import mirrored
+from .people import MirrorSettings, mirrored
 
 __all__ = ["Background", "BackgroundSettings"]
 
@@ -31,7 +31,7 @@ _DEVIATION: Final = 5.0
 _HARDLY: Final = 1e-8
 
 
-class BackgroundSettings(Settings):
+class BackgroundSettings(MirrorSettings):
     """How a background is learnt, and what counts as different from it."""
 
     background_method: Literal["average", "mog2", "knn"] = start_only(
@@ -58,7 +58,6 @@ class BackgroundSettings(Settings):
     min_area: float = live(
         0.005, "Least area of a blob, as a share of the picture; smaller ones are removed.", ge=0.0, le=1.0
     )
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 class _Memory(Protocol):

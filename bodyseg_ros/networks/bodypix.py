@@ -36,7 +36,7 @@ from ..types import (
     Wanted,
 )
 from .heads import HEAD_NAMES, named_heads
-from .people import found_people, mirrored
+from .people import MirrorSettings, found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -45,7 +45,7 @@ _FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.
 _FROM_SEGMENTS: Final = Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES
 
 
-class BodyPixSettings(Settings):
+class BodyPixSettings(MirrorSettings):
     """Every option of the reference."""
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
@@ -68,7 +68,6 @@ class BodyPixSettings(Settings):
         0.3, "A keypoint below this score is not used to tell people apart.", ge=0.0, le=1.0
     )
     refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 class BodyPix:

@@ -15,7 +15,7 @@ from ..catalog import Card
 from ..decode import person_mask
 from ..settings import Settings, live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .people import mirrored
+from .people import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretched
 
@@ -25,7 +25,7 @@ __all__ = ["DeepLab", "DeepLabSettings"]
 _LONG_SIDE: Final = 513
 
 
-class DeepLabSettings(Settings):
+class DeepLabSettings(MirrorSettings):
     """Which classes make the mask, and from which probability on."""
 
     kept_classes: tuple[str, ...] = start_only(
@@ -34,7 +34,6 @@ class DeepLabSettings(Settings):
     segmentation_threshold: float = live(
         0.5, "A pixel is in the mask where the kept classes together are above this probability.", ge=0.0, le=1.0
     )
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 class DeepLab:

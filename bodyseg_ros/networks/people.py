@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 
 from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..geometry import Geometry
+from ..settings import Settings, live
 from ..types import Outputs, Poses, Result
 
-__all__ = ["found_people", "mirrored"]
+__all__ = ["MirrorSettings", "found_people", "mirrored"]
+
+
+class MirrorSettings(Settings):
+    """What every network here can be told: to see people as a mirror shows them."""
+
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 def found_people(

@@ -17,7 +17,7 @@ from ..decode import person_mask
 from ..errors import ModelFileError
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
-from .people import mirrored
+from .people import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
 from .prepare import stretched
 
@@ -30,11 +30,10 @@ _GLIMPSE_PX: Final = 16
 _CUT: Final = 25.0
 
 
-class PortraitSettings(Settings):
+class PortraitSettings(MirrorSettings):
     """From which probability on a pixel is a person."""
 
     segmentation_threshold: float = live(0.5, "A pixel is a person above this probability.", ge=0.0, le=1.0)
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 class _Memory:

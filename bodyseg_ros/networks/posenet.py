@@ -18,7 +18,7 @@ from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
-from .people import found_people, mirrored
+from .people import MirrorSettings, found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["PoseNet", "PoseNetSettings"]
@@ -28,7 +28,7 @@ _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
 _SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 
 
-class PoseNetSettings(Settings):
+class PoseNetSettings(MirrorSettings):
     """Every option of the reference packages."""
 
     input_resolution: int | str = live(
@@ -46,7 +46,6 @@ class PoseNetSettings(Settings):
     nms_radius: float = live(
         20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
     )
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
     @field_validator("input_resolution", mode="before")
     @classmethod
