@@ -12,7 +12,7 @@ help:  ## What there is
 
 setup: $(VENV)/.ready  ## A virtual environment with everything the demo and the tests need
 
-$(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt
+$(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt $(wildcard bodyseg_ros/kernels/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
@@ -30,4 +30,4 @@ test: lint  ## Every check
 	$(BIN)/python -m pytest
 
 clean:  ## Remove what the commands above made
-	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) out build bodyseg_ros/kernels/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,14 +8,15 @@ Every bilinear step here is separable: two neighbours and a weight per row, the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from .kernels import library
 
 __all__ = [
     "Geometry",
@@ -26,14 +27,10 @@ __all__ = [
     "replicated_geometry",
     "resize_padded",
     "source_taps",
+    "taps_of_axis",
     "to_source",
     "upsample",
 ]
-
-#: Longest side that cv2.remap takes.
-_REMAP_LIMIT_PX: Final = 32_766
-#: Rows resized at a time: they stay in the processor's cache.
-_STRIP: Final = 24
 
 
 def round_half_up(value: float) -> int:
@@ -112,11 +109,11 @@ def replicated_geometry(height: int, width: int, input_height: int, input_width:
 class Taps:
     """One axis of a bilinear resize: output i = lower_weight[i]·in[lower[i]] + upper_weight[i]·in[upper[i]].
 
-    lower, upper: (n,) intp. lower_weight, upper_weight: (n,) float32; both 0 where the output lies outside.
+    lower, upper: (n,) int32. lower_weight, upper_weight: (n,) float32; both 0 where the output lies outside.
     """
 
-    lower: NDArray[np.intp]
-    upper: NDArray[np.intp]
+    lower: NDArray[np.int32]
+    upper: NDArray[np.int32]
     lower_weight: NDArray[np.float32]
     upper_weight: NDArray[np.float32]
 
@@ -126,9 +123,9 @@ def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, pad
     last = (padded or length) - 1
     below = np.floor(positions)
     fraction = positions - below
-    lower, upper = below.astype(np.intp), np.minimum(below + 1, last).astype(np.intp)
+    lower, upper = below.astype(np.int32), np.minimum(below + 1, last).astype(np.int32)
 
-    def inside(index: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def inside(index: NDArray[np.int32]) -> NDArray[np.bool_]:
         return (index >= first) & (index < first + length) & (positions >= 0) & (positions <= last + 1)
 
     return Taps(
@@ -183,51 +180,37 @@ def apply_taps(array: NDArray[Any], taps: Taps, axis: int) -> NDArray[np.float32
     return np.asarray(out, np.float32)
 
 
-def resize_padded(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.float32]:
-    """The network's view of an image, before normalisation: padded, bilinear, no half-pixel centres.
+def resize_padded(
+    image: NDArray[np.uint8],
+    geometry: Geometry,
+    scale: Sequence[float] = (1.0, 1.0, 1.0),
+    offset: Sequence[float] = (0.0, 0.0, 0.0),
+) -> NDArray[np.float32]:
+    """The network's view of an image: padded, bilinear, no half-pixel centres; then ·scale + offset by channel.
 
-    image: (H, W, 3) uint8. Returns (input_height, input_width, 3) float32, 0 to 255.
+    image: (H, W, 3) uint8. Returns (input_height, input_width, 3) float32, 0 to 255 before scale and offset.
     """
     taps = replicated_taps if geometry.replicated else padded_taps
     rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
-    across = geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width
-    if geometry.width > _REMAP_LIMIT_PX:
-        return apply_taps(apply_taps(image, rows, 0), taps(*across), 1)
-    lower, upper, lower_weight, upper_weight = _column_maps(taps, *across)
+    columns = taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)
+    factors, summands = np.array(scale, np.float32), np.array(offset, np.float32)
+    if not library.KERNELS:
+        return apply_taps(apply_taps(image, rows, 0), columns, 1) * factors + summands
+    if image.strides[1:] != (3, 1):
+        image = np.ascontiguousarray(image)
     resized = np.empty((geometry.input_height, geometry.input_width, 3), np.float32)
-    right = np.empty((_STRIP, geometry.input_width, 3), np.float32)
-    no_second_map = np.empty(0, np.uint16)
-    taken, above, below = (np.empty((_STRIP, *image.shape[1:]), kind) for kind in (np.uint8, np.float32, np.float32))
-    for start in range(0, geometry.input_height, _STRIP):
-        strip = resized[start : start + _STRIP]
-        count, part = len(strip), slice(start, start + _STRIP)
-        for picture, index, weight in (
-            (above, rows.lower[part], rows.lower_weight[part]),
-            (below, rows.upper[part], rows.upper_weight[part]),
-        ):
-            np.take(image, index, axis=0, out=taken[:count], mode="clip")
-            np.multiply(taken[:count], weight[:, None, None], out=picture[:count])
-        above[:count] += below[:count]
-        cv2.remap(above[:count], lower[:count], no_second_map, cv2.INTER_NEAREST, dst=strip)
-        cv2.remap(above[:count], upper[:count], no_second_map, cv2.INTER_NEAREST, dst=right[:count])
-        strip *= lower_weight
-        right[:count] *= upper_weight
-        strip += right[:count]
+    library.call(
+        "resize_padded", image.ctypes.data, image.strides[0], image.shape[1], taps_of_axis(rows), taps_of_axis(columns),
+        *(library.address(array, np.float32) for array in (factors, summands, resized)),
+    )  # fmt: skip
     return resized
 
 
-@lru_cache(maxsize=16)
-def _column_maps(
-    taps: Callable[[int, float, float, int], Taps], length: int, pad: float, padded: float, out: int
-) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
-    """A strip's columns as cv2.remap takes them: (_STRIP, out, 2) where the lower and upper taps lie, their weights."""
-    columns = taps(length, pad, padded, out)
-
-    def places(index: NDArray[np.intp]) -> NDArray[np.int16]:
-        return np.stack(np.meshgrid(index, np.arange(_STRIP)), axis=2).astype(np.int16)
-
-    weights = columns.lower_weight[:, None].repeat(3, 1), columns.upper_weight[:, None].repeat(3, 1)
-    return places(columns.lower), places(columns.upper), *weights
+def taps_of_axis(taps: Taps) -> library.TapsOfAxis:
+    """Taps as the kernels read them; they must outlive the struct, which holds their addresses."""
+    places = (library.address(index, np.int32) for index in (taps.lower, taps.upper))
+    weights = (library.address(weight, np.float32) for weight in (taps.lower_weight, taps.upper_weight))
+    return library.TapsOfAxis(*places, *weights, len(taps.lower))
 
 
 def upsample(logits: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource
 from ..media import open_source
 from ..pipeline import Pipeline, load_from
-from ..types import Frame, Result, Wanted
+from ..types import Frame, Wanted
 from .bench_frames import sizes_of
 from .loading import sample_photo
 from .options import takes_parameters
@@ -35,7 +35,10 @@ from .peers.process import Peer
 __all__ = ["bench_peers"]
 
 _LOOPS: Final = Path(__file__).parent / "peers"
-_WARM_UP: Final = 3
+#: How long each does a task before the other's turn, and from when on runs count: a core that rested begins slowly, the
+#: other may still tidy up its memory, and caches hold the other's data.
+_TURN_S: Final = 0.6
+_COUNT_FROM_S: Final = 0.3
 _TF_BODYPIX: Final = "With Python 3.10 or older: pip install 'tf-bodypix[tf,tfjs]'"
 _TFJS: Final = (
     "npm install @tensorflow-models/body-pix@2.2.1 @tensorflow/tfjs-core@4 @tensorflow/tfjs-converter@4 "
@@ -77,7 +80,7 @@ def bench_peers(
         Path | None, typer.Option(help="A Python that has tf-bodypix, such as venv/bin/python.")
     ] = None,
     node_modules: Annotated[Path | None, typer.Option(help="The folder node_modules that holds body-pix.")] = None,
-    runs: Annotated[int, typer.Option(min=3, help="Rounds; in each, everybody does every task.")] = 20,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds; in each, everybody takes a turn at every task.")] = 8,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
 ) -> None:
     """Time tf-bodypix and tfjs body-pix beside this one: same photos, same weights, in turns.
@@ -165,28 +168,23 @@ def _frames(photos: list[str], size: str) -> Iterator[tuple[str, Frame]]:
 def _timed(model: Pipeline, peers: list[Peer], photo: str, frame: Frame, runs: int) -> Iterator[_Row]:
     """A row for every peer and task; in every round each does each, ours right before.
 
-    Of two runs the second counts: the first finds the other's data in the caches, which a camera's frames do not.
+    Turns are of the same length, and in each a task is done again and again, as for a camera's frames.
     """
     pairs = [(peer, task) for peer in peers for task in _SAME[peer.kind]]
     ours: dict[tuple[Peer, str], list[float]] = {pair: [] for pair in pairs}
-    results: dict[tuple[Peer, str], Result] = {}
-    theirs: dict[tuple[Peer, str], list[dict[str, Any]]] = {pair: [] for pair in pairs}
+    theirs: dict[tuple[Peer, str], list[float]] = {pair: [] for pair in pairs}
     with TemporaryDirectory() as folder:
         image = Path(folder) / "picture.rgb"
         frame.image.tofile(image)
         request = {"image": str(image), "height": frame.size[0], "width": frame.size[1]}
-        rounds = track(range(_WARM_UP + runs), f"{photo}, rounds", console=Console(stderr=True), transient=True)
+        rounds = track(range(runs), f"{photo}, rounds", console=Console(stderr=True), transient=True)
         for _, (peer, task) in product(rounds, pairs):
-            model.run(frame, _SAME[peer.kind][task])
-            began = time.perf_counter()
-            results[peer, task] = model.run(frame, _SAME[peer.kind][task])
-            ours[peer, task].append(1e3 * (time.perf_counter() - began))
-            peer.ask(request | {"task": task})
-            theirs[peer, task].append(peer.ask(request | {"task": task}))
+            ours[peer, task] += _turn(partial(_our_ms, model, frame, _SAME[peer.kind][task]))
+            theirs[peer, task] += _turn(partial(_peer_ms, peer, request | {"task": task}))
+        answers = {(peer, task): peer.ask(request | {"task": task}) for peer, task in pairs}
     for peer, task in pairs:
-        our_ms = float(np.median(ours[peer, task][_WARM_UP:]))
-        peer_ms = float(np.median([answer["ms"] for answer in theirs[peer, task][_WARM_UP:]]))
-        result, answer = results[peer, task], theirs[peer, task][-1]
+        our_ms, peer_ms = float(np.median(ours[peer, task])), float(np.median(theirs[peer, task]))
+        result, answer = model.run(frame, _SAME[peer.kind][task]), answers[peer, task]
         yield _Row(
             photo=photo,
             peer=peer.name,
@@ -199,6 +197,26 @@ def _timed(model: Pipeline, peers: list[Peer], photo: str, frame: Frame, runs: i
             our_people=None if answer["people"] is None or result.poses is None else len(result.poses),
             peer_people=answer["people"],
         )
+
+
+def _turn(run_ms: Callable[[], float]) -> list[float]:
+    """The times that count of a task done again and again, ms."""
+    began, counted = time.perf_counter(), list[float]()
+    while (passed := time.perf_counter() - began) < _TURN_S or not counted:
+        took = run_ms()
+        if passed >= _COUNT_FROM_S:
+            counted.append(took)
+    return counted
+
+
+def _our_ms(model: Pipeline, frame: Frame, wanted: Wanted) -> float:
+    began = time.perf_counter()
+    model.run(frame, wanted)
+    return 1e3 * (time.perf_counter() - began)
+
+
+def _peer_ms(peer: Peer, request: Mapping[str, Any]) -> float:
+    return float(peer.ask(request)["ms"])
 
 
 def _table(rows: list[_Row], title: str) -> Table:

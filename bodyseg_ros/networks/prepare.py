@@ -17,7 +17,8 @@ __all__ = ["prepared", "stretched"]
 
 def prepared(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
     """Pad, resize and normalise a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), laid out as the card says."""
-    return Prepared(_tensor(resize_padded(frame.image, geometry), card), geometry)
+    normal = card.preprocessing
+    return Prepared(_tensor(resize_padded(frame.image, geometry, normal.scale, normal.offset), card), geometry)
 
 
 def stretched(
@@ -31,14 +32,13 @@ def stretched(
     smaller = min(width, frame.size[1]), min(height, frame.size[0])
     shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
     picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
-    return Prepared(_tensor(picture.astype(np.float32), card, previous), Geometry(*frame.size, height, width))
+    normal = picture.astype(np.float32) * np.asarray(card.preprocessing.scale, np.float32)
+    normal += np.asarray(card.preprocessing.offset, np.float32)
+    return Prepared(_tensor(normal, card, previous), Geometry(*frame.size, height, width))
 
 
 def _tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
-    """(h, w, 3) float32 RGB, 0 to 255, to the tensor of one picture that the card's file takes."""
-    rows = picture.reshape(len(picture), -1)  # a row's numbers at once: three at a time take ten times as long
-    rows *= np.tile(np.asarray(card.preprocessing.scale, np.float32), picture.shape[1])
-    rows += np.tile(np.asarray(card.preprocessing.offset, np.float32), picture.shape[1])
+    """A normalised picture (h, w, 3) float32 RGB to the tensor that the card's file takes."""
     if card.preprocessing.channels == "bgr":
         picture = picture[..., ::-1]
     if previous is not None:

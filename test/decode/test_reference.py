@@ -14,13 +14,11 @@ from bodyseg_ros.decode import (
     decode_single_pose,
     instance_map,
     part_map,
-    person_map,
     person_mask,
 )
 from bodyseg_ros.decode import sigmoid as to_scores
 from bodyseg_ros.geometry import padded_geometry, resize_padded
 from bodyseg_ros.types import Poses
-from decode.plain import plain_instance_map, plain_part_map, plain_person_map
 from golden import Case, bodypix_cases, load_case, pose_arrays
 
 #: The old package's default, which the stored runs were made with.
@@ -66,24 +64,6 @@ def test_masks_and_parts(raw_cases: list[Case]) -> None:
         person, parts = masks(case)
         assert np.count_nonzero(person != case["segmentPerson"]) <= 5, case.name
         assert np.count_nonzero(parts != case["segmentPersonParts"]) <= 5, case.name
-
-
-def test_quick_and_plain_agree(raw_cases: list[Case]) -> None:
-    for case in raw_cases:
-        segments, heatmaps = case["raw/segments"][0], case["raw/part_heatmaps"][0]
-        for threshold in (0.3, 0.7):
-            person = person_map(segments, case.geometry, threshold)
-            np.testing.assert_array_equal(person, plain_person_map(segments, case.geometry, threshold), case.name)
-        quick, plain = part_map(heatmaps, person, case.geometry), plain_part_map(heatmaps, person, case.geometry)
-        assert np.count_nonzero(quick != plain) <= 5, case.name
-        keypoints, everyone = decoded(case)
-        source = case.geometry.to_source_px(keypoints).astype(np.float32)
-        poses = Poses(source, everyone.keypoint_scores, everyone.scores)
-        poses = poses.only(poses.scores >= GOLDEN_SCORE_THRESHOLD)
-        arguments = case["raw/long_offsets"][0], person, poses, case.geometry
-        options = {"stride": case.stride, "refine_steps": 10, "min_keypoint_score": 0.3}
-        differ = instance_map(*arguments, **options) != plain_instance_map(*arguments, **options)
-        assert np.count_nonzero(differ) <= 1e-4 * person.sum(), case.name
 
 
 def test_poses(raw_cases: list[Case]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.catalog import load_card
-from bodyseg_ros.decode import confidence_map, part_map, person_map
+from bodyseg_ros.decode import confidence_map, part_map, person_map, person_mask, plain
 from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.engines.tensorflow_maps import MapMaker
 from bodyseg_ros.errors import EngineError
@@ -20,7 +20,6 @@ from bodyseg_ros.networks.heads import HEAD_NAMES
 from bodyseg_ros.nodes.shared import SharedEngine
 from bodyseg_ros.pipeline import Pipeline
 from bodyseg_ros.types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Wanted
-from decode.plain import plain_part_map, plain_person_map
 from golden import bodypix_cases
 
 tf = load_tensorflow()
@@ -55,10 +54,10 @@ def test_random_heads(maker: MapMaker, size: tuple[int, int], network: tuple[int
     segments = random.normal(0, 3, (*grid, 1)).astype(np.float32)
     parts = random.normal(0, 3, (*grid, 24)).astype(np.float32)
     found = made(maker, segments, parts, wanted(geometry, 0.4))
-    person = plain_person_map(segments, geometry, 0.4)
+    person = person_mask(plain.confidence_map(segments, geometry), 0.4)
     np.testing.assert_array_equal(found[MAP_PERSON], person)
     np.testing.assert_allclose(found[MAP_CONFIDENCE], confidence_map(segments, geometry), atol=1e-6)
-    assert np.count_nonzero(found[MAP_PARTS] != plain_part_map(parts, person, geometry)) <= 5
+    assert np.count_nonzero(found[MAP_PARTS] != plain.part_map(parts, person, geometry)) <= 5
     assert (found[MAP_PERSON].dtype, found[MAP_PARTS].dtype) == (np.uint8, np.int8)
 
 

@@ -1,0 +1,151 @@
+"""The kernels in C give what NumPy gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bodyseg_ros.decode import confidence_map, decode_poses, instance_map, part_map, person_map, sigmoid
+from bodyseg_ros.geometry import Geometry, padded_geometry, replicated_geometry, resize_padded
+from bodyseg_ros.kernels import library
+from bodyseg_ros.types import Poses
+from golden import bodypix_cases
+
+pytestmark = pytest.mark.skipif(library.KERNELS is None, reason="the kernels were not built")
+
+seeds = st.integers(0, 2**32 - 1)
+sides = st.integers(1, 150)
+strides = st.sampled_from([8, 16, 32])
+
+
+def both(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, Any]:
+    """What the kernel gives, and what NumPy gives."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = function(*arguments, **options)
+        patch.setattr(library, "KERNELS", None)
+        return quick, function(*arguments, **options)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, sides, sides, st.integers(1, 70), st.integers(1, 70), st.booleans())
+def test_prepared_pictures(seed: int, height: int, width: int, rows: int, columns: int, replicated: bool) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    geometry = (replicated_geometry if replicated else padded_geometry)(height, width, rows, columns)
+    quick, plain = both(resize_padded, image, geometry, (2 / 255, 0.5, 1.0), (-1.0, 0.25, 3.0))
+    np.testing.assert_array_equal(quick, plain)
+
+
+@pytest.mark.parametrize("view", ["mirrored", "upside down", "cut out", "channels swapped"])
+def test_pictures_that_are_views(view: str) -> None:
+    whole = np.random.default_rng(3).integers(0, 256, (40, 60, 3), np.uint8)
+    image = {
+        "mirrored": whole[:, ::-1],
+        "upside down": whole[::-1],
+        "cut out": whole[3:30, 7:50],
+        "channels swapped": whole[..., ::-1],
+    }[view]
+    quick, plain = both(resize_padded, image, padded_geometry(*image.shape[:2], 17, 33))
+    np.testing.assert_array_equal(quick, plain)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, sides, sides, strides, st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+def test_masks(seed: int, height: int, width: int, stride: int, threshold: float) -> None:
+    segments = np.random.default_rng(seed).normal(0, 3, (3, 5, 1)).astype(np.float32)
+    geometry = padded_geometry(height, width, 2 * stride + 1, 4 * stride + 1)
+    quick, plain = both(person_map, segments, geometry, threshold)
+    assert np.count_nonzero(quick != plain) <= 1  # the last float digit at the threshold
+    assert quick.dtype == plain.dtype == np.uint8
+    np.testing.assert_allclose(*both(confidence_map, segments, geometry), rtol=0, atol=5e-7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, sides, sides, strides)
+def test_parts(seed: int, height: int, width: int, stride: int) -> None:
+    rng = np.random.default_rng(seed)
+    geometry = padded_geometry(height, width, 2 * stride + 1, 4 * stride + 1)
+    heatmaps = rng.normal(0, 4, (3, 5, 24)).astype(np.float32)
+    person = rng.integers(0, 2, (height, width)).astype(np.uint8)
+    quick, plain = both(part_map, heatmaps, person, geometry)
+    assert np.count_nonzero(quick != plain) <= 2  # ties in the last float digit
+    assert quick.dtype == plain.dtype == np.int8
+
+
+def test_logits_so_sure_that_scores_tie() -> None:
+    """Scores that float32 rounds to 1, or to next to nothing: the first part wins."""
+    heatmaps = np.random.default_rng(5).choice([-200.0, -85.0, 17.0, 18.0, 40.0], (3, 5, 24)).astype(np.float32)
+    quick, plain = both(part_map, heatmaps, np.ones((60, 90), np.uint8), padded_geometry(60, 90, 17, 33))
+    assert np.count_nonzero(quick != plain) <= 0.02 * plain.size  # sums of 1s end in another digit
+
+
+def test_logits_without_end() -> None:
+    segments = np.array([[-3e38, 3e38, 0], [88, -88, 104], [1e30, 0, -1e30]], np.float32)[..., None]
+    quick, plain = both(confidence_map, segments, padded_geometry(40, 40, 17, 17))
+    assert np.isfinite(quick).all()
+    np.testing.assert_allclose(quick, plain, rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize(("input_px", "cells"), [(1, 1), (17, 1), (17, 2), (256, 16), (224, 14)])
+def test_grids_of_any_kind(input_px: int, cells: int) -> None:
+    """One cell, one pixel, and cells that hold no whole number of network pixels, which are left to NumPy."""
+    segments = np.random.default_rng(cells).normal(0, 3, (cells, cells, 1)).astype(np.float32)
+    geometry = Geometry(61, 47, input_px, input_px)
+    np.testing.assert_array_equal(*both(person_map, segments, geometry, 0.5))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 9), st.integers(1, 9), st.integers(1, 12), st.sampled_from([0.0, 0.3, 0.5]))
+def test_poses(seed: int, rows: int, columns: int, most: int, threshold: float) -> None:
+    """Coarse scores, so that many tie, and displacements far beyond the grid."""
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(0, 12, (rows, columns, 17)) / 12).astype(np.float32)
+    heads = [rng.normal(0, 60, (rows, columns, channels)).astype(np.float32) for channels in (34, 32, 32)]
+    options = {"stride": 16, "max_detections": most, "score_threshold": threshold, "nms_radius": 20.0}
+    (quick_points, quick), (plain_points, plain) = both(decode_poses, scores, *heads, **options)
+    np.testing.assert_array_equal(quick_points, plain_points)
+    np.testing.assert_array_equal(quick.keypoint_scores, plain.keypoint_scores)
+    np.testing.assert_array_equal(quick.scores, plain.scores)
+
+
+@pytest.mark.parametrize("people", [2, 5])
+@settings(max_examples=12, deadline=None)
+@given(seed=seeds, height=st.integers(60, 150), width=st.integers(60, 150))
+def test_instances(people: int, seed: int, height: int, width: int) -> None:
+    """Fields as smooth as networks give: next to no pixel may differ from following each by itself."""
+    rng = np.random.default_rng(seed)
+    geometry = padded_geometry(height, width, 33, 49)
+    points = rng.uniform(0, 60, (people, 17, 2)).astype(np.float32)
+    poses = Poses(points, rng.uniform(0, 1, (people, 17)).astype(np.float32), np.ones(people, np.float32))
+    person = np.zeros((height, width), np.uint8)
+    person[3:-5, 2:-3] = 1
+    long_offsets = rng.uniform(-20, 20, (1, 1, 34)) + np.cumsum(rng.normal(0, 2, (5, 7, 34)), axis=1)
+    options = {"stride": 8, "refine_steps": 6, "min_keypoint_score": 0.3}
+    quick, plain = both(instance_map, long_offsets.astype(np.float32), person, poses, geometry, **options)
+    assert np.count_nonzero(quick != plain) <= 0.01 * person.sum()
+    assert quick.dtype == plain.dtype == np.int16
+
+
+def test_reference_tensors(shared: Path) -> None:
+    cases = [case for case in bodypix_cases(shared) if "raw/segments" in case]
+    assert len(cases) >= 6
+    for case in cases:
+        heads = {name: case[f"raw/{name}"][0] for name in ("segments", "part_heatmaps", "heatmaps", "long_offsets")}
+        for threshold in (0.3, 0.7):
+            person, plain = both(person_map, heads["segments"], case.geometry, threshold)
+            np.testing.assert_array_equal(person, plain, case.name)
+        quick, plain = both(part_map, heads["part_heatmaps"], person, case.geometry)
+        assert np.count_nonzero(quick != plain) <= 5, case.name
+        more = (case[f"raw/{name}"][0] for name in ("short_offsets", "displacement_fwd", "displacement_bwd"))
+        options = {"stride": case.stride, "max_detections": 10, "score_threshold": 0.4, "nms_radius": 20.0}
+        keypoints, everyone = decode_poses(sigmoid(heads["heatmaps"]), *more, **options)
+        source = case.geometry.to_source_px(keypoints).astype(np.float32)
+        poses = Poses(source, everyone.keypoint_scores, everyone.scores).only(everyone.scores >= 0.4)
+        options = {"stride": case.stride, "refine_steps": 10, "min_keypoint_score": 0.3}
+        quick, plain = both(instance_map, heads["long_offsets"], person, poses, case.geometry, **options)
+        assert np.count_nonzero(quick != plain) <= 1e-4 * person.sum(), case.name

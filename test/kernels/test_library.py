@@ -1,0 +1,56 @@
+"""The library of kernels: built where it can be, done without where it is missing or too old."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bodyseg_ros.kernels import library
+
+SOURCES = Path(library.__file__).parent
+
+
+def test_it_is_built_where_there_is_a_compiler() -> None:
+    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        pytest.skip("no C compiler here")
+    assert library.KERNELS is not None, "install the package again: its kernels were not built"
+
+
+def test_python_and_c_agree_on_the_version() -> None:
+    stated = re.search(r"#define KERNELS_VERSION (\d+)", (SOURCES / "kernels.h").read_text(encoding="utf-8"))
+    assert stated
+    assert int(stated[1]) == library._VERSION
+
+
+def test_an_older_library_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    if library.KERNELS is None:
+        pytest.skip("the kernels were not built")
+    monkeypatch.setattr(library, "_VERSION", 10_000)
+    with caplog.at_level(logging.WARNING):
+        assert library._load() is None
+    assert "is of version 1, not 10000; NumPy does its work. Install again." in caplog.text
+
+
+def test_a_file_that_is_no_library_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Found:
+        origin = str(tmp_path / "_kernels.so")
+
+    (tmp_path / "_kernels.so").write_text("not a library")
+    monkeypatch.setattr(library, "find_spec", lambda name: Found)
+    with caplog.at_level(logging.WARNING):
+        assert library._load() is None
+    assert "cannot be used" in caplog.text
+    assert "NumPy does their work" in caplog.text
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4), np.float64), np.zeros((4, 4), np.float32)[:, ::2]])
+def test_arrays_that_c_would_misread_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="A kernel takes contiguous float32, but this is"):
+        library.address(array, np.float32)
