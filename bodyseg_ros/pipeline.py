@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,18 @@ from .catalog import Card, Progress, choose_card, find_model
 from .engines import Engine, MakesMaps, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
+from .kernels import library
 from .networks import Network, TakesMaps
 from .plugins import load_plugin, plugin_names
 from .refine import Refiner, RefineSettings
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
 from .types import Frame, Prepared, Result, Wanted
 
-__all__ = ["Pipeline", "load"]
+__all__ = ["Pipeline", "at_once", "load"]
+
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
 
 OpenEngine = Callable[[str, ModelSource, Mapping[str, Mapping[str, Any]], int], Engine]
 #: What refinement reads and makes.
@@ -30,7 +36,7 @@ _REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 class Pipeline:
     """One loaded network, ready for frames; use it from one thread at a time.
 
-    network: may be swapped between two frames, for one with other live settings. refiner: its settings may be.
+    network, refiner: may be swapped between two frames, for ones with other live settings.
     """
 
     def __init__(self, network: Network, engine: Engine, refiner: Refiner | None = None) -> None:
@@ -40,16 +46,28 @@ class Pipeline:
 
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """What is wanted of one frame. Raises EngineError where the network's answer is unusable."""
-        prepared = self.network.prepare(frame)
-        if not self.refiner.is_on or not wanted & _REFINED:
-            return self.network.decode(self._outputs(prepared, wanted), prepared, wanted)
-        wanted |= _REFINED
-        result = self.network.decode(self._outputs(prepared, wanted), prepared, wanted)
-        return self.refiner.refine(frame, result, self.network.settings)
+        return at_once(self.steps(frame, wanted))
 
-    def _outputs(self, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:
+    def steps(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Generator[None, None, Result]:
+        """As run(), cut by two yields into what comes before the network, the network, and what comes after.
+
+        Between its steps, those of other frames may be done; each step from one thread at a time, decoding in the
+        frames' order. A swap of network or refiner counts for frames that begin after it.
+        """
+        network, refiner = self.network, self.refiner
+        refined = refiner.is_on and bool(wanted & _REFINED)
+        if refined:
+            wanted |= _REFINED
+        prepared = network.prepare(frame)
+        yield
+        outputs = self._outputs(network, prepared, wanted)
+        yield
+        result = network.decode(outputs, prepared, wanted)
+        return refiner.refine(frame, result, network.settings) if refined else result
+
+    def _outputs(self, network: Network, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:
         """The network's tensors; where engine and network can, with maps made on the engine's device."""
-        engine, network = self.engine, self.network
+        engine = self.engine
         if isinstance(engine, MakesMaps) and engine.makes_maps and isinstance(network, TakesMaps):
             return engine.run(prepared.tensor, network.maps_wanted(prepared, wanted))
         return engine.run(prepared.tensor)
@@ -64,7 +82,7 @@ class Pipeline:
         refined = build(RefineSettings, refine, prefix="refine")
         have = self.network.settings.model_dump()
         self.network = self.network.with_settings(build(self.network.Settings, have | parameters))
-        self.refiner.settings = refined
+        self.refiner = self.refiner.with_settings(refined)
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -77,6 +95,15 @@ class Pipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def at_once(steps: Generator[None, None, R]) -> R:
+    """Every step of it, one after the other, and what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:  # noqa: PERF203 - three steps are few
+            return end.value  # type: ignore[no-any-return]
 
 
 def load(model: str | None = None, **parameters: Any) -> Pipeline:
@@ -110,6 +137,10 @@ def load_from(
         if group not in (*plugin_names("engines"), *plugin_names("effects")):
             name = f"{group}.{next(iter(groups[group]))}"
             raise SettingsError(unknown_parameter(name, [f"{plugin}.*" for plugin in plugin_names("engines")]))
+    if library.KERNELS is None:
+        _log.warning(
+            "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
+        )
     network: Network = network_class(card, options, chosen.output_stride)
     return Pipeline(network, open_engine(chosen.engine, source, groups, chosen.threads), Refiner(refine))
 

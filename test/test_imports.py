@@ -44,7 +44,18 @@ ALLOWED = {
     "rendering": {"errors", "body"},
     "media": {"errors", "types", "settings", "plugins"},
     "refine": {"types", "settings"},
-    "pipeline": {"errors", "types", "settings", "plugins", "networks", "engines", "catalog", "formats", "refine"},
+    "pipeline": {
+        "errors",
+        "kernels",
+        "types",
+        "settings",
+        "plugins",
+        "networks",
+        "engines",
+        "catalog",
+        "formats",
+        "refine",
+    },
 }
 
 

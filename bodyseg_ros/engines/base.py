@@ -11,7 +11,7 @@ from ..formats import ModelSource
 from ..settings import Settings
 from ..types import MapsWanted
 
-__all__ = ["Engine", "MakesMaps"]
+__all__ = ["Engine", "LeavesCpu", "MakesMaps"]
 
 
 class Engine(Protocol):
@@ -48,6 +48,20 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give memory and devices back; run() may not be called after it."""
+        ...
+
+
+@runtime_checkable
+class LeavesCpu(Protocol):
+    """What an engine adds that may run the network elsewhere than on the CPU.
+
+    Where it does, a node prepares and decodes other frames meanwhile, on another thread; so arrays that run() has
+    given out must not be written again.
+    """
+
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether the CPU is free while it runs, with the device and settings in force; of other engines it is not."""
         ...
 
 

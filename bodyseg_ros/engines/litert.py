@@ -84,6 +84,11 @@ class LiteRTEngine:
         delegate = f"{self._settings.delegate}, " if self._settings.delegate else ""
         return f"{delegate}CPU, {self._threads} thread{'s' * (self._threads != 1)}{kernels}"
 
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether a delegate was chosen: most stand for another device, and the library does not say."""
+        return bool(self._settings.delegate)
+
     def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """One forward pass: (1, h, w, c) in, float32 arrays by output names out (labels stay whole numbers).
 

@@ -83,6 +83,11 @@ class OnnxRuntimeEngine:
         others = "".join(f"{name}, " for name in self._active if name != "cpu")
         return f"{others}CPU, {self._threads} thread{'s' * (self._threads != 1)}"
 
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether a GPU comes first; what that cannot run is the CPU's all the same."""
+        return self._active[:1] in (["tensorrt"], ["cuda"])
+
     def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """One forward pass: an array of the model's shape in, float32 arrays by output names out.
 

@@ -70,6 +70,11 @@ class OpenVINOEngine:
         """'CPU, 2 threads', or another device's name."""
         return f"CPU, {self._threads} thread{'s' * (self._threads != 1)}" if self._device == "CPU" else self._device
 
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether a GPU or NPU was chosen; AUTO may take the CPU."""
+        return self._device.partition(".")[0] in ("GPU", "NPU")
+
     def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """One forward pass: an array of the model's shape in, float32 arrays by output names out.
 

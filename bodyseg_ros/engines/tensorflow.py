@@ -98,6 +98,11 @@ class TensorFlowEngine:
         return self._device
 
     @property
+    def leaves_cpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return "GPU" in self._place
+
+    @property
     def makes_maps(self) -> bool:
         """Whether run() makes maps: on a GPU, or as `decode_on_device` says."""
         return self._maps is not None

@@ -200,6 +200,11 @@ class Background:
         """The person mask, and nothing else."""
         return Wanted.PERSON
 
+    @property
+    def needs_previous(self) -> bool:
+        """Always: prepare() may begin a new background."""
+        return True
+
     def with_settings(self, settings: BackgroundSettings) -> Background:
         """The same background under other options."""
         other = Background(self.card, settings, self._stride)

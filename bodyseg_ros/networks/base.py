@@ -11,7 +11,7 @@ from ..catalog import Card
 from ..settings import Settings
 from ..types import Frame, MapsWanted, Prepared, Result, Wanted
 
-__all__ = ["LearnsBackground", "Network", "TakesMaps"]
+__all__ = ["LearnsBackground", "NeedsPrevious", "Network", "TakesMaps"]
 
 
 class Network(Protocol):
@@ -50,6 +50,16 @@ class LearnsBackground(Protocol):
 
     def capture_background(self) -> None:
         """Learn anew, from the next frames; may be called from another thread than those frames come on."""
+        ...
+
+
+@runtime_checkable
+class NeedsPrevious(Protocol):
+    """What a network adds whose prepare() may rest on the frame before."""
+
+    @property
+    def needs_previous(self) -> bool:
+        """Whether a frame may be prepared only after the one before was decoded; else it may be earlier."""
         ...
 
 

@@ -78,6 +78,11 @@ class Portrait:
         """The person mask and its probability."""
         return Wanted.PERSON | Wanted.CONFIDENCE
 
+    @property
+    def needs_previous(self) -> bool:
+        """Whether the network takes the last mask."""
+        return self.card.preprocessing.previous_mask
+
     def with_settings(self, settings: PortraitSettings) -> Portrait:
         """The same network with other options, and the same last mask."""
         other = Portrait(self.card, settings, self._stride)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,6 +11,7 @@ import cv2
 
 from ..graph.names import RosArguments
 from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
+from ..pipeline import at_once
 from ..settings import build
 from ..types import Wanted
 from .background_topic import BackgroundTopic
@@ -19,6 +20,7 @@ from .depth import DepthWithoutPeople
 from .diagnostics import Diagnostics
 from .mailbox import Mailbox
 from .outputs import OUTPUTS, Output, Scene, label_infos, read_frame, wanted_of
+from .overlap import OverlappingWorker
 from .recipe import Recipe, node_parameters, read_choices
 from .run import run_node
 from .settings import NodeSettings
@@ -44,7 +46,7 @@ class BodysegNode:
         self._choices = read_choices(self._values)
         graph.on_change(self._change)
         self._recipe: Recipe | None = None
-        self._worker: Worker[Any] | None = None
+        self._worker: Worker[Any] | OverlappingWorker[Any] | None = None
         self._publishers: list[tuple[Output, Publisher]] = []
         self._subscriptions: list[Subscription] = []
         self._camera_info: Any = None
@@ -74,7 +76,11 @@ class BodysegNode:
         settings = self._choices.settings
         keep_all = settings.frame_policy == "all"
         mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
-        self._worker = Worker(mailbox, self._process, self.diagnostics.problem, "bodyseg", self._shared.turns)
+        failed, turns = self.diagnostics.problem, self._shared.turns
+        if self._recipe and self._recipe.overlaps:
+            self._worker = OverlappingWorker(mailbox, self._steps, failed, "bodyseg", turns, self._recipe.turns)
+        else:
+            self._worker = Worker(mailbox, self._process, failed, "bodyseg", turns)
         topic, kind = settings.image_topic
         image = self._graph.subscribe(topic, kind, _KEEP_ALL if keep_all else SENSOR, self._take)
         info = hear_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
@@ -94,7 +100,7 @@ class BodysegNode:
         self.diagnostics.stop()
         if self._worker:
             self._worker.stop()
-            self._dropped_before += self._worker.mailbox.dropped
+            self._dropped_before += self._worker.dropped
             self._worker = None
 
     def cleanup(self) -> None:
@@ -135,6 +141,10 @@ class BodysegNode:
 
     def _process(self, message: Any) -> None:
         """One frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
+        at_once(self._steps(message))
+
+    def _steps(self, message: Any) -> Generator[None, None, None]:
+        """One frame's way, cut by two yields: before the network, the network, after it; none where nobody listens."""
         choices, recipe = self._choices, self._recipe
         listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
         if not recipe or not (listened or self._depth.listened) or not choices.settings.enabled:
@@ -144,7 +154,7 @@ class BodysegNode:
         if self._depth.listened:
             wanted |= Wanted.PERSON
         began = time.perf_counter()
-        result = recipe.run(choices, frame, wanted)
+        result = yield from recipe.steps(choices, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
         frame = self._background.behind(frame)
         scene = Scene(self._graph.messages, message, frame, result, choices, recipe.model, self._camera_info)
@@ -186,13 +196,14 @@ class BodysegNode:
         return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
 
     def _dropped(self) -> int:
-        return self._dropped_before + (self._worker.mailbox.dropped if self._worker else 0)
+        return self._dropped_before + (self._worker.dropped if self._worker else 0)
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""
         facts = {"enabled": str(self._choices.settings.enabled).lower()}
         if self._recipe:
             facts |= {"model": self._recipe.model, "engine": self._recipe.engine, "device": self._recipe.device}
+            facts["overlap"] = str(self._recipe.overlaps).lower()
         return facts
 
 

@@ -20,43 +20,49 @@ class Mailbox(Generic[T]):
 
     def __init__(self, *, keep_all: bool = False, slots: int = 1) -> None:
         self._items: deque[T] = deque()
-        self._keep_all, self._slots = keep_all, slots
-        self._changed = threading.Condition()
-        self._closed = False
+        self.keep_all, self._slots = keep_all, slots
+        self.closed = False
+        #: Told of every change here; whoever waits for something else too may tell it of that.
+        self.changed = threading.Condition()
         #: Items that nobody took because a newer one came.
         self.dropped = 0
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something lies here."""
+        return bool(self._items)
+
     def put(self, item: T) -> None:
         """Leave an item; after close() it is dropped without being counted."""
-        with self._changed:
-            if self._keep_all:
-                self._changed.wait_for(lambda: self._closed or len(self._items) < self._slots)
+        with self.changed:
+            if self.keep_all:
+                self.changed.wait_for(lambda: self.closed or len(self._items) < self._slots)
             elif len(self._items) >= self._slots:
                 self._items.popleft()
                 self.dropped += 1
-            if not self._closed:
+            if not self.closed:
                 self._items.append(item)
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def wait(self) -> bool:
         """Wait until something lies here; False once the box is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._items))
-            return not self._closed
+        with self.changed:
+            self.changed.wait_for(lambda: self.closed or self.waiting)
+            return not self.closed
 
     def take(self) -> T | None:
         """Wait for the oldest item; None once the box is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._items))
-            if self._closed:
+        with self.changed:
+            self.changed.wait_for(lambda: self.closed or self.waiting)
+            if self.closed:
                 return None
             item = self._items.popleft()
-            self._changed.notify_all()
+            self.changed.notify_all()
             return item
 
     def close(self) -> None:
         """Wake everybody who waits and keep nothing."""
-        with self._changed:
-            self._closed = True
+        with self.changed:
+            self.closed = True
             self._items.clear()
-            self._changed.notify_all()
+            self.changed.notify_all()

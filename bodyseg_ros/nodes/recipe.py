@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -12,8 +12,8 @@ import numpy as np
 from ..catalog import choose_card
 from ..effects import Effect
 from ..errors import MissingDependencyError, PluginError, SettingsError
-from ..networks import LearnsBackground, Network
-from ..pipeline import load_from
+from ..networks import LearnsBackground, NeedsPrevious, Network
+from ..pipeline import at_once, load_from
 from ..plugins import load_plugin, plugin_names
 from ..refine import RefineSettings
 from ..settings import ModelSettings, Parameter, Settings, build, parameters, split_groups, take
@@ -168,7 +168,11 @@ class Recipe:
         self.offers = network.with_settings(network.Settings()).offers
         self.choices = self._used = self.choices.within(self.offers)
         engine = cast(SharedEngine, self._pipeline.engine)
-        self.engine, self.device = engine.name, engine.device
+        self.engine, self.device, self.turns = engine.name, engine.device, engine.turns
+        needs_previous = isinstance(network, NeedsPrevious) and network.needs_previous
+        overlap = self.choices.settings.overlap
+        #: Whether frames may be prepared and decoded while another is in the network.
+        self.overlaps = not needs_previous and (overlap == "always" or (overlap == "auto" and engine.leaves_cpu))
 
     def warm_up(self) -> None:
         """Run once on an empty picture."""
@@ -188,13 +192,20 @@ class Recipe:
 
     def run(self, choices: Choices, frame: Frame, wanted: Wanted) -> Result:
         """One frame, under the choices given; where nothing is wanted, the network is not asked."""
+        return at_once(self.steps(choices, frame, wanted))
+
+    def steps(self, choices: Choices, frame: Frame, wanted: Wanted) -> Generator[None, None, Result]:
+        """As run(), cut as Pipeline.steps() is."""
         if not wanted & self.offers:
+            yield  # it goes the way of the others, so that none comes out before an older one
+            yield
             return Result(frame.size)
+        pipeline = self._pipeline
         if choices is not self._used:
-            self._pipeline.network = self._pipeline.network.with_settings(choices.network)
-            self._pipeline.refiner.settings = choices.refine
+            pipeline.network = pipeline.network.with_settings(choices.network)
+            pipeline.refiner = pipeline.refiner.with_settings(choices.refine)
             self._used = choices
-        return self._pipeline.run(frame, wanted & self.offers)
+        return (yield from pipeline.steps(frame, wanted & self.offers))
 
     def close(self) -> None:
         """Give the engine's memory back."""

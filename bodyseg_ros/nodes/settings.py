@@ -66,6 +66,12 @@ class NodeSettings(PictureSettings):
         "newest: process the newest frame and drop older ones that wait. all: process every frame that arrives; "
         "pictures come best effort, so set qos_overrides to reliable where none may be lost on the way.",
     )
+    overlap: Literal["auto", "always", "never"] = start_only(
+        "auto",
+        "Prepare and decode other frames while one is in the network: auto (where the engine says that it leaves the "
+        "CPU free, as on a GPU), always (also for cores that `threads` leaves free) or never; not for networks that "
+        "need the last frame's result.",
+    )
     confidence_encoding: Literal["mono8", "32FC1"] = live(
         "mono8", "How `~/confidence` is sent: mono8, 0 to 255, or 32FC1, 0 to 1."
     )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from ..engines import Engine, MakesMaps, open_engine
+from ..engines import Engine, LeavesCpu, MakesMaps, open_engine
 from ..formats import ModelSource
 from ..plugins import plugin_names
 from ..types import MapsWanted
@@ -21,7 +21,8 @@ class Shared:
     """Engines by what opens them, and the turns that cameras take.
 
     One frame is in work at a time, and each goes through the network alone: on a CPU, where a network uses every core,
-    two at once were slower, and batches of 2 and 4 gained 5 to 8 % with LiteRT and nothing with TensorFlow.
+    two at once were slower, and batches of 2 and 4 gained 5 to 8 % with LiteRT and nothing with TensorFlow. Where the
+    network leaves the CPU free, a frame's turn is given to others while it is there (`overlap.py`).
     """
 
     def __init__(self) -> None:
@@ -43,10 +44,14 @@ class Shared:
 
 
 class SharedEngine:
-    """An engine with several users: one run at a time, whichever thread asks; the last user's close() closes it."""
+    """An engine with several users: one run at a time, whichever thread asks; the last user's close() closes it.
+
+    turns: for users who want to be served in the order they came.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
+        self.turns = Turns()
         #: As the parameter `engine` names it.
         self.name = type(engine).__name__.removesuffix("Engine").lower()
         self.users = 0
@@ -55,6 +60,11 @@ class SharedEngine:
     def device(self) -> str:
         """What it runs on."""
         return self._engine.device
+
+    @property
+    def leaves_cpu(self) -> bool:
+        """See LeavesCpu."""
+        return isinstance(self._engine, LeavesCpu) and self._engine.leaves_cpu
 
     @property
     def makes_maps(self) -> bool:

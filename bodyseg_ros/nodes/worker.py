@@ -55,6 +55,11 @@ class Worker(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Items that a newer one replaced."""
+        return self.mailbox.dropped
+
     def _run(self) -> None:
         while self.mailbox.wait():
             with self._turns:

@@ -32,15 +32,27 @@ class _Past:
     small: NDArray[np.float32]
 
 
+class _Memory:
+    """What outlives a change of settings."""
+
+    past: _Past | None = None
+
+
 class Refiner:
     """Applies the settings to one camera's results, in order; remembers the last frame.
 
-    settings: may be swapped between two frames. Parts, instances and poses are left as they are.
+    Parts, instances and poses are left as they are.
     """
 
     def __init__(self, settings: RefineSettings = _OFF) -> None:
         self.settings = settings
-        self._past: _Past | None = None
+        self._memory = _Memory()
+
+    def with_settings(self, settings: RefineSettings) -> Refiner:
+        """A refiner with other settings that goes on from the same last frame."""
+        other = Refiner(settings)
+        other._memory = self._memory
+        return other
 
     @property
     def is_on(self) -> bool:
@@ -90,7 +102,7 @@ class Refiner:
         height, width = grey.shape
         size = (max(1, width // _SMALLER), max(1, height // _SMALLER))
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
-        past = self._past
+        past = self._memory.past
         if past is not None and self._continues(frame, past, small):
             still = 1 - np.abs(small - past.small) * np.float32(1 / self.settings.motion_gate)
             # What lies beside motion moves too.
@@ -98,7 +110,7 @@ class Refiner:
             weight = cv2.resize(still, (width, height), interpolation=cv2.INTER_LINEAR)
             weight = weight * np.float32(self.settings.smoothing)
             confidence = np.asarray(confidence + weight * (past.confidence - confidence), np.float32)
-        self._past = _Past(frame.frame_id, frame.stamp_ns, confidence, np.asarray(small, np.float32))
+        self._memory.past = _Past(frame.frame_id, frame.stamp_ns, confidence, np.asarray(small, np.float32))
         return confidence
 
     def _continues(self, frame: Frame, past: _Past, small: NDArray[np.float32]) -> bool:

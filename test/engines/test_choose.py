@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bodyseg_ros import load
-from bodyseg_ros.engines import open_engine
+from bodyseg_ros.engines import LeavesCpu, open_engine
 from bodyseg_ros.engines.litert import LiteRTEngine
 from bodyseg_ros.engines.openvino import OpenVINOEngine
 from bodyseg_ros.engines.tensorflow import TensorFlowEngine
@@ -90,6 +90,21 @@ def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(small.tf.config, "list_physical_devices", lambda kind: ["one"])
     assert TensorFlowEngine.speed(TensorFlowEngine.Settings()) > LiteRTEngine.speed(LiteRTEngine.Settings())
     assert TensorFlowEngine.speed(TensorFlowEngine.Settings(device="cpu")) < 2
+
+
+def test_engines_say_whether_they_leave_the_cpu_free(tmp_path: Path) -> None:
+    onnxruntime = open_engine("onnxruntime", small.onnx(tmp_path), {"onnxruntime": {"providers": ("cpu",)}})
+    tensorflow = open_engine("tensorflow", small.frozen(tmp_path), {"tensorflow": {"device": "cpu"}})
+    litert = open_engine("litert", small.tflite(tmp_path), {})
+    openvino = open_engine("openvino", small.tflite(tmp_path), {})
+    engines = (onnxruntime, tensorflow, litert, openvino)
+    assert [isinstance(engine, LeavesCpu) and engine.leaves_cpu for engine in engines] == [False] * 4
+    # As they are where there is such a device.
+    onnxruntime._active, tensorflow._place, openvino._device = ["cuda", "cpu"], "/GPU:1", "GPU.0"
+    litert._settings = LiteRTEngine.Settings(delegate="libedgetpu.so.1")
+    assert [engine.leaves_cpu for engine in engines] == [True] * 4
+    onnxruntime._active, openvino._device = ["openvino", "cpu"], "AUTO"
+    assert not (onnxruntime.leaves_cpu or openvino.leaves_cpu)
 
 
 def test_an_nvidia_driver_without_packages_for_it(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:

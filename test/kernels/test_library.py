@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bodyseg_ros
 from bodyseg_ros.kernels import library
 
 SOURCES = Path(library.__file__).parent
@@ -48,6 +49,13 @@ def test_a_file_that_is_no_library_is_not_used(
         assert library._load() is None
     assert "cannot be used" in caplog.text
     assert "NumPy does their work" in caplog.text
+
+
+def test_who_goes_without_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(library, "KERNELS", None)
+    with caplog.at_level(logging.WARNING), bodyseg_ros.load("background") as model:
+        assert model.segment(np.zeros((48, 64, 3), np.uint8)).person is not None
+    assert "NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again." in caplog.text
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4), np.float64), np.zeros((4, 4), np.float32)[:, ::2]])

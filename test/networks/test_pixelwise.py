@@ -203,6 +203,11 @@ def test_the_mask_before_is_the_fourth_channel() -> None:
     np.testing.assert_array_equal(video.previous(image, 10.08), expected)
 
 
+def test_a_network_says_whether_it_needs_the_frame_before() -> None:
+    assert Video().pipeline.network.needs_previous
+    assert not Portrait(card("portrait"), PortraitSettings(), 16).needs_previous
+
+
 @pytest.mark.parametrize("seconds", [10.0, 9.0, 12.0])
 def test_a_jump_in_time_forgets_the_mask(seconds: float) -> None:
     video, image = Video(), picture(90, 120, 20, 30, 70, 90)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -209,20 +209,20 @@ def test_classes_come_with_their_names(rig: Rigs, tmp_path: Path, monkeypatch: p
 def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How often the network ran, and how many frames the worker has finished with."""
     counts = {"runs": 0, "done": 0}
-    run, process = FakeEngine.run, BodysegNode._process
+    run, steps = FakeEngine.run, BodysegNode._steps
 
     def counting_run(self: FakeEngine, tensor: Any) -> Any:
         counts["runs"] += 1
         return run(self, tensor)
 
-    def counting_process(self: BodysegNode, message: Any) -> None:
+    def counting_steps(self: BodysegNode, message: Any) -> Iterator[None]:
         try:
-            process(self, message)
+            yield from steps(self, message)
         finally:
             counts["done"] += 1
 
     monkeypatch.setattr(FakeEngine, "run", counting_run)
-    monkeypatch.setattr(BodysegNode, "_process", counting_process)
+    monkeypatch.setattr(BodysegNode, "_steps", counting_steps)
     return counts
 
 

@@ -64,6 +64,13 @@ def test_where_nothing_moves_probabilities_come_together_slowly() -> None:
     assert values == pytest.approx([1, 0.5, 0.25])
 
 
+def test_other_settings_go_on_from_the_same_frame() -> None:
+    refiner = Refiner(RefineSettings(smoothing=0.5))
+    refiner.refine(frame(1.0), seen(1.0), NETWORK)
+    changed = refiner.with_settings(RefineSettings(smoothing=0.25))
+    assert confidence(changed.refine(frame(1.1), seen(0.0), NETWORK)) == pytest.approx(0.25)
+
+
 def test_person_is_what_the_smoothed_probability_says() -> None:
     refiner = Refiner(RefineSettings(smoothing=0.5))
     refiner.refine(frame(1.0), seen(1.0), NETWORK)
