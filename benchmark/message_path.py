@@ -36,6 +36,8 @@ from bodyseg_ros.graph.port import RELIABLE, Qos
 from bodyseg_ros.graph.private import private_environment
 from bodyseg_ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.nodes.processes import NodeProcess, usage
+from bodyseg_ros.nodes.recipe import node_parameters
+from bodyseg_ros.nodes.settings import NodeSettings
 from bodyseg_ros.settings import parse_value
 
 HEIGHT, WIDTH = 480, 640
@@ -116,7 +118,8 @@ def measure(parameters: dict[str, Any], frames: int, rate: float) -> dict[str, A
 
 def network_cpu_ms(parameters: dict[str, Any], runs: int = 100) -> tuple[float, float]:
     """CPU time of one run of the bare network, and of the whole recipe to a mask, all threads, ms."""
-    with load(**parameters) as model:
+    known = {parameter.name for parameter in node_parameters(parameters)} - NodeSettings.model_fields.keys()
+    with load(**{name: value for name, value in parameters.items() if name in known}) as model:
         frame = Frame(PICTURE)
         tensor = model.network.prepare(frame).tensor
 

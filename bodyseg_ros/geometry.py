@@ -189,7 +189,11 @@ def resize_padded(
     """The network's view of an image: padded, bilinear, no half-pixel centres; then ·scale + offset by channel.
 
     image: (H, W, 3) uint8. Returns (input_height, input_width, 3) float32, 0 to 255 before scale and offset.
+    Raises ValueError for a picture that is not the geometry's.
     """
+    if image.dtype != np.uint8 or image.shape != (geometry.height, geometry.width, 3):
+        expected = (geometry.height, geometry.width, 3)
+        raise ValueError(f"The picture must be uint8 {expected}, but it is {image.dtype} {image.shape}.")
     taps = replicated_taps if geometry.replicated else padded_taps
     rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
     columns = taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)

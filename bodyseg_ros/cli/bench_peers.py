@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -178,9 +177,10 @@ def _timed(model: Pipeline, peers: list[Peer], photo: str, frame: Frame, runs: i
         frame.image.tofile(image)
         request = {"image": str(image), "height": frame.size[0], "width": frame.size[1]}
         rounds = track(range(runs), f"{photo}, rounds", console=Console(stderr=True), transient=True)
-        for _, (peer, task) in product(rounds, pairs):
-            ours[peer, task] += _turn(partial(_our_ms, model, frame, _SAME[peer.kind][task]))
-            theirs[peer, task] += _turn(partial(_peer_ms, peer, request | {"task": task}))
+        for _ in rounds:
+            for peer, task in pairs:
+                ours[peer, task] += _turn(partial(_our_ms, model, frame, _SAME[peer.kind][task]))
+                theirs[peer, task] += _turn(partial(_peer_ms, peer, request | {"task": task}))
         answers = {(peer, task): peer.ask(request | {"task": task}) for peer, task in pairs}
     for peer, task in pairs:
         our_ms, peer_ms = float(np.median(ours[peer, task])), float(np.median(theirs[peer, task]))

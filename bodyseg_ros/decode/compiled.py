@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ def grid_of(head: NDArray[np.float32], geometry: Geometry) -> Grid | None:
 def _grid(height: int, width: int, channels: int, geometry: Geometry) -> Grid | None:
     cells = max(height - 1, 1), max(width - 1, 1)
     inner = max(geometry.input_height - 1, 1), max(geometry.input_width - 1, 1)
+    if not height * width * channels:
+        raise ValueError(f"A decoder needs a head of at least one number, but this one is {(height, width, channels)}.")
     if any(px % count for px, count in zip(inner, cells, strict=True)):
         return None
     steps = inner[0] // cells[0], inner[1] // cells[1]
@@ -59,7 +62,8 @@ def part_map(grid: Grid, part_heatmaps: NDArray[np.float32], person: NDArray[np.
     """(H, W) part ids."""
     parts = np.empty(person.shape, np.int8)
     room = np.empty(part_heatmaps.shape[2], np.int32)
-    logits, mask = np.ascontiguousarray(part_heatmaps, np.float32), np.ascontiguousarray(person, np.uint8)
+    logits = np.ascontiguousarray(part_heatmaps, np.float32)
+    mask = _of_shape(person, np.uint8, grid.rows.count, grid.columns.count)
     arrays = address(logits, np.float32), address(mask, np.uint8)
     call("part_map", grid, *arrays, address(room, np.int32), address(parts, np.int8))
     return parts
@@ -77,11 +81,11 @@ def decode_poses(
     nms_radius: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Keypoints (N, 17, 2) network px, their scores (N, 17), the people's (N,)."""
+    grid = heatmaps.shape[:2]
     given = heatmaps, short_offsets, displacement_fwd, displacement_bwd
-    arrays = [np.ascontiguousarray(head, np.float32) for head in given]
-    heads = Heads(
-        *(address(head, np.float32) for head in arrays), *heatmaps.shape[:2], stride, address(_TREE, np.int32)
-    )
+    channels = _JOINTS, 2 * _JOINTS, 2 * len(_TREE), 2 * len(_TREE)
+    arrays = [_of_shape(head, np.float32, *grid, count) for head, count in zip(given, channels, strict=True)]
+    heads = Heads(*(address(head, np.float32) for head in arrays), *grid, stride, address(_TREE, np.int32))
     keypoints = np.empty((max_detections, _JOINTS, 2), np.float64)
     joint_scores, scores = np.empty(keypoints.shape[:2], np.float64), np.empty(max_detections, np.float64)
     found = (address(array, np.float64) for array in (keypoints, joint_scores, scores))
@@ -103,7 +107,8 @@ def instance_map(
     """(H, W) index into `poses`; seen: (people, 17), the keypoints that count."""
     height, width = long_offsets.shape[:2]
     joints = np.flatnonzero(seen.any(axis=0)).astype(np.int32)
-    offsets, mask = np.ascontiguousarray(long_offsets, np.float32), np.ascontiguousarray(person, np.uint8)
+    offsets = _of_shape(long_offsets, np.float32, height, width, 2 * _JOINTS)
+    mask = _of_shape(person, np.uint8, geometry.height, geometry.width)
     keypoints = np.ascontiguousarray(poses.keypoints[:, joints])
     shown = np.ascontiguousarray(seen[:, joints], np.uint8)
     lanes = _lanes(height, width, geometry, stride)
@@ -113,10 +118,18 @@ def instance_map(
         address(lanes, np.float32), max_distance_px2,
     )  # fmt: skip
     owners = np.empty(person.shape, np.int16)
-    cell_px = stride / max(geometry.scale_yx)
-    block = 2 ** max(1, round(math.log2(cell_px)))
+    scale = max(geometry.scale_yx)
+    # Where the network sees more pixels than the picture has, steps overshoot: neighbours say little of each other.
+    block = 1 if scale > 1 else 2 ** round(math.log2(stride / scale))
     call("instance_map", field, address(mask, np.uint8), *person.shape, block, address(owners, np.int16))
     return owners
+
+
+def _of_shape(array: NDArray[Any], dtype: type[np.generic], *shape: int) -> NDArray[Any]:
+    """The array as a kernel reads it. Raises ValueError for another shape, beyond whose end C would read."""
+    if array.shape != shape:
+        raise ValueError(f"A decoder needs an array of shape {shape}, but this one is {array.shape}.")
+    return np.ascontiguousarray(array, dtype)
 
 
 @lru_cache(maxsize=16)

@@ -51,11 +51,14 @@ def instance_map(
 ) -> NDArray[np.int16]:
     """(H, W) index into `poses`: every person pixel follows the offsets of every keypoint by itself."""
     ys, xs = np.nonzero(person)
+    last_y, last_x = geometry.height - 1, geometry.width - 1
     distances = np.zeros((len(poses), len(ys)), np.float64)
     for joint in np.flatnonzero(seen.any(axis=0)).tolist():
+        offsets = _at_source(long_offsets[..., [joint, joint + 17]], geometry, stride).reshape(-1, 2)
         y, x = ys.astype(np.float32), xs.astype(np.float32)
         for _ in range(refine_steps + 1):
-            down, right = _offsets(long_offsets[..., [joint, joint + 17]], y, x, geometry, stride)
+            row, column = (np.rint(np.clip(place, 0, end)).astype(np.intp) for place, end in ((y, last_y), (x, last_x)))
+            down, right = offsets.take(row * geometry.width + column, axis=0).T
             y, x = y + down, x + right
         keypoints = poses.keypoints[:, joint, :, None].astype(np.float64)
         away = (x - keypoints[:, 0]) ** 2 + (y - keypoints[:, 1]) ** 2
@@ -67,18 +70,14 @@ def instance_map(
     return instances
 
 
-def _offsets(
-    head: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32], geometry: Geometry, stride: int
-) -> NDArray[np.float32]:
-    """(2, n) y and x of a head (h, w, 2), read between its cells at the source pixels nearest to (n,) y and x."""
-    last_y, last_x = head.shape[0] - 1, head.shape[1] - 1
-    row, column = (np.clip(np.rint(p), 0, length - 1) for p, length in ((y, geometry.height), (x, geometry.width)))
-    scale_y, scale_x = geometry.scale_yx
-    row = np.clip(((row + geometry.pad_top + 1) * scale_y - 1) / stride, 0, last_y)
-    column = np.clip(((column + geometry.pad_left + 1) * scale_x - 1) / stride, 0, last_x)
-    top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
-    bottom, right = np.minimum(top + 1, last_y), np.minimum(left + 1, last_x)
-    down, across = (row - top).astype(np.float32)[:, None], (column - left).astype(np.float32)[:, None]
-    upper = head[top, left] * (1 - across) + head[top, right] * across
-    lower = head[bottom, left] * (1 - across) + head[bottom, right] * across
-    return np.asarray(upper * (1 - down) + lower * down, np.float32).T
+def _at_source(head: NDArray[np.float32], geometry: Geometry, stride: int) -> NDArray[np.float32]:
+    """A head (h, w, C), read between its cells at every source pixel: (H, W, C)."""
+    pads, lengths = (geometry.pad_top, geometry.pad_left), (geometry.height, geometry.width)
+    for axis in (1, 0):
+        last = head.shape[axis] - 1
+        pixels = np.arange(lengths[axis]) + pads[axis] + 1
+        places = np.clip((pixels * geometry.scale_yx[axis] - 1) / stride, 0, last)
+        before = places.astype(np.intp)
+        weights = np.expand_dims((places - before).astype(np.float32), (2, 1 - axis))
+        head = head.take(before, axis) * (1 - weights) + head.take(np.minimum(before + 1, last), axis) * weights
+    return head

@@ -122,23 +122,24 @@ INLINE void corners_of(const Grid *grid, const float *head, Band row, Band colum
 
 /* A channel's scores at a cell's network rows and source columns: room->across, (row_step + 1, column.count). */
 INLINE void scores_across(const Grid *grid, const float *const corners[4], int channel, Band column, Room *room) {
-    const int32_t wide = grid->column_step + 1, rows = grid->row_step + 1, first = column.cell * grid->column_step;
+    const size_t wide = (size_t)grid->column_step + 1, rows = (size_t)grid->row_step + 1;
+    const int32_t first = column.cell * grid->column_step;
     float *nodes = room->nodes;
     const float a = corners[0][channel], b = corners[1][channel], c = corners[2][channel], d = corners[3][channel];
-    for (int32_t y = 0; y < rows; y++) {
+    for (size_t y = 0; y < rows; y++) {
         const float down = grid->row_nodes[y], up = 1.0f - down;
-        for (int32_t x = 0; x < wide; x++) {
+        for (size_t x = 0; x < wide; x++) {
             const float right = grid->column_nodes[x], left = 1.0f - right;
             nodes[y * wide + x] = (a * left + b * right) * up + (c * left + d * right) * down;
         }
     }
-    for (int32_t i = 0; i < rows * wide; i++) nodes[i] = sigmoid(nodes[i]);
+    for (size_t i = 0; i < rows * wide; i++) nodes[i] = sigmoid(nodes[i]);
     const int32_t *lower = grid->columns.lower + column.start, *upper = grid->columns.upper + column.start;
     const float *lower_weight = grid->columns.lower_weight + column.start;
     const float *upper_weight = grid->columns.upper_weight + column.start;
-    for (int32_t y = 0; y < rows; y++) {
+    for (size_t y = 0; y < rows; y++) {
         const float *line = nodes + y * wide;
-        float *out = room->across + (size_t)y * column.count;
+        float *out = room->across + y * column.count;
         for (int32_t x = 0; x < column.count; x++)
             out[x] = line[lower[x] - first] * lower_weight[x] + line[upper[x] - first] * upper_weight[x];
     }
@@ -223,6 +224,7 @@ INLINE int with_a_chance(const float *const corners[4], int channels, int32_t *c
 /* Keep in room->best and room->ids the best of a cell's channels at each source pixel, the first of equals. */
 INLINE void best_channels(const Grid *grid, const float *const corners[4], const int32_t *chances, int count, Band row,
                           Band column, Room *room) {
+    for (size_t i = 0; i < (size_t)row.count * column.count; i++) room->best[i] = -1; /* less than any score */
     for (int chance = 0; chance < count; chance++) {
         const int32_t channel = chances[chance];
         scores_across(grid, corners, channel, column, room);
@@ -232,7 +234,7 @@ INLINE void best_channels(const Grid *grid, const float *const corners[4], const
             int32_t *ids = room->ids + (size_t)y * column.count;
             for (int32_t x = 0; x < column.count; x++) {
                 const float score = rows.above[x] * rows.above_weight + rows.below[x] * rows.below_weight;
-                const int better = !chance || score > best[x];
+                const int better = score > best[x];
                 best[x] = better ? score : best[x];
                 ids[x] = better ? channel : ids[x];
             }

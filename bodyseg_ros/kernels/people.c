@@ -97,11 +97,11 @@ static void step(const Heads *heads, const float *displacements, int edge, int32
     known[to] = 1;
 }
 
-static double distance(Point a, Point b) { return (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y); }
+static double squared_distance(Point a, Point b) { return (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y); }
 
 static int near_any(const Point *poses, int32_t count, int32_t joint, Point point, double radius_squared) {
     for (int32_t i = 0; i < count; i++)
-        if (distance(poses[i * JOINTS + joint], point) <= radius_squared) return 1;
+        if (squared_distance(poses[i * JOINTS + joint], point) <= radius_squared) return 1;
     return 0;
 }
 
@@ -167,7 +167,7 @@ typedef struct {
     float *terms; /* (joints, cells, 4, x y): a, b, c, d of a + b·right + (c + d·right)·down in each cell */
     int32_t *places; /* (height, width): 1 + the answer's place, 0 where not asked */
     Answer *answers;
-    int32_t asked, room;
+    int32_t asked, capacity;
     int16_t *owners;
 } Walk;
 
@@ -228,11 +228,11 @@ INLINE const Answer *ask(Walk *walk, int32_t y, int32_t x) {
     const Field *field = walk->field;
     int32_t *place = walk->places + (size_t)y * walk->width + x;
     if (*place) return walk->answers + *place - 1;
-    if (walk->asked == walk->room) {
-        Answer *more = realloc(walk->answers, 2 * (size_t)walk->room * sizeof *more);
+    if (walk->asked == walk->capacity) {
+        Answer *more = realloc(walk->answers, 2 * (size_t)walk->capacity * sizeof *more);
         if (!more) return NULL;
         walk->answers = more;
-        walk->room *= 2;
+        walk->capacity *= 2;
     }
     float ends[2 * JOINTS];
     follow(walk, y, x, ends);
@@ -302,14 +302,14 @@ FAST int settle(Walk *walk, int32_t y, int32_t x, int32_t block) {
 }
 
 /* person: (height, width), 0 or 1. block: a power of two. owners: (height, width), a person's number, or −1.
- * Returns how many pixels were asked, or NO_MEMORY. */
+ * Returns 0, or NO_MEMORY. */
 int instance_map(const Field *field, const uint8_t *person, int32_t height, int32_t width, int32_t block,
                  int16_t *owners) {
     Walk walk = {field, person, height, width, NULL, NULL, NULL, 0, 1024, owners};
     const size_t cells = (size_t)field->height * field->width, pixels = (size_t)height * width;
     walk.terms = malloc(field->joint_count * cells * 8 * sizeof *walk.terms);
     walk.places = calloc(pixels, sizeof *walk.places);
-    walk.answers = malloc(walk.room * sizeof *walk.answers);
+    walk.answers = malloc(walk.capacity * sizeof *walk.answers);
     int failed = !walk.terms || !walk.places || !walk.answers;
     if (!failed) {
         memset(owners, 0xff, pixels * sizeof *owners);
@@ -320,5 +320,5 @@ int instance_map(const Field *field, const uint8_t *person, int32_t height, int3
     free(walk.terms);
     free(walk.places);
     free(walk.answers);
-    return failed ? NO_MEMORY : walk.asked;
+    return failed ? NO_MEMORY : 0;
 }

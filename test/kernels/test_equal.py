@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,72 @@ def test_instances(people: int, seed: int, height: int, width: int) -> None:
     assert quick.dtype == plain.dtype == np.int16
 
 
+def _zeros(*shape: int) -> Any:
+    return np.zeros(shape, np.float32)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (60, 89), (61, 90)])
+def test_masks_of_another_size_are_refused(size: tuple[int, int]) -> None:
+    """C would read and write beyond their end."""
+    geometry, person = padded_geometry(60, 90, 17, 33), np.ones(size, np.uint8)
+    with pytest.raises(ValueError, match=r"needs an array of shape \(60, 90\), but this one is"):
+        part_map(_zeros(3, 5, 24), person, geometry)
+    poses = Poses(_zeros(2, 17, 2), np.ones((2, 17), np.float32), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match=r"needs an array of shape \(60, 90\), but this one is"):
+        instance_map(_zeros(3, 5, 34), person, poses, geometry, stride=8, refine_steps=1, min_keypoint_score=0.3)
+
+
+@pytest.mark.parametrize("head", range(4))
+def test_heads_that_do_not_fit_are_refused(head: int) -> None:
+    heads = [_zeros(3, 5, channels) for channels in (17, 34, 32, 32)]
+    heads[head] = heads[head][..., :-1]
+    with pytest.raises(ValueError, match=r"needs an array of shape \(3, 5, .+\), but this one is"):
+        decode_poses(*heads, stride=16, max_detections=1, score_threshold=0.5, nms_radius=20.0)
+
+
+def test_offsets_of_other_channels_are_refused() -> None:
+    poses = Poses(_zeros(2, 17, 2), np.ones((2, 17), np.float32), np.ones(2, np.float32))
+    geometry, person = padded_geometry(60, 90, 17, 33), np.ones((60, 90), np.uint8)
+    with pytest.raises(ValueError, match=r"needs an array of shape \(3, 5, 34\), but this one is \(3, 5, 32\)"):
+        instance_map(_zeros(3, 5, 32), person, poses, geometry, stride=8, refine_steps=1, min_keypoint_score=0.3)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 24), (3, 5, 0)])
+def test_empty_heads_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="needs a head of at least one number"):
+        part_map(_zeros(*shape), np.ones((60, 90), np.uint8), padded_geometry(60, 90, 17, 33))
+
+
+def test_many_threads_at_once() -> None:
+    """Several cameras share cached grids."""
+    rng = np.random.default_rng(2)
+    geometries = [padded_geometry(60 + i, 90, 17, 33) for i in range(20)]
+    heatmaps = rng.normal(0, 4, (3, 5, 24)).astype(np.float32)
+
+    def decoded(geometry: Geometry) -> Any:
+        person = np.ones((geometry.height, geometry.width), np.uint8)
+        return part_map(heatmaps, person, geometry)
+
+    expected = [decoded(geometry) for geometry in geometries]
+    with ThreadPoolExecutor(8) as pool:
+        for got, want in zip(pool.map(decoded, geometries * 10), expected * 10, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_instances_of_a_network_that_sees_more_than_the_picture_has() -> None:
+    """Steps overshoot there, and next to each other pixels lead to different people."""
+    rng = np.random.default_rng(8)
+    geometry = padded_geometry(64, 96, 97, 145)
+    poses = Poses(
+        rng.uniform(0, 90, (3, 17, 2)).astype(np.float32), np.ones((3, 17), np.float32), np.ones(3, np.float32)
+    )
+    long_offsets = rng.normal(0, 30, (13, 19, 34)).astype(np.float32)
+    options = {"stride": 8, "refine_steps": 10, "min_keypoint_score": 0.3}
+    quick, plain = both(instance_map, long_offsets, np.ones((64, 96), np.uint8), poses, geometry, **options)
+    assert len(np.unique(plain)) == 3
+    assert np.count_nonzero(quick != plain) <= 5  # a step that ends on the line between two pixels
+
+
 def test_reference_tensors(shared: Path) -> None:
     cases = [case for case in bodypix_cases(shared) if "raw/segments" in case]
     assert len(cases) >= 6
@@ -149,3 +216,10 @@ def test_reference_tensors(shared: Path) -> None:
         options = {"stride": case.stride, "refine_steps": 10, "min_keypoint_score": 0.3}
         quick, plain = both(instance_map, heads["long_offsets"], person, poses, case.geometry, **options)
         assert np.count_nonzero(quick != plain) <= 1e-4 * person.sum(), case.name
+
+
+@pytest.mark.parametrize("image", [np.zeros((30, 40, 1), np.uint8), np.zeros((30, 40, 3), np.float32)])
+def test_pictures_that_are_none_are_refused(image: np.ndarray) -> None:
+    for geometry in (padded_geometry(30, 40, 17, 17), padded_geometry(60, 80, 17, 17)):
+        with pytest.raises(ValueError, match="The picture must be uint8"):
+            resize_padded(image, geometry)
