@@ -43,8 +43,8 @@ def instance_map(
 
     The corners of blocks as large as a cell of the grid are asked first. Where all four belong to one person, and the
     farthest of them is nearer to it than any is to another, so does the block; other blocks are cut up, down to single
-    pixels, which are asked at once if the network sees more pixels than the picture has. A single person in a picture in
-    which nothing is too far away gets every pixel unasked.
+    pixels, which are asked at once if the network sees more pixels than the picture has. A single person in a picture
+    in which nothing is too far away gets every pixel unasked.
     """
     seen = poses.keypoint_scores > np.float32(min_keypoint_score)
     candidates = np.flatnonzero(seen.any(axis=1))

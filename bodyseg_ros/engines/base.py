@@ -43,7 +43,10 @@ class Engine(Protocol):
         ...
 
     def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: (1, h, w, c) in, arrays by the names in `source.outputs` out."""
+        """One forward pass: (1, h, w, c) in, arrays by the names in `source.outputs` out.
+
+        What was given out is read while the next pass runs (`overlap: always`), so it must not be written again.
+        """
         ...
 
     def close(self) -> None:
@@ -55,8 +58,7 @@ class Engine(Protocol):
 class LeavesCpu(Protocol):
     """What an engine adds that may run the network elsewhere than on the CPU.
 
-    Where it does, a node prepares and decodes other frames meanwhile, on another thread; so arrays that run() has
-    given out must not be written again.
+    Where it does, a node prepares and decodes other frames meanwhile, on another thread.
     """
 
     @property
