@@ -83,7 +83,8 @@ def run(
             except KeyboardInterrupt:
                 console.print("bodyseg: stopped; what was written so far is complete and playable.")
                 raise typer.Exit(_INTERRUPTED) from None
-    _report(console, problems, f"{writer.frames} frames done by {model.network.card.name}, results in {out}")
+    frames = f"{writer.frames} frame{'s' * (writer.frames != 1)}"
+    _report(console, problems, f"{frames} done by {model.network.card.name}, results in {out}")
 
 
 def _report(console: Console, problems: list[str], summary: str) -> None:
