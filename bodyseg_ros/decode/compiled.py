@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..body import KEYPOINT_NAMES, POSE_TREE
 from ..geometry import Geometry, source_taps, taps_of_axis
+from ..kernels import library
 from ..kernels.library import Field, Grid, Heads, address, call
 from ..types import Poses
 
@@ -21,8 +22,11 @@ _TREE = np.array(POSE_TREE, np.int32)
 
 
 def grid_of(head: NDArray[np.float32], geometry: Geometry) -> Grid | None:
-    """A head's (h, w, C) grid and its way to source px; None where cells hold no whole number of network px."""
-    return _grid(*head.shape, geometry)
+    """A head's (h, w, C) grid and its way to source px; None where NumPy must decode it.
+
+    That is without the library, and where cells hold no whole number of network px.
+    """
+    return _grid(*head.shape, geometry) if library.KERNELS else None
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Geometry
-from ..kernels import library
 from . import compiled, plain
 
 __all__ = ["confidence_map", "part_map", "person_map", "person_mask"]
@@ -18,7 +17,7 @@ __all__ = ["confidence_map", "part_map", "person_map", "person_mask"]
 
 def confidence_map(segments: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
     """Person logits (h, w, 1) at stride to person probability (H, W) float32, 0 to 1, source px."""
-    grid = compiled.grid_of(segments, geometry) if library.KERNELS else None
+    grid = compiled.grid_of(segments, geometry)
     if grid is None:
         return plain.confidence_map(segments, geometry)
     return compiled.confidence_map(grid, segments, geometry)
@@ -31,7 +30,7 @@ def person_mask(confidence: NDArray[np.float32], threshold: float) -> NDArray[np
 
 def person_map(segments: NDArray[np.float32], geometry: Geometry, threshold: float) -> NDArray[np.uint8]:
     """person_mask of confidence_map, computed only in the cells of the grid that the outline runs through."""
-    grid = compiled.grid_of(segments, geometry) if library.KERNELS else None
+    grid = compiled.grid_of(segments, geometry)
     if grid is None:
         return person_mask(plain.confidence_map(segments, geometry), threshold)
     return compiled.person_map(grid, segments, geometry, threshold)
@@ -43,7 +42,7 @@ def part_map(part_heatmaps: NDArray[np.float32], person: NDArray[np.uint8], geom
     The part with the largest score wins, the first of equal ones. In cells of the grid where one part leads at all
     four corners it leads everywhere; in the others only the parts are computed that no other one outdoes everywhere.
     """
-    grid = compiled.grid_of(part_heatmaps, geometry) if library.KERNELS else None
+    grid = compiled.grid_of(part_heatmaps, geometry)
     if grid is None:
         return plain.part_map(part_heatmaps, person, geometry)
     return compiled.part_map(grid, part_heatmaps, person)
