@@ -142,8 +142,11 @@ def test_a_video_keeps_its_rate_and_length(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
     drawn_video(tmp_path / "v.mp4", 400, Fraction(25))
-    command = [sys.executable, "-m", "bodyseg_ros.cli.main", "run", str(tmp_path / "v.mp4")]
-    command += ["--out", str(tmp_path / "out"), "--write", "mask,poses", "--fake.delay-ms", "50", *FAKE]
+    # Where the tests run in a shell's background, programs are started deaf to Ctrl-C.
+    hear = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-c", f"{hear}runpy.run_module('bodyseg_ros.cli.main', run_name='__main__')"]
+    command += ["run", str(tmp_path / "v.mp4"), "--out", str(tmp_path / "out"), "--write", "mask,poses"]
+    command += ["--fake.delay-ms", "50", *FAKE]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     lines = tmp_path / "out/v_mask.mp4"
     end = time.monotonic() + 60
