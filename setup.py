@@ -2,7 +2,7 @@
 
 from setuptools import Extension, find_namespace_packages, find_packages, setup
 
-_DEFINITIONS = "bodyseg_ros.graph.definitions"
+_DEFINITIONS = "bodyseg_ros.ros.graph.definitions"
 _MESSAGES = f"{_DEFINITIONS}.bodyseg_ros"
 
 #: No contraction: the kernels give the same pixels as NumPy. No traps: comparisons may be done several at a time.

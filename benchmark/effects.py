@@ -12,8 +12,8 @@ import cv2
 
 from bodyseg_ros.effects import compose_all
 from bodyseg_ros.effects.example import example
-from bodyseg_ros.nodes.recipe import load_effects
 from bodyseg_ros.plugins import plugin_names
+from bodyseg_ros.ros.nodes.recipe import load_effects
 
 FRAME_MS = 1000 / 30
 REPEATS = 25

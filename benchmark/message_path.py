@@ -29,15 +29,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodyseg_ros import Frame, Wanted, load
 from bodyseg_ros.allocation import keep_freed_memory
-from bodyseg_ros.graph.dds import DdsGraph
-from bodyseg_ros.graph.images import image_message, read_image, stamp_ns
-from bodyseg_ros.graph.names import parse_ros_arguments
-from bodyseg_ros.graph.port import RELIABLE, Qos
-from bodyseg_ros.graph.private import private_environment
-from bodyseg_ros.graph.rosbag_types import RosbagMessages
-from bodyseg_ros.nodes.processes import NodeProcess, usage
-from bodyseg_ros.nodes.recipe import node_parameters
-from bodyseg_ros.nodes.settings import NodeSettings
+from bodyseg_ros.ros.graph.dds_graph import DdsGraph
+from bodyseg_ros.ros.graph.image_messages import image_message, read_image, stamp_ns
+from bodyseg_ros.ros.graph.loopback import private_environment
+from bodyseg_ros.ros.graph.names import parse_ros_arguments
+from bodyseg_ros.ros.graph.port import RELIABLE, Qos
+from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
+from bodyseg_ros.ros.nodes.node_settings import NodeSettings
+from bodyseg_ros.ros.nodes.recipe import node_parameters
+from bodyseg_ros.ros.processes import NodeProcess, usage
 from bodyseg_ros.settings import parse_value
 
 HEIGHT, WIDTH = 480, 640

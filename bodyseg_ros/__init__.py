@@ -15,7 +15,7 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 if TYPE_CHECKING:
     from .body import KEYPOINT_NAMES, NO_PART, PART_COLORS, PART_NAMES, POSE_TREE, SKELETON
     from .errors import BodysegError
-    from .pipeline import Pipeline, load
+    from .model import Model, load
     from .types import Frame, Poses, Result, Wanted
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "SKELETON",
     "BodysegError",
     "Frame",
-    "Pipeline",
+    "Model",
     "Poses",
     "Result",
     "Wanted",
@@ -37,7 +37,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, so that the command's help and a node's messages wait for no NumPy."""
-    for module in ("errors", "body", "types", "pipeline") if name in __all__ else ():
+    for module in ("errors", "body", "types", "model") if name in __all__ else ():
         found = getattr(import_module(f".{module}", __name__), name, None)
         if found is not None:
             return found

@@ -44,7 +44,7 @@ ALLOWED = {
     "rendering": {"errors", "body"},
     "media": {"errors", "types", "settings", "plugins"},
     "refine": {"types", "settings"},
-    "pipeline": {
+    "model": {
         "errors",
         "kernels",
         "types",
@@ -80,11 +80,11 @@ def test_imports_point_one_way(part: str) -> None:
         assert imported_folders(path) - {part} <= ALLOWED[part], path
 
 
-def test_nothing_imports_graph_nodes_or_cli() -> None:
+def test_nothing_below_imports_ros_or_cli() -> None:
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).parts[0]
-        if own not in ("graph", "nodes", "cli"):
-            assert not imported_folders(path) & {"graph", "nodes", "cli"}, path
+        if own not in ("ros", "lab", "cli"):
+            assert not imported_folders(path) & {"ros", "cli"}, path
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_an_import_does_not_load(code: str, absent: tuple[str, ...]) -> Non
 
 def test_the_package_has_all_that_it_names_and_no_more() -> None:
     assert all(getattr(bodyseg_ros, name) is not None for name in bodyseg_ros.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'Pipelines'"):
-        _ = bodyseg_ros.Pipelines
+    with pytest.raises(AttributeError, match="no attribute 'Models'"):
+        _ = bodyseg_ros.Models
     with pytest.raises(AttributeError, match="no attribute 'np'"):
         _ = bodyseg_ros.np

@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats.base import read_file
+from ..formats.model_source import read_file
 
 __all__ = ["PRECISIONS", "Card", "Preprocessing", "card_folders", "card_names", "load_card", "shipped_folder"]
 

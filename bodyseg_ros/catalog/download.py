@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats.base import MAX_MODEL_BYTES
+from ..formats.model_source import MAX_MODEL_BYTES
 from .checksums import SAFE_NAME, model_files, record_sha256, recorded_sha256, sha256_of
 
 __all__ = ["Limits", "Progress", "download_model"]

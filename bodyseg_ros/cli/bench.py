@@ -19,7 +19,7 @@ from rich.table import Column, Table
 
 from ..effects import Effect, compose_all
 from ..media import open_source
-from ..pipeline import Pipeline
+from ..model import Model
 from ..plugins import load_plugin
 from ..types import Frame, Wanted
 from .bench_frames import frames_of, resident_mb
@@ -101,7 +101,7 @@ def bench(
         plot_scaling([_point(one) for one in measured], stages, plot)
 
 
-def _measured(model: Pipeline, frame: Frame, pasted: int | None, runs: int) -> Measured:
+def _measured(model: Model, frame: Frame, pasted: int | None, runs: int) -> Measured:
     steps = _steps(model, frame) | _around(model, frame)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for _ in range(_WARM_UP):
@@ -123,7 +123,7 @@ def _measured(model: Pipeline, frame: Frame, pasted: int | None, runs: int) -> M
     return Measured(frame.size[1], frame.size[0], pasted, seen, model.engine.device, resident_mb(), lines)
 
 
-def _steps(model: Pipeline, frame: Frame) -> Steps:
+def _steps(model: Model, frame: Frame) -> Steps:
     """The recipe's stages, and the whole of it."""
     prepared = model.network.prepare(frame)
     outputs: dict[str, NDArray[Any]] = {
@@ -144,7 +144,7 @@ def _steps(model: Pipeline, frame: Frame) -> Steps:
     return steps | {f"total {name}": total(wanted) for name, wanted in _LEVELS.items()}
 
 
-def _around(model: Pipeline, frame: Frame) -> Steps:
+def _around(model: Model, frame: Frame) -> Steps:
     """What comes before and after the recipe: effects, and messages where ROS 2's types are installed."""
     result = model.run(frame, Wanted.EVERYTHING)
     steps: Steps = {}
@@ -154,8 +154,8 @@ def _around(model: Pipeline, frame: Frame) -> Steps:
         if effect.needs in model.network.offers:
             steps[name] = partial(compose_all, [effect], frame, result)
     try:
-        from ..graph.images import image_message, read_image
-        from ..graph.rosbag_types import RosbagMessages
+        from ..ros.graph.image_messages import image_message, read_image
+        from ..ros.graph.rosbag_types import RosbagMessages
     except ImportError:
         return steps
     messages = RosbagMessages()

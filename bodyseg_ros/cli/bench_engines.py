@@ -19,8 +19,8 @@ from rich.table import Column, Table
 from ..engines import Engine, open_engine
 from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource, detect
+from ..model import load_from
 from ..networks import Network
-from ..pipeline import load_from
 from ..plugins import load_plugin, plugin_names
 from ..types import Frame
 from .options import takes_parameters

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SettingsError
-from ..pipeline import Pipeline
+from ..model import Model
 from ..types import Frame, Wanted
 
 __all__ = ["frames_of", "numbers", "resident_mb", "sizes_of"]
@@ -37,7 +37,7 @@ def numbers(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def frames_of(model: Pipeline, photo: Picture, sizes: str, people: str) -> Iterator[tuple[int | None, Frame]]:
+def frames_of(model: Model, photo: Picture, sizes: str, people: str) -> Iterator[tuple[int | None, Frame]]:
     """(people, picture) at each size: the photo's first person on a plain ground, as often as `people` says.
 
     Where it says nothing, (None, photo).
@@ -65,7 +65,7 @@ def _resized(picture: Picture, width: int, height: int) -> Picture:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _person(model: Pipeline, photo: Picture) -> Picture:
+def _person(model: Model, photo: Picture) -> Picture:
     """The photo's first person with a margin, cut out as a rectangle."""
     result = model.segment(photo, Wanted.POSES | Wanted.INSTANCES)
     first = np.equal(result.instances, 0) if result.instances is not None else np.zeros((0, 0), np.bool_)

@@ -24,7 +24,7 @@ from ..engines import Engine, open_engine
 from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource
 from ..media import open_source
-from ..pipeline import Pipeline, load_from
+from ..model import Model, load_from
 from ..types import Frame, Wanted
 from .bench_frames import sizes_of
 from .loading import sample_photo
@@ -164,7 +164,7 @@ def _frames(photos: list[str], size: str) -> Iterator[tuple[str, Frame]]:
                 yield picture.frame_id, Frame(np.asarray(resized, np.uint8))
 
 
-def _timed(model: Pipeline, peers: list[Peer], photo: str, frame: Frame, runs: int) -> Iterator[_Row]:
+def _timed(model: Model, peers: list[Peer], photo: str, frame: Frame, runs: int) -> Iterator[_Row]:
     """A row for every peer and task; in every round each does each, ours right before.
 
     Turns are of the same length, and in each a task is done again and again, as for a camera's frames.
@@ -209,7 +209,7 @@ def _turn(run_ms: Callable[[], float]) -> list[float]:
     return counted
 
 
-def _our_ms(model: Pipeline, frame: Frame, wanted: Wanted) -> float:
+def _our_ms(model: Model, frame: Frame, wanted: Wanted) -> float:
     began = time.perf_counter()
     model.run(frame, wanted)
     return 1e3 * (time.perf_counter() - began)

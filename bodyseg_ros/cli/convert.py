@@ -16,7 +16,8 @@ from rich.table import Table
 from ..catalog import converted_file, find_model
 from ..engines import open_engine
 from ..errors import SettingsError
-from ..formats import Kind, ModelSource, Quantize, convert_model
+from ..formats import Kind, ModelSource, Quantize
+from ..lab.conversion import convert_model
 from ..media import open_source
 from ..networks import Network
 from ..plugins import load_plugin

@@ -18,10 +18,10 @@ from rosbags.highlevel import AnyReader
 
 from ..effects import colored_parts, contact_sheet
 from ..errors import MediaError
-from ..graph.images import read_compressed, read_image
-from ..graph.private import private_environment
 from ..media import open_source, write_photo
-from ..nodes.processes import NodeProcess
+from ..ros.graph.image_messages import read_compressed, read_image
+from ..ros.graph.loopback import private_environment
+from ..ros.processes import NodeProcess
 from .loading import sample_photo
 
 __all__ = ["demo"]

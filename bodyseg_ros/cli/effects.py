@@ -18,9 +18,9 @@ from ..body import PART_NAMES
 from ..effects import compose_all
 from ..effects.example import example, room
 from ..media.photos import read_photo, write_photo
-from ..nodes.recipe import load_effects, needs_of, parameters_of
-from ..pipeline import Pipeline
+from ..model import Model
 from ..plugins import load_plugin, plugin_names
+from ..ros.nodes.recipe import load_effects, needs_of, parameters_of
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
 from .loading import load_model
@@ -141,7 +141,7 @@ def gallery(
     typer.echo(f"{len(cells)} pictures and gallery.md in {out}")
 
 
-def _seen(model: Pipeline, photo: Path) -> tuple[Frame, Result]:
+def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
     """The photo, small, and what the model sees in it."""
     image = read_photo(photo)
     scale = min(1.0, _GALLERY_PX / max(image.shape[:2]))

@@ -17,7 +17,7 @@ from ..body import KEYPOINT_NAMES, NO_PART
 from ..effects import Effect, colored_parts, compose_all
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
-from ..nodes.recipe import load_effects, needs_of
+from ..ros.nodes.recipe import load_effects, needs_of
 from ..settings import split_groups
 from ..types import Frame, Poses, Result, Wanted
 

@@ -11,13 +11,13 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
 from ..errors import MissingDependencyError
-from ..nodes.settings import NodeSettings
-from ..pipeline import Pipeline, load_from
+from ..model import Model, load_from
+from ..ros.nodes.node_settings import NodeSettings
 
 __all__ = ["DownloadBar", "load_model", "sample_photo"]
 
 
-def load_model(values: Mapping[str, Any]) -> Pipeline:
+def load_model(values: Mapping[str, Any]) -> Model:
     """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
     ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
     with DownloadBar() as bar:

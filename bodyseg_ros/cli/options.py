@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ..nodes.recipe import parameters_of
-from ..nodes.settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
 from ..plugins import plugin_names
 from ..refine import RefineSettings
+from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
+from ..ros.nodes.recipe import parameters_of
 from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
 
 __all__ = ["all_parameters", "takes_parameters"]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
 from ..media import open_source
-from ..pipeline import Pipeline
+from ..model import Model
 from .files import FileWriter, choose_outputs
 from .loading import load_model
 from .options import takes_parameters
@@ -104,7 +104,7 @@ def is_bag(path: Path) -> bool:
 def run_bag(source: Path, target: Path, values: dict[str, Any], image_topic: str, console: Console) -> None:
     """Copy a bag with the node's topics added, with a progress bar."""
     try:
-        from ..nodes.bag import process_bag
+        from ..ros.bag import process_bag
     except ModuleNotFoundError as err:
         raise MissingDependencyError(
             f"Bags need the package {err.name!r}, which is not installed. "
@@ -119,7 +119,7 @@ def run_bag(source: Path, target: Path, values: dict[str, Any], image_topic: str
     _report(console, problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
 
 
-def _process(model: Pipeline, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:
+def _process(model: Model, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:
     """All frames of one input, through the recipe, to the files; returns what could not be done."""
     problems = []
     try:

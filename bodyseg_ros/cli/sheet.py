@@ -15,7 +15,7 @@ from rich.progress import track
 from ..effects import contact_sheet
 from ..errors import MissingDependencyError
 from ..media import open_source, write_photo
-from ..nodes.recipe import load_effects
+from ..ros.nodes.recipe import load_effects
 from ..settings import split_groups
 from ..types import Frame
 from .loading import load_model

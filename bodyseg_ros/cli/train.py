@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ..errors import MissingDependencyError
 from ..formats.runtime import load_tensorflow
-from ..training.config import TrainSettings, read_settings
+from ..lab.train_config import TrainSettings, read_settings
 
 __all__ = ["need_keras", "train"]
 
@@ -33,7 +33,7 @@ def train(
     """
     settings = read_settings(config)
     need_keras()
-    from ..training.train import run
+    from ..lab.trainer import run
 
     console = Console(stderr=True)
     with _Watcher(settings, console) as watcher:

@@ -13,9 +13,9 @@ from ..effects import Effect, compose_all
 from ..errors import BodysegError, MissingDependencyError, SettingsError
 from ..media import open_source
 from ..media.photos import write_photo
-from ..nodes.recipe import load_effects, needs_of
-from ..pipeline import Pipeline
+from ..model import Model
 from ..plugins import plugin_names
+from ..ros.nodes.recipe import load_effects, needs_of
 from ..settings import split_groups
 from ..types import Frame, Wanted
 
@@ -29,7 +29,7 @@ _NEXT, _BEFORE, _PAUSE, _SAVE, _QUIT = (tuple(map(ord, keys)) for keys in ("n", 
 _STILL_MS: Final = 50
 
 
-def show_window(model: Pipeline, inputs: Sequence[str], effects: Sequence[str], values: Mapping[str, Any]) -> None:
+def show_window(model: Model, inputs: Sequence[str], effects: Sequence[str], values: Mapping[str, Any]) -> None:
     """Show the inputs one after the other until q. Raises MissingDependencyError where OpenCV draws no windows."""
     window = _Window(model, effects, values)
     try:
@@ -57,7 +57,7 @@ def _open_window(threshold: float | None) -> None:
 class _Window:
     """The chains that can be shown, which one is, and the keys."""
 
-    def __init__(self, model: Pipeline, effects: Sequence[str], values: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, effects: Sequence[str], values: Mapping[str, Any]) -> None:
         self._model, self._groups = model, split_groups(values)[1]
         self._names = ([list(effects)] if effects else []) + [[name] for name in plugin_names("effects")]
         self._place, self._paused, self._saved = -1, False, 0

@@ -1,7 +1,7 @@
 """Result and frame to a picture."""
 
-from .base import Effect, Moving, compose_all
+from .contact_sheet import contact_sheet
 from .drawing import colored_parts
-from .sheet import contact_sheet
+from .effect import Effect, Moving, compose_all
 
 __all__ = ["Effect", "Moving", "colored_parts", "compose_all", "contact_sheet"]

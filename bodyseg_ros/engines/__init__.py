@@ -1,6 +1,6 @@
 """Run a network."""
 
-from .base import Engine, LeavesCpu, MakesMaps
 from .choose import open_engine
+from .engine import Engine, LeavesCpu, MakesMaps
 
 __all__ = ["Engine", "LeavesCpu", "MakesMaps", "open_engine"]

@@ -10,7 +10,7 @@ from ..errors import MissingDependencyError, ModelFileError, PluginError
 from ..formats import ModelSource
 from ..plugins import load_plugin, plugin_names
 from ..settings import Settings, build
-from .base import Engine
+from .engine import Engine
 
 __all__ = ["open_engine"]
 

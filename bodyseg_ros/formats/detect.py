@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError, ModelNotFoundError
-from .base import ModelSource
+from .model_source import ModelSource
 
 __all__ = ["detect"]
 

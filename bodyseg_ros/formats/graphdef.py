@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, read_file
+from .model_source import MAX_MODEL_BYTES, read_file
 from .runtime import load_tensorflow
 
 __all__ = ["ALLOWED_OPS", "GraphFile", "check_constants", "check_graph", "node_of", "parse_graph", "read_frozen"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .base import FileFacts, TensorFacts, read_file
+from .model_source import FileFacts, TensorFacts, read_file
 
 __all__ = ["onnx_facts", "read_onnx"]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, read_file
 from .graphdef import GraphFile, parse_graph
+from .model_source import MAX_MODEL_BYTES, read_file
 from .runtime import first_line, load_tensorflow
 
 __all__ = ["read_graph_model", "read_graph_model_v1", "read_weights"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .base import FileFacts, TensorFacts, read_file
+from .model_source import FileFacts, TensorFacts, read_file
 
 __all__ = ["read_tflite", "tflite_facts"]
 

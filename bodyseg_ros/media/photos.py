@@ -25,7 +25,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .base import Picture
+from .source import Picture
 
 __all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "write_photo"]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .base import Picture
+from .source import Picture
 
 __all__ = ["VideoSink", "VideoSource"]
 

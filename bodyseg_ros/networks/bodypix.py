@@ -14,29 +14,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..catalog import Card
-from ..decode import (
-    confidence_map,
-    instance_map,
-    part_map,
-    person_map,
-    person_mask,
-)
+from ..decode import confidence_map, instance_map, part_map, person_map, person_mask
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
-from ..types import (
-    MAP_CONFIDENCE,
-    MAP_PARTS,
-    MAP_PERSON,
-    Frame,
-    MapsWanted,
-    Outputs,
-    Poses,
-    Prepared,
-    Result,
-    Wanted,
-)
+from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
 from .heads import HEAD_NAMES, named_heads
-from .people import MirrorSettings, found_people, mirrored
+from .person_poses import MirrorSettings, found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]

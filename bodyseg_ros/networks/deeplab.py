@@ -15,7 +15,7 @@ from ..catalog import Card
 from ..decode import person_mask
 from ..settings import Settings, live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .people import MirrorSettings, mirrored
+from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretched
 

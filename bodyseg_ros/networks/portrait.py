@@ -17,7 +17,7 @@ from ..decode import person_mask
 from ..errors import ModelFileError
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
-from .people import MirrorSettings, mirrored
+from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
 from .prepare import stretched
 

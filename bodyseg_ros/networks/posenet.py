@@ -18,7 +18,7 @@ from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
-from .people import MirrorSettings, found_people, mirrored
+from .person_poses import MirrorSettings, found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["PoseNet", "PoseNetSettings"]

@@ -16,9 +16,9 @@ from bodyseg_ros.cli import topics as topics_command
 from bodyseg_ros.cli.demo import demo
 from bodyseg_ros.cli.main import build_app
 from bodyseg_ros.errors import GraphError
-from bodyseg_ros.graph.fake import Bus, FakeGraph
-from bodyseg_ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
 from bodyseg_ros.media import read_photo, write_photo
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
 
 IMAGE = "sensor_msgs/msg/Image"
 

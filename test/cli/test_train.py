@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from bodyseg_ros.cli.main import build_app
 from bodyseg_ros.errors import BodysegError
-from bodyseg_ros.training.config import TrainSettings, read_settings
-from training.drawn import drawn, write_run
+from bodyseg_ros.lab.train_config import TrainSettings, read_settings
+from lab.drawn import drawn, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/training.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 
 from bodyseg_ros.effects import compose_all
 from bodyseg_ros.effects.example import example
-from bodyseg_ros.nodes.recipe import load_effects
+from bodyseg_ros.ros.nodes.recipe import load_effects
 from bodyseg_ros.settings import split_groups
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -17,7 +17,7 @@ from bodyseg_ros.effects.palettes import PALETTES
 from bodyseg_ros.errors import FrameError, SettingsError
 from bodyseg_ros.media import open_sink
 from bodyseg_ros.media.photos import write_photo
-from bodyseg_ros.nodes.recipe import load_effects
+from bodyseg_ros.ros.nodes.recipe import load_effects
 from bodyseg_ros.settings import split_groups
 from bodyseg_ros.types import Frame, Result
 

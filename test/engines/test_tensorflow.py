@@ -13,7 +13,8 @@ import pytest
 
 from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.errors import EngineError, MissingDependencyError, ModelFileError, SettingsError
-from bodyseg_ros.formats import ModelSource, convert_model, load_tensorflow
+from bodyseg_ros.formats import ModelSource, load_tensorflow
+from bodyseg_ros.lab.conversion import convert_model
 from bodyseg_ros.plugins import load_plugin
 from bodyseg_ros.settings import build, parameters
 

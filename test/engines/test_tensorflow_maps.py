@@ -15,10 +15,10 @@ from bodyseg_ros.engines.tensorflow_maps import MapMaker
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.formats import ModelSource, load_tensorflow
 from bodyseg_ros.geometry import Geometry, padded_geometry
+from bodyseg_ros.model import Model
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
 from bodyseg_ros.networks.heads import HEAD_NAMES
-from bodyseg_ros.nodes.shared import SharedEngine
-from bodyseg_ros.pipeline import Pipeline
+from bodyseg_ros.ros.nodes.shared import SharedEngine
 from bodyseg_ros.types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Wanted
 from golden import bodypix_cases
 
@@ -111,9 +111,9 @@ def source(folder: Path, stride: int = 16, poison: float = 0.0) -> ModelSource:
     return ModelSource(folder / "colours.pb", "frozen", outputs={name: name for name in HEADS})
 
 
-def model(file: ModelSource, where: str, **options: Any) -> Pipeline:
+def model(file: ModelSource, where: str, **options: Any) -> Model:
     network = BodyPix(load_card("bodypix-mobilenet-050"), BodyPixSettings(**options), 16)
-    return Pipeline(network, TensorFlowEngine(file, TensorFlowSettings(device="cpu", decode_on_device=where)))
+    return Model(network, TensorFlowEngine(file, TensorFlowSettings(device="cpu", decode_on_device=where)))
 
 
 def photo(height: int = 96, width: int = 160) -> np.ndarray:

@@ -63,7 +63,7 @@ def people(shared: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.fixture
-def opened(shared: Path, request: pytest.FixtureRequest) -> Iterator[bodyseg.Pipeline]:
+def opened(shared: Path, request: pytest.FixtureRequest) -> Iterator[bodyseg.Model]:
     """A file, opened by its path alone."""
     pytest.importorskip(FILES[request.param][1])
     with bodyseg.load(model_path=str(shared / "models" / request.param)) as model:
@@ -78,7 +78,7 @@ def iou(masks: list[np.ndarray], truths: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("opened", [file for file in FILES if FILES[file][2]], indirect=True)
 def test_a_file_by_itself_gives_masks_that_lie_on_people(
-    opened: bodyseg.Pipeline, people: list[tuple[np.ndarray, np.ndarray]], request: pytest.FixtureRequest
+    opened: bodyseg.Model, people: list[tuple[np.ndarray, np.ndarray]], request: pytest.FixtureRequest
 ) -> None:
     floor = FILES[request.node.callspec.params["opened"]][2]
     truths = [truth for _, truth in people]
@@ -91,7 +91,7 @@ def test_a_file_by_itself_gives_masks_that_lie_on_people(
 
 
 @pytest.mark.parametrize("opened", [file for file in FILES if not FILES[file][2]], indirect=True)
-def test_a_file_by_itself_gives_poses(opened: bodyseg.Pipeline, shared: Path) -> None:
+def test_a_file_by_itself_gives_poses(opened: bodyseg.Model, shared: Path) -> None:
     image = cv2.cvtColor(cv2.imread(str(shared / "golden/inputs/portrait_410x512.png")), cv2.COLOR_BGR2RGB)
     poses = opened.segment(image, Wanted.POSES).poses
     left, right = poses.keypoints[0, 5], poses.keypoints[0, 6]

@@ -140,7 +140,7 @@ def test_parts_instances_and_poses_are_left_alone() -> None:
     assert refined.confidence is None
 
 
-def load(**parameters: Any) -> bodyseg.Pipeline:
+def load(**parameters: Any) -> bodyseg.Model:
     return bodyseg.load(engine="fake", fake={"people": 1}, internal_resolution="full", **parameters)
 
 

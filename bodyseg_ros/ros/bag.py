@@ -1,0 +1,215 @@
+"""Recorded bags: the same recipe as the node's, for every frame, without a graph."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Qos as BagQos
+from rosbags.interfaces import QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
+
+from ..errors import EngineError, FrameError, MediaError, SettingsError
+from ..settings import unknown_parameter
+from .graph.names import Names
+from .graph.port import LATCHED, RELIABLE, Qos
+from .graph.rosbag_types import RosbagMessages
+from .nodes.outputs import OUTPUTS, Scene, label_infos, read_frame, wanted_of
+from .nodes.recipe import Recipe, node_parameters
+
+__all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
+
+_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+_NAMES = Names("bodyseg")
+
+
+@dataclass
+class BagReport:
+    """What was done. frames: pictures seen in; problems: (time of the frame in ns, why) of those without result."""
+
+    image_topic: str
+    frames: int
+    problems: list[tuple[int, str]]
+
+
+class BagWriter:
+    """Adds topics to an open bag as they first appear."""
+
+    def __init__(self, writer: Writer, messages: RosbagMessages) -> None:
+        self._writer, self._messages = writer, messages
+        self._topics: dict[str, Any] = {}
+
+    def add(self, topic: str, type_name: str, data: Any, time_ns: int, qos: Qos = RELIABLE) -> None:
+        """Write a message, or its CDR bytes."""
+        if topic not in self._topics:
+            self._topics[topic] = self._writer.add_connection(
+                topic, type_name, typestore=self._messages.store, offered_qos_profiles=[_bag_qos(qos)]
+            )
+        raw = data if isinstance(data, bytes) else self._messages.serialize(data, type_name)
+        self._writer.write(self._topics[topic], time_ns, raw)
+
+
+def _bag_qos(qos: Qos) -> BagQos:
+    forever = QosTime(2147483647, 4294967295)
+    return BagQos(
+        QosHistory.KEEP_LAST,
+        qos.depth,
+        QosReliability.RELIABLE if qos.reliable else QosReliability.BEST_EFFORT,
+        QosDurability.TRANSIENT_LOCAL if qos.latched else QosDurability.VOLATILE,
+        forever,
+        forever,
+        QosLiveliness.AUTOMATIC,
+        forever,
+        False,
+    )
+
+
+@contextmanager
+def write_bag(target: Path) -> Iterator[Writer]:
+    """A new bag: one file if `target` ends in .mcap, else a folder with a .db3 file and its metadata.
+
+    It is there when the context ends without an exception. Raises MediaError where it is there already, or cannot be
+    written.
+    """
+    if target.exists():
+        raise MediaError(f"The bag {str(target)!r} is there already; take another name, or remove it first.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+            made = Path(folder) / target.name
+            mcap = target.suffix == ".mcap"
+            plugin = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
+            with Writer(made, version=8, storage_plugin=plugin) as writer:
+                yield writer
+            shutil.move(made / f"{made.name}.mcap" if mcap else made, target)
+    except (OSError, WriterError) as err:
+        raise MediaError(f"The bag {str(target)!r} cannot be written: {err}.") from err
+
+
+def process_bag(
+    source: Path,
+    target: Path,
+    values: Mapping[str, Any],
+    progress: Callable[[int, int], None] | None = None,
+    image_topic: str = "",
+) -> BagReport:
+    """Write a copy of a bag with the node's topics (those of pictures uncompressed) added, every frame, same stamps.
+
+    source: an .mcap or .db3 file, or a bag's folder. target: see write_bag(). values: the node's parameters by dotted
+    name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is.
+    Raises MediaError for a bag that cannot be read or has no such topic, and what Recipe raises.
+    """
+    _refuse_unknown(values)
+    with _read_bag(source) as reader:
+        image = _image_connection(reader, image_topic, source)
+        recipe = Recipe(values)
+        try:
+            with write_bag(target) as writer:
+                return _Copy(reader, writer, recipe, image).run(progress or _silent)
+        finally:
+            recipe.close()
+
+
+def _refuse_unknown(values: Mapping[str, Any]) -> None:
+    known = [parameter.name for parameter in node_parameters(values)]
+    for name in values:
+        if name not in known:
+            raise SettingsError(unknown_parameter(name, known))
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+@contextmanager
+def _read_bag(source: Path) -> Iterator[AnyReader]:
+    try:
+        with AnyReader([source], default_typestore=RosbagMessages().store) as reader:
+            yield reader
+    except (OSError, AnyReaderError, ReaderError) as err:
+        raise MediaError(f"The bag {str(source)!r} cannot be read: {err}.") from err
+
+
+def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
+    """The connection whose pictures are processed."""
+    there = [connection for connection in reader.connections if connection.msgtype in _IMAGES]
+    found = [connection for connection in there if topic in ("", connection.topic)]
+    if len(found) != 1:
+        names = ", ".join(sorted(connection.topic for connection in there)) or "none"
+        what = f"no pictures on {topic!r}" if topic else f"{len(there)} topics with pictures"
+        raise MediaError(f"The bag {str(source)!r} has {what}; name one image topic of: {names}.")
+    return found[0]
+
+
+class _Copy:
+    """One bag on its way into another."""
+
+    def __init__(self, reader: AnyReader, writer: Writer, recipe: Recipe, image: Any) -> None:
+        self._reader, self._writer, self._recipe, self._image = reader, writer, recipe, image
+        self._messages = RosbagMessages()
+        self._added = BagWriter(writer, self._messages)
+        self._outputs = [
+            output
+            for output in OUTPUTS
+            if not output.topic.endswith("/compressed") and not output.needs(recipe.choices) & ~recipe.offers
+        ]
+        self._wanted = wanted_of(self._outputs, recipe.choices)
+        self._camera_info_topic = f"{image.topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+        self._camera_info: Any = None
+        self._report = BagReport(image.topic, 0, [])
+
+    def run(self, progress: Callable[[int, int], None]) -> BagReport:
+        """Copy every message; after each picture, write what was made of it under the same time."""
+        copies = {connection.id: self._connection_like(connection) for connection in self._reader.connections}
+        total = sum(c.msgcount for c in self._reader.connections if c.id == self._image.id)
+        for connection, time_ns, raw in self._reader.messages():
+            self._writer.write(copies[connection.id], time_ns, raw)
+            if connection.topic == self._camera_info_topic and connection.msgtype == _CAMERA_INFO:
+                self._camera_info = self._reader.deserialize(raw, connection.msgtype)
+            elif connection.id == self._image.id:
+                if not self._report.frames:
+                    self._say_labels(time_ns)
+                self._picture(self._reader.deserialize(raw, connection.msgtype), time_ns)
+                progress(self._report.frames, total)
+        return self._report
+
+    def _connection_like(self, connection: Any) -> Any:
+        """The same topic in the new bag; a bag without definitions gets those that are known."""
+        if connection.msgdef.data and connection.digest:
+            definition: dict[str, Any] = {"msgdef": connection.msgdef.data, "rihs01": connection.digest}
+        else:
+            definition = {"typestore": self._reader.typestore}
+        return self._writer.add_connection(
+            connection.topic,
+            connection.msgtype,
+            serialization_format=connection.ext.serialization_format,
+            offered_qos_profiles=connection.ext.offered_qos_profiles,
+            **definition,
+        )
+
+    def _say_labels(self, time_ns: int) -> None:
+        for topic, message in label_infos(self._messages, self._recipe.offers, self._recipe.classes):
+            self._added.add(_NAMES.resolve(topic), "vision_msgs/msg/LabelInfo", message, time_ns, LATCHED)
+
+    def _picture(self, message: Any, time_ns: int) -> None:
+        self._report.frames += 1
+        try:
+            frame = read_frame(message)
+            result = self._recipe.run(self._recipe.choices, frame, self._wanted)
+            scene = Scene(
+                self._messages, message, frame, result, self._recipe.choices, self._recipe.model, self._camera_info
+            )
+            made = [(output, output.make(scene)) for output in self._outputs]
+        except (FrameError, EngineError) as err:
+            self._report.problems.append((time_ns, str(err)))
+            return
+        for output, filled in made:
+            if filled is not None:
+                self._added.add(_NAMES.resolve(output.topic), output.type, filled, time_ns)
