@@ -48,7 +48,7 @@ def typestore(distro: str) -> Typestore:
         "vision_msgs/msg": _FOLDER / "vision_msgs",
         "std_srvs/srv": _FOLDER / "std_srvs",
         # Installed beside the others; in a checkout it is the folder colcon builds from.
-        "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[2] / "msg",
+        "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[3] / "msg",
     }
     store.register(
         {
