@@ -13,7 +13,7 @@ import pytest
 
 from bodyseg_ros.ros.graph.loopback import private_environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
