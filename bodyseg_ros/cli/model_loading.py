@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 from ..model import Model, load_from
 from ..ros.nodes.node_settings import NodeSettings
 
@@ -29,10 +29,7 @@ def sample_photo() -> str:
     try:
         from matplotlib.cbook import get_sample_data
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "Without a picture of your own matplotlib's sample portrait is taken, but matplotlib is not installed: "
-            "name a picture, or install it with: pip install matplotlib"
-        ) from err
+        raise missing_package("The sample portrait, taken where you name no picture,", err, "matplotlib") from err
     return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 

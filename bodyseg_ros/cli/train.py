@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
 from ..lab.train_config import TrainSettings, read_settings
 
@@ -51,10 +51,7 @@ def need_keras() -> None:
     try:
         import keras  # noqa: F401
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"Training needs Keras, and the package {err.name!r} is not installed. Install it with: "
-            "pip install 'bodyseg_ros[train]'"
-        ) from err
+        raise missing_package("Training", err, "bodyseg_ros[train]") from err
 
 
 class _Watcher:
