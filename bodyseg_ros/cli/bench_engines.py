@@ -15,6 +15,7 @@ from ..lab.timing_engines import EngineOpener, EngineTimes, automatic_engines, t
 from ..lab.timing_frames import noise, read_sizes
 from ..model import load_from
 from .model_loading import show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_engines"]
@@ -43,7 +44,8 @@ def bench_engines(
     frames = [noise(*size) for size in read_sizes(sizes, "--sizes")]
     opener = EngineOpener(names, also)
     try:
-        network = load_from(values | {"engine": "auto"}, open_engine=opener).network
+        with hold_native_noise():
+            network = load_from(values | {"engine": "auto"}, open_engine=opener).network
         rows = [row for frame in frames for row in time_engines(network, opener, frame, runs, show_rounds)]
     finally:
         opener.close()

@@ -21,6 +21,7 @@ from ..media import open_source
 from ..model import load_from
 from ..types import Frame
 from .model_loading import sample_photo, show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_peers"]
@@ -47,7 +48,9 @@ def bench_peers(
     """
     frames = list(_frames(photos or [sample_photo()], size))
     opener, console = SourceKeeper(), Console()
-    with load_from(values, open_engine=opener) as model, ExitStack() as stack:
+    with hold_native_noise():
+        model = load_from(values, open_engine=opener)
+    with model, ExitStack() as stack:
         asked = {
             "weights": str(opener.tfjs().resolve()),
             "stride": opener.source.output_stride,

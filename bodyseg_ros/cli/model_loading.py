@@ -13,6 +13,7 @@ from rich.progress import TransferSpeedColumn as Speed
 from ..dependencies import missing_package
 from ..model import Model, load_from
 from ..ros.nodes.node_settings import NodeSettings
+from .native_noise import hold_native_noise
 
 __all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 
@@ -20,7 +21,7 @@ __all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 def load_model(values: Mapping[str, Any]) -> Model:
     """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
     ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
-    with DownloadBar() as bar:
+    with DownloadBar() as bar, hold_native_noise():
         return load_from(ours, bar)
 
 

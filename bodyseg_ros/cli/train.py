@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
 from ..lab.train_config import TrainSettings, read_settings
+from .native_noise import hold_native_noise
 
 __all__ = ["need_keras", "train"]
 
@@ -46,12 +47,13 @@ def train(
 
 def need_keras() -> None:
     """Load Keras and its backend; raise MissingDependencyError where one is not installed."""
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        load_tensorflow()
-    try:
-        import keras  # noqa: F401
-    except ModuleNotFoundError as err:
-        raise missing_package("Training", err, "bodyseg_ros[train]") from err
+    with hold_native_noise():
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+            load_tensorflow()
+        try:
+            import keras  # noqa: F401
+        except ModuleNotFoundError as err:
+            raise missing_package("Training", err, "bodyseg_ros[train]") from err
 
 
 class _Watcher:
