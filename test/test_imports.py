@@ -40,22 +40,23 @@ ALLOWED = {
     "catalog": {"errors", "settings", "plugins", "formats"},
     "engines": {"errors", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
-    "effects": {"errors", "types", "settings", "geometry", "body", "media", "engines", "formats", "rendering"},
-    "rendering": {"errors", "body"},
-    "media": {"errors", "types", "settings", "plugins"},
-    "refine": {"types", "settings"},
-    "model": {
+    "effects": {
         "errors",
-        "kernels",
         "types",
         "settings",
         "plugins",
-        "networks",
+        "geometry",
+        "body",
+        "media",
         "engines",
-        "catalog",
         "formats",
-        "refine",
+        "rendering",
     },
+    "rendering": {"errors", "body"},
+    "media": {"errors", "types", "settings", "plugins"},
+    "refine": {"types", "settings"},
+    "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
+    "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine"},
 }
 
 

@@ -19,9 +19,11 @@ from rich.table import Column, Table
 from ..engines import Engine, open_engine
 from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource, detect
-from ..model import load_from
+from ..model import open_model
 from ..networks import Network
+from ..plan import make_plan
 from ..plugins import load_plugin, plugin_names
+from ..settings import Settings
 from ..types import Frame
 from .options import takes_parameters
 
@@ -67,7 +69,7 @@ def bench_engines(
     names = [name.strip() for name in engines.split(",") if name.strip()] or _automatic()
     frames = [_frame(text) for text in sizes.split(",")]
     opener = _Opener(names, also)
-    network = load_from(values | {"engine": "auto"}, open_engine=opener).network
+    network = open_model(make_plan(values | {"engine": "auto"}, Settings), open_engine=opener).network
     try:
         rows = [row for frame in frames for row in _timed(network, opener, frame, runs)]
     finally:
@@ -107,21 +109,19 @@ class _Opener:
         self.opening_ms: dict[str, float] = {}
         self.failed: dict[str, str] = {}
 
-    def __call__(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         """The first engine that opens. Raises SettingsError if none does."""
         del name
         extra = [detect(path, source.output_stride) for path in self._also]
         more = [replace(file, outputs=source.outputs, input=source.input) for file in extra]
         source = replace(source, others=(*source.others, *more))
         for engine_name in self._names:
-            self._open(engine_name, source, groups, threads)
+            self._open(engine_name, source, settings, threads)
         if not self.opened:
             raise SettingsError(f"None of these engines runs the model. {' '.join(self.failed.values())}")
         return next(iter(self.opened.values()))[0]
 
-    def _open(self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int) -> None:
+    def _open(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int) -> None:
         formats = load_plugin("engines", name).formats
         file = next((file for file in (source, *source.others) if file.format in formats), None)
         if file is None:
@@ -129,7 +129,7 @@ class _Opener:
             return
         try:
             began = time.perf_counter()
-            self.opened[name] = open_engine(name, file, groups, threads), file.path.name
+            self.opened[name] = open_engine(name, file, settings, threads), file.path.name
             self.opening_ms[name] = 1e3 * (time.perf_counter() - began)
         except BodysegError as err:
             self.failed[name] = str(err)

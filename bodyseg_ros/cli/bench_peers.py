@@ -24,7 +24,9 @@ from ..engines import Engine, open_engine
 from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource
 from ..media import open_source
-from ..model import Model, load_from
+from ..model import Model, open_model
+from ..plan import make_plan
+from ..settings import Settings
 from ..types import Frame, Wanted
 from .bench_frames import sizes_of
 from .loading import sample_photo
@@ -91,7 +93,7 @@ def bench_peers(
     """
     frames = list(_frames(photos or [sample_photo()], size))
     opener, console = _Opener(), Console()
-    with load_from(values, open_engine=opener) as model, ExitStack() as stack:
+    with open_model(make_plan(values, Settings), open_engine=opener) as model, ExitStack() as stack:
         asked = {
             "weights": str(opener.tfjs().resolve()),
             "stride": opener.source.output_stride,
@@ -115,11 +117,9 @@ class _Opener:
 
     source: ModelSource
 
-    def __call__(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         self.source = source
-        return open_engine(name, source, groups, threads)
+        return open_engine(name, source, settings, threads)
 
     def tfjs(self) -> Path:
         """The network in the format both peers read. Raises SettingsError where there is none."""

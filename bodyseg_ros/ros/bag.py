@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from rosbags.interfaces import Qos as BagQos
 from rosbags.interfaces import QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 
-from ..errors import EngineError, FrameError, MediaError, SettingsError
-from ..settings import unknown_parameter
+from ..errors import EngineError, FrameError, MediaError
+from ..plan import Plan, make_plan
 from .graph.names import Names
 from .graph.port import LATCHED, RELIABLE, Qos
 from .graph.rosbag_types import RosbagMessages
+from .nodes.live_settings import live_settings
+from .nodes.node_model import NodeModel
+from .nodes.node_settings import NodeSettings
 from .nodes.outputs import OUTPUTS, Scene, label_infos, read_frame, wanted_of
-from .nodes.recipe import Recipe, node_parameters
 
 __all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
 
@@ -104,24 +106,13 @@ def process_bag(
 
     source: an .mcap or .db3 file, or a bag's folder. target: see write_bag(). values: the node's parameters by dotted
     name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is.
-    Raises MediaError for a bag that cannot be read or has no such topic, and what Recipe raises.
+    Raises MediaError for a bag that cannot be read or has no such topic, and what make_plan() and open_model() raise.
     """
-    _refuse_unknown(values)
+    plan = make_plan(values, NodeSettings)
     with _read_bag(source) as reader:
         image = _image_connection(reader, image_topic, source)
-        recipe = Recipe(values)
-        try:
-            with write_bag(target) as writer:
-                return _Copy(reader, writer, recipe, image).run(progress or _silent)
-        finally:
-            recipe.close()
-
-
-def _refuse_unknown(values: Mapping[str, Any]) -> None:
-    known = [parameter.name for parameter in node_parameters(values)]
-    for name in values:
-        if name not in known:
-            raise SettingsError(unknown_parameter(name, known))
+        with closing(NodeModel(plan)) as model, write_bag(target) as writer:
+            return _Copy(reader, writer, plan, model, image).run(progress or _silent)
 
 
 def _silent(done: int, total: int) -> None:
@@ -151,16 +142,19 @@ def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
 class _Copy:
     """One bag on its way into another."""
 
-    def __init__(self, reader: AnyReader, writer: Writer, recipe: Recipe, image: Any) -> None:
-        self._reader, self._writer, self._recipe, self._image = reader, writer, recipe, image
+    def __init__(
+        self, reader: AnyReader, writer: Writer, plan: Plan[NodeSettings], model: NodeModel, image: Any
+    ) -> None:
+        self._reader, self._writer, self._model, self._image = reader, writer, model, image
+        self._live = live_settings(plan).within(model.offers)
         self._messages = RosbagMessages()
         self._added = BagWriter(writer, self._messages)
         self._outputs = [
             output
             for output in OUTPUTS
-            if not output.topic.endswith("/compressed") and not output.needs(recipe.choices) & ~recipe.offers
+            if not output.topic.endswith("/compressed") and not output.needs(self._live) & ~model.offers
         ]
-        self._wanted = wanted_of(self._outputs, recipe.choices)
+        self._wanted = wanted_of(self._outputs, self._live)
         self._camera_info_topic = f"{image.topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
         self._camera_info: Any = None
         self._report = BagReport(image.topic, 0, [])
@@ -195,17 +189,15 @@ class _Copy:
         )
 
     def _say_labels(self, time_ns: int) -> None:
-        for topic, message in label_infos(self._messages, self._recipe.offers, self._recipe.classes):
+        for topic, message in label_infos(self._messages, self._model.offers, self._model.classes):
             self._added.add(_NAMES.resolve(topic), "vision_msgs/msg/LabelInfo", message, time_ns, LATCHED)
 
     def _picture(self, message: Any, time_ns: int) -> None:
         self._report.frames += 1
         try:
             frame = read_frame(message)
-            result = self._recipe.run(self._recipe.choices, frame, self._wanted)
-            scene = Scene(
-                self._messages, message, frame, result, self._recipe.choices, self._recipe.model, self._camera_info
-            )
+            result = self._model.run(self._live, frame, self._wanted)
+            scene = Scene(self._messages, message, frame, result, self._live, self._model.name, self._camera_info)
             made = [(output, output.make(scene)) for output in self._outputs]
         except (FrameError, EngineError) as err:
             self._report.problems.append((time_ns, str(err)))

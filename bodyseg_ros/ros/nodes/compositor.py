@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...effects import Effect
+from ...effects import Effect, load_effects, needs_of
 from ...errors import FrameError, SettingsError
+from ...plan import plugin_parameters, plugin_settings
 from ...refine import RefineSettings
 from ...settings import Settings, build, parameters, split_groups
 from ...types import Result, Wanted
@@ -18,11 +19,11 @@ from ..graph.image_messages import read_image, stamp_ns
 from ..graph.port import RELIABLE, SENSOR, Graph, Publisher, Subscription
 from .background_topic import BackgroundTopic
 from .diagnostics import Diagnostics
+from .live_settings import LiveSettings
 from .mailbox import Mailbox
 from .node_settings import CompositorSettings, NodeSettings, PictureSettings
 from .outputs import OUTPUTS, Output, Scene, read_frame
 from .pairs import Pairs
-from .recipe import Choices, load_effects, needs_of, plugin_parameters
 from .run_node import run_node
 from .worker import Worker
 
@@ -36,7 +37,7 @@ class CompositorNode:
         self._graph = graph
         declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
         self._values = graph.declare(declared)
-        self._choices = self._read(self._values, ())
+        self._live = self._read(self._values, ())
         graph.on_change(self._change)
         self._pairs = Pairs(self._values["waiting_frames"])
         self._publishers: list[tuple[Output, Publisher]] = []
@@ -54,7 +55,7 @@ class CompositorNode:
     def activate(self) -> None:
         """Take images and masks."""
         self._worker = Worker(Mailbox(), self._process, self.diagnostics.problem, "compositor")
-        topic, kind = self._choices.settings.image_topic
+        topic, kind = self._live.settings.image_topic
         self._subscriptions = [
             self._graph.subscribe(topic, kind, SENSOR, lambda message: self._take(0, message)),
             self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._take(1, message)),
@@ -74,21 +75,21 @@ class CompositorNode:
     def cleanup(self) -> None:
         """Nothing is held."""
 
-    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> Choices:
+    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> LiveSettings:
         root, groups = split_groups(values)
         own = build(CompositorSettings, root)
-        chain = load_effects("effects", own.effects, groups, before)
+        chain = load_effects("effects", own.effects, plugin_settings("effects", groups), before)
         if needs_of(chain) & ~Wanted.PERSON:
             raise SettingsError(
                 f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
                 "take effects that need no more, such as blur_background."
             )
         shared = own.model_dump(include=set(PictureSettings.model_fields))
-        return Choices(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
+        return LiveSettings(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
 
     def _change(self, changed: dict[str, Any]) -> None:
         values = self._values | changed
-        self._choices = self._read(values, self._choices.composite)
+        self._live = self._read(values, self._live.composite)
         self._values = values
 
     def _take(self, side: int, message: Any) -> None:
@@ -110,7 +111,7 @@ class CompositorNode:
         if person.shape != frame.size:
             raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")
         result = Result(frame.size, person=person)
-        scene = Scene(self._graph.messages, image, frame, result, self._choices, model="")
+        scene = Scene(self._graph.messages, image, frame, result, self._live, model="")
         for output, publisher in listened:
             publisher.publish(output.make(scene))
         age_ms = (self._graph.now_ns() - frame.stamp_ns) / 1e6

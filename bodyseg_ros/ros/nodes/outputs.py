@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import PART_NAMES
-from ...effects import colored_parts, compose_all
+from ...effects import colored_parts, compose_all, needs_of
 from ...types import Frame, Result, Wanted
 from ..graph.image_messages import compressed_message, image_message, read_compressed, read_image
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
+from .live_settings import LiveSettings
 from .people_messages import detections, poses
-from .recipe import Choices, needs_of
 
 __all__ = ["OUTPUTS", "Output", "Scene", "label_infos", "read_frame", "wanted_of"]
 
@@ -32,7 +32,7 @@ class Scene:
     message: Any
     frame: Frame
     result: Result
-    choices: Choices
+    choices: LiveSettings
     model: str
     camera_info: Any = None
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Scene:
 Painter = Callable[[Scene], NDArray[np.uint8] | None]
 
 
-def _nothing(choices: Choices) -> Wanted:
+def _nothing(choices: LiveSettings) -> Wanted:
     return Wanted.NOTHING
 
 
@@ -65,11 +65,11 @@ class Output:
     topic: str
     type: str
     make: Callable[[Scene], Any]
-    needs: Callable[[Choices], Wanted] = _nothing
-    extras: Callable[[Choices], Wanted] = _nothing
+    needs: Callable[[LiveSettings], Wanted] = _nothing
+    extras: Callable[[LiveSettings], Wanted] = _nothing
 
 
-def wanted_of(outputs: Sequence[Output], choices: Choices) -> Wanted:
+def wanted_of(outputs: Sequence[Output], choices: LiveSettings) -> Wanted:
     """Everything that these outputs read of a result."""
     wanted = Wanted.NOTHING
     for output in outputs:
@@ -122,11 +122,11 @@ def _confidence(scene: Scene) -> tuple[NDArray[Any], str] | None:
 
 
 def _pictures(
-    name: str, paint: Painter, needs: Callable[[Choices], Wanted], extras: Wanted = Wanted.NOTHING
+    name: str, paint: Painter, needs: Callable[[LiveSettings], Wanted], extras: Wanted = Wanted.NOTHING
 ) -> tuple[Output, Output]:
     """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
 
-    def more(choices: Choices) -> Wanted:
+    def more(choices: LiveSettings) -> Wanted:
         return extras
 
     def raw(scene: Scene) -> Any:
@@ -164,7 +164,7 @@ def _camera_info(scene: Scene) -> Any:
     return camera_info_of(scene.messages, scene.camera_info, scene.message.header, scene.frame.size)
 
 
-def _details(choices: Choices) -> Wanted:
+def _details(choices: LiveSettings) -> Wanted:
     return Wanted.PARTS | Wanted.INSTANCES if choices.settings.pose_details else Wanted.NOTHING
 
 
