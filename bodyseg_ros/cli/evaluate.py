@@ -22,8 +22,8 @@ from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..settings import parse_value
 from ..types import Frame, Poses, Result, Wanted
-from .loading import load_model
-from .options import takes_parameters
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 
 __all__ = ["evaluate"]
 
