@@ -13,10 +13,10 @@ from rich.text import Text
 from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
 from ..media import open_source
 from ..model import Model
-from .files import FileWriter, choose_outputs
-from .loading import load_model
-from .options import takes_parameters
-from .window import show_window
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
+from .run_files import FileWriter, choose_outputs
+from .run_window import show_window
 
 __all__ = ["run"]
 

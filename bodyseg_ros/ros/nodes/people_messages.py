@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
+from ...person import Box, box_of_keypoints, box_of_mask
 from .frame_context import FrameContext
 
 __all__ = ["detections", "poses"]
-
-Box = tuple[int, int, int, int]  # x, y, width, height, px
 
 
 def poses(context: FrameContext) -> Any:
@@ -39,13 +37,14 @@ def detections(context: FrameContext) -> Any:
     make = context.messages.make
     people = []
     for index, score in enumerate(found.scores):
-        x, y, width, height = _box(context, index)
-        centre = make("vision_msgs/msg/Point2D", x=x + (width - 1) / 2, y=y + (height - 1) / 2)
+        left, top, right, bottom = _box(context, index)
+        # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
+        centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
             "vision_msgs/msg/BoundingBox2D",
             center=make("vision_msgs/msg/Pose2D", position=centre),
-            size_x=float(width),
-            size_y=float(height),
+            size_x=float(right - left),
+            size_y=float(bottom - top),
         )
         guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=float(score))
         results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
@@ -58,19 +57,20 @@ def _person(context: FrameContext, index: int) -> Any:
     """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
     found, result, make = context.result.poses, context.result, context.messages.make
     assert found is not None
-    x, y, width, height = _box(context, index)
+    left, top, right, bottom = _box(context, index)
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
     area, visible = float("nan"), np.zeros(0, np.uint8)
     if result.instances is not None:
         area = float(np.count_nonzero(result.instances == index) / result.instances.size)
         if result.parts is not None:
-            counts = np.bincount(result.person_parts(index).view(np.uint8).ravel(), minlength=256)
+            counts = np.bincount(result[index].parts.view(np.uint8).ravel(), minlength=256)
             visible = np.flatnonzero(counts[: len(PART_NAMES)]).astype(np.uint8) + np.uint8(1)
     return make(
         "bodyseg_ros/msg/PersonPose",
         header=context.message.header,
         instance_label=0 if result.instances is None else index + 1,
         score=float(found.scores[index]),
-        roi=make("sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, width=width, height=height),
+        roi=roi,
         keypoints=_keypoints(context, found.keypoints[index], found.keypoint_scores[index]),
         mask_area_ratio=area,
         visible_parts=context.messages.pack(visible),
@@ -97,18 +97,7 @@ def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArr
 
 def _box(context: FrameContext, index: int) -> Box:
     """Around the person's mask, or where there is none, around the visible keypoints within the picture."""
-    if context.result.instances is not None:
-        x, y, width, height = cv2.boundingRect(np.equal(context.result.instances, index).view(np.uint8))
-        if width:
-            return x, y, width, height
-    assert context.result.poses is not None
-    seen = context.result.poses.keypoint_scores[index] >= np.float32(context.live.settings.visible_score)
-    if not seen.any():
-        return 0, 0, 0, 0
-    points = context.result.poses.keypoints[index, seen]
-    height, width = context.frame.size
-    low = np.clip(np.floor(points.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)), 0, (width - 1, height - 1)).astype(int)
-    x, y = low.tolist()
-    right, bottom = high.tolist()
-    return x, y, right - x + 1, bottom - y + 1
+    person = context.result[index]
+    found = None if context.result.instances is None else box_of_mask(person.mask)
+    least = context.live.settings.visible_score
+    return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)
