@@ -30,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bodyseg_ros import Frame, Wanted, load
 from bodyseg_ros.allocation import keep_freed_memory
 from bodyseg_ros.ros.graph.dds_graph import DdsGraph
-from bodyseg_ros.ros.graph.image_messages import image_message, read_image, stamp_ns
+from bodyseg_ros.ros.graph.headers import stamp_ns
+from bodyseg_ros.ros.graph.image_messages import image_message, read_image
 from bodyseg_ros.ros.graph.loopback import private_environment
 from bodyseg_ros.ros.graph.names import parse_ros_arguments
 from bodyseg_ros.ros.graph.port import RELIABLE, Qos

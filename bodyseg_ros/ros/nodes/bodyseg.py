@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import cv2
 
-from ...model import at_once
 from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
 from ..graph.names import RosArguments
 from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
 from .background_topic import BackgroundTopic
-from .camera_info import hear_camera_info
 from .depth import DepthWithoutPeople
-from .diagnostics import Diagnostics
+from .frame_context import FrameContext
+from .frame_node import PublishingNode
 from .live_settings import live_settings
 from .mailbox import Mailbox
 from .node_model import NodeModel
 from .node_settings import NodeSettings
-from .outputs import OUTPUTS, Output, Scene, label_infos, read_frame, wanted_of
+from .outputs import OUTPUTS, OutputTopic, label_infos, read_frame, wanted_of
 from .overlap import OverlappingWorker
 from .run_node import run_node
 from .shared import Shared
@@ -36,26 +35,21 @@ _KEEP_ALL = Qos(depth=10, reliable=False)
 _SLOTS = 8
 
 
-class BodysegNode:
+class BodysegNode(PublishingNode[Any]):
     """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in.
 
     shared: with the nodes of other cameras in this process.
     """
 
     def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
-        self._graph, self._shared = graph, shared or Shared()
+        self._shared = shared or Shared()
         self._plan = make_plan(graph.overrides, NodeSettings)
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
-        graph.on_change(self._change)
         self._model: NodeModel | None = None
-        self._worker: Worker[Any] | OverlappingWorker[Any] | None = None
-        self._publishers: list[tuple[Output, Publisher]] = []
-        self._subscriptions: list[Subscription] = []
-        self._camera_info: Any = None
         self._labels: list[Publisher] = []
-        self._dropped_before = 0
-        self.diagnostics = Diagnostics(graph, self._live.settings.diagnostics_period, self._facts, self._dropped)
+        super().__init__(graph, self._live.settings)
+        graph.on_change(self._change)
         self._background = BackgroundTopic(graph)
         self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
 
@@ -76,41 +70,41 @@ class BodysegNode:
 
     def activate(self) -> None:
         """Take frames."""
-        settings = self._live.settings
-        keep_all = settings.frame_policy == "all"
-        mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
-        failed, turns = self.diagnostics.problem, self._shared.turns
-        if self._model and self._overlaps(self._model):
-            self._worker = OverlappingWorker(mailbox, self._steps, failed, "bodyseg", turns, self._model.turns)
-        else:
-            self._worker = Worker(mailbox, self._process, failed, "bodyseg", turns)
-        topic, kind = settings.image_topic
-        image = self._graph.subscribe(topic, kind, _KEEP_ALL if keep_all else SENSOR, self._take)
-        info = hear_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
-        self._subscriptions = [image, info]
+        super().activate()
         self._depth.start()
         self._background.start()
-        self._say_labels()
-        self.diagnostics.start()
+        self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
         self._depth.stop()
         self._background.stop()
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions = []
-        self.diagnostics.stop()
-        if self._worker:
-            self._worker.stop()
-            self._dropped_before += self._worker.dropped
-            self._worker = None
+        super().deactivate()
 
     def cleanup(self) -> None:
         """Give the model back."""
         if self._model:
             self._model.close()
             self._model = None
+
+    @property
+    def _keep_all(self) -> bool:
+        return self._live.settings.frame_policy == "all"
+
+    def _start_worker(self) -> Worker[Any] | OverlappingWorker[Any]:
+        mailbox: Mailbox[Any] = Mailbox(keep_all=self._keep_all, slots=_SLOTS if self._keep_all else 1)
+        failed, turns, name = self.diagnostics.problem, self._shared.turns, self._graph.name
+        if self._model and self._overlaps(self._model):
+            return OverlappingWorker(mailbox, self._steps, failed, name, turns, self._model.turns)
+        return Worker(mailbox, self._process, failed, name, turns)
+
+    def _overlaps(self, model: NodeModel) -> bool:
+        """Whether frames are prepared and decoded while another is in the network."""
+        overlap = self._live.settings.overlap
+        return not model.needs_previous and (overlap == "always" or (overlap == "auto" and model.leaves_cpu))
+
+    def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
+        return super()._subscribe_image(hear, _KEEP_ALL if self._keep_all else qos)
 
     def _offer(self, offers: Wanted) -> None:
         """Make the publishers of everything that the network and the installed message types allow."""
@@ -121,68 +115,36 @@ class BodysegNode:
             elif output.needs(self._live) & ~offers:
                 absent.append(f"{output.topic} (the network does not compute it)")
             else:
-                self._publishers.append((output, self._graph.publisher(output.topic, output.type)))
+                self._publishers[output] = self._graph.publisher(output.topic, output.type)
         if absent:
             self._graph.log("info", f"Topics that are absent: {', '.join(absent)}.")
 
-    def _overlaps(self, model: NodeModel) -> bool:
-        """Whether frames are prepared and decoded while another is in the network."""
-        overlap = self._live.settings.overlap
-        return not model.needs_previous and (overlap == "always" or (overlap == "auto" and model.leaves_cpu))
-
-    def _say_labels(self) -> None:
+    def _publish_labels(self) -> None:
         """Publish once, for everybody who will come, what the numbers in the pictures mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
         if self._labels or not messages.knows(type_name) or not self._model:
             return
-        for topic, message in label_infos(messages, self._model.offers, self._model.classes):
+        for topic, message in label_infos(messages, self._model.offers, self._model.classes, self._graph.now_ns()):
             self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
             self._labels[-1].publish(message)
 
-    def _take(self, message: Any) -> None:
-        self.diagnostics.frame_in()
-        if self._worker:
-            self._worker.mailbox.put(message)
-
-    def _keep_camera_info(self, message: Any) -> None:
-        self._camera_info = message
-
-    def _process(self, message: Any) -> None:
-        """One frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
-        at_once(self._steps(message))
-
-    def _steps(self, message: Any) -> Generator[None, None, None]:
-        """One frame's way, cut by two yields: before the network, the network, after it; none where nobody listens."""
+    def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
+        """What the network sees; nothing where nobody listens."""
         live, model = self._live, self._model
-        listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
-        if not model or not (listened or self._depth.listened) or not live.settings.enabled:
-            return
+        if not model or not (heard or self._depth.listened) or not live.settings.enabled:
+            return None
         frame = read_frame(message)
-        wanted = wanted_of([output for output, _ in listened], live)
+        wanted = wanted_of(heard, live)
         if self._depth.listened:
             wanted |= Wanted.PERSON
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
         frame = self._background.behind(frame)
-        scene = Scene(self._graph.messages, message, frame, result, live, model.name, self._camera_info)
         self._depth.people(message.header, result, self._camera_info, live.settings.depth_margin_px)
-        for output, publisher in listened:
-            self._fill(output, publisher, scene)
-        self.diagnostics.frame_out(inference_ms, (self._graph.now_ns() - frame.stamp_ns) / 1e6)
-
-    def _fill(self, output: Output, publisher: Publisher, scene: Scene) -> None:
-        """Publish one topic; where its effect fails, nothing is published in its place."""
-        try:
-            message = output.make(scene)
-            if message is not None:
-                publisher.publish(message)
-                return
-        except Exception as err:  # noqa: BLE001 - one effect must not silence the other topics
-            self.diagnostics.problem(err)
-            return
-        text = f"{publisher.topic} stays silent: what it shows is switched off, or has not come."
-        self._graph.log("warn", text, once=True)
+        return FrameContext(
+            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+        )
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
@@ -202,9 +164,6 @@ class BodysegNode:
             return {"success": False, "message": "The node is not configured, so no background is learnt."}
         self._model.capture_background()
         return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
-
-    def _dropped(self) -> int:
-        return self._dropped_before + (self._worker.dropped if self._worker else 0)
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""

@@ -12,7 +12,7 @@ from ...engines import Engine, LeavesCpu, MakesMaps, open_engine
 from ...formats import ModelSource
 from ...settings import Settings
 from ...types import MapsWanted
-from .worker import Turns
+from .worker import FairLock
 
 __all__ = ["Shared", "SharedEngine"]
 
@@ -26,7 +26,7 @@ class Shared:
     """
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = FairLock()
         self._engines: dict[str, SharedEngine] = {}
         self._lock = threading.Lock()
 
@@ -48,7 +48,7 @@ class SharedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
-        self.turns = Turns()
+        self.turns = FairLock()
         #: As the parameter `engine` names it.
         self.name = type(engine).__name__.removesuffix("Engine").lower()
         self.users = 0

@@ -274,7 +274,8 @@ def test_a_camera_info_of_another_size_is_not_passed_on(rig: Rigs, counted: dict
     node.send(node.image())
     node.wait(lambda: counted["done"] == 1)
     assert heard == []
-    assert node.warnings() == ["/bodyseg/camera_info stays silent: what it shows is switched off, or has not come."]
+    (warning,) = node.warnings()
+    assert warning.startswith("/bodyseg/camera_info is not published")
 
 
 def test_a_camera_faster_than_the_node_loses_old_frames(rig: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +383,7 @@ def test_where_an_effect_fails_no_picture_is_sent_in_its_place(rig: Rigs, monkey
     node.spin()
     assert raw == packed == []
     assert diagnostics(node)["errors"] == "2"
-    assert "A frame went wrong: no blur today" in node.warnings()
+    assert sum("no blur today" in text for text in node.warnings()) == 1
 
 
 def test_live_parameters_take_effect_on_the_next_frame(rig: Rigs) -> None:

@@ -20,7 +20,7 @@ from bodyseg_ros.ros.nodes import overlap
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.overlap import OverlappingWorker
-from bodyseg_ros.ros.nodes.worker import Turns
+from bodyseg_ros.ros.nodes.worker import FairLock
 from bodyseg_ros.types import Wanted
 
 from .conftest import Rig, wait_until
@@ -34,14 +34,18 @@ class Line:
     said: 'prepare 1', 'network 1', 'decode 1', each as the step begins, and 'out 1' at the end.
     """
 
-    def __init__(self, *, keep_all: bool = False, turns: Turns | None = None, network: Turns | None = None) -> None:
+    def __init__(
+        self, *, keep_all: bool = False, turns: FairLock | None = None, network: FairLock | None = None
+    ) -> None:
         self.said: list[str] = []
         self.failed: list[str] = []
         self.failing: set[str] = set()
         self._held: dict[str, Callable[[], Any]] = {}
         self.box: Mailbox[int] = Mailbox(keep_all=keep_all, slots=8 if keep_all else 1)
         problem = lambda err: self.failed.append(str(err))  # noqa: E731 - shorter than a method
-        self.worker = OverlappingWorker(self.box, self._steps, problem, "worker", turns or Turns(), network or Turns())
+        self.worker = OverlappingWorker(
+            self.box, self._steps, problem, "worker", turns or FairLock(), network or FairLock()
+        )
 
     def hold(self, step: str, until: Callable[[], Any]) -> None:
         """Let a step, once begun, wait."""
@@ -108,7 +112,7 @@ def test_the_next_one_is_prepared_and_the_last_one_decoded_while_one_is_in_the_n
 
 @pytest.mark.parametrize("newest", ["prepared", "in preparation", "in the mailbox"])
 def test_a_newer_one_takes_the_place_of_what_has_not_entered(line: Callable[..., Line], newest: str) -> None:
-    turns, go_on, left = Turns(), threading.Event(), threading.Event()
+    turns, go_on, left = FairLock(), threading.Event(), threading.Event()
     one = line(turns=turns)
     one.hold("network 1", go_on.is_set)
     if newest == "in preparation":
@@ -130,7 +134,7 @@ def test_a_newer_one_takes_the_place_of_what_has_not_entered(line: Callable[...,
 
 
 def test_what_waits_in_the_mailbox_is_dropped_as_ever(line: Callable[..., Line]) -> None:
-    turns = Turns()
+    turns = FairLock()
     one = line(turns=turns)
     with turns:
         for item in range(5):
@@ -219,7 +223,7 @@ def test_stopping_ends_both_threads_wherever_frames_are(
 
 
 def test_stopping_while_others_have_their_turn(line: Callable[..., Line]) -> None:
-    turns, network = Turns(), Turns()
+    turns, network = FairLock(), FairLock()
     one = line(turns=turns, network=network)
     with network:
         one.put(1)
@@ -235,7 +239,7 @@ def test_stopping_while_others_have_their_turn(line: Callable[..., Line]) -> Non
 
 
 def test_a_prepared_one_is_replaced_while_another_camera_is_in_the_network(line: Callable[..., Line]) -> None:
-    network = Turns()
+    network = FairLock()
     one = line(network=network)
     with network:
         one.put(1)
@@ -248,7 +252,7 @@ def test_a_prepared_one_is_replaced_while_another_camera_is_in_the_network(line:
 
 def test_cameras_that_share_a_network_take_turns(line: Callable[..., Line]) -> None:
     """Both always have a frame waiting; one is in the network, until the other waits before it."""
-    turns, network, served, inside, most = Turns(), Turns(), [], [0], [0]
+    turns, network, served, inside, most = FairLock(), FairLock(), [], [0], [0]
     cameras = {name: line(turns=turns, network=network) for name in ("left", "right")}
 
     def serve(name: str) -> None:

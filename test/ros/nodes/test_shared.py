@@ -22,7 +22,7 @@ from bodyseg_ros.ros.nodes import run_node as run
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.shared import Shared
-from bodyseg_ros.ros.nodes.worker import Turns, Worker
+from bodyseg_ros.ros.nodes.worker import FairLock, Worker
 from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Wanted
 
@@ -46,7 +46,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
 
 def test_those_who_wait_go_in_the_order_they_came() -> None:
-    turns, order, ready = Turns(), [], []
+    turns, order, ready = FairLock(), [], []
 
     def go(number: int) -> None:
         ready.append(number)
@@ -67,7 +67,7 @@ def test_those_who_wait_go_in_the_order_they_came() -> None:
 
 def test_a_busy_camera_does_not_take_another_ones_turn() -> None:
     """One camera always has a frame waiting; the other's next frame is served after at most one of those."""
-    turns, served, busy = Turns(), [], threading.Event()
+    turns, served, busy = FairLock(), [], threading.Event()
     boxes: dict[str, Mailbox[str]] = {name: Mailbox() for name in ("fast", "slow")}
 
     def handle(name: str) -> None:
@@ -89,7 +89,7 @@ def test_a_busy_camera_does_not_take_another_ones_turn() -> None:
 
 
 def test_a_frame_waits_in_the_mailbox_until_its_turn_and_may_be_replaced() -> None:
-    turns, seen, box = Turns(), [], Mailbox[int]()
+    turns, seen, box = FairLock(), [], Mailbox[int]()
     worker = Worker(box, seen.append, seen.append, "worker", turns)
     with turns:
         box.put(1)
