@@ -11,7 +11,8 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
 from ..dependencies import missing_package
-from ..model import Model, load_from
+from ..model import Model, open_model
+from ..plan import make_plan
 from ..ros.nodes.node_settings import NodeSettings
 from .native_noise import hold_native_noise
 
@@ -19,10 +20,10 @@ __all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 
 
 def load_model(values: Mapping[str, Any]) -> Model:
-    """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
-    ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
+    """The model of these parameters, among which those of the node may be too: a parameter file holds them."""
+    plan = make_plan(values, NodeSettings)
     with DownloadBar() as bar, hold_native_noise():
-        return load_from(ours, bar)
+        return open_model(plan, bar)
 
 
 def sample_photo() -> str:
