@@ -44,6 +44,8 @@ ALLOWED = {
     "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
     "effects": {"errors", "types", "settings", "geometry", "body", "media", "engines", "formats", "rendering"},
     "rendering": {"errors", "body"},
+    "coco": {"person", "types"},
+    "result_export": {"errors", "body", "person", "types", "effects", "media"},
     "media": {"errors", "types", "settings", "plugins"},
     "refine": {"types", "settings"},
     "model": {
@@ -60,6 +62,10 @@ ALLOWED = {
         "refine",
     },
 }
+
+
+#: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
+WHEN_CALLED = {"types": {"result_export", "coco", "media"}}
 
 
 def imported_folders(path: Path) -> set[str]:
@@ -80,7 +86,7 @@ def test_imports_point_one_way(part: str) -> None:
     folder = PACKAGE / part
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
     for path in files:
-        assert imported_folders(path) - {part} <= ALLOWED[part], path
+        assert imported_folders(path) - {part} <= ALLOWED[part] | WHEN_CALLED.get(part, set()), path
 
 
 def test_nothing_below_imports_ros_or_cli() -> None:
