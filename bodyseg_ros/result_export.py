@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .body import KEYPOINT_NAMES, PART_NAMES
+from .dependencies import missing_package
 from .effects.plotting import plot
-from .errors import MediaError, MissingDependencyError, ResultError
+from .errors import MediaError, ResultError
 from .media import ImageLike, frame_of, write_photo
 from .person import Person
 from .types import Result
@@ -113,11 +114,8 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
 def _supervision() -> Any:
     try:
         import supervision
-    except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"to_supervision needs the package {err.name!r}, which is not installed. "
-            "Install it with: pip install supervision"
-        ) from err
+    except ImportError as err:
+        raise missing_package("to_supervision()", err, "supervision") from err
     return supervision
 
 
