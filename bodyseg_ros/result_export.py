@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .body import KEYPOINT_NAMES, PART_NAMES
 from .dependencies import missing_package
-from .effects.plotting import plot
+from .effects import compose_all, load_effects
 from .errors import MediaError, ResultError
 from .media import ImageLike, frame_of, write_photo
 from .person import Person
@@ -33,7 +33,9 @@ def picture(result: Result, image: ImageLike | None) -> NDArray[np.uint8]:
     frame = result.frame if image is None else frame_of(image)
     if frame is None:
         raise ResultError("This result does not know its image, as it is not from Model.segment: give plot(image).")
-    return plot(frame, result)
+    names = [] if result.person is None else ["overlay"]
+    names += [] if result.poses is None else ["skeleton"]
+    return compose_all(load_effects("effects", names, {}), frame, result).copy()
 
 
 def as_dict(result: Result) -> dict[str, Any]:
