@@ -15,7 +15,7 @@ from .catalog import Card, Progress, choose_card, find_model
 from .engines import Engine, MakesMaps, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
-from .kernels import library
+from .kernels import compiled
 from .networks import Network, TakesMaps
 from .plugins import load_plugin, plugin_names
 from .refine import Refiner, RefineSettings
@@ -137,7 +137,7 @@ def load_from(
         if group not in (*plugin_names("engines"), *plugin_names("effects")):
             name = f"{group}.{next(iter(groups[group]))}"
             raise SettingsError(unknown_parameter(name, [f"{plugin}.*" for plugin in plugin_names("engines")]))
-    if library.KERNELS is None:
+    if compiled.LIBRARY is None:
         _log.warning(
             "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
         )
