@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decoder_inputs import LongOffsets
 from ..kernels import compiled
-from ..types import LongOffsets, Poses
+from ..types import Poses
 
 __all__ = ["instance_map"]
 

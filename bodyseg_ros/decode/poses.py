@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body import KEYPOINT_NAMES, POSE_TREE
+from ..decoder_inputs import PoseHeads, PoseLimits, check_offsets
 from ..kernels import compiled
-from ..types import PoseHeads, PoseLimits, Poses, check_offsets
+from ..types import Poses
 
 __all__ = ["decode_poses", "decode_single_pose"]
 

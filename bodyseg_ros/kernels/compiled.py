@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body import KEYPOINT_NAMES, POSE_TREE
+from ..decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from ..geometry import Geometry, Taps, input_taps, source_taps
-from ..types import LongOffsets, PoseHeads, PoseLimits, Poses
+from ..types import Poses
 
 __all__ = [
     "LIBRARY",

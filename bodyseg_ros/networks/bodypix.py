@@ -15,22 +15,10 @@ from pydantic import Field
 
 from ..catalog import Card
 from ..decode import confidence_map, instance_map, part_map, person_map, person_mask
+from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import Settings, live
-from ..types import (
-    MAP_CONFIDENCE,
-    MAP_PARTS,
-    MAP_PERSON,
-    Frame,
-    LongOffsets,
-    MapsWanted,
-    Outputs,
-    PoseLimits,
-    Poses,
-    Prepared,
-    Result,
-    Wanted,
-)
+from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
 from .heads import HEAD_NAMES, named_heads
 from .person_poses import MirrorSettings, find_poses, mirrored
 from .prepare import pad_frame

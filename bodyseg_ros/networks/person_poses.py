@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..decode import decode_poses, decode_single_pose, sigmoid
+from ..decoder_inputs import PoseHeads, PoseLimits
 from ..geometry import Geometry
 from ..settings import Settings, live
-from ..types import Outputs, PoseHeads, PoseLimits, Poses, Result
+from ..types import Outputs, Poses, Result
 
 __all__ = ["MirrorSettings", "find_poses", "mirrored"]
 
@@ -58,4 +59,5 @@ def mirrored(result: Result) -> Result:
         None if result.poses is None else _mirrored_poses(result.poses, result.size[1]),
         mirror(result.classes),
         mirrored=True,
+        class_names=result.class_names,
     )

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from ..catalog import Card
+from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
-from ..types import Frame, PoseLimits, Prepared, Result, Wanted
+from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
 from .person_poses import MirrorSettings, find_poses, mirrored
 from .prepare import pad_frame

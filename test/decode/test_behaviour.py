@@ -15,9 +15,10 @@ from bodyseg_ros.decode import (
     person_mask,
     sigmoid,
 )
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.geometry import padded_geometry
-from bodyseg_ros.types import LongOffsets, PoseHeads, PoseLimits, Poses
+from bodyseg_ros.types import Poses
 
 
 def poses_of(heatmaps: np.ndarray, **options: float) -> Poses:
@@ -61,16 +62,19 @@ def test_threshold_is_inclusive_for_roots_and_strict_for_masks() -> None:
 @pytest.mark.parametrize("name", ["short_offsets", "displacement_fwd", "displacement_bwd", "long_offsets"])
 def test_offsets_that_no_network_gives_are_refused(name: str, wrong: float) -> None:
     """Before any arithmetic, which would overflow, in C unnoticed."""
-    channels = {"short_offsets": 34, "displacement_fwd": 32, "displacement_bwd": 32, "long_offsets": 34}
+    channels = {"short_offsets": 34, "displacement_fwd": 32, "displacement_bwd": 32}
     heads = {head: np.zeros((3, 4, count), np.float32) for head, count in channels.items()}
-    heads[name][2, 3, 5] = wrong
-    long_offsets = heads.pop("long_offsets")
+    broken = np.zeros((3, 4, channels.get(name, 34)), np.float32)
+    broken[2, 3, 5] = wrong
+    scores = np.zeros((3, 4, 17), np.float32)
+    kind, arguments = PoseHeads, (scores, *(heads | {name: broken}).values(), 16)
+    if name == "long_offsets":
+        kind, arguments = LongOffsets, (broken, 16, padded_geometry(33, 49, 33, 49))
     with pytest.raises(EngineError, match=name):
-        PoseHeads(np.zeros((3, 4, 17), np.float32), **heads, stride=16)
-        LongOffsets(long_offsets, 16, padded_geometry(33, 49, 33, 49))
+        kind(*arguments)
     if name == "short_offsets":
         with pytest.raises(EngineError, match=name):
-            decode_single_pose(np.zeros((3, 4, 17), np.float32), heads[name], stride=16)
+            decode_single_pose(scores, broken, stride=16)
 
 
 def test_heatmaps_with_nan_are_refused() -> None:

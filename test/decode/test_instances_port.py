@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.decode import instance_map
+from bodyseg_ros.decoder_inputs import LongOffsets
 from bodyseg_ros.geometry import Geometry, padded_geometry
-from bodyseg_ros.types import LongOffsets, Poses
+from bodyseg_ros.types import Poses
 
 STRIDE = 8
 REFINE_STEPS = 3

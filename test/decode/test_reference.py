@@ -17,9 +17,10 @@ from bodyseg_ros.decode import (
     person_mask,
 )
 from bodyseg_ros.decode import sigmoid as to_scores
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from bodyseg_ros.geometry import padded_geometry
 from bodyseg_ros.networks.prepare import resize_padded
-from bodyseg_ros.types import LongOffsets, PoseHeads, PoseLimits, Poses
+from bodyseg_ros.types import Poses
 from golden import Case, bodypix_cases, load_case, pose_arrays
 
 #: The old package's default, which the stored runs were made with.

@@ -11,12 +11,13 @@ import pytest
 
 from bodyseg_ros.body import PART_NAMES
 from bodyseg_ros.decode import confidence_map, decode_poses, instance_map, part_map, person_mask, sigmoid
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from bodyseg_ros.engines.fake import FakeEngine, FakeSettings, fake_keypoints
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.geometry import padded_geometry
 from bodyseg_ros.plugins import load_plugin
-from bodyseg_ros.types import LongOffsets, Outputs, PoseHeads, PoseLimits
+from bodyseg_ros.types import Outputs
 
 
 def tree_of(found: Outputs) -> PoseHeads:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodyseg_ros.decode import confidence_map, decode_poses, instance_map, part_map, person_map, sigmoid
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.geometry import Geometry, padded_geometry, replicated_geometry
 from bodyseg_ros.kernels import compiled
 from bodyseg_ros.networks.prepare import resize_padded
-from bodyseg_ros.types import LongOffsets, PoseHeads, PoseLimits, Poses
+from bodyseg_ros.types import Poses
 from golden import bodypix_cases
 
 pytestmark = pytest.mark.skipif(compiled.LIBRARY is None, reason="the kernels were not built")
