@@ -45,7 +45,7 @@ S = TypeVar("S", bound="Settings")
 class Settings(BaseModel):
     """Base of every parameter class: frozen, no unknown names; a change builds a new object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
 
 
 def start_only(default: Any, description: str, **limits: Any) -> Any:
