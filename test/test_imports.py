@@ -37,9 +37,11 @@ ALLOWED = {
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
+    "yaml_reader": {"errors"},
+    "parameter_files": {"errors", "settings", "yaml_reader"},
     "decode": {"errors", "body", "types", "geometry", "kernels"},
     "formats": {"errors", "types", "settings"},
-    "catalog": {"errors", "settings", "plugins", "formats"},
+    "catalog": {"errors", "settings", "plugins", "formats", "yaml_reader"},
     "engines": {"errors", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
     "effects": {

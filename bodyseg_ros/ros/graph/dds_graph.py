@@ -402,7 +402,7 @@ class _Watcher:
 def _domain() -> int:
     text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
     if not text.isdigit() or int(text) > 232:
-        raise GraphError(f"ROS_DOMAIN_ID is {text!r}, but it must be a whole number from 0 to 232.")
+        raise GraphError(f"ROS_DOMAIN_ID is {text!r}, but it must be an integer from 0 to 232.")
     return int(text)
 
 
