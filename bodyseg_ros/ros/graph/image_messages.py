@@ -70,7 +70,8 @@ def _convert(code: int, channels: int) -> Callable[[Pixels, int, int], Pixels]:
 
 def _top_bits(raw: Pixels, bits: int) -> Pixels:
     """(H, W) uint16 of which `bits` are in use to (H, W, 3) uint8; brighter pixels are white."""
-    return cv2.cvtColor(np.minimum(raw >> (bits - 8), 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    grey: Pixels = np.minimum(raw >> (bits - 8), 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
 
 
 def _high_byte(raw: Pixels, height: int, width: int) -> Pixels:
@@ -213,7 +214,7 @@ _COLORED: Final = re.compile(r"(rgb|bgr)a?(8|16)")
 
 
 def _swaps_colors(image_format: str, colors: CompressedColors) -> bool:
-    """Whether a JPEG or PNG was encoded from RGB where the format's own order is BGR, so that red and blue change places.
+    """Whether a JPEG or PNG was made from RGB bytes taken for BGR, so that red and blue have to change places.
 
     Source: image_transport_plugins 4.0, ``compressed_subscriber.cpp``: with a format such as 'rgb8; jpeg compressed
     rgb8' the decoded bytes are RGB as they lie; only 'compressed bgr' and formats without a semicolon are BGR.
