@@ -40,7 +40,7 @@ from rosbags.interfaces import Nodetype
 from ...errors import GraphError
 from .headers import make_time
 from .local_graph import LocalGraph, answer
-from .names import RosArguments
+from .names import RosArguments, domain_id, ros_type, wire_type
 from .node_parameters import overridden
 from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
 from .rosbag_types import RosbagMessages
@@ -57,17 +57,6 @@ _SERVICE = Qos(depth=10)
 _POLICY_NAMES = {2: "durability", 11: "reliability"}
 #: How long a publisher waits for a reliable subscriber to take what it has been sent, before it drops a message.
 _SEND_PATIENCE_S = 0.1
-
-
-def wire_type(type_name: str) -> str:
-    """'sensor_msgs/msg/Image' → 'sensor_msgs::msg::dds_::Image_'."""
-    package, kind, name = type_name.split("/")
-    return f"{package}::{kind}::dds_::{name}_"
-
-
-def ros_type(wire_name: str) -> str:
-    """The inverse of wire_type(); what is not of ROS stays as it is."""
-    return wire_name.removesuffix("_").replace("::dds_::", "::").replace("::", "/")
 
 
 def _carry(struct: Any, /, data: bytes, **_: Any) -> Any:
@@ -179,7 +168,7 @@ class DdsGraph(LocalGraph):
     def __init__(self, arguments: RosArguments) -> None:
         super().__init__(arguments, RosbagMessages())
         self._structs = _Structs(self.messages)
-        self.participant = _join(_domain())
+        self.participant = _join(domain_id())
         self._writers: dict[str, Any] = {}
         self._subscriptions: list[_Subscription] = []
         self._watcher: _Watcher | None = None
@@ -397,13 +386,6 @@ class _Watcher:
             for node in card.node_entities_info_seq
             for gid in (*node.reader_gid_seq, *node.writer_gid_seq)
         }
-
-
-def _domain() -> int:
-    text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
-    if not text.isdigit() or int(text) > 232:
-        raise GraphError(f"ROS_DOMAIN_ID is {text!r}, but it must be a whole number from 0 to 232.")
-    return int(text)
 
 
 def _join(domain: int) -> DomainParticipant:
