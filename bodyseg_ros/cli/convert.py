@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ..catalog import converted_file, find_model
+from ..catalog import choose_card, converted_file, find_model
 from ..engines import open_engine
 from ..errors import SettingsError
 from ..formats import Kind, ModelSource, Quantize
@@ -63,7 +63,7 @@ def convert(
     """
     settings = build(ModelSettings, {"model": name, "output_stride": output_stride, "quant_bytes": quant_bytes})
     with DownloadBar() as bar:
-        card, source = find_model(settings, bar)
+        card, source = find_model(choose_card(settings), settings, bar)
     if source.format == "none":
         raise SettingsError(f"The model {name!r} has no files, so there is nothing to convert.")
     source = replace(source, others=())  # an earlier conversion is not the original

@@ -11,17 +11,18 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
 from ..errors import MissingDependencyError
-from ..model import Model, load_from
+from ..model import Model, open_model
+from ..plan import make_plan
 from ..ros.nodes.node_settings import NodeSettings
 
 __all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 
 
 def load_model(values: Mapping[str, Any]) -> Model:
-    """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
-    ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
+    """The model of these parameters, among which those of the node may be too: a parameter file holds them."""
+    plan = make_plan(values, NodeSettings)
     with DownloadBar() as bar:
-        return load_from(ours, bar)
+        return open_model(plan, bar)
 
 
 def sample_photo() -> str:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.body import PART_COLORS
-from bodyseg_ros.effects import compose_all
+from bodyseg_ros.effects import compose_all, load_effects
 from bodyseg_ros.effects.example import example
 from bodyseg_ros.effects.palettes import PALETTES
 from bodyseg_ros.errors import FrameError, SettingsError
 from bodyseg_ros.media import open_sink
 from bodyseg_ros.media.photos import write_photo
-from bodyseg_ros.ros.nodes.recipe import load_effects
+from bodyseg_ros.plan import plugin_settings
 from bodyseg_ros.settings import split_groups
 from bodyseg_ros.types import Frame, Result
 
@@ -25,7 +25,7 @@ from bodyseg_ros.types import Frame, Result
 def chain(*names: str, **parameters: object) -> tuple:
     """Effects by name; parameters as `overlay__opacity`."""
     groups = split_groups({name.replace("__", "."): value for name, value in parameters.items()})[1]
-    return load_effects("effects", names, groups)
+    return load_effects("effects", names, plugin_settings("effects", groups))
 
 
 def noise(height: int = 40, width: int = 60, seed: int = 0) -> Frame:
@@ -263,9 +263,13 @@ def test_a_result_of_another_size_is_refused() -> None:
 
 def test_an_effect_whose_settings_stay_lives_on() -> None:
     before = chain("remove_people", "mirror")
-    after = load_effects("effects", ["remove_people"], {"overlay": {"opacity": 0.1}}, before)
+    after = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"overlay": {"opacity": 0.1}}), before
+    )
     assert after == before[:1]
-    changed = load_effects("effects", ["remove_people"], {"remove_people": {"margin": 0.1}}, before)
+    changed = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"remove_people": {"margin": 0.1}}), before
+    )
     assert changed != before[:1]
 
 
