@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import BodysegError
 from ...settings import Parameter
+from .headers import make_time
 from .names import Names, RosArguments
 from .node_parameters import Parameters
 from .port import SENSOR, Level, Messages, Node, Qos, Subscription
@@ -36,8 +37,7 @@ _ROSOUT_LEVELS: Mapping[Level, int] = {"debug": 10, "info": 20, "warn": 30, "err
 
 def rosout_message(messages: Messages, names: Names, level: Level, text: str) -> Any:
     """A line of the log as an rcl_interfaces/Log, for whoever looks at the robot's log."""
-    now = time.time_ns()
-    stamp = messages.make("builtin_interfaces/msg/Time", sec=now // 1_000_000_000, nanosec=now % 1_000_000_000)
+    stamp = make_time(messages, time.time_ns())
     name = names.full_name.strip("/").replace("/", ".")
     return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
 

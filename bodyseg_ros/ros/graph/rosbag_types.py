@@ -123,19 +123,20 @@ class RosbagMessages:
 
     def _describe_service(self, service: str) -> None:
         """Add what a service's hash is taken over: request, response, and the event that tells of both."""
+        described: Any = self.store.fielddefs
         name, sequence, base, array = Nodetype.NAME, Nodetype.SEQUENCE, Nodetype.BASE, Nodetype.ARRAY
         # service_msgs has char[16] here, which ROS hashes as uint8 and rosbags as its own kind.
         info = [
             (field, (array, ((base, ("uint8", 0)), 16))) if field == "client_gid" else (field, description)
-            for field, description in self.store.fielddefs["service_msgs/msg/ServiceEventInfo"][1]
+            for field, description in described["service_msgs/msg/ServiceEventInfo"][1]
         ]
-        self.store.fielddefs["service_msgs/msg/ServiceEventInfo"] = ([], info)
+        described["service_msgs/msg/ServiceEventInfo"] = ([], info)
         parts = [f"{service}_Request", f"{service}_Response", f"{service}_Event"]
-        event = [("info", (name, "service_msgs/msg/ServiceEventInfo"))]
+        event: list[Any] = [("info", (name, "service_msgs/msg/ServiceEventInfo"))]
         event += [(n, (sequence, ((name, part), 1))) for n, part in zip(("request", "response"), parts, strict=False)]
-        self.store.fielddefs[parts[2]] = ([], event)
+        described[parts[2]] = ([], event)
         fields = zip(("request_message", "response_message", "event_message"), parts, strict=True)
-        self.store.fielddefs[service] = ([], [(field, (name, part)) for field, part in fields])
+        described[service] = ([], [(field, (name, part)) for field, part in fields])
 
     def _empty(self, description: Any) -> Any:
         """Zero, '' or nothing, as a field's description asks."""

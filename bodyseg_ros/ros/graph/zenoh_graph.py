@@ -131,7 +131,7 @@ class ZenohGraph(LocalGraph):
     def __init__(self, arguments: RosArguments) -> None:
         super().__init__(arguments, RosbagMessages())
         self._domain, self._numbers = domain_id(), itertools.count()
-        self.session = open_session()
+        self.session: Any = open_session()
         self._session_id = str(self.session.info.zid())
         self._ready: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._seen: dict[str, Token] = {}
@@ -140,7 +140,6 @@ class ZenohGraph(LocalGraph):
             f"@ros2_lv/{self._domain}/**", self._note, history=True
         )
         self._entities: list[Any] = [self.show(self._token("NN", next(self._numbers)))]
-        self._subscriptions: list[_Subscription] = []
         self._rosout = self.publisher("/rosout", "rcl_interfaces/msg/Log", ROSOUT)
         self._follow_clock()
 
@@ -149,7 +148,9 @@ class ZenohGraph(LocalGraph):
         self.messages.need(type_name)
         name = self.names.resolve(topic)
         qos = overridden(qos, self._parameters.qos_overrides, name, "publisher")
-        return _Publisher(self, self._endpoint("MP", name, type_name, qos))
+        publisher = _Publisher(self, self._endpoint("MP", name, type_name, qos))
+        self._entities.append(publisher)  # what nobody holds is undeclared
+        return publisher
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
@@ -167,7 +168,7 @@ class ZenohGraph(LocalGraph):
             self._guarded(f"What came on {name}", hand_over)
 
         subscription = _Subscription(self, self._endpoint("MS", name, type_name, qos), take)
-        self._subscriptions.append(subscription)
+        self._entities.append(subscription)
         return subscription
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:

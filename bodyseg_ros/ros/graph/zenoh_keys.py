@@ -7,7 +7,7 @@ Source: ros2/rmw_zenoh, ``docs/design.md`` and ``rmw_zenoh_cpp/src/detail`` (``l
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ...errors import GraphError
@@ -56,7 +56,7 @@ class Token:
     topic: str = ""
     type: str = ""
     type_hash: str = ""
-    qos: Qos = Qos()
+    qos: Qos = field(default_factory=Qos)
 
     @property
     def key(self) -> str:
@@ -100,7 +100,7 @@ def _encode_qos(qos: Qos) -> str:
 
 
 def _decode_qos(text: str) -> Qos:
-    reliability, durability, history, *_ = text.split(":")
+    reliability, durability, history, _, _, _ = text.split(":")
     depth = history.partition(",")[2]
     return Qos(
         depth=int(depth) if depth else _DEFAULT_DEPTH,

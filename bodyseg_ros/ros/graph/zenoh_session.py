@@ -59,7 +59,7 @@ def open_session() -> zenoh.Session:
     if not _wait_for_router(session):
         _log.warning(
             "No Zenoh router is heard, so no other node is either, until one comes. Start one: ros2 run rmw_zenoh_cpp "
-            "rmw_zenohd, or bodyseg zenoh-router."
+            "rmw_zenohd"
         )
     return session
 
