@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
+from .mask_check import MaskCheck
 from .node_settings import PrivacySettings
 from .outputs import read_frame
 from .person_hider import Hider, Safe, blank
@@ -28,14 +29,24 @@ from .run_node import run_node
 
 __all__ = ["PrivacyCameraNode", "main", "privacy_parameters"]
 
+#: Whom to cover, and whether that can be believed.
+_NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
 
 
 def privacy_parameters(values: Mapping[str, Any]) -> list[Parameter]:
     """Every parameter of the node. All are read at start: nobody on the graph may weaken what hides people."""
-    every = [*parameters(PrivacySettings), *model_parameters(values), *plugin_parameters("effects")]
+    own = list(parameters(PrivacySettings))
+    names = {parameter.name for parameter in own}
+    model = [parameter for parameter in _model_parameters(values) if parameter.name not in names]
+    every = [*own, *model, *plugin_parameters("effects")]
     return [replace(parameter, live=False) for parameter in every]
+
+
+def _model_parameters(values: Mapping[str, Any]) -> list[Parameter]:
+    """Those of the model that `values` choose, or the node's own default."""
+    return model_parameters({"model": PrivacySettings.model_fields["model"].default, **values})
 
 
 @dataclass(frozen=True)
@@ -67,13 +78,11 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         values = graph.declare(privacy_parameters(graph.overrides))
         own = PrivacySettings.model_fields
         self._settings = build(PrivacySettings, {name: value for name, value in values.items() if name in own})
-        self._model_values = {name: value for name, value in values.items() if name not in own}
-        if values.get("flip_horizontal"):
-            raise SettingsError(
-                "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
-                "set it to false, and take the effect mirror if there is to be one."
-            )
+        of_model = {parameter.name for parameter in _model_parameters(values)}
+        self._model_values = {name: value for name, value in values.items() if name in of_model}
+        _refuse_blindness(values)
         self._effects = load_effects("effects", self._settings.effects, split_groups(values)[1])
+        self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
         self._recipe: Recipe | None = None
         self._player: threading.Thread | None = None
@@ -178,7 +187,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
-        result = recipe.run(recipe.choices, frame, Wanted.PERSON | needs_of(self._effects))
+        result = recipe.run(recipe.choices, frame, _NEEDED | needs_of(self._effects))
+        self._check.check(frame, result)
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
@@ -249,10 +259,24 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return {"model": recipe.model, "engine": recipe.engine, "device": recipe.device} if recipe else {}
 
 
+def _refuse_blindness(values: Mapping[str, Any]) -> None:
+    """Raise SettingsError for parameters under which masks are not of the people in the picture."""
+    if values.get("flip_horizontal"):
+        raise SettingsError(
+            "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
+            "set it to false, and take the effect mirror if there is to be one."
+        )
+    kept = values.get("kept_classes", ["person"])
+    if "person" not in kept:
+        raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but a privacy camera must cover 'person'.")
+
+
 def _why_not(recipe: Recipe, needs: Wanted) -> str:
     """What keeps a loaded network from hiding people; '' if nothing does."""
     if Wanted.PERSON not in recipe.offers:
         return f"{recipe.model} sees no person masks, so nobody could be hidden."
+    if Wanted.CONFIDENCE not in recipe.offers:
+        return f"{recipe.model} gives no person probabilities, so nobody could tell whether it works."
     if needs & ~recipe.offers:
         return f"{recipe.model} does not compute what the effects need."
     if recipe.learns_background:
