@@ -37,7 +37,6 @@ from bodyseg_ros.ros.graph.names import parse_ros_arguments
 from bodyseg_ros.ros.graph.port import RELIABLE, Qos
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.node_settings import NodeSettings
-from bodyseg_ros.ros.nodes.recipe import node_parameters
 from bodyseg_ros.ros.processes import NodeProcess, usage
 from bodyseg_ros.settings import parse_value
 
@@ -119,8 +118,7 @@ def measure(parameters: dict[str, Any], frames: int, rate: float) -> dict[str, A
 
 def network_cpu_ms(parameters: dict[str, Any], runs: int = 100) -> tuple[float, float]:
     """CPU time of one run of the bare network, and of the whole recipe to a mask, all threads, ms."""
-    known = {parameter.name for parameter in node_parameters(parameters)} - NodeSettings.model_fields.keys()
-    with load(**{name: value for name, value in parameters.items() if name in known}) as model:
+    with load(**{name: value for name, value in parameters.items() if name not in NodeSettings.model_fields}) as model:
         frame = Frame(PICTURE)
         tensor = model.network.prepare(frame).tensor
 

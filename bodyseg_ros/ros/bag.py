@@ -1,4 +1,4 @@
-"""Recorded bags: the same recipe as the node's, for every frame, without a graph."""
+"""Recorded bags: the same model as the node's, for every frame, without a graph."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +16,18 @@ from rosbags.interfaces import Qos as BagQos
 from rosbags.interfaces import QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 
-from ..errors import MediaError, SettingsError
-from ..settings import unknown_parameter
+from ..errors import MediaError
+from ..plan import Plan, make_plan
 from .graph.names import Names
 from .graph.port import LATCHED, RELIABLE, Qos
 from .graph.rosbag_types import RosbagMessages
 from .nodes.diagnostics import reason_of
 from .nodes.frame_context import FrameContext
 from .nodes.frame_node import make_messages
+from .nodes.live_settings import live_settings
+from .nodes.node_model import NodeModel
+from .nodes.node_settings import NodeSettings
 from .nodes.outputs import OUTPUTS, OutputTopic, hides_people, label_infos, read_frame, wanted_of
-from .nodes.recipe import Recipe, node_parameters
 
 __all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
 
@@ -125,24 +127,13 @@ def process_bag(
 
     source: an .mcap or .db3 file, or a bag's folder. target: see write_bag(). values: the node's parameters by dotted
     name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is.
-    Raises MediaError for a bag that cannot be read or has no such topic, and what Recipe raises.
+    Raises MediaError for a bag that cannot be read or has no such topic, and what make_plan() and open_model() raise.
     """
-    _refuse_unknown(values)
+    plan = make_plan(values, NodeSettings)
     with _read_bag(source) as reader:
         image = _image_connection(reader, image_topic, source)
-        recipe = Recipe(values)
-        try:
-            with write_bag(target) as writer:
-                return _Copy(reader, writer, recipe, image, keep_raw).run(progress or _silent)
-        finally:
-            recipe.close()
-
-
-def _refuse_unknown(values: Mapping[str, Any]) -> None:
-    known = [parameter.name for parameter in node_parameters(values)]
-    for name in values:
-        if name not in known:
-            raise SettingsError(unknown_parameter(name, known))
+        with closing(NodeModel(plan)) as model, write_bag(target) as writer:
+            return _Copy(reader, writer, plan, model, image, keep_raw).run(progress or _silent)
 
 
 def _silent(done: int, total: int) -> None:
@@ -172,18 +163,20 @@ def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
 class _Copy:
     """One bag on its way into another."""
 
-    def __init__(self, reader: AnyReader, writer: Writer, recipe: Recipe, image: Any, keep_raw: bool) -> None:
-        self._reader, self._writer, self._recipe, self._image = reader, writer, recipe, image
+    def __init__(
+        self, reader: AnyReader, writer: Writer, plan: Plan[NodeSettings], model: NodeModel, image: Any, keep_raw: bool
+    ) -> None:
+        self._reader, self._writer, self._model, self._image = reader, writer, model, image
+        self._live = live = live_settings(plan).within(model.offers)
         self._messages = RosbagMessages()
         self._added = BagWriter(writer, self._messages)
-        live = recipe.choices
         #: Whether people are hidden, so that nothing else may show them.
         self._hides = not keep_raw and (hides_people(live.composite) or hides_people(live.overlay))
         self._outputs = [
             output
             for output in OUTPUTS
             if not output.topic.endswith("/compressed")
-            and not output.needs(live) & ~recipe.offers
+            and not output.needs(live) & ~model.offers
             and not (self._hides and output.effects and not hides_people(output.effects(live)))
         ]
         self._wanted = wanted_of(self._outputs, live)
@@ -234,16 +227,15 @@ class _Copy:
         )
 
     def _add_labels(self, time_ns: int) -> None:
-        for topic, message in label_infos(self._messages, self._recipe.offers, self._recipe.classes, time_ns):
+        for topic, message in label_infos(self._messages, self._model.offers, self._model.classes, time_ns):
             self._added.add(_NAMES.resolve(topic), "vision_msgs/msg/LabelInfo", message, time_ns, LATCHED)
 
     def _picture(self, raw: bytes, time_ns: int) -> None:
         self._report.frames += 1
-        live = self._recipe.choices
         try:
             message = self._reader.deserialize(raw, self._image.msgtype)
             frame = read_frame(message)
-            result = self._recipe.run(live, frame, self._wanted)
+            result = self._model.run(self._live, frame, self._wanted)
         except Exception as err:  # noqa: BLE001 - one frame must not take the others with it; the report names it
             self._report.problems.append((time_ns, reason_of(err)))
             return
@@ -251,7 +243,7 @@ class _Copy:
         def failed(output: OutputTopic, err: Exception) -> None:
             self._report.problems.append((time_ns, f"{_NAMES.resolve(output.topic)}: {reason_of(err)}"))
 
-        context = FrameContext(self._messages, message, frame, result, live, self._recipe.model, self._camera_info)
+        context = FrameContext(self._messages, message, frame, result, self._live, self._model.name, self._camera_info)
         for output, made in make_messages(self._outputs, context, failed):
             if made is not None:
                 self._added.add(_NAMES.resolve(output.topic), output.type, made, time_ns)

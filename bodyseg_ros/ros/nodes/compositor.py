@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...effects import Effect
+from ...effects import Effect, load_effects, needs_of
 from ...errors import FrameError, SettingsError
+from ...plan import plugin_parameters, plugin_settings
 from ...refine import RefineSettings
 from ...settings import Settings, build, parameters, split_groups
 from ...types import Result, Wanted
@@ -20,10 +21,10 @@ from ..graph.port import RELIABLE, Graph, Subscription
 from .background_topic import BackgroundTopic
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
+from .live_settings import LiveSettings
 from .node_settings import CompositorSettings, NodeSettings, PictureSettings
 from .outputs import OUTPUTS, OutputTopic, read_frame
 from .pairs import Pairs
-from .recipe import Choices, load_effects, needs_of, plugin_parameters
 from .run_node import run_node
 
 __all__ = ["CompositorNode", "main"]
@@ -35,8 +36,8 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
     def __init__(self, graph: Graph) -> None:
         declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
         self._values = graph.declare(declared)
-        self._choices = self._read(self._values, ())
-        super().__init__(graph, self._choices.settings)
+        self._live = self._read(self._values, ())
+        super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._pairs = Pairs(self._values["waiting_frames"], ("image", "mask"))
         self._background = BackgroundTopic(graph)
@@ -65,21 +66,21 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         mask = self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._pair(1, message))
         return [image, mask]
 
-    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> Choices:
+    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> LiveSettings:
         root, groups = split_groups(values)
         own = build(CompositorSettings, root)
-        chain = load_effects("effects", own.effects, groups, before)
+        chain = load_effects("effects", own.effects, plugin_settings("effects", groups), before)
         if needs_of(chain) & ~Wanted.PERSON:
             raise SettingsError(
                 f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
                 "take effects that need no more, such as blur_background."
             )
         shared = own.model_dump(include=set(PictureSettings.model_fields))
-        return Choices(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
+        return LiveSettings(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
 
     def _change(self, changed: dict[str, Any]) -> None:
         values = self._values | changed
-        self._choices = self._read(values, self._choices.composite)
+        self._live = self._read(values, self._live.composite)
         self._values = values
 
     def _pair(self, side: int, message: Any) -> None:
@@ -106,7 +107,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         yield
         inference_ms = (time.perf_counter() - began) * 1e3
         result = Result(frame.size, person=person)
-        return FrameContext(self._graph.messages, image, frame, result, self._choices, inference_ms=inference_ms)
+        return FrameContext(self._graph.messages, image, frame, result, self._live, inference_ms=inference_ms)
 
 
 def _person(mask: Any) -> NDArray[np.uint8]:

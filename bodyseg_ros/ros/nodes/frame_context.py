@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...types import Frame, Result
 from ..graph.port import Messages
-from .recipe import Choices
+from .live_settings import LiveSettings
 
 __all__ = ["FrameContext", "Painter"]
 
@@ -28,7 +28,7 @@ class FrameContext:
     message: Any
     frame: Frame
     result: Result
-    live: Choices
+    live: LiveSettings
     model: str = ""
     camera_info: Any = None
     inference_ms: float = 0.0

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import PART_NAMES
-from ...effects import Effect, colored_parts, compose_all
+from ...effects import Effect, colored_parts, compose_all, needs_of
 from ...types import Frame, Wanted
 from ..graph.headers import make_header
 from ..graph.image_messages import compressed_message, image_message, read_compressed, read_image
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_context import FrameContext, Painter
+from .live_settings import LiveSettings
 from .people_messages import detections, poses
-from .recipe import Choices, needs_of
 
 __all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "read_frame", "wanted_of"]
 
 
-def _nothing(live: Choices) -> Wanted:
+def _nothing(live: LiveSettings) -> Wanted:
     return Wanted.NOTHING
 
 
@@ -39,12 +39,12 @@ class OutputTopic:
     topic: str
     type: str
     make: Callable[[FrameContext], Any]
-    needs: Callable[[Choices], Wanted] = _nothing
-    extras: Callable[[Choices], Wanted] = _nothing
-    effects: Callable[[Choices], Sequence[Effect]] | None = None
+    needs: Callable[[LiveSettings], Wanted] = _nothing
+    extras: Callable[[LiveSettings], Wanted] = _nothing
+    effects: Callable[[LiveSettings], Sequence[Effect]] | None = None
 
 
-def wanted_of(outputs: Sequence[OutputTopic], live: Choices) -> Wanted:
+def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
     """Everything that these outputs read of a result."""
     wanted = Wanted.NOTHING
     for output in outputs:
@@ -104,13 +104,13 @@ def _confidence(context: FrameContext) -> tuple[NDArray[Any], str] | None:
 def _pictures(
     name: str,
     paint: Painter,
-    needs: Callable[[Choices], Wanted],
+    needs: Callable[[LiveSettings], Wanted],
     extras: Wanted = Wanted.NOTHING,
-    effects: Callable[[Choices], Sequence[Effect]] | None = None,
+    effects: Callable[[LiveSettings], Sequence[Effect]] | None = None,
 ) -> tuple[OutputTopic, OutputTopic]:
     """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
 
-    def more(live: Choices) -> Wanted:
+    def more(live: LiveSettings) -> Wanted:
         return extras
 
     def raw(context: FrameContext) -> Any:
@@ -148,7 +148,7 @@ def _camera_info(context: FrameContext) -> Any:
     return camera_info_of(context.messages, context.camera_info, context.message.header, context.frame.size)
 
 
-def _details(live: Choices) -> Wanted:
+def _details(live: LiveSettings) -> Wanted:
     return Wanted.PARTS | Wanted.INSTANCES if live.settings.pose_details else Wanted.NOTHING
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from ...effects import compose_all
+from ...effects import compose_all, load_effects, needs_of
 from ...errors import FrameError, ModelError, SettingsError
-from ...settings import Parameter, build, parameters, split_groups
+from ...plan import Plan, make_plan
+from ...settings import Settings, parameters
 from ...types import Frame, Wanted
 from ..graph.headers import make_header, stamp_ns
 from ..graph.image_messages import compressed_message, image_message
@@ -20,33 +21,19 @@ from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
 from .mask_check import MaskCheck
+from .node_model import NodeModel
 from .node_settings import PrivacySettings
 from .outputs import read_frame
 from .person_hider import Hider, Safe, blank
 from .playing import play
-from .recipe import Recipe, load_effects, model_parameters, needs_of, plugin_parameters
 from .run_node import run_node
 
-__all__ = ["PrivacyCameraNode", "main", "privacy_parameters"]
+__all__ = ["PrivacyCameraNode", "main"]
 
 #: Whom to cover, and whether that can be believed.
 _NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
-
-
-def privacy_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    """Every parameter of the node. All are read at start: nobody on the graph may weaken what hides people."""
-    own = list(parameters(PrivacySettings))
-    names = {parameter.name for parameter in own}
-    model = [parameter for parameter in _model_parameters(values) if parameter.name not in names]
-    every = [*own, *model, *plugin_parameters("effects")]
-    return [replace(parameter, live=False) for parameter in every]
-
-
-def _model_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    """Those of the model that `values` choose, or the node's own default."""
-    return model_parameters({"model": PrivacySettings.model_fields["model"].default, **values})
 
 
 @dataclass(frozen=True)
@@ -70,21 +57,22 @@ class _Topics:
 class PrivacyCameraNode(FrameNode[_Arrival]):
     """Publishes `~/image`, `~/image/compressed` and `~/camera_info`; every frame is hidden or blank.
 
-    open_recipe: loads the network from the parameters.
+    All parameters are read at start: nobody on the graph may weaken what hides people.
+    open_model: loads the network that a plan describes.
     """
 
-    def __init__(self, graph: Graph, open_recipe: Callable[[Mapping[str, Any]], Recipe] = Recipe) -> None:
-        self._open_recipe = open_recipe
-        values = graph.declare(privacy_parameters(graph.overrides))
-        own = PrivacySettings.model_fields
-        self._settings = build(PrivacySettings, {name: value for name, value in values.items() if name in own})
-        of_model = {parameter.name for parameter in _model_parameters(values)}
-        self._model_values = {name: value for name, value in values.items() if name in of_model}
-        _refuse_blindness(values)
-        self._effects = load_effects("effects", self._settings.effects, split_groups(values)[1])
+    def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
+        self._open_model = open_model
+        # Where the network has a parameter of the same name, it gets the node's default, not its own.
+        own = {parameter.name: parameter.default for parameter in parameters(PrivacySettings)}
+        self._plan = make_plan(own | dict(graph.overrides), PrivacySettings)
+        graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
+        self._settings = self._plan.own
+        _refuse_blindness(self._plan.network)
+        self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
-        self._recipe: Recipe | None = None
+        self._model: NodeModel | None = None
         self._player: threading.Thread | None = None
         self._stopped = threading.Event()
         self._watch: Timer | None = None
@@ -128,9 +116,9 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def cleanup(self) -> None:
         """Give the model back."""
-        if self._recipe:
-            self._recipe.close()
-            self._recipe = None
+        if self._model:
+            self._model.close()
+            self._model = None
         self._load_error = ""
 
     def _subscribe(self) -> list[Subscription]:
@@ -180,14 +168,14 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def _picture(self, arrival: _Arrival) -> Safe:
         """The frame with people hidden. Raises where that cannot be done, is not done in time, or may be wrong."""
-        recipe = self._loaded()
+        model = self._loaded()
         self._busy = "The mask is late: the network has not answered."
         if self._interrupted:
             self._hider.forget()
             self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
-        result = recipe.run(recipe.choices, frame, _NEEDED | needs_of(self._effects))
+        result = model.run(self._plan, frame, _NEEDED | needs_of(self._effects))
         self._check.check(frame, result)
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
@@ -198,20 +186,20 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             return blank(self._size, f"Looking for people: {self._hider.missing} more frames.")
         return Safe(image)
 
-    def _loaded(self) -> Recipe:
+    def _loaded(self) -> NodeModel:
         """The network, loaded at the first frame. Raises ModelError where that failed, then and from then on."""
-        if self._recipe is None and not self._load_error:
+        if self._model is None and not self._load_error:
             self._busy = "The model is being loaded."
             try:
-                self._recipe = self._open_recipe(self._model_values)
-                self._recipe.warm_up()
-                self._load_error = _why_not(self._recipe, needs_of(self._effects))
-                self._graph.log("info", f"{self._recipe.model} runs on {self._recipe.engine}, {self._recipe.device}.")
+                self._model = self._open_model(self._plan)
+                self._model.warm_up()
+                self._load_error = _why_not(self._model, needs_of(self._effects))
+                self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
             except Exception as err:  # noqa: BLE001 - told below, once here and on every picture
                 self._load_error = str(err) or type(err).__name__
-        if self._recipe is None or self._load_error:
+        if self._model is None or self._load_error:
             raise ModelError(f"The model cannot be used: {self._load_error}")
-        return self._recipe
+        return self._model
 
     def _check_age(self, arrival: _Arrival) -> None:
         age = (self._graph.now_ns() - stamp_ns(arrival.header)) / 1e9
@@ -255,32 +243,32 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""
-        recipe = self._recipe
-        return {"model": recipe.model, "engine": recipe.engine, "device": recipe.device} if recipe else {}
+        model = self._model
+        return {"model": model.name, "engine": model.engine, "device": model.device} if model else {}
 
 
-def _refuse_blindness(values: Mapping[str, Any]) -> None:
+def _refuse_blindness(network: Settings) -> None:
     """Raise SettingsError for parameters under which masks are not of the people in the picture."""
-    if values.get("flip_horizontal"):
+    if getattr(network, "flip_horizontal", False):
         raise SettingsError(
             "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
             "set it to false, and take the effect mirror if there is to be one."
         )
-    kept = values.get("kept_classes", ["person"])
+    kept = getattr(network, "kept_classes", ("person",))
     if "person" not in kept:
         raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but a privacy camera must cover 'person'.")
 
 
-def _why_not(recipe: Recipe, needs: Wanted) -> str:
+def _why_not(model: NodeModel, needs: Wanted) -> str:
     """What keeps a loaded network from hiding people; '' if nothing does."""
-    if Wanted.PERSON not in recipe.offers:
-        return f"{recipe.model} sees no person masks, so nobody could be hidden."
-    if Wanted.CONFIDENCE not in recipe.offers:
-        return f"{recipe.model} gives no person probabilities, so nobody could tell whether it works."
-    if needs & ~recipe.offers:
-        return f"{recipe.model} does not compute what the effects need."
-    if recipe.learns_background:
-        return f"{recipe.model} takes whoever stands there at the start for background."
+    if Wanted.PERSON not in model.offers:
+        return f"{model.name} sees no person masks, so nobody could be hidden."
+    if Wanted.CONFIDENCE not in model.offers:
+        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
+    if needs & ~model.offers:
+        return f"{model.name} does not compute what the effects need."
+    if model.learns_background:
+        return f"{model.name} takes whoever stands there at the start for background."
     return ""
 
 

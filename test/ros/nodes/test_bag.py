@@ -17,8 +17,8 @@ from bodyseg_ros.ros.bag import BagWriter, process_bag, write_bag
 from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.port import SENSOR
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
+from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS
-from bodyseg_ros.ros.nodes.recipe import Recipe
 from bodyseg_ros.types import Frame, Result, Wanted
 
 from .conftest import IMAGE, header_of
@@ -124,14 +124,14 @@ def test_an_effect_that_fails_on_one_frame_loses_that_picture_alone(
 def test_a_network_that_fails_on_one_frame_loses_that_frame_alone(
     tmp_path: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Recipe.run
+    run = NodeModel.run
 
-    def fails_once(self: Recipe, live: Any, frame: Frame, wanted: Wanted) -> Result:
+    def fails_once(self: NodeModel, live: Any, frame: Frame, wanted: Wanted) -> Result:
         if frame.stamp_ns == 1000:
             raise MemoryError
         return run(self, live, frame, wanted)
 
-    monkeypatch.setattr(Recipe, "run", fails_once)
+    monkeypatch.setattr(NodeModel, "run", fails_once)
     report = process_bag(a_bag(tmp_path / "in.mcap"), tmp_path / "out.mcap", values)
     assert report.problems == [(11, "MemoryError")]
     assert Counter(row[0] for row in content(tmp_path / "out.mcap"))["/bodyseg/mask"] == FRAMES - 1

@@ -18,8 +18,8 @@ from bodyseg_ros.errors import EngineError
 from bodyseg_ros.ros.graph.image_messages import read_image
 from bodyseg_ros.ros.nodes import overlap
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
+from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.overlap import OverlappingWorker
-from bodyseg_ros.ros.nodes.recipe import Recipe
 from bodyseg_ros.ros.nodes.worker import FairLock
 from bodyseg_ros.types import Wanted
 
@@ -331,10 +331,10 @@ def test_every_mask_is_that_of_one_frame_after_the_other(
     totals = node.node.diagnostics.totals
     assert len(masks) + totals["dropped"] == 60
     assert totals["dropped"] == 0 or policy == "newest"
-    sequential = Recipe({**node.node._values, "overlap": "never"})
+    sequential = NodeModel(node.node._plan)
     for mask, confidence in zip(masks, maps, strict=True):
         frame = read_image(images[mask.header.stamp.nanosec - 1])
-        result = sequential.run(node.node._choices, frame, Wanted.CONFIDENCE)
+        result = sequential.run(node.node._live, frame, Wanted.CONFIDENCE)
         np.testing.assert_array_equal(read_image(mask).image[..., 0], result.person * 255)
         np.testing.assert_array_equal(np.asarray(confidence.data).view(np.float32), result.confidence.ravel())
         assert 0 < result.person.mean() < 1
@@ -347,7 +347,7 @@ def test_a_live_change_is_for_frames_that_are_prepared_after_it(rig: Rigs, accel
     accelerator.hold = lambda: wait_until(go_on.is_set)
     masks = node.listen("/bodyseg/mask")
     images = [node.image(1), node.image(2)]
-    before = node.node._choices
+    before = node.node._live
     node.send(images[0])
     wait_until(lambda: accelerator.entered)
     node.graph.set_parameters({"segmentation_threshold": 0.9, "refine.grow_px": 3, "flip_horizontal": True})
@@ -355,8 +355,8 @@ def test_a_live_change_is_for_frames_that_are_prepared_after_it(rig: Rigs, accel
     wait_until(lambda: node.node._worker._prepared)
     go_on.set()
     node.wait(lambda: len(masks) == 2)
-    sequential = Recipe(node.node._values)
-    for choices, image, mask in zip((before, node.node._choices), images, masks, strict=True):
+    sequential = NodeModel(node.node._plan)
+    for choices, image, mask in zip((before, node.node._live), images, masks, strict=True):
         person = sequential.run(choices, read_image(image), Wanted.PERSON).person
         np.testing.assert_array_equal(read_image(mask).image[..., 0], person * 255)
 
@@ -372,14 +372,14 @@ def test_whatever_goes_wrong_with_a_frame_is_told_and_the_others_come_out(
             raise EngineError("the network went wrong")
 
     accelerator.hold = fail
-    decode = type(node.node._recipe._pipeline.network).decode
+    decode = type(node.node._model._model.network).decode
 
     def decoded(self: Any, outputs: Any, prepared: Any, wanted: Wanted) -> Any:
         if prepared.geometry.width == 81:
             raise ZeroDivisionError("the decoder went wrong")
         return decode(self, outputs, prepared, wanted)
 
-    monkeypatch.setattr(type(node.node._recipe._pipeline.network), "decode", decoded)
+    monkeypatch.setattr(type(node.node._model._model.network), "decode", decoded)
     masks = node.listen("/bodyseg/mask")
     images = [node.image(stamp, size=(60, 81 if stamp == 4 else 80)) for stamp in range(1, 8)]
     images[5].encoding = "yuv420"

@@ -22,7 +22,6 @@ from bodyseg_ros.ros.graph.port import LATCHED
 from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
 from bodyseg_ros.ros.nodes.person_hider import blank
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
-from bodyseg_ros.ros.nodes.recipe import read_choices
 from bodyseg_ros.types import Frame, Result, Wanted
 
 from .conftest import DEEP, IMAGE, header_of, wait_until
@@ -39,12 +38,11 @@ QUIET = ("max_age:=60.0", f"margin_px:={MARGIN}", f"hold_frames:={HOLD}")
 
 
 class Eye:
-    """A recipe that sees exactly the coloured pixels, until it is told to fail."""
+    """A model that sees exactly the coloured pixels, until it is told to fail."""
 
-    model, engine, device = "eye", "test", "none"
+    name, engine, device = "eye", "test", "none"
     offers = Wanted.PERSON | Wanted.CONFIDENCE
     learns_background = False
-    choices = None
 
     def __init__(self) -> None:
         self.fails: Any = None
@@ -58,7 +56,7 @@ class Eye:
 
     def close(self) -> None: ...
 
-    def run(self, choices: Any, frame: Frame, wanted: Wanted) -> Result:
+    def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
         assert Wanted.PERSON in wanted
         person = coloured(frame.image)
         # Where nobody is, a little of what the picture shows there: 0.0001 to 0.001.
@@ -98,7 +96,7 @@ class Camera:
         arguments = [word for text in parameters for word in ("-p", text)]
         self.graph = FakeGraph("privacy_camera", self.bus, ["--ros-args", *arguments])
         self.graph.now_ns = self.clock  # type: ignore[method-assign]
-        node = PrivacyCameraNode(self.graph, opens or (lambda values: eye))
+        node = PrivacyCameraNode(self.graph, opens or (lambda plan: eye))
         node.configure()
         node.activate()
         try:
@@ -361,20 +359,21 @@ def test_parameters_under_which_nobody_would_be_covered_are_refused(parameter: s
 
 def test_the_nodes_own_defaults_reach_the_network() -> None:
     """Not those of the network, which show more."""
-    given: dict[str, Any] = {}
+    given: list[Any] = []
     camera = Camera()
 
-    def opens(values: Any) -> Eye:
-        given.update(values)
+    def opens(plan: Any) -> Eye:
+        given.append(plan)
         return Eye()
 
     with camera.node(None, opens=opens):
         camera.shown(camera.message(scene(20)))
-    own = PrivacySettings()
-    assert given["segmentation_threshold"] == own.segmentation_threshold <= 0.5
-    assert given["internal_resolution"] == own.internal_resolution == "high"
-    assert given["model"] == own.model
-    read_choices(given)
+    (plan,), own = given, PrivacySettings()
+    assert plan.network.segmentation_threshold == own.segmentation_threshold <= 0.5
+    assert plan.network.internal_resolution == own.internal_resolution == "high"
+    assert plan.model.model == own.model
+    names = [parameter.name for parameter in plan.parameters]
+    assert len(names) == len(set(names))
 
 
 def test_a_configure_cleanup_cycle_adds_no_publisher() -> None:
