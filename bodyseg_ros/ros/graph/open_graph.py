@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Sequence
 
+from ...dependencies import missing_package
 from ...errors import GraphError, MissingDependencyError
 from .names import parse_ros_arguments
 from .port import Graph
@@ -41,13 +42,11 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
         else:
             from .dds_graph import DdsGraph as Chosen  # type: ignore[assignment]
     except ModuleNotFoundError as err:
-        remedy = {
-            "dds": "Install it with: pip install 'bodyseg_ros[dds]'",
-            "zenoh": "Install it with: pip install 'bodyseg_ros[zenoh]'",
-            "rclpy": "Source a ROS 2 installation's setup.bash, or take the runtime 'dds'.",
-        }
+        if runtime != "rclpy":
+            raise missing_package(f"The runtime {runtime!r}", err, f"bodyseg_ros[{runtime}]") from err
         raise MissingDependencyError(
-            f"The runtime {runtime!r} needs the package {err.name!r}, which is not installed. {remedy[runtime]}"
+            f"The runtime 'rclpy' needs the package {err.name!r}, which is not installed. Source a ROS 2 "
+            "installation's setup.bash, or take the runtime 'dds'."
         ) from err
     logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
     return Chosen(parse_ros_arguments(name, arguments))
