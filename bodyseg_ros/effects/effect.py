@@ -25,6 +25,8 @@ class Effect(Protocol):
     """
 
     Settings: ClassVar[type[Settings]]
+    #: Whether it is there to hide people or parts of them, so that whoever copies raw pictures beside it must ask.
+    hides_people: ClassVar[bool] = False
 
     def __init__(self, settings: Any) -> None: ...
 

@@ -60,6 +60,7 @@ class Pixelate:
     """People in coarse cells."""
 
     Settings: ClassVar[type[Settings]] = PixelateSettings
+    hides_people: ClassVar[bool] = True
 
     def __init__(self, settings: PixelateSettings) -> None:
         self.settings = settings
@@ -95,6 +96,7 @@ class BlurParts:
     """Chosen parts of people blurred: their faces, if nothing else is said."""
 
     Settings: ClassVar[type[Settings]] = BlurPartsSettings
+    hides_people: ClassVar[bool] = True
     needs: ClassVar[Wanted] = Wanted.PARTS
 
     def __init__(self, settings: BlurPartsSettings) -> None:
@@ -127,6 +129,7 @@ class Anonymize:
     """People, or their faces, made unknowable."""
 
     Settings: ClassVar[type[Settings]] = AnonymizeSettings
+    hides_people: ClassVar[bool] = True
 
     def __init__(self, settings: AnonymizeSettings) -> None:
         self.settings = settings
@@ -169,6 +172,7 @@ class RemovePeople:
     """The background as it was last seen without people; where it never was, its colours around them."""
 
     Settings: ClassVar[type[Settings]] = RemovePeopleSettings
+    hides_people: ClassVar[bool] = True
     needs: ClassVar[Wanted] = Wanted.PERSON
 
     def __init__(self, settings: RemovePeopleSettings) -> None:

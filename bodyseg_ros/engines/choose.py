@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from ..errors import MissingDependencyError, ModelFileError, PluginError
 from ..formats import ModelSource
@@ -17,11 +16,11 @@ __all__ = ["open_engine"]
 _log = logging.getLogger(__name__)
 
 
-def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0) -> Engine:
+def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
     """Open the engine `name` on the first of the model's files that it reads; 'auto': the fastest pair there is.
 
-    source: the model's file; its `others` hold the same network. groups: settings of plugins by their names; other
-    plugins' groups are left alone. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
+    source: the model's file; its `others` hold the same network. settings: by the engines' names; an engine that
+    is left out has its defaults. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
     what the engine's constructor raises.
     """
     if name != "auto":
@@ -33,17 +32,17 @@ def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str
                 f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
                 "Set engine to auto to have one picked."
             )
-        return engine_class(file, _settings(name, engine_class, groups), threads)  # type: ignore[no-any-return]
-    return _fastest(source, groups, threads)
+        return engine_class(file, _settings_of(name, engine_class, settings), threads)  # type: ignore[no-any-return]
+    return _fastest(source, settings, threads)
 
 
-def _fastest(source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int) -> Engine:
+def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int) -> Engine:
     missing: list[tuple[str, MissingDependencyError]] = []
     refused: list[tuple[str, ModelFileError]] = []
-    candidates = _candidates(source, groups)
-    for name, engine_class, file in candidates:
+    candidates = _candidates(source, settings)
+    for name, engine_class, own, file in candidates:
         try:
-            engine: Engine = engine_class(file, _settings(name, engine_class, groups), threads)
+            engine: Engine = engine_class(file, own, threads)
         except MissingDependencyError as err:
             missing.append((name, err))
             continue
@@ -62,9 +61,9 @@ def _fastest(source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threa
 
 
 def _candidates(
-    source: ModelSource, groups: Mapping[str, Mapping[str, Any]]
-) -> list[tuple[str, type[Engine], ModelSource]]:
-    """(name, engine, file it would run), fastest first; plugins that cannot be imported are none."""
+    source: ModelSource, settings: Mapping[str, Settings]
+) -> list[tuple[str, type[Engine], Settings, ModelSource]]:
+    """(name, engine, its settings, file it would run), fastest first; plugins that cannot be imported are none."""
     found = []
     for name in plugin_names("engines"):
         try:
@@ -73,10 +72,10 @@ def _candidates(
             _log.debug("%s", err)
             continue
         file = _readable(engine_class, source)
-        speed = engine_class.speed(_settings(name, engine_class, groups)) if file else 0.0
-        if file and speed > 0:
-            found.append((speed, (name, engine_class, file)))
-    return [candidate for _, candidate in sorted(found, key=lambda entry: -entry[0])]
+        if file:
+            own = _settings_of(name, engine_class, settings)
+            found.append((engine_class.speed(own), (name, engine_class, own, file)))
+    return [candidate for speed, candidate in sorted(found, key=lambda entry: -entry[0]) if speed > 0]
 
 
 def _readable(engine_class: type[Engine], source: ModelSource) -> ModelSource | None:
@@ -87,5 +86,5 @@ def _listed(source: ModelSource) -> str:
     return ", ".join(f"{file.path.name} ({file.format})" for file in (source, *source.others))
 
 
-def _settings(name: str, engine_class: type[Engine], groups: Mapping[str, Mapping[str, Any]]) -> Settings:
-    return build(engine_class.Settings, groups.get(name, {}), prefix=name)
+def _settings_of(name: str, engine_class: type[Engine], settings: Mapping[str, Settings]) -> Settings:
+    return settings[name] if name in settings else build(engine_class.Settings, {}, prefix=name)

@@ -13,12 +13,15 @@ import pytest
 from bodyseg_ros import load
 from bodyseg_ros.engines import LeavesCpu, open_engine
 from bodyseg_ros.engines.litert import LiteRTEngine
+from bodyseg_ros.engines.onnxruntime import OnnxRuntimeSettings
 from bodyseg_ros.engines.openvino import OpenVINOEngine
-from bodyseg_ros.engines.tensorflow import TensorFlowEngine
+from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.errors import ModelFileError, PluginError, SettingsError
 from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.settings import ModelSettings, build
 from engines import small
+
+ON_CPU = TensorFlowSettings(device="cpu")
 
 
 @pytest.fixture
@@ -54,13 +57,13 @@ def test_the_next_where_one_is_missing(source: ModelSource, caplog: pytest.LogCa
 
 def test_one_file_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        engine = open_engine("auto", small.frozen(tmp_path), {"tensorflow": {"device": "cpu"}})
+        engine = open_engine("auto", small.frozen(tmp_path), {"tensorflow": ON_CPU})
     assert isinstance(engine, TensorFlowEngine)
     assert "runs small.pb: no other engine reads its files." in caplog.text
 
 
 def test_by_name(source: ModelSource) -> None:
-    assert isinstance(open_engine("tensorflow", source, {"tensorflow": {"device": "cpu"}}), TensorFlowEngine)
+    assert isinstance(open_engine("tensorflow", source, {"tensorflow": ON_CPU}), TensorFlowEngine)
     with pytest.raises(
         PluginError, match=r"'onnxruntime' cannot run small.pb \(frozen\), small-float32.tflite \(tflite\)"
     ):
@@ -84,7 +87,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99', but TensorFlow sees"):
-        open_engine("auto", source, {"tensorflow": {"device": "gpu:99"}})
+        open_engine("auto", source, {"tensorflow": TensorFlowSettings(device="gpu:99")})
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.may_use_nvidia", lambda module: True)
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.load_tensorflow", lambda: small.tf)
     monkeypatch.setattr(small.tf.config, "list_physical_devices", lambda kind: ["one"])
@@ -93,8 +96,9 @@ def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_engines_say_whether_they_leave_the_cpu_free(tmp_path: Path) -> None:
-    onnxruntime = open_engine("onnxruntime", small.onnx(tmp_path), {"onnxruntime": {"providers": ("cpu",)}})
-    tensorflow = open_engine("tensorflow", small.frozen(tmp_path), {"tensorflow": {"device": "cpu"}})
+    settings = {"onnxruntime": OnnxRuntimeSettings(providers=("cpu",))}
+    onnxruntime = open_engine("onnxruntime", small.onnx(tmp_path), settings)
+    tensorflow = open_engine("tensorflow", small.frozen(tmp_path), {"tensorflow": ON_CPU})
     litert = open_engine("litert", small.tflite(tmp_path), {})
     openvino = open_engine("openvino", small.tflite(tmp_path), {})
     engines = (onnxruntime, tensorflow, litert, openvino)

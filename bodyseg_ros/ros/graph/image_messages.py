@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...types import MAX_PIXELS, Frame
+from .headers import stamp_ns
 from .port import Messages
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "read_compressed",
     "read_depth",
     "read_image",
-    "stamp_ns",
     "used_bits",
 ]
 
@@ -122,11 +122,6 @@ _DEPTHS: Final[Mapping[str, _Encoding]] = {
     "16UC1": _Encoding(_as_is, 1, dtype="u2"),
     "32FC1": _Encoding(_as_is, 1, dtype="f4"),
 }
-
-
-def stamp_ns(header: Any) -> int:
-    """A header's stamp, nanoseconds since 1970."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 #: How many bits of 16 cameras use.

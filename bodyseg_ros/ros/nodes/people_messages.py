@@ -2,85 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
-
-if TYPE_CHECKING:
-    from .outputs import Scene
+from ...person import Box, Person, box_of_keypoints, box_of_mask
+from .frame_context import FrameContext
 
 __all__ = ["detections", "poses"]
 
-Box = tuple[int, int, int, int]  # x, y, width, height, px
 
-
-def poses(scene: Scene) -> Any:
+def poses(context: FrameContext) -> Any:
     """A PersonPoseArray, empty when nobody is there; None where no poses were computed."""
-    found = scene.result.poses
-    if found is None:
+    if context.result.poses is None:
         return None
-    return scene.messages.make(
+    return context.messages.make(
         "bodyseg_ros/msg/PersonPoseArray",
-        header=scene.message.header,
-        image_width=scene.frame.size[1],
-        image_height=scene.frame.size[0],
-        model=scene.model,
-        persons=[_person(scene, index) for index in range(len(found))],
+        header=context.message.header,
+        image_width=context.frame.size[1],
+        image_height=context.frame.size[0],
+        model=context.model,
+        persons=[_person(context, person) for person in context.result],
     )
 
 
-def detections(scene: Scene) -> Any:
+def detections(context: FrameContext) -> Any:
     """A Detection2DArray of class 'person'; None where no poses were computed."""
-    found = scene.result.poses
-    if found is None:
+    if context.result.poses is None:
         return None
-    make = scene.messages.make
+    make = context.messages.make
     people = []
-    for index, score in enumerate(found.scores):
-        x, y, width, height = _box(scene, index)
-        centre = make("vision_msgs/msg/Point2D", x=x + (width - 1) / 2, y=y + (height - 1) / 2)
+    for person in context.result:
+        left, top, right, bottom = _box(context, person)
+        # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
+        centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
             "vision_msgs/msg/BoundingBox2D",
             center=make("vision_msgs/msg/Pose2D", position=centre),
-            size_x=float(width),
-            size_y=float(height),
+            size_x=float(right - left),
+            size_y=float(bottom - top),
         )
-        guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=float(score))
+        guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=person.score)
         results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
-        header = scene.message.header
+        header = context.message.header
         people.append(make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box))
-    return make("vision_msgs/msg/Detection2DArray", header=scene.message.header, detections=people)
+    return make("vision_msgs/msg/Detection2DArray", header=context.message.header, detections=people)
 
 
-def _person(scene: Scene, index: int) -> Any:
+def _person(context: FrameContext, person: Person) -> Any:
     """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
-    found, result, make = scene.result.poses, scene.result, scene.messages.make
-    assert found is not None
-    x, y, width, height = _box(scene, index)
+    make = context.messages.make
+    left, top, right, bottom = _box(context, person)
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
     area, visible = float("nan"), np.zeros(0, np.uint8)
-    if result.instances is not None:
-        area = float(np.count_nonzero(result.instances == index) / result.instances.size)
-        if result.parts is not None:
-            counts = np.bincount(result.person_parts(index).view(np.uint8).ravel(), minlength=256)
+    if person.instance_map is not None:
+        area = float(np.count_nonzero(person.mask) / person.mask.size)
+        if person.part_map is not None:
+            counts = np.bincount(person.parts.view(np.uint8).ravel(), minlength=256)
             visible = np.flatnonzero(counts[: len(PART_NAMES)]).astype(np.uint8) + np.uint8(1)
     return make(
         "bodyseg_ros/msg/PersonPose",
-        header=scene.message.header,
-        instance_label=0 if result.instances is None else index + 1,
-        score=float(found.scores[index]),
-        roi=make("sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, width=width, height=height),
-        keypoints=_keypoints(scene, found.keypoints[index], found.keypoint_scores[index]),
+        header=context.message.header,
+        instance_label=0 if person.instance_map is None else person.index + 1,
+        score=person.score,
+        roi=roi,
+        keypoints=_keypoints(context, person.keypoints, person.keypoint_scores),
         mask_area_ratio=area,
-        visible_parts=scene.messages.pack(visible),
+        visible_parts=context.messages.pack(visible),
     )
 
 
-def _keypoints(scene: Scene, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
-    make, least = scene.messages.make, scene.choices.settings.visible_score
+def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
+    make, least = context.messages.make, context.live.settings.visible_score
     nowhere = make("geometry_msgs/msg/Point", x=float("nan"), y=float("nan"), z=float("nan"))
     return [
         make(
@@ -97,20 +92,8 @@ def _keypoints(scene: Scene, points: NDArray[np.float32], scores: NDArray[np.flo
     ]
 
 
-def _box(scene: Scene, index: int) -> Box:
-    """Around the person's mask, or where there is none, around the visible keypoints within the picture."""
-    if scene.result.instances is not None:
-        x, y, width, height = cv2.boundingRect(np.equal(scene.result.instances, index).view(np.uint8))
-        if width:
-            return x, y, width, height
-    assert scene.result.poses is not None
-    seen = scene.result.poses.keypoint_scores[index] >= np.float32(scene.choices.settings.visible_score)
-    if not seen.any():
-        return 0, 0, 0, 0
-    points = scene.result.poses.keypoints[index, seen]
-    height, width = scene.frame.size
-    low = np.clip(np.floor(points.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)), 0, (width - 1, height - 1)).astype(int)
-    x, y = low.tolist()
-    right, bottom = high.tolist()
-    return x, y, right - x + 1, bottom - y + 1
+def _box(context: FrameContext, person: Person) -> Box:
+    """As Person.box, with the node's own score from which a keypoint is visible."""
+    found = None if person.instance_map is None else box_of_mask(person.mask)
+    least = context.live.settings.visible_score
+    return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...engines import Engine, LeavesCpu, MakesMaps, open_engine
 from ...formats import ModelSource
-from ...plugins import plugin_names
+from ...settings import Settings
 from ...types import MapsWanted
-from .worker import Turns
+from .worker import FairLock
 
 __all__ = ["Shared", "SharedEngine"]
 
@@ -26,19 +26,16 @@ class Shared:
     """
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = FairLock()
         self._engines: dict[str, SharedEngine] = {}
         self._lock = threading.Lock()
 
-    def open_engine(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def open_engine(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         """As engines.open_engine(), but the same files under the same settings are opened once."""
-        settings = {group: dict(groups[group]) for group in sorted(groups) if group in plugin_names("engines")}
-        key = repr((name, source, settings, threads))
+        key = repr((name, source, sorted(settings.items()), threads))
         with self._lock:
             if key not in self._engines or not self._engines[key].users:
-                self._engines[key] = SharedEngine(open_engine(name, source, groups, threads))
+                self._engines[key] = SharedEngine(open_engine(name, source, settings, threads))
             self._engines[key].users += 1
             return cast(Engine, self._engines[key])  # it is built otherwise, and runs the same
 
@@ -51,7 +48,7 @@ class SharedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
-        self.turns = Turns()
+        self.turns = FairLock()
         #: As the parameter `engine` names it.
         self.name = type(engine).__name__.removesuffix("Engine").lower()
         self.users = 0
