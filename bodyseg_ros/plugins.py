@@ -15,7 +15,8 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import Any
 
-from .errors import MissingDependencyError, PluginError
+from .dependencies import missing_package
+from .errors import PluginError
 
 __all__ = ["load_plugin", "plugin_names"]
 
@@ -42,12 +43,10 @@ def load_plugin(kind: str, name: str) -> Any:
         return entry.load()
     except ModuleNotFoundError as err:
         # Python 3.10's EntryPoint.extras is a list of match objects; the text is the same everywhere.
-        extras = re.search(r"\[(.*)\]", entry.value)
-        wanted = f"bodyseg_ros[{extras.group(1)}]" if extras else str(err.name)
-        raise MissingDependencyError(
-            f"The plugin {name!r} among the {kind} needs the package {err.name!r}, which is not installed. "
-            f"Install it with: pip install '{wanted}'"
-        ) from err
+        extras = re.search(r"\[.*\]", entry.value)
+        whose = entry.dist.name if entry.dist else str(__package__)
+        wanted = f"{whose}{extras.group()}" if extras else str(err.name)
+        raise missing_package(f"The plugin {name!r} among the {kind}", err, wanted) from err
 
 
 @lru_cache(maxsize=16)

@@ -31,19 +31,23 @@ ALLOWED = {
     "errors": set(),
     "allocation": set(),
     "body": set(),
-    "plugins": {"errors"},
-    "kernels": set(),
-    "geometry": {"kernels"},
+    "dependencies": {"errors"},
+    "plugins": {"errors", "dependencies"},
+    "geometry": set(),
+    "decoder_inputs": {"errors", "body", "geometry"},
+    "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
     "yaml_reader": {"errors"},
     "parameter_files": {"errors", "settings", "yaml_reader"},
-    "decode": {"errors", "body", "types", "geometry", "kernels"},
-    "formats": {"errors", "types", "settings"},
+    "decode": {"body", "types", "geometry", "kernels", "decoder_inputs"},
+    "formats": {"errors", "dependencies", "types", "settings"},
     "catalog": {"errors", "settings", "plugins", "formats", "yaml_reader"},
-    "engines": {"errors", "types", "settings", "plugins", "formats", "geometry", "body"},
-    "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
+    "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
+    "networks": {"errors", "types", "settings", "geometry", "body", "kernels", "decoder_inputs", "decode", "catalog"},
+    "coco": {"person", "types"},
+    "result_export": {"errors", "dependencies", "body", "person", "types", "effects", "media"},
     "effects": {
         "errors",
         "types",
@@ -62,6 +66,8 @@ ALLOWED = {
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
 }
+#: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
+WHEN_CALLED = {"types": {"result_export", "coco", "media"}}
 
 
 def imported_folders(path: Path) -> set[str]:
@@ -82,7 +88,7 @@ def test_imports_point_one_way(part: str) -> None:
     folder = PACKAGE / part
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
     for path in files:
-        assert imported_folders(path) - {part} <= ALLOWED[part], path
+        assert imported_folders(path) - {part} <= ALLOWED[part] | WHEN_CALLED.get(part, set()), path
 
 
 def test_nothing_below_imports_ros_or_cli() -> None:

@@ -17,6 +17,7 @@ from ..model import open_model
 from ..plan import make_plan
 from ..settings import Settings
 from .model_loading import show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_engines"]
@@ -45,7 +46,8 @@ def bench_engines(
     frames = [noise(*size) for size in read_sizes(sizes, "--sizes")]
     opener = EngineOpener(names, also)
     try:
-        network = open_model(make_plan(values | {"engine": "auto"}, Settings), open_engine=opener).network
+        with hold_native_noise():
+            network = open_model(make_plan(values | {"engine": "auto"}, Settings), open_engine=opener).network
         rows = [row for frame in frames for row in time_engines(network, opener, frame, runs, show_rounds)]
     finally:
         opener.close()

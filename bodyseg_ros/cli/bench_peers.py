@@ -23,6 +23,7 @@ from ..plan import make_plan
 from ..settings import Settings
 from ..types import Frame
 from .model_loading import sample_photo, show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_peers"]
@@ -49,7 +50,10 @@ def bench_peers(
     """
     frames = list(_frames(photos or [sample_photo()], size))
     opener, console = SourceKeeper(), Console()
-    with open_model(make_plan(values, Settings), open_engine=opener) as model, ExitStack() as stack:
+    plan = make_plan(values, Settings)
+    with hold_native_noise():
+        model = open_model(plan, open_engine=opener)
+    with model, ExitStack() as stack:
         asked = {
             "weights": str(opener.tfjs().resolve()),
             "stride": opener.source.output_stride,

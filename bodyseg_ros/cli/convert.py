@@ -24,6 +24,7 @@ from ..plugins import load_plugin
 from ..settings import ModelSettings, build
 from ..types import Frame, Prepared, Result, Wanted
 from .model_loading import DownloadBar, sample_photo
+from .native_noise import hold_native_noise
 
 __all__ = ["convert"]
 
@@ -71,7 +72,7 @@ def convert(
     network: Network = network_class(card, network_class.Settings(), output_stride)
     frame = _first_frame(photo or sample_photo())
     console = Console(soft_wrap=True)
-    with console.status(f"{source.path.name} to {to} …"):
+    with console.status(f"{source.path.name} to {to} …"), hold_native_noise():
         path = converted_file(source.path, to, quantize)
         made = convert_model(source, to, path, quantize, _tensors(network, calibration) if calibration else ())
         prepared = network.prepare(frame)

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
+from ..dependencies import missing_package
+from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
 from ..model import Model
 from .model_loading import load_model
@@ -114,10 +115,7 @@ def run_bag(
     try:
         from ..ros.bag import process_bag
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"Bags need the package {err.name!r}, which is not installed. "
-            "Install it with: pip install 'bodyseg_ros[bags]'"
-        ) from err
+        raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
     with _progress(console) as progress:
         task = progress.add_task(source.name, total=None)
         report = process_bag(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError, MissingDependencyError, ModelFileError
+from ..dependencies import missing_package
+from ..errors import EngineError, ModelFileError
 from ..formats import TensorFacts, short_name
 
 __all__ = [
@@ -34,10 +35,7 @@ def imported(module: str, engine: str, requirement: str) -> Any:
     try:
         return import_module(module)
     except ImportError as err:
-        raise MissingDependencyError(
-            f"The engine {engine!r} needs the package {module.split('.')[0]!r}, which cannot be imported: {err}. "
-            f"Install it with: pip install '{requirement}'"
-        ) from err
+        raise missing_package(f"The engine {engine!r}", err, requirement) from err
 
 
 def may_use_nvidia(module: str) -> bool:

@@ -123,7 +123,7 @@ def test_a_photo_behind_people(tmp_path: Path, fit: str, row: list[int]) -> None
 
 
 def test_a_video_behind_people_goes_with_the_frames_and_begins_again(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+    pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
     with open_sink(tmp_path / "b.mp4", Fraction(10)) as sink:
         for index in range(5):
             grey = np.full((32, 32, 3), 40 * index, np.uint8)
@@ -282,8 +282,8 @@ def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
 
 def test_harmonize_paints_people_with_the_networks_change(tmp_path: Path) -> None:
     """A network that answers 0.5 · RGB + 0.25 · mask; its change is put on people alone."""
-    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install 'bodyseg_ros[onnx]'")
-    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install 'bodyseg_ros[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
     make, number = onnx.helper.make_node, onnx.TensorProto.FLOAT
     weights = np.array([[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.25, 0.25, 0.25]], np.float32)
     graph = onnx.helper.make_graph(
