@@ -1,17 +1,19 @@
 """What travels between the stages: frozen, checked where it is built, nothing else.
 
-Images are RGB everywhere; BGR exists only inside ``media`` and ``graph``. Coordinates are (x, y) in pixels
+Images are RGB everywhere; BGR exists only inside ``media`` and ``ros.graph``. Coordinates are (x, y) in pixels
 of the source image, pixel centres at whole numbers.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,11 @@ from .body import KEYPOINT_NAMES, NO_PART, PART_NAMES
 from .errors import EngineError, FrameError, ResultError
 from .geometry import Geometry
 from .person import Person, missing
+
+if TYPE_CHECKING:
+    import supervision
+
+    from .media import ImageLike
 
 __all__ = [
     "MAP_CONFIDENCE",
@@ -51,24 +58,27 @@ class Wanted(enum.Flag):
     Result 320×320: 1 person, person 51 %
     """
 
+    #: Of each field of a Result that is called so.
     CONFIDENCE = enum.auto()
     PERSON = enum.auto()
     PARTS = enum.auto()
     POSES = enum.auto()
+    #: Whose a pixel is; brings the poses with it.
     INSTANCES = enum.auto()
     CLASSES = enum.auto()
     NOTHING = 0
     EVERYTHING = CONFIDENCE | PERSON | PARTS | POSES | INSTANCES | CLASSES
 
 
-def _need(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
+def _require(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
     """Raise FrameError unless `array` has one of `dtypes` and `shape` (None: any length)."""
     fits = isinstance(array, np.ndarray) and array.dtype.type in dtypes and array.ndim == len(shape)
     if not fits or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
         have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         kinds = " or ".join(np.dtype(kind).name for kind in dtypes)
         size = "×".join("any" if side is None else str(side) for side in shape)
-        raise FrameError(f"{name} must be a {kinds} array of shape {size}, but it is {have}.")
+        article = "an" if kinds.startswith("int") else "a"
+        raise FrameError(f"{name} must be {article} {kinds} array of shape {size}, but it is {have}.")
 
 
 def _equal(one: Any, other: Any, leave_out: str = "") -> bool:
@@ -101,7 +111,7 @@ class Frame:
     index: int = 0
 
     def __post_init__(self) -> None:
-        _need(self.image, "A frame's image", (np.uint8,), (None, None, 3))
+        _require(self.image, "A frame's image", (np.uint8,), (None, None, 3))
         height, width = self.image.shape[:2]
         if height < 1 or width < 1:
             raise FrameError(f"A frame's image must have at least one pixel, but it is {width}×{height}.")
@@ -215,10 +225,10 @@ class Poses:
     scores: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        _need(self.scores, "Pose scores", (np.float32,), (None,))
+        _require(self.scores, "Pose scores", (np.float32,), (None,))
         people, joints = len(self.scores), len(KEYPOINT_NAMES)
-        _need(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
-        _need(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
+        _require(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
+        _require(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
 
     @classmethod
     def none(cls) -> Poses:
@@ -288,17 +298,17 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.person is not None:
-            _need(self.person, "A person mask", (np.uint8,), self.size)
+            _require(self.person, "A person mask", (np.uint8,), self.size)
         if self.confidence is not None:
-            _need(self.confidence, "A confidence map", (np.float32,), self.size)
+            _require(self.confidence, "A confidence map", (np.float32,), self.size)
         if self.parts is not None:
-            _need(self.parts, "A part map", (np.int8,), self.size)
+            _require(self.parts, "A part map", (np.int8,), self.size)
         if self.instances is not None:
-            _need(self.instances, "An instance map", (np.int16,), self.size)
+            _require(self.instances, "An instance map", (np.int16,), self.size)
         if self.classes is not None:
-            _need(self.classes, "A class map", (np.uint8,), self.size)
+            _require(self.classes, "A class map", (np.uint8,), self.size)
         if self.alpha is not None:
-            _need(self.alpha, "Soft edges", (np.uint8,), self.size)
+            _require(self.alpha, "Soft edges", (np.uint8,), self.size)
 
     def __repr__(self) -> str:
         facts = [] if self.poses is None else [_people(len(self.poses))]
@@ -357,3 +367,95 @@ class Result:
         except KeyError:
             known = f"{min(names)} to {max(names)}" if names else "none"
             raise ResultError(f"There is no {kind} {value!r}; there are: {known}.") from None
+
+    # What follows draws, writes and converts. That code stands above the types, so it is imported when called.
+
+    def plot(self, image: ImageLike | None = None) -> NDArray[np.uint8]:
+        """The image with masks and skeletons drawn over it: (H, W, 3) uint8 RGB; mirrored where the result is.
+
+        image: needed only where the result does not keep its frame, as one of `Model.run`. Raises ResultError then.
+
+        >>> result.plot().shape
+        (320, 320, 3)
+        """
+        from .result_export import picture
+
+        return picture(self, image)
+
+    def save(self, path: str | Path) -> None:
+        """Write the result: what the file holds goes by the suffix. It appears whole or not at all.
+
+        .png, .jpg: `plot()`. .json: `to_json()`. .npz: the arrays that there are, by the names person, confidence,
+        parts, instances, classes, keypoints, keypoint_scores, scores.
+        Raises ResultError for another suffix, MediaError where the file cannot be written.
+
+        >>> result.save("seen.png")
+        >>> result.save("seen.npz")
+        >>> np.load("seen.npz")["keypoints"].shape
+        (1, 17, 2)
+        """
+        from .result_export import save
+
+        save(self, Path(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The people in plain types that JSON knows; what was not computed is None.
+
+        height, width, mirrored; frame: index, stamp_ns, frame_id; person_share: of the pixels, 0 to 1;
+        people: index, score, box (left, top, right, bottom), area_px, polygon (outlines of x, y), parts (names of
+        those that are seen), keypoints (name, x, y, score). Coordinates are px to 0.01, scores to 0.0001.
+
+        >>> seen = result.to_dict()
+        >>> seen["people"][0]["keypoints"][0]
+        {'name': 'nose', 'x': 144.8, 'y': 74.64, 'score': 0.99}
+        """
+        from .result_export import as_dict
+
+        return as_dict(self)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict()` as JSON text.
+
+        >>> result.to_json()[:30]
+        '{"height": 320, "width": 320, '
+        """
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
+        """The people as COCO annotations, fit for its results files: one dictionary each, without an `id`.
+
+        segmentation: the mask as compressed run lengths (left out where there are no instances); area: its pixels;
+        bbox: [x, y, width, height] of `Person.box`; keypoints: 51 numbers, x, y and 2 where the score is at least
+        VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id, category_id (COCO's person is 1).
+
+        >>> person = result.to_coco(image_id=42)[0]
+        >>> person["bbox"], person["segmentation"]["size"], len(person["keypoints"])
+        ([0, 17, 229, 303], [320, 320], 51)
+        """
+        from .coco import coco_annotations
+
+        return coco_annotations(self, image_id, category_id)
+
+    def to_supervision(self) -> supervision.Detections:
+        """The people as supervision's Detections: xyxy, mask (where there are instances), confidence, class_id 0.
+
+        Needs `pip install supervision`; raises MissingDependencyError without it.
+
+        >>> len(result.to_supervision())
+        1
+        """
+        from .result_export import supervision_detections
+
+        return supervision_detections(self)
+
+    def to_supervision_keypoints(self) -> supervision.KeyPoints:
+        """The people's keypoints as supervision's KeyPoints, in the order of `to_supervision()`.
+
+        Needs `pip install supervision`; raises MissingDependencyError without it.
+
+        >>> result.to_supervision_keypoints().xy.shape
+        (1, 17, 2)
+        """
+        from .result_export import supervision_keypoints
+
+        return supervision_keypoints(self)

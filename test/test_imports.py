@@ -33,16 +33,21 @@ ALLOWED = {
     "body": set(),
     "dependencies": {"errors"},
     "plugins": {"errors", "dependencies"},
-    "kernels": set(),
-    "geometry": {"kernels"},
+    "geometry": set(),
+    "decoder_inputs": {"errors", "body", "geometry"},
+    "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
-    "decode": {"errors", "body", "types", "geometry", "kernels"},
+    "yaml_reader": {"errors"},
+    "parameter_files": {"errors", "settings", "yaml_reader"},
+    "decode": {"body", "types", "geometry", "kernels", "decoder_inputs"},
     "formats": {"errors", "dependencies", "types", "settings"},
-    "catalog": {"errors", "settings", "plugins", "formats"},
+    "catalog": {"errors", "settings", "plugins", "formats", "yaml_reader"},
     "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
-    "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
+    "networks": {"errors", "types", "settings", "geometry", "body", "kernels", "decoder_inputs", "decode", "catalog"},
+    "coco": {"person", "types"},
+    "result_export": {"errors", "dependencies", "body", "person", "types", "effects", "media"},
     "effects": {
         "errors",
         "types",
@@ -61,6 +66,8 @@ ALLOWED = {
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
 }
+#: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
+WHEN_CALLED = {"types": {"result_export", "coco", "media"}}
 
 
 def imported_folders(path: Path) -> set[str]:
@@ -81,7 +88,7 @@ def test_imports_point_one_way(part: str) -> None:
     folder = PACKAGE / part
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
     for path in files:
-        assert imported_folders(path) - {part} <= ALLOWED[part], path
+        assert imported_folders(path) - {part} <= ALLOWED[part] | WHEN_CALLED.get(part, set()), path
 
 
 def test_nothing_below_imports_ros_or_cli() -> None:
@@ -106,7 +113,9 @@ def test_what_an_import_does_not_load(code: str, absent: tuple[str, ...]) -> Non
 
 
 def test_a_name_is_imported_once_and_dir_shows_it() -> None:
-    assert set(bodyseg_ros.__all__) <= set(dir(bodyseg_ros))
+    shown = {name for name in dir(bodyseg_ros) if not name.startswith("_")}
+    assert shown == set(bodyseg_ros.__all__)
+    assert "__version__" in dir(bodyseg_ros)
     code = (
         "import bodyseg_ros; b = vars(bodyseg_ros); assert 'Wanted' not in b; bodyseg_ros.Wanted; assert 'Wanted' in b"
     )

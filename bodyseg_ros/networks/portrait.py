@@ -19,7 +19,7 @@ from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
 from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
-from .prepare import stretched
+from .prepare import stretch_frame
 
 __all__ = ["Portrait", "PortraitSettings"]
 
@@ -92,7 +92,7 @@ class Portrait:
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the network's size, with the mask of the frame before where the network takes it."""
         previous = self._memory.recall(frame, *self._size) if self.card.preprocessing.previous_mask else None
-        return stretched(frame, *self._size, self.card, previous)
+        return stretch_frame(frame, *self._size, self.card, previous)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's output to a person mask."""
