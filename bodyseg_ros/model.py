@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalog import Card, Progress, choose_card, find_model
-from .engines import Engine, MakesMaps, open_engine
+from .engines import Engine, open_engine
 from .errors import SettingsError
 from .formats import ModelSource
 from .kernels import library
-from .networks import Network, TakesMaps
+from .networks import Network
 from .plugins import load_plugin, plugin_names
 from .refine import Refiner, RefineSettings
 from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
-from .types import Frame, Prepared, Result, Wanted
+from .types import Frame, Result, Wanted
 
 __all__ = ["Model", "at_once", "load"]
 
@@ -60,17 +60,11 @@ class Model:
             wanted |= _REFINED
         prepared = network.prepare(frame)
         yield
-        outputs = self._outputs(network, prepared, wanted)
+        maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
+        outputs = self.engine.run(prepared.tensor, maps)
         yield
         result = network.decode(outputs, prepared, wanted)
         return refiner.refine(frame, result, network.settings) if refined else result
-
-    def _outputs(self, network: Network, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:
-        """The network's tensors; where engine and network can, with maps made on the engine's device."""
-        engine = self.engine
-        if isinstance(engine, MakesMaps) and engine.makes_maps and isinstance(network, TakesMaps):
-            return engine.run(prepared.tensor, network.maps_wanted(prepared, wanted))
-        return engine.run(prepared.tensor)
 
     def segment(self, image: NDArray[np.uint8], wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """See the people in a picture, (H, W, 3) uint8 RGB. Raises FrameError for anything else."""

@@ -2,6 +2,6 @@
 
 from .contact_sheet import contact_sheet
 from .drawing import colored_parts
-from .effect import Effect, Moving, compose_all
+from .effect import Effect, compose_all
 
-__all__ = ["Effect", "Moving", "colored_parts", "compose_all", "contact_sheet"]
+__all__ = ["Effect", "colored_parts", "compose_all", "contact_sheet"]

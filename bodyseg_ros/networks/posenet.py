@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from ..catalog import Card
 from ..geometry import network_size, padded_geometry, replicated_geometry
-from ..settings import Settings, live
+from ..settings import live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
+from .network import Network
 from .person_poses import MirrorSettings, found_people, mirrored
 from .prepare import prepared
 
@@ -65,30 +65,23 @@ class PoseNetSettings(MirrorSettings):
         return int(height or width), int(width)
 
 
-class PoseNet:
+class PoseNet(Network):
     """One PoseNet network; holds its card and settings, and no frame."""
 
-    Settings: ClassVar[type[Settings]] = PoseNetSettings
-
-    def __init__(self, card: Card, settings: PoseNetSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self.stride = output_stride
+    api_version = 1
+    Settings = PoseNetSettings
+    settings: PoseNetSettings
 
     @property
     def offers(self) -> Wanted:
         """Poses, and nothing else."""
         return Wanted.POSES
 
-    def with_settings(self, settings: PoseNetSettings) -> PoseNet:
-        """The same network with other options."""
-        return PoseNet(self.card, settings, self.stride)
-
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
         height, width = self.settings.size
         widened = padded_geometry if self.settings.borders == "zeros" else replicated_geometry
-        geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.stride)))
+        geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.output_stride)))
         return prepared(frame, geometry, self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
@@ -97,7 +90,7 @@ class PoseNet:
         size = (geometry.height, geometry.width)
         if not wanted & Wanted.POSES:
             return Result(size)
-        heads = named_heads(outputs, _HEADS, geometry, self.stride, self.card.layout)
+        heads = named_heads(outputs, _HEADS, geometry, self.output_stride, self.card.layout)
         poses = found_people(
             heads,
             geometry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from ...catalog import choose_card
 from ...effects import Effect
 from ...errors import MissingDependencyError, PluginError, SettingsError
 from ...model import at_once, load_from
-from ...networks import LearnsBackground, NeedsPrevious, Network
-from ...plugins import load_plugin, plugin_names
+from ...networks import Network
+from ...plugins import load_plugin, loadable_plugins, plugin_names
 from ...refine import RefineSettings
 from ...settings import ModelSettings, Parameter, Settings, build, parameters, split_groups, take
 from ...types import Frame, Result, Wanted
 from .node_settings import NodeSettings
-from .shared import Shared, SharedEngine
+from .shared import Shared
 
 __all__ = [
     "Choices",
@@ -82,8 +82,8 @@ def model_parameters(values: Mapping[str, Any]) -> list[Parameter]:
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:
     """The parameters of every plugin of a kind that can be imported, under the plugins' names."""
-    for name in plugin_names(kind):
-        yield from parameters_of(kind, name, prefix=name)
+    for name, plugin in loadable_plugins(kind):
+        yield from parameters(plugin.Settings, name)
 
 
 def parameters_of(kind: str, name: str, prefix: str = "") -> Iterator[Parameter]:
@@ -161,18 +161,20 @@ class Recipe:
         self.choices = self._used = read_choices(values)
         own = NodeSettings.model_fields
         chosen = {name: value for name, value in values.items() if name not in own}
-        self._pipeline = load_from(chosen, open_engine=(shared or Shared()).open_engine)
+        self._shared = shared or Shared()
+        self._pipeline = load_from(chosen, open_engine=self._shared.open_engine)
         network = self._pipeline.network
         self.model, self.classes = network.card.name, network.card.classes
         # What it can compute, also where a live option switches it off just now.
         self.offers = network.with_settings(network.Settings()).offers
         self.choices = self._used = self.choices.within(self.offers)
-        engine = cast(SharedEngine, self._pipeline.engine)
-        self.engine, self.device, self.turns = engine.name, engine.device, engine.turns
-        needs_previous = isinstance(network, NeedsPrevious) and network.needs_previous
+        engine = self._pipeline.engine
+        self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
         overlap = self.choices.settings.overlap
         #: Whether frames may be prepared and decoded while another is in the network.
-        self.overlaps = not needs_previous and (overlap == "always" or (overlap == "auto" and engine.leaves_cpu))
+        self.overlaps = not network.needs_previous and (
+            overlap == "always" or (overlap == "auto" and engine.leaves_cpu)
+        )
 
     def warm_up(self) -> None:
         """Run once on an empty picture."""
@@ -183,12 +185,11 @@ class Recipe:
     @property
     def learns_background(self) -> bool:
         """Whether capture_background() does something."""
-        return isinstance(self._pipeline.network, LearnsBackground)
+        return self._pipeline.network.learns_background
 
     def capture_background(self) -> None:
         """Have the network learn from the next frames how the view looks without people; from any thread."""
-        if isinstance(self._pipeline.network, LearnsBackground):
-            self._pipeline.network.capture_background()
+        self._pipeline.network.capture_background()
 
     def run(self, choices: Choices, frame: Frame, wanted: Wanted) -> Result:
         """One frame, under the choices given; where nothing is wanted, the network is not asked."""
@@ -208,5 +209,5 @@ class Recipe:
         return (yield from pipeline.steps(frame, wanted & self.offers))
 
     def close(self) -> None:
-        """Give the engine's memory back."""
-        self._pipeline.close()
+        """Give the engine's memory back, if nobody else uses it."""
+        self._shared.close(self._pipeline.engine)
