@@ -7,17 +7,19 @@ of the source image, pixel centres at whole numbers.
 from __future__ import annotations
 
 import enum
+import operator
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import KEYPOINT_NAMES
-from .errors import EngineError, FrameError
+from .body import KEYPOINT_NAMES, NO_PART, PART_NAMES
+from .errors import EngineError, FrameError, ResultError
 from .geometry import Geometry
+from .person import Person, missing
 
 __all__ = [
     "MAP_CONFIDENCE",
@@ -26,6 +28,7 @@ __all__ = [
     "Frame",
     "MapsWanted",
     "Outputs",
+    "Person",
     "Poses",
     "Prepared",
     "Result",
@@ -42,7 +45,11 @@ MAP_PARTS: Final = "map:parts"
 
 
 class Wanted(enum.Flag):
-    """What somebody asks of a frame; a stage runs only if it is asked for."""
+    """What somebody asks of a frame; a stage runs only if it is asked for.
+
+    >>> model.segment(image, wanted=bodyseg.Wanted.PERSON | bodyseg.Wanted.POSES)
+    Result 320×320: 1 person, person 51 %
+    """
 
     CONFIDENCE = enum.auto()
     PERSON = enum.auto()
@@ -64,19 +71,34 @@ def _need(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | No
         raise FrameError(f"{name} must be a {kinds} array of shape {size}, but it is {have}.")
 
 
-@dataclass(frozen=True)
+def _equal(one: Any, other: Any, leave_out: str = "") -> bool:
+    """Whether two dataclasses of one kind hold the same values; arrays are compared pixel by pixel."""
+    for each in fields(one):
+        a, b = getattr(one, each.name), getattr(other, each.name)
+        same = np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b
+        if not same and each.name != leave_out:
+            return False
+    return True
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Frame:
     """One picture on its way in.
 
-    image: (H, W, 3) uint8, RGB. stamp_ns: time of the picture, nanoseconds. frame_id: the camera's name.
+    image: (H, W, 3) uint8, RGB. stamp_ns: time of the picture, nanoseconds. frame_id: the camera's or the file's name.
     background: what a topic offers to stand behind people, (h, w, 3) uint8 RGB of any size, None if nothing.
+    index: the frame's place in the video or folder that it comes from, from 0.
     Raises FrameError for another shape or dtype, an empty picture, or one above 100 megapixels.
+
+    >>> bodyseg.Frame(image, stamp_ns=40_000_000, frame_id="front")
+    Frame 320×320 'front' at 0.040 s
     """
 
     image: NDArray[np.uint8]
     stamp_ns: int = 0
     frame_id: str = ""
     background: NDArray[np.uint8] | None = None
+    index: int = 0
 
     def __post_init__(self) -> None:
         _need(self.image, "A frame's image", (np.uint8,), (None, None, 3))
@@ -93,6 +115,13 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.image.shape[0], self.image.shape[1]
+
+    def __repr__(self) -> str:
+        name = f" {self.frame_id!r}" if self.frame_id else ""
+        return f"Frame {self.size[0]}×{self.size[1]}{name} at {self.stamp_ns / 1e9:.3f} s"
+
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other) if isinstance(other, Frame) else NotImplemented
 
 
 @dataclass(frozen=True)
@@ -168,12 +197,17 @@ class Outputs(Mapping[str, NDArray[np.float32]]):
         return len(self._heads)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Poses:
     """People as 17 keypoints each, best first.
 
     keypoints: (N, 17, 2) float32, x then y, source px. keypoint_scores: (N, 17) float32, 0 to 1.
     scores: (N,) float32, 0 to 1.
+
+    >>> result.poses
+    Poses of 1 person
+    >>> result.poses.keypoints.shape
+    (1, 17, 2)
     """
 
     keypoints: NDArray[np.float32]
@@ -188,28 +222,56 @@ class Poses:
 
     @classmethod
     def none(cls) -> Poses:
-        """No people."""
+        """No people.
+
+        >>> bodyseg.Poses.none()
+        Poses of no people
+        """
         joints = len(KEYPOINT_NAMES)
         return cls(np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32), np.zeros(0, np.float32))
 
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __repr__(self) -> str:
+        return f"Poses of {_people(len(self))}"
+
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other) if isinstance(other, Poses) else NotImplemented
+
     def only(self, keep: NDArray[np.bool_]) -> Poses:
         """The people where `keep` (N,) is true, in the same order."""
         return Poses(self.keypoints[keep], self.keypoint_scores[keep], self.scores[keep])
 
 
-@dataclass(frozen=True)
+def _people(count: int) -> str:
+    return f"{count or 'no'} {'person' if count == 1 else 'people'}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """What was seen in one frame, in the frame's own pixels; a field is None if nobody asked for it.
 
     person: (H, W) uint8, 1 person, 0 not. confidence: (H, W) float32, person probability 0 to 1.
     parts: (H, W) int8, index into PART_NAMES, -1 background.
     instances: (H, W) int16, index into `poses` of the person a pixel belongs to, -1 nobody's.
-    poses: the people. classes: (H, W) uint8, index into the model card's classes.
+    poses: the people. classes: (H, W) uint8, index into `class_names`.
     alpha: (H, W) uint8, a person's share of each pixel, 255 all, where an effect has made soft edges.
     mirrored: the result lies on the frame's mirror image (`flip_horizontal`).
+    class_names: names of the classes. frame: what was looked at, kept by `Model.segment` and `Model.stream`; it has
+    the image, `stamp_ns`, `frame_id` and `index`.
+
+    It has a length and can be iterated over: its people. Two results are equal if they hold the same; the frame does
+    not count.
+
+    >>> result = model(image)
+    >>> result
+    Result 320×320: 1 person, person 51 %, confidence, parts, instances
+    >>> result.person.dtype, result.person.shape
+    (dtype('uint8'), (320, 320))
+    >>> for person in result:
+    ...     print(person.index, person.box)
+    0 (0, 17, 229, 320)
     """
 
     size: tuple[int, int]
@@ -221,6 +283,8 @@ class Result:
     classes: NDArray[np.uint8] | None = None
     alpha: NDArray[np.uint8] | None = None
     mirrored: bool = False
+    class_names: tuple[str, ...] = ()
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
         if self.person is not None:
@@ -236,14 +300,60 @@ class Result:
         if self.alpha is not None:
             _need(self.alpha, "Soft edges", (np.uint8,), self.size)
 
-    def person_mask(self, index: int) -> NDArray[np.uint8]:
-        """The mask of one person: (H, W) uint8, 1 where the pixel is person `index`'s."""
-        if self.instances is None:
-            raise ValueError("No instances were asked for; ask for Wanted.INSTANCES.")
-        return np.equal(self.instances, index).view(np.uint8)
+    def __repr__(self) -> str:
+        facts = [] if self.poses is None else [_people(len(self.poses))]
+        if self.person is not None:
+            facts.append(f"person {np.count_nonzero(self.person) / max(1, self.person.size):.0%}".replace("%", " %"))
+        facts += [name for name in ("confidence", "parts", "instances", "classes") if getattr(self, name) is not None]
+        mirrored = " (mirrored)" if self.mirrored else ""
+        return f"Result {self.size[0]}×{self.size[1]}{mirrored}: {', '.join(facts) or 'nothing was asked for'}"
 
-    def person_parts(self, index: int) -> NDArray[np.int8]:
-        """The part map of one person: (H, W) int8, -1 where the pixel is not person `index`'s."""
-        if self.instances is None or self.parts is None:
-            raise ValueError("Instances or parts were not asked for; ask for Wanted.INSTANCES | Wanted.PARTS.")
-        return np.where(self.instances == index, self.parts, np.int8(-1))
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other, leave_out="frame") if isinstance(other, Result) else NotImplemented
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+    def __iter__(self) -> Iterator[Person]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Person:
+        """The person of this index, from 0; from -1 backwards. Raises IndexError beyond, ResultError without poses."""
+        found, place = self._found(), operator.index(index)
+        if not -len(found) <= place < len(found):
+            raise IndexError(f"There is no person {index}: this result has {_people(len(found))}.")
+        place %= len(found)
+        return Person(
+            place,
+            float(found.scores[place]),
+            found.keypoints[place],
+            found.keypoint_scores[place],
+            self.size,
+            self.instances,
+            self.parts,
+        )
+
+    def _found(self) -> Poses:
+        if self.poses is None:
+            raise ResultError(missing("people", "POSES"))
+        return self.poses
+
+    def label(self, value: int) -> str:
+        """The name of a value of `parts`, or where there are none, of `classes`, or of `person`.
+
+        As maskValueToLabel of the reference's body-segmentation 1.0.2. Raises ResultError for a value without a name.
+
+        >>> result.label(12), result.label(-1)
+        ('torso_front', 'background')
+        """
+        if self.parts is not None:
+            kind, names = "part", {NO_PART: "background"} | dict(enumerate(PART_NAMES))
+        elif self.classes is not None:
+            kind, names = "class", dict(enumerate(self.class_names))
+        else:
+            kind, names = "person mask's value", {0: "background", 1: "person"}
+        try:
+            return names[int(value)]
+        except KeyError:
+            known = f"{min(names)} to {max(names)}" if names else "none"
+            raise ResultError(f"There is no {kind} {value!r}; there are: {known}.") from None

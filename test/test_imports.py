@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -33,14 +34,26 @@ ALLOWED = {
     "plugins": {"errors"},
     "kernels": set(),
     "geometry": {"kernels"},
-    "types": {"errors", "body", "geometry"},
+    "person": {"errors"},
+    "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
     "decode": {"errors", "body", "types", "geometry", "kernels"},
     "formats": {"errors", "types", "settings"},
     "catalog": {"errors", "settings", "plugins", "formats"},
     "engines": {"errors", "types", "settings", "plugins", "formats", "geometry", "body"},
-    "networks": {"errors", "types", "settings", "geometry", "body", "decode", "catalog"},
-    "effects": {"errors", "types", "settings", "geometry", "body", "media", "engines", "formats", "rendering"},
+    "networks": {"errors", "types", "settings", "plugins", "geometry", "body", "decode", "catalog"},
+    "effects": {
+        "errors",
+        "types",
+        "settings",
+        "plugins",
+        "geometry",
+        "body",
+        "media",
+        "engines",
+        "formats",
+        "rendering",
+    },
     "rendering": {"errors", "body"},
     "media": {"errors", "types", "settings", "plugins"},
     "refine": {"types", "settings"},
@@ -54,6 +67,7 @@ ALLOWED = {
         "engines",
         "catalog",
         "formats",
+        "media",
         "refine",
     },
 }
@@ -99,6 +113,25 @@ def test_what_an_import_does_not_load(code: str, absent: tuple[str, ...]) -> Non
     code = f"import sys; {code}; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_is_imported_once_and_dir_shows_it() -> None:
+    assert set(bodyseg_ros.__all__) <= set(dir(bodyseg_ros))
+    code = (
+        "import bodyseg_ros; b = vars(bodyseg_ros); assert 'Wanted' not in b; bodyseg_ros.Wanted; assert 'Wanted' in b"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
+def test_help_shows_the_public_names() -> None:
+    text = pydoc.render_doc(bodyseg_ros, renderer=pydoc.plaintext)
+    assert all(name in text for name in bodyseg_ros.__all__)
+    assert bodyseg_ros.__version__ in text
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert f"<version>{bodyseg_ros.__version__}</version>" in (PACKAGE.parent / "package.xml").read_text("utf-8")
+    assert 'version = { attr = "bodyseg_ros.__version__" }' in (PACKAGE.parent / "pyproject.toml").read_text("utf-8")
 
 
 def test_the_package_has_all_that_it_names_and_no_more() -> None:

@@ -23,7 +23,7 @@ from ..networks import Network
 from ..plugins import load_plugin
 from ..settings import ModelSettings, build
 from ..types import Frame, Prepared, Result, Wanted
-from .loading import DownloadBar, sample_photo
+from .model_loading import DownloadBar, sample_photo
 
 __all__ = ["convert"]
 

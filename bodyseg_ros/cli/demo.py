@@ -22,7 +22,7 @@ from ..media import open_source, write_photo
 from ..ros.graph.image_messages import read_compressed, read_image
 from ..ros.graph.loopback import private_environment
 from ..ros.processes import NodeProcess
-from .loading import sample_photo
+from .model_loading import sample_photo
 
 __all__ = ["demo"]
 

@@ -23,9 +23,10 @@ from ..plugins import load_plugin, plugin_names
 from ..ros.nodes.recipe import load_effects, needs_of, parameters_of
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
-from .loading import load_model
-from .options import takes_parameters
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 from .params import print_text
+from .short_help import ShortHelpCommand
 
 __all__ = ["app"]
 
@@ -91,7 +92,7 @@ def _first_line(effect: Any) -> str:
     return (inspect.getdoc(effect) or "").partition("\n")[0]
 
 
-@app.command("show")
+@app.command("show", cls=ShortHelpCommand)
 @takes_parameters("effect")
 def show(
     name: Annotated[str, typer.Argument(help="Name of an effect, as `bodyseg effects list` shows it.")],
@@ -114,7 +115,7 @@ def show(
     console.print(f"\nAn example is in {path}", soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=ShortHelpCommand)
 @takes_parameters("model", "network", "engine", "effect", "refinement")
 def gallery(
     photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],

@@ -21,9 +21,9 @@ from ..lab.labelled import Labelled, labelled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..settings import parse_value
-from ..types import Poses, Result, Wanted
-from .loading import load_model
-from .options import takes_parameters
+from ..types import Frame, Poses, Result, Wanted
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 
 __all__ = ["evaluate"]
 
@@ -119,7 +119,7 @@ def _seen(pipeline: Model, image: Any, long_side: int) -> Result:
     if long_side and "internal_resolution" in type(pipeline.network.settings).model_fields:
         fraction = long_side / max(image.shape[:2])
         pipeline.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
-    return pipeline.segment(image, _WANTED & pipeline.network.offers)
+    return pipeline.run(Frame(image), _WANTED & pipeline.network.offers)
 
 
 def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:

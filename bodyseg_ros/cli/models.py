@@ -15,7 +15,7 @@ from ..errors import ModelError
 from ..settings import ModelSettings, build
 from .convert import convert
 from .inspect import inspect
-from .loading import DownloadBar
+from .model_loading import DownloadBar
 
 __all__ = ["app"]
 

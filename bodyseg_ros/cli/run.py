@@ -13,10 +13,10 @@ from rich.text import Text
 from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
 from ..media import open_source
 from ..model import Model
-from .files import FileWriter, choose_outputs
-from .loading import load_model
-from .options import takes_parameters
-from .window import show_window
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
+from .run_files import FileWriter, choose_outputs
+from .run_window import show_window
 
 __all__ = ["run"]
 
@@ -125,12 +125,12 @@ def _process(model: Model, text: str, writer: FileWriter, progress: Progress, ma
     try:
         with open_source(text) as source, writer.files_of(source) as write:
             total = min(source.length, max_frames or source.length) if source.length else None
-            task = progress.add_task(source.name, total=total)
+            task = progress.add_task(source.stem, total=total)
             for count, frame in enumerate(source, start=1):
                 try:
                     write(frame, model.run(frame, writer.wanted))
                 except (EngineError, FrameError) as err:
-                    problems.append(f"{source.name}, frame {count}: {err}")
+                    problems.append(f"{source.stem}, frame {count}: {err}")
                 progress.advance(task)
                 if count == max_frames:
                     problems += source.problems

@@ -18,8 +18,8 @@ from ..media import open_source, write_photo
 from ..ros.nodes.recipe import load_effects
 from ..settings import split_groups
 from ..types import Frame
-from .loading import load_model
-from .options import takes_parameters
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 
 __all__ = ["sheet"]
 

@@ -29,7 +29,7 @@ def _move(
     if result.poses is not None:
         keypoints = points(result.poses.keypoints).astype(np.float32)
         moved["poses"] = Poses(keypoints, result.poses.keypoint_scores, result.poses.scores)
-    return Result(**(values | moved | {"size": size}))
+    return Result(**(values | moved | {"size": size, "frame": None}))
 
 
 class Mirror(Effect):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -10,7 +11,9 @@ from typing import Final, Literal
 from ..errors import ModelFileError
 
 __all__ = [
-    "FORMATS", "MAX_MODEL_BYTES", "SUFFIXES", "FileFacts", "Kind", "ModelSource", "Quantize", "TensorFacts",
+    "FORMATS",
+    "MAX_NODES",
+    "check_regular", "MAX_MODEL_BYTES", "SUFFIXES", "FileFacts", "Kind", "ModelSource", "Quantize", "TensorFacts",
     "read_file", "short_name",
 ]  # fmt: skip
 
@@ -27,6 +30,18 @@ Quantize = Literal["none", "dynamic", "float16", "int8"]
 
 #: Kind → how its file's name ends; a SavedModel is a folder.
 SUFFIXES: Final[Mapping[Kind, str]] = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "-saved_model"}
+
+
+#: More nodes than any network has; a hostile file may hold millions, each of two bytes.
+MAX_NODES: Final = 100_000
+
+_KINDS_OF_FILE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +89,37 @@ class FileFacts:
     ops: Mapping[str, int]
 
 
+def check_regular(path: Path) -> None:
+    """Raise ModelFileError unless a path is a regular file, or a link that ends at one; nothing is opened.
+
+    A pipe or a terminal would be waited for, a device has no end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as err:
+        raise _unreadable(path, err) from err
+    if not stat.S_ISREG(mode):
+        found = next((kind for is_kind, kind in _KINDS_OF_FILE if is_kind(mode)), "something else")
+        raise ModelFileError(f"The model file {str(path)!r} is {found}, but it must be a regular file.")
+
+
+def _unreadable(path: Path, err: OSError) -> ModelFileError:
+    return ModelFileError(f"The model file {str(path)!r} cannot be read: {err.strerror}.")
+
+
 def read_file(path: Path, limit: int = MAX_MODEL_BYTES) -> bytes:
-    """A model file's bytes. Raises ModelFileError if it cannot be read or has more than `limit` bytes."""
+    """A model file's bytes.
+
+    Raises ModelFileError if it cannot be read, is no regular file, or has more than `limit` bytes.
+    """
+    check_regular(path)
     try:
         size = path.stat().st_size
         if size > limit:
             raise ModelFileError(f"The model file {str(path)!r} has {size:,} bytes; at most {limit:,} are read.")
         return path.read_bytes()
     except OSError as err:
-        raise ModelFileError(f"The model file {str(path)!r} cannot be read: {err.strerror}.") from err
+        raise _unreadable(path, err) from err
 
 
 def short_name(tensor: str) -> str:

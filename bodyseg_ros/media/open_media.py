@@ -19,6 +19,11 @@ def open_source(text: str) -> Source:
 
     A photo, a folder of photos, a video file, a camera's number or device, a stream's address; or `plugin:input`
     to name one of the group `bodyseg_ros.sources`. Raises MediaError where nothing of that name can be read.
+
+    >>> with bodyseg.open_source("holiday") as source:
+    ...     for frame in source:
+    ...         print(frame)
+    Frame 320×320 'beach' at 0.000 s
     """
     if not text:
         raise MediaError("An input is '', but it must be a photo, a folder, a video, a camera or a stream.")
@@ -46,6 +51,11 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
-    """The sink for a file name: photos where fps is None, else a video of that nominal rate."""
+    """The sink for a file name: photos where fps is None, else a video of that nominal rate.
+
+    >>> with bodyseg.open_sink("{name}_mask.png", fps=None) as write:
+    ...     for result in model.stream("holiday"):
+    ...         write(result.person * 255, result.frame)  # beach_mask.png
+    """
     sink: Sink = load_plugin("sinks", "photos")(path) if fps is None else load_plugin("sinks", "video")(path, fps)
     return sink

@@ -25,7 +25,7 @@ from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
 from .source import Picture, Sink, Source
 
-__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "write_photo"]
+__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "rgb_image", "write_photo"]
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +88,16 @@ def _decoded(image: Image.Image, path: Path) -> NDArray[np.uint8]:
     if image.width * image.height > MAX_PIXELS:
         raise MediaError(_too_large(path, f"{image.width}×{image.height}"))
     image.load()
-    return np.asarray(_rgb(ImageOps.exif_transpose(image), path), np.uint8)
+    return np.asarray(rgb_image(ImageOps.exif_transpose(image), f"The photo {str(path)!r}"), np.uint8)
 
 
-def _rgb(image: Image.Image, path: Path) -> Image.Image:
+def rgb_image(image: Image.Image, name: str) -> Image.Image:
+    """A Pillow image of any mode as 8-bit RGB, what is see-through over black.
+
+    Raises MediaError, which begins with `name`, for floating-point values.
+    """
     if image.mode == "F":
-        raise MediaError(
-            f"The photo {str(path)!r} holds floating-point values without a defined range; save it with 8 or 16 bits."
-        )
+        raise MediaError(f"{name} holds floating-point values without a defined range; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
         # 16-bit grey; Pillow's own conversion would clip it at 255.
         grey = np.clip(np.asarray(image, np.int64), 0, 65535)

@@ -70,7 +70,8 @@ class DeepLab(Network):
             person = person_mask(confidence, self.settings.segmentation_threshold)
         if wanted & Wanted.CLASSES:
             classes = labels_to_source(labels, geometry)
-        result = Result((geometry.height, geometry.width), person, confidence, classes=classes)
+        size = (geometry.height, geometry.width)
+        result = Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
         return mirrored(result) if self.settings.flip_horizontal else result
 
 

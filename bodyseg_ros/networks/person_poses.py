@@ -74,4 +74,5 @@ def mirrored(result: Result) -> Result:
         None if result.poses is None else _mirrored_poses(result.poses, result.size[1]),
         mirror(result.classes),
         mirrored=True,
+        class_names=result.class_names,
     )

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from bodyseg_ros.cli import node as commands
 from bodyseg_ros.cli import topics as topics_command
 from bodyseg_ros.cli.demo import demo
-from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import GraphError
 from bodyseg_ros.media import read_photo, write_photo
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
@@ -25,7 +25,7 @@ IMAGE = "sensor_msgs/msg/Image"
 
 def invoke(*words: str, **options: Any) -> Any:
     """The command line `bodyseg …words`."""
-    return CliRunner().invoke(build_app(words), list(words), **options)
+    return CliRunner().invoke(app, list(words), **options)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import BodysegError
 from bodyseg_ros.lab.train_config import TrainSettings, read_settings
 from lab.drawn import drawn, write_run
@@ -34,7 +34,7 @@ TINY = {
 
 
 def run(words: list[str]) -> str:
-    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output

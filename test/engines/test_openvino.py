@@ -53,9 +53,7 @@ def test_an_8_bit_file_that_it_cannot_compile(shared: Path) -> None:
     source = ModelSource(shared / "models/portrait/portrait_video_quant.tflite", "tflite")
     engine = OpenVINOEngine(source, OpenVINOSettings())
     for _ in range(2):
-        with pytest.raises(
-            EngineError, match=r"openvino.* portrait_video_quant.tflite .*\(1, 224, 224, 4\)"
-        ):
+        with pytest.raises(EngineError, match=r"openvino.* portrait_video_quant.tflite .*\(1, 224, 224, 4\)"):
             engine.run(np.zeros((1, 224, 224, 4), np.float32))
 
 

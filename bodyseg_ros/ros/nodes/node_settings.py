@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
 
 __all__ = [
@@ -79,7 +80,7 @@ class NodeSettings(PictureSettings):
         ("overlay", "skeleton"),
         "Effects that make `~/overlay`, one after the other; of the default ones, those that the network can fill.",
     )
-    visible_score: float = live(0.3, "A keypoint of at least this score is called visible.", ge=0.0, le=1.0)
+    visible_score: float = live(VISIBLE_SCORE, "A keypoint of at least this score is called visible.", ge=0.0, le=1.0)
     pose_details: bool = live(
         True,
         "Fill region, mask area and visible parts of `~/poses` from masks and parts; false computes the poses alone.",

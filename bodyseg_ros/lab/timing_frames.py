@@ -1,12 +1,10 @@
-"""The frames that `bodyseg bench` measures."""
+"""The frames that are timed."""
 
 from __future__ import annotations
 
 import math
 import re
-import resource
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,56 +14,53 @@ from ..errors import SettingsError
 from ..model import Model
 from ..types import Frame, Wanted
 
-__all__ = ["frames_of", "numbers", "resident_mb", "sizes_of"]
+__all__ = ["noise", "people_frames", "read_numbers", "read_sizes", "resized"]
 
 Picture = NDArray[np.uint8]
 
 
-def sizes_of(text: str, flag: str = "--sizes") -> list[tuple[int, int]]:
-    """(width, height) of each WIDTHxHEIGHT that `flag` holds. Raises SettingsError for anything else."""
+def read_sizes(text: str, flag: str) -> list[tuple[int, int]]:
+    """(width, height) of each WIDTHxHEIGHT that `flag` holds, with commas. Raises SettingsError for anything else."""
     sizes = [re.fullmatch(r"(\d{1,4})x(\d{1,4})", one.strip()) for one in text.split(",")]
     if not all(size and int(size[1]) and int(size[2]) for size in sizes):
         raise SettingsError(f"{flag} is {text!r}, but it must be WIDTHxHEIGHT from 1x1 to 9999x9999, with commas.")
     return [(int(size[1]), int(size[2])) for size in sizes if size]
 
 
-def numbers(text: str) -> list[int]:
-    """Whole numbers from 0 to 99. Raises SettingsError for anything else."""
+def read_numbers(text: str, flag: str) -> list[int]:
+    """Integers from 0 to 99, with commas. Raises SettingsError for anything else."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not all(re.fullmatch(r"\d{1,2}", word) for word in words):
-        raise SettingsError(f"--people is {text!r}, but it must be whole numbers from 0 to 99, with commas.")
+        raise SettingsError(f"{flag} is {text!r}, but it must be integers from 0 to 99, with commas.")
     return [int(word) for word in words]
 
 
-def frames_of(model: Model, photo: Picture, sizes: str, people: str) -> Iterator[tuple[int | None, Frame]]:
-    """(people, picture) at each size: the photo's first person on a plain ground, as often as `people` says.
+def noise(width: int, height: int) -> Frame:
+    """A frame of random pixels, the same each time."""
+    return Frame(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
-    Where it says nothing, (None, photo).
 
-    Raises SettingsError for sizes or numbers that are none, and where nobody is seen to be pasted.
+def people_frames(
+    model: Model, photo: Picture, sizes: Sequence[tuple[int, int]], counts: Sequence[int]
+) -> Iterator[tuple[int | None, Frame]]:
+    """(people, frame) at each size: the photo's first person on plain grey, as often as each count says.
+
+    Without counts, (None, the photo). Raises SettingsError where nobody is seen on the photo to be pasted.
     """
-    counts = numbers(people)
-    person = _person(model, photo) if any(counts) else photo[:1, :1]
-    for width, height in sizes_of(sizes):
+    person = _cut_out_person(model, photo) if any(counts) else photo[:1, :1]
+    for width, height in sizes:
         if not counts:
-            yield None, Frame(_resized(photo, width, height))
+            yield None, Frame(resized(photo, width, height))
         for count in counts:
             yield count, Frame(_pasted(person, count, width, height))
 
 
-def resident_mb() -> float:
-    """The process's memory, MB; NaN where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
-    except OSError:
-        return math.nan
-
-
-def _resized(picture: Picture, width: int, height: int) -> Picture:
+def resized(picture: Picture, width: int, height: int) -> Picture:
+    """The picture at another size, averaged where it shrinks."""
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _person(model: Model, photo: Picture) -> Picture:
+def _cut_out_person(model: Model, photo: Picture) -> Picture:
     """The photo's first person with a margin, cut out as a rectangle."""
     result = model.segment(photo, Wanted.POSES | Wanted.INSTANCES)
     first = np.equal(result.instances, 0) if result.instances is not None else np.zeros((0, 0), np.bool_)
@@ -86,7 +81,7 @@ def _pasted(person: Picture, count: int, width: int, height: int) -> Picture:
     grids = [(columns, math.ceil(count / columns)) for columns in range(1, count + 1)]
     columns, rows = max(grids, key=lambda grid: min(width / grid[0] / wide, height / grid[1] / tall))
     scale = min(width / columns / wide, height / rows / tall)
-    patch = _resized(person, max(1, int(wide * scale)), max(1, int(tall * scale)))
+    patch = resized(person, max(1, int(wide * scale)), max(1, int(tall * scale)))
     for index in range(count):
         top, left = index // columns * (height // rows), index % columns * (width // columns)
         canvas[top : top + patch.shape[0], left : left + patch.shape[1]] = patch

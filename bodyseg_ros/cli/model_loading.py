@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, track
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
@@ -14,7 +14,7 @@ from ..errors import MissingDependencyError
 from ..model import Model, load_from
 from ..ros.nodes.node_settings import NodeSettings
 
-__all__ = ["DownloadBar", "load_model", "sample_photo"]
+__all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 
 
 def load_model(values: Mapping[str, Any]) -> Model:
@@ -57,3 +57,8 @@ class DownloadBar:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+def show_rounds(rounds: Sequence[int], what: str = "rounds") -> Iterable[int]:
+    """The rounds of a measurement, with a progress bar that goes away."""
+    return track(rounds, what, console=Console(stderr=True), transient=True)

@@ -1,4 +1,4 @@
-"""Plots of `bodyseg bench`."""
+"""Draw how time grows with people and pixels."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
 from ..ros.nodes.recipe import parameters_of
 from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
+from .short_help import LEFT_OUT, print_everything
 
 __all__ = ["all_parameters", "takes_parameters"]
 
@@ -27,7 +28,16 @@ NODES: Final[Mapping[str, type[Settings]]] = {
 
 ParamsFile = Annotated[
     Path | None,
-    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it.", rich_help_panel="Parameters"),
+    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it."),
+]
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        is_eager=True,
+        callback=print_everything,
+        help="Show the flags of networks, engines and effects too; `bodyseg params` lists the same.",
+    ),
 ]
 
 
@@ -62,6 +72,7 @@ def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callab
         @functools.wraps(command)
         def run(*args: Any, **given: Any) -> None:
             values: dict[str, Any] = {}
+            del given["help_all"]
             params_file = given.pop("params_file")
             if params_file is not None:
                 values.update(read_params_file(params_file))
@@ -74,7 +85,10 @@ def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callab
         signature = inspect.signature(command, eval_str=True)
         given_first = [parameter for parameter in signature.parameters.values() if parameter.name != "values"]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        extra = [inspect.Parameter("params_file", keyword, default=None, annotation=ParamsFile)]
+        extra = [
+            inspect.Parameter("params_file", keyword, default=None, annotation=ParamsFile),
+            inspect.Parameter("help_all", keyword, default=False, annotation=HelpAll),
+        ]
         extra += [
             inspect.Parameter(variable, keyword, default=None, annotation=annotation)
             for variable, (_, annotation) in flags.items()
@@ -96,7 +110,7 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
     """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
     flags: dict[str, tuple[Parameter, Any]] = {}
     for reader, parameter in all_parameters():
-        variable = "p_" + parameter.name.replace(".", "__")
+        variable = ("model_" if reader == "model" else LEFT_OUT) + parameter.name.replace(".", "__")
         if reader.split()[0] not in kinds or variable in flags:
             continue
         flag = "--" + parameter.name.replace("_", "-")
