@@ -10,25 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
-from .catalog import Card, Progress, choose_card, find_model
+from .catalog import Progress, find_model
 from .engines import Engine, open_engine
-from .errors import SettingsError
 from .formats import ModelSource
 from .kernels import library
 from .media import ImageLike, Source, frame_of, open_source
 from .networks import Network
-from .plugins import load_plugin, plugin_names
-from .refine import Refiner, RefineSettings
-from .settings import ModelSettings, Settings, build, flatten, split_groups, take, unknown_parameter
+from .plan import Plan, make_plan, model_parameters
+from .refine import Refiner
+from .settings import Settings, flatten, require_live, split_groups, updated
 from .types import Frame, Result, Wanted
 
-__all__ = ["Model", "at_once", "load"]
+__all__ = ["Model", "at_once", "load", "open_model"]
 
 R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
-OpenEngine = Callable[[str, ModelSource, Mapping[str, Mapping[str, Any]], int], Engine]
+OpenEngine = Callable[[str, ModelSource, Mapping[str, Settings], int], Engine]
 #: What refinement reads and makes.
 _REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 
@@ -130,16 +129,19 @@ class Model:
     def configure(self, **parameters: Any) -> None:
         """Change live parameters of the network, and with `refine={...}` of the refinement; counts from the next frame.
 
-        Raises SettingsError for a parameter that does not exist, or one that is read only when the model is loaded.
+        Raises SettingsError for a parameter that does not exist or is read when the model is loaded, and for a value
+        that is not allowed; then nothing changes.
 
         >>> model.configure(segmentation_threshold=0.5)
         """
+        values = flatten(parameters)
+        require_live(values, model_parameters(self.network.Settings))
+        root, groups = split_groups(values)
         with self._one_at_a_time:
-            refine = self.refiner.settings.model_dump() | parameters.pop("refine", {})
-            refined = build(RefineSettings, refine, prefix="refine")
-            have = self.network.settings.model_dump()
-            self.network = self.network.with_settings(build(self.network.Settings, have | parameters))
-            self.refiner = self.refiner.with_settings(refined)
+            network = updated(self.network.settings, root)
+            refine = updated(self.refiner.settings, groups.get("refine", {}), prefix="refine")
+            self.network = self.network.with_settings(network)
+            self.refiner = self.refiner.with_settings(refine)
 
     def close(self) -> None:
         """Give the engine's memory back, after the frame that is being done."""
@@ -167,7 +169,7 @@ def at_once(steps: Generator[None, None, R]) -> R:
 def load(model: str | None = None, **parameters: Any) -> Model:
     """Load a network by the name of its card, with any parameters that `bodyseg params` lists.
 
-    model: a name that `bodyseg models list` shows; None takes the best one that is on this machine.
+    model: a name that `bodyseg models list` shows; None takes the one that comes with the package.
     `load("bodypix-mobilenet-050", output_stride=8, tensorflow={"device": "cpu"})`: an engine's parameters are a group.
     Raises SettingsError, ModelNotFoundError, ModelFileError or PluginError, each with a sentence that says why.
 
@@ -175,39 +177,19 @@ def load(model: str | None = None, **parameters: Any) -> Model:
     """
     if model is not None:
         parameters["model"] = model
-    return load_from(flatten(parameters))
+    return open_model(make_plan(flatten(parameters), Settings))
 
 
-def load_from(
-    values: Mapping[str, Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine
-) -> Model:
-    """Load a network from parameters by their dotted names; an unknown name is refused.
+def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine) -> Model:
+    """The model that a plan describes: its files are found or downloaded, its engine opened.
 
     progress: told of a download's bytes. open_engine: where engines come from, if they are not one's own.
     """
-    root, groups = split_groups(values)
-    chosen = take(root, ModelSettings)
-    card, source = _files(chosen, progress)
-    network_class = load_plugin("networks", card.network if chosen.network == "auto" else chosen.network)
-    options: Settings = take(root, network_class.Settings)
-    if root:
-        known = [*ModelSettings.model_fields, *network_class.Settings.model_fields]
-        raise SettingsError(unknown_parameter(next(iter(root)), known, f"The model {card.name} has"))
-    refine = build(RefineSettings, groups.pop("refine", {}), prefix="refine")
-    for group in groups:
-        if group not in (*plugin_names("engines"), *plugin_names("effects")):
-            name = f"{group}.{next(iter(groups[group]))}"
-            raise SettingsError(unknown_parameter(name, [f"{plugin}.*" for plugin in plugin_names("engines")]))
     if library.KERNELS is None:
         _log.warning(
             "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
         )
-    network: Network = network_class(card, options, chosen.output_stride)
-    return Model(network, open_engine(chosen.engine, source, groups, chosen.threads), Refiner(refine))
-
-
-def _files(chosen: ModelSettings, progress: Progress | None) -> tuple[Card, ModelSource]:
-    """The card and its files; an engine that needs none gets none."""
-    if chosen.engine != "auto" and "none" in load_plugin("engines", chosen.engine).formats:
-        return choose_card(chosen), ModelSource(Path(), "none", output_stride=chosen.output_stride)
-    return find_model(chosen, progress)
+    card, source = find_model(plan.card, plan.model, progress)
+    network = plan.network_class(card, plan.network, plan.model.output_stride)
+    engine = open_engine(plan.model.engine, source, plan.engines, plan.model.threads)
+    return Model(network, engine, Refiner(plan.refine))

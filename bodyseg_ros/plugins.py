@@ -21,6 +21,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import Any, ClassVar, Final
 
+from .dependencies import missing_package
 from .errors import MissingDependencyError, PluginError
 
 __all__ = ["Plugin", "load_plugin", "loadable_plugins", "plugin_names"]
@@ -91,12 +92,10 @@ def _imported(kind: str, entry: EntryPoint) -> Any:
         return entry.load()
     except ModuleNotFoundError as err:
         # Python 3.10's EntryPoint.extras is a list of match objects; the text is the same everywhere.
-        extras = re.search(r"\[(.*)\]", entry.value)
-        wanted = f"bodyseg_ros[{extras.group(1)}]" if extras else str(err.name)
-        raise MissingDependencyError(
-            f"The plugin {entry.name!r} among the {kind} needs the package {err.name!r}, which is not installed. "
-            f"Install it with: pip install '{wanted}'"
-        ) from err
+        extras = re.search(r"\[.*\]", entry.value)
+        whose = entry.dist.name if entry.dist else str(__package__)
+        wanted = f"{whose}{extras.group()}" if extras else str(err.name)
+        raise missing_package(f"The plugin {entry.name!r} among the {kind}", err, wanted) from err
     except Exception as err:  # a stranger's module may raise anything
         raise PluginError(
             f"{_described(kind, entry)} cannot be loaded from {entry.value!r}: {type(err).__name__}: {err}."

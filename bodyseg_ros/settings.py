@@ -10,13 +10,13 @@ engine or effect stand under its name (``tensorflow.device``), so that two plugi
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SettingsError
@@ -30,9 +30,11 @@ __all__ = [
     "parameters",
     "parse_value",
     "read_params_file",
+    "require_live",
+    "shortened",
     "split_groups",
-    "take",
     "unknown_parameter",
+    "updated",
 ]
 
 Scalar = bool | int | float | str
@@ -61,9 +63,8 @@ class ModelSettings(Settings):
 
     model: str = start_only(
         "auto",
-        "Name of a model card; `bodyseg models list` shows them. auto: one of the network that is named, if its files "
-        "are here; else bodypix-mobilenet-050 if its files are here and an engine here reads them, else "
-        "bodyseg-mobilenet-050, which comes with the package and is less accurate; nothing is downloaded.",
+        "Name of a model card; `bodyseg models list` shows them. auto: the network that comes with the package; with "
+        "model_path the card that the file is recognised by, with network the first card of that network.",
     )
     model_path: str = start_only(
         "",
@@ -85,7 +86,19 @@ class ModelSettings(Settings):
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
 
+    @model_validator(mode="after")
+    def _one_way(self) -> ModelSettings:
+        if self.model_path and self.model_url:
+            raise ValueError("Both model_path and model_url are set; set one of them, and the other to ''.")
+        if (self.model_path or self.model_url) and self.quant_bytes != type(self).model_fields["quant_bytes"].default:
+            raise ValueError(
+                f"Parameter quant_bytes is {self.quant_bytes}, but it chooses among published files, and "
+                f"{'model_path' if self.model_path else 'model_url'} names the file itself; set only one of them."
+            )
+        return self
 
+
+_LONGEST_QUOTE: Final = 100
 _NOUNS: Final = {
     "int": "whole number",
     "float": "number",
@@ -162,12 +175,6 @@ def _limit(info: FieldInfo, bound: str) -> float | None:
     return None
 
 
-def take(values: dict[str, Any], settings: type[S]) -> S:
-    """Build a settings object from the values that are its parameters, and remove those from `values`."""
-    own = {name: values.pop(name) for name in settings.model_fields if name in values}
-    return build(settings, own)
-
-
 def _kind(annotation: Any) -> tuple[str, tuple[Scalar, ...]]:
     """ROS-like type name and choices of a field's annotation."""
     origin = get_origin(annotation)
@@ -194,6 +201,15 @@ def build(settings: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
         raise SettingsError(_sentence(settings, err, prefix)) from err
 
 
+def updated(settings: S, values: Mapping[str, Any], prefix: str = "") -> S:
+    """The settings with those of the values that are its parameters; the same object if there are none.
+
+    Under a prefix all values must be its parameters. Raises SettingsError, as build() does.
+    """
+    own = values if prefix else {name: value for name, value in values.items() if name in type(settings).model_fields}
+    return build(type(settings), settings.model_dump() | dict(own), prefix) if own else settings
+
+
 def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> str:
     known = {parameter.name: parameter for parameter in parameters(settings)}
     sentences = []
@@ -212,11 +228,30 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
     return " ".join(sentences)
 
 
+def shortened(value: object) -> str:
+    """A value as a message quotes it: at most 100 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
+
+
 def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
     """The sentence for a parameter that nobody has, or that 'The model X has' not, with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"{whose} no parameter {name!r}.{hint} `bodyseg params` lists them all."
+
+
+def require_live(names: Iterable[str], known: Iterable[Parameter], remedy: str = "load it again") -> None:
+    """Raise SettingsError for a parameter that does not exist, or is read once at start.
+
+    remedy: how the user gets another value of the latter.
+    """
+    by_name = {parameter.name: parameter for parameter in known}
+    for name in names:
+        if name not in by_name:
+            raise SettingsError(unknown_parameter(name, list(by_name)))
+        if not by_name[name].live:
+            raise SettingsError(f"Parameter {name} is read when the model is loaded; {remedy} to change it.")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -83,7 +83,7 @@ while not seen and time.monotonic() < end:
     tester.spin_once(0.01)
 (message,) = seen
 image = read_image(message).image
-print(node._recipe.engine, node._recipe.device, *image[30, 40], *image[0, 0])
+print(node._model.engine, node._model.device, *image[30, 40], *image[0, 0])
 node.deactivate()
 node.cleanup()
 """

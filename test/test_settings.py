@@ -15,7 +15,6 @@ from bodyseg_ros.settings import (
     parse_value,
     read_params_file,
     split_groups,
-    take,
 )
 
 
@@ -79,13 +78,12 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         build(OverlaySettings, {"opacite": 1}, prefix="overlay")
 
 
-def test_groups_and_take() -> None:
+def test_groups() -> None:
     flat = flatten({"model": "m", "tensorflow": {"device": "cpu"}, "refine_steps": 3})
     assert flat == {"model": "m", "tensorflow.device": "cpu", "refine_steps": 3}
     root, groups = split_groups(flat)
     assert groups == {"tensorflow": {"device": "cpu"}}
-    assert take(root, ModelSettings).model == "m"
-    assert root == {"refine_steps": 3}
+    assert root == {"model": "m", "refine_steps": 3}
 
 
 def test_settings_are_frozen() -> None:

@@ -3,10 +3,11 @@
 from .card import Card, Preprocessing, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
-from .find import Located, choose_card, converted_file, find_model, locate
+from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
 from .recognise import looks_like, recognise
 
 __all__ = [
+    "SHIPPED_MODEL",
     "Card",
     "FileCheck",
     "Limits",

@@ -13,8 +13,11 @@ from rich.table import Column, Table
 
 from ..lab.timing_engines import EngineOpener, EngineTimes, automatic_engines, time_engines
 from ..lab.timing_frames import noise, read_sizes
-from ..model import load_from
+from ..model import open_model
+from ..plan import make_plan
+from ..settings import Settings
 from .model_loading import show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_engines"]
@@ -43,7 +46,8 @@ def bench_engines(
     frames = [noise(*size) for size in read_sizes(sizes, "--sizes")]
     opener = EngineOpener(names, also)
     try:
-        network = load_from(values | {"engine": "auto"}, open_engine=opener).network
+        with hold_native_noise():
+            network = open_model(make_plan(values | {"engine": "auto"}, Settings), open_engine=opener).network
         rows = [row for frame in frames for row in time_engines(network, opener, frame, runs, show_rounds)]
     finally:
         opener.close()

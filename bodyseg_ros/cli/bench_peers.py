@@ -18,9 +18,12 @@ from ..errors import BodysegError, SettingsError
 from ..lab.timing_frames import read_sizes, resized
 from ..lab.timing_peers import PeerTimes, SourceKeeper, start_tf_bodypix, start_tfjs, time_peers
 from ..media import open_source
-from ..model import load_from
+from ..model import open_model
+from ..plan import make_plan
+from ..settings import Settings
 from ..types import Frame
 from .model_loading import sample_photo, show_rounds
+from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench_peers"]
@@ -47,7 +50,10 @@ def bench_peers(
     """
     frames = list(_frames(photos or [sample_photo()], size))
     opener, console = SourceKeeper(), Console()
-    with load_from(values, open_engine=opener) as model, ExitStack() as stack:
+    plan = make_plan(values, Settings)
+    with hold_native_noise():
+        model = open_model(plan, open_engine=opener)
+    with model, ExitStack() as stack:
         asked = {
             "weights": str(opener.tfjs().resolve()),
             "stride": opener.source.output_stride,

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ..body import PART_NAMES
-from ..effects import compose_all
+from ..effects import compose_all, load_effects, needs_of
 from ..effects.example import example, room
 from ..media.photos import read_photo, write_photo
 from ..model import Model
+from ..plan import parameters_of, plugin_settings
 from ..plugins import load_plugin, plugin_names
-from ..ros.nodes.recipe import load_effects, needs_of, parameters_of
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
 from .model_loading import load_model
@@ -106,11 +106,11 @@ def show(
     effect = load_plugin("effects", name)
     console = Console(highlight=False)
     console.print(f"{name}: {inspect.getdoc(effect)}", markup=False)
-    print_text([(f"effect {name}", parameter) for parameter in parameters_of("effects", name, prefix=name)])
+    print_text([(f"effect {name}", parameter) for parameter in parameters_of("effects", name)])
     if name == "blur_parts":
         console.print(f"\nParts: {', '.join(PART_NAMES)}", soft_wrap=True)
     path = out or Path(f"{name}.png")
-    chain = load_effects("NAME", (name,), split_groups(values)[1])
+    chain = load_effects("NAME", (name,), plugin_settings("effects", split_groups(values)[1]))
     write_photo(path, compose_all(chain, *example()))
     console.print(f"\nAn example is in {path}", soft_wrap=True)
 
@@ -173,7 +173,7 @@ def _pictures(
     for caption, (names, shown) in _SHOWN.items():
         own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
         merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
-        chain = load_effects("NAME", names, merged)
+        chain = load_effects("NAME", names, plugin_settings("effects", merged))
         if (needs_of(chain) & Wanted.POSES and result.poses is None) or (
             needs_of(chain) & Wanted.PARTS and result.parts is None
         ):

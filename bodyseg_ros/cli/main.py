@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
+from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 
 __all__ = ["app", "main"]
@@ -109,6 +110,8 @@ def _options(
         False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
     ),
 ) -> None:
+    if not verbose:
+        mute_native_logs()
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, show_time=False, rich_tracebacks=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])

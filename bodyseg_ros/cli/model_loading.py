@@ -10,18 +10,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
-from ..errors import MissingDependencyError
-from ..model import Model, load_from
+from ..dependencies import missing_package
+from ..model import Model, open_model
+from ..plan import make_plan
 from ..ros.nodes.node_settings import NodeSettings
+from .native_noise import hold_native_noise
 
 __all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
 
 
 def load_model(values: Mapping[str, Any]) -> Model:
-    """The pipeline of these parameters; those of the nodes, which a parameter file may hold too, are left out."""
-    ours = {name: value for name, value in values.items() if name not in NodeSettings.model_fields}
-    with DownloadBar() as bar:
-        return load_from(ours, bar)
+    """The model of these parameters, among which those of the node may be too: a parameter file holds them."""
+    plan = make_plan(values, NodeSettings)
+    with DownloadBar() as bar, hold_native_noise():
+        return open_model(plan, bar)
 
 
 def sample_photo() -> str:
@@ -29,10 +31,7 @@ def sample_photo() -> str:
     try:
         from matplotlib.cbook import get_sample_data
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "Without a picture of your own matplotlib's sample portrait is taken, but matplotlib is not installed: "
-            "name a picture, or install it with: pip install matplotlib"
-        ) from err
+        raise missing_package("The sample portrait, taken where you name no picture,", err, "matplotlib") from err
     return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 

@@ -129,7 +129,7 @@ def download(
     for stride, quant in wanted:
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
         with DownloadBar() as bar:
-            _, source = find_model(settings, bar)
+            _, source = find_model(card, settings, bar)
         typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
 
 

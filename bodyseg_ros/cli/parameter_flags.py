@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..plan import parameters_of
 from ..plugins import plugin_names
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
-from ..ros.nodes.recipe import parameters_of
 from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
 from .short_help import LEFT_OUT, print_everything
 
@@ -50,7 +50,7 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
             yield f"network {name}", parameter
     for kind in ("engines", "effects"):
         for name in plugin_names(kind):
-            for parameter in parameters_of(kind, name, prefix=name):
+            for parameter in parameters_of(kind, name):
                 yield f"{kind[:-1]} {name}", parameter
     for parameter in parameters(RefineSettings, "refine"):
         yield "refinement", parameter

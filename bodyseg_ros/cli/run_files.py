@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body import KEYPOINT_NAMES, NO_PART
-from ..effects import Effect, colored_parts, compose_all
+from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
-from ..ros.nodes.recipe import load_effects, needs_of
+from ..plan import plugin_settings
 from ..settings import split_groups
 from ..types import Frame, Poses, Result, Wanted
 
@@ -66,9 +66,9 @@ def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
 
 def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
-    _, groups = split_groups(values)
-    layers = [effect for effect in load_effects("", ("overlay", "skeleton"), groups) if effect.needs in offers]
-    cutout, chain = load_effects("", ("cutout",), groups), load_effects("--effect", effects, groups)
+    settings = plugin_settings("effects", split_groups(values)[1])
+    layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
+    cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
     return {
         "mask": Output(Wanted.PERSON, _mask),

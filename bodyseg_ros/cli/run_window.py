@@ -9,13 +9,13 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from ..effects import Effect, compose_all
+from ..effects import Effect, compose_all, load_effects, needs_of
 from ..errors import BodysegError, MissingDependencyError, SettingsError
 from ..media import open_source
 from ..media.photos import write_photo
 from ..model import Model
+from ..plan import plugin_settings
 from ..plugins import plugin_names
-from ..ros.nodes.recipe import load_effects, needs_of
 from ..settings import split_groups
 from ..types import Frame, Wanted
 
@@ -58,7 +58,7 @@ class _Window:
     """The chains that can be shown, which one is, and the keys."""
 
     def __init__(self, model: Model, effects: Sequence[str], values: Mapping[str, Any]) -> None:
-        self._model, self._groups = model, split_groups(values)[1]
+        self._model, self._settings = model, plugin_settings("effects", split_groups(values)[1])
         self._names = ([list(effects)] if effects else []) + [[name] for name in plugin_names("effects")]
         self._place, self._paused, self._saved = -1, False, 0
         self._chain: tuple[Effect, ...] = ()
@@ -71,7 +71,7 @@ class _Window:
         for _ in self._names:
             self._place = (self._place + by) % len(self._names)
             try:
-                chain = load_effects("--effect", self._names[self._place], self._groups)
+                chain = load_effects("--effect", self._names[self._place], self._settings)
             except SettingsError:
                 continue
             if needs_of(chain) in self._model.network.offers:

@@ -29,6 +29,8 @@ class Effect(Plugin):
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
     #: What it reads of a result.
     needs: Wanted = Wanted.PERSON
+    #: Whether it is there to hide people or parts of them, so that whoever copies raw pictures beside it must ask.
+    hides_people: bool = False
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings

@@ -62,6 +62,7 @@ class Pixelate(Effect):
 
     api_version = 1
     Settings = PixelateSettings
+    hides_people = True
     settings: PixelateSettings
 
     def __init__(self, settings: PixelateSettings) -> None:
@@ -100,6 +101,7 @@ class BlurParts(Effect):
     api_version = 1
     Settings = BlurPartsSettings
     needs = Wanted.PARTS
+    hides_people = True
     settings: BlurPartsSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -130,6 +132,7 @@ class Anonymize(Effect):
 
     api_version = 1
     Settings = AnonymizeSettings
+    hides_people = True
     settings: AnonymizeSettings
 
     def __init__(self, settings: AnonymizeSettings) -> None:
@@ -175,6 +178,7 @@ class RemovePeople(Effect):
     api_version = 1
     Settings = RemovePeopleSettings
     needs = Wanted.PERSON
+    hides_people = True
     settings: RemovePeopleSettings
 
     def __init__(self, settings: RemovePeopleSettings) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from ..dependencies import install_line
 from ..errors import MissingDependencyError, ModelFileError, PluginError
 from ..formats import ModelSource
 from ..plugins import load_plugin, loadable_plugins
@@ -22,15 +22,15 @@ def runnable_formats() -> frozenset[str]:
     return frozenset[str]().union(*(engine_class.formats for engine_class in _installed()))
 
 
-def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0) -> Engine:
+def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
     """Open the engine `name` on the first of the model's files that it reads; 'auto': the fastest pair there is.
 
-    source: the model's file; its `others` hold the same network. groups: settings of plugins by their names; other
-    plugins' groups are left alone. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
+    source: the model's file; its `others` hold the same network. settings: by the engines' names; an engine that
+    is left out has its defaults. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
     what the engine's constructor raises.
     """
     if name == "auto":
-        return _fastest(source, groups, threads)
+        return _fastest(source, settings, threads)
     engine_class: type[Engine] = load_plugin("engines", name)
     file = _readable(engine_class, source)
     if file is None:
@@ -39,19 +39,19 @@ def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str
             f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
             "Set engine to auto to have one picked."
         )
-    return engine_class(file, _settings(engine_class, groups), threads)
+    return engine_class(file, _settings_of(engine_class, settings), threads)
 
 
-def _fastest(source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int) -> Engine:
+def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int) -> Engine:
     failed: dict[str, ModelFileError | MissingDependencyError] = {}
-    candidates = _candidates(source, groups)
-    for engine_class, file in candidates:
+    candidates = _candidates(source, settings)
+    for engine_class, file, own in candidates:
         try:
-            engine = engine_class(file, _settings(engine_class, groups), threads)
+            engine = engine_class(file, own, threads)
         except (MissingDependencyError, ModelFileError) as err:
             failed[engine_class.name] = err
             continue
-        slower = [other.name for other, _ in candidates[len(failed) + 1 :]]
+        slower = [other.name for other, *_ in candidates[len(failed) + 1 :]]
         why = f"expected to be faster than {' and '.join(slower)}" if slower else "no other engine here reads its files"
         reasons = "; ".join([why, *(str(err) for err in failed.values())])
         _log.info("The engine %s (%s) runs %s: %s.", engine.name, engine.device, file.path.name, reasons.rstrip("."))
@@ -69,11 +69,13 @@ def _installed() -> Iterator[type[Engine]]:
             yield engine_class
 
 
-def _candidates(source: ModelSource, groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[type[Engine], ModelSource]]:
-    """(engine, file it would run) of the installed engines, fastest first."""
+def _candidates(
+    source: ModelSource, settings: Mapping[str, Settings]
+) -> list[tuple[type[Engine], ModelSource, Settings]]:
+    """(engine, file it would run, its settings) of the installed engines, fastest first."""
     files = [(engine_class, _readable(engine_class, source)) for engine_class in _installed()]
-    readable = [(engine_class, file) for engine_class, file in files if file]
-    return sorted(readable, key=lambda pair: -_speed(pair[0], _settings(pair[0], groups)))
+    found = [(engine_class, file, _settings_of(engine_class, settings)) for engine_class, file in files if file]
+    return sorted(found, key=lambda candidate: -_speed(candidate[0], candidate[2]))
 
 
 def _speed(engine_class: type[Engine], settings: Settings) -> float:
@@ -89,7 +91,7 @@ def _advice(source: ModelSource, failed: Mapping[str, Exception]) -> str:
     lines = [str(err) for err in failed.values()]
     for name, engine_class in loadable_plugins("engines"):
         if not engine_class.is_available() and _readable(engine_class, source):
-            lines.append(f"The engine {name} can: pip install '{engine_class.requirement or engine_class.package}'.")
+            lines.append(f"The engine {name} can: {install_line(engine_class.requirement or engine_class.package)}.")
     return " ".join(lines)
 
 
@@ -101,5 +103,5 @@ def _listed(source: ModelSource) -> str:
     return ", ".join(f"{file.path.name} ({file.format})" for file in (source, *source.others))
 
 
-def _settings(engine_class: type[Engine], groups: Mapping[str, Mapping[str, Any]]) -> Settings:
-    return build(engine_class.Settings, groups.get(engine_class.name, {}), prefix=engine_class.name)
+def _settings_of(engine_class: type[Engine], settings: Mapping[str, Settings]) -> Settings:
+    return settings.get(engine_class.name) or build(engine_class.Settings, {}, prefix=engine_class.name)

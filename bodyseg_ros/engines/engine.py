@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from .. import settings
-from ..errors import BodysegError, EngineError, MissingDependencyError, ModelFileError
+from ..dependencies import missing_package
+from ..errors import BodysegError, EngineError, ModelFileError
 from ..formats import ModelSource, TensorFacts
 from ..plugins import Plugin
 from ..types import MapsWanted
@@ -57,10 +58,7 @@ class Engine(Plugin):
         except BodysegError:
             raise
         except ImportError as err:
-            raise MissingDependencyError(
-                f"The engine {self.name!r} needs the package {self.package!r}, which cannot be imported: {err}. "
-                f"Install it with: pip install '{self.requirement or self.package}'"
-            ) from err
+            raise missing_package(f"The engine {self.name!r}", err, self.requirement or self.package) from err
         except Exception as err:  # engines' errors have no base of their own
             raise ModelFileError(f"The engine {self.name} refuses {str(source.path)!r}: {self.explain(err)}.") from err
 

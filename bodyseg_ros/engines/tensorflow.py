@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from numpy.typing import NDArray
 from pydantic import field_validator
 
+from ..dependencies import install_line
 from ..errors import SettingsError
 from ..formats import TensorFacts, load_tensorflow, open_model
 from ..formats.runtime import first_line
@@ -169,7 +170,8 @@ def _chosen_gpu(device: str, count: int) -> int | None:
     if index >= count:
         raise SettingsError(
             f"Parameter tensorflow.device is {device!r}, but TensorFlow sees {count or 'no'} GPU here. A GPU needs "
-            "its driver and pip install 'bodyseg_ros[gpu]'; with TF_CPP_MIN_LOG_LEVEL=0 TensorFlow says what it misses."
+            f"its driver and {install_line('bodyseg_ros[gpu]')}; with TF_CPP_MIN_LOG_LEVEL=0 TensorFlow says what it "
+            "misses."
         )
     return index
 

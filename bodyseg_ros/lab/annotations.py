@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..body import KEYPOINT_NAMES, POSE_TREE
-from ..errors import MediaError, MissingDependencyError
+from ..dependencies import missing_package
+from ..errors import MediaError
 from .labels import LABEL_SLICES, Array, sample_grid
 
 Mask = npt.NDArray[np.bool_]
@@ -67,9 +68,7 @@ def _decoded(shape: Any, height: int, width: int) -> Mask:
     try:
         from pycocotools import mask as rle
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "COCO's masks need pycocotools, which is not installed. Install it with: pip install 'bodyseg_ros[train]'"
-        ) from err
+        raise missing_package("Reading COCO's masks", err, "bodyseg_ros[train]") from err
     packed = shape
     if isinstance(shape, list):
         packed = rle.merge(rle.frPyObjects(shape, height, width))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MediaError, MissingDependencyError
+from ..dependencies import missing_package
+from ..errors import MediaError
 from .evaluation import Tally
 
 
@@ -20,9 +21,7 @@ def draw(tallies: Mapping[str, Tally], folder: Path) -> list[Path]:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "Plots need matplotlib, which is not installed. Install it with: pip install 'bodyseg_ros[train]'"
-        ) from err
+        raise missing_package("A plot", err, "matplotlib") from err
     bars = {
         "figures": {name: tally.figures for name, tally in tallies.items()},
         "parts": {name: tally.part_ious for name, tally in tallies.items()},

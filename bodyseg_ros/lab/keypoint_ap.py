@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 from ..types import Poses
 from .annotations import COCO_PERSON
 
@@ -24,9 +24,7 @@ def keypoint_ap(annotations: Path, poses: Mapping[int, Poses]) -> float:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "Keypoint AP needs pycocotools, which is not installed. Install it with: pip install 'bodyseg_ros[train]'"
-        ) from err
+        raise missing_package("Keypoint AP", err, "bodyseg_ros[train]") from err
     found = [person for image, people in poses.items() for person in _entries(image, people)]
     if not found:
         return 0.0

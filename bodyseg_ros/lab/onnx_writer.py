@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingDependencyError, ModelFileError
+from ..dependencies import missing_package
+from ..errors import ModelFileError
 from ..formats.graph_function import OpenedModel
 from ..formats.runtime import load_tensorflow
 
@@ -40,9 +41,7 @@ def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source
         import onnx
         from onnx import helper
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            "ONNX files are written by the package 'onnx', which is not installed. Install it with: pip install onnx"
-        ) from err
+        raise missing_package("Writing an ONNX file", err, "onnx") from err
     operations = opened.function.graph.get_operations()  # type: ignore[attr-defined]
     strange = sorted({op.type for op in operations} - {*_PLAIN, *_BINARY, *_OTHERS})
     if strange or opened.dtype != "float32" or len(opened.shape) != 4:

@@ -16,6 +16,7 @@ from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource, detect
 from ..networks import Network
 from ..plugins import load_plugin, plugin_names
+from ..settings import Settings
 from ..types import Frame
 
 __all__ = ["EngineOpener", "EngineTimes", "automatic_engines", "time_engines"]
@@ -58,21 +59,19 @@ class EngineOpener:
         self.opening_ms: dict[str, float] = {}
         self.failed: dict[str, str] = {}
 
-    def __call__(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         """The first engine that opens. Raises SettingsError if none does."""
         del name
         extra = [detect(path, source.output_stride) for path in self._also]
         more = [replace(file, outputs=source.outputs, input=source.input) for file in extra]
         source = replace(source, others=(*source.others, *more))
         for engine_name in self._names:
-            self._open(engine_name, source, groups, threads)
+            self._open(engine_name, source, settings, threads)
         if not self.opened:
             raise SettingsError(f"None of these engines runs the model. {' '.join(self.failed.values())}")
         return next(iter(self.opened.values()))[0]
 
-    def _open(self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int) -> None:
+    def _open(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int) -> None:
         formats = load_plugin("engines", name).formats
         file = next((file for file in (source, *source.others) if file.format in formats), None)
         if file is None:
@@ -80,7 +79,7 @@ class EngineOpener:
             return
         try:
             began = time.perf_counter()
-            self.opened[name] = open_engine(name, file, groups, threads), file.path.name
+            self.opened[name] = open_engine(name, file, settings, threads), file.path.name
             self.opening_ms[name] = 1e3 * (time.perf_counter() - began)
         except BodysegError as err:
             self.failed[name] = str(err)

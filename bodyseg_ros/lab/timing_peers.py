@@ -17,6 +17,7 @@ from ..engines import Engine, open_engine
 from ..errors import BodysegError, SettingsError
 from ..formats import ModelSource
 from ..model import Model
+from ..settings import Settings
 from ..types import Frame, Wanted
 from .peers.peer import Peer
 
@@ -64,12 +65,10 @@ class SourceKeeper:
 
     source: ModelSource
 
-    def __call__(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         """Open the engine that is asked for."""
         self.source = source
-        return open_engine(name, source, groups, threads)
+        return open_engine(name, source, settings, threads)
 
     def tfjs(self) -> Path:
         """The network in the format both peers read. Raises SettingsError where there is none."""

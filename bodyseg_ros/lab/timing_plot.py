@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 
 __all__ = ["plot_scaling"]
 
@@ -20,7 +20,7 @@ def plot_scaling(
     try:
         from matplotlib.figure import Figure
     except ImportError as err:
-        raise MissingDependencyError("Plots need matplotlib. Install it with: pip install matplotlib") from err
+        raise missing_package("A plot", err, "matplotlib") from err
     sizes = sorted({size for size, _, _ in points}, key=lambda size: size[0] * size[1])
     counts = sorted({people for _, people, _ in points})
     columns = max(len(sizes), len(counts))

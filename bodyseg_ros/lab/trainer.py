@@ -16,7 +16,7 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from ..catalog import find_model
+from ..catalog import choose_card, find_model
 from ..errors import ModelFileError, SettingsError
 from ..media import read_photo, write_photo
 from ..settings import ModelSettings
@@ -140,7 +140,8 @@ class Trainer:
 
     def start_from(self, name: str, frames: Frames) -> None:
         """Take the weights of a card or a model.json; frames are what batch norms are set by."""
-        _, source = find_model(ModelSettings(**{"model_path" if "/" in name else "model": name}))
+        settings = ModelSettings(**{"model_path" if "/" in name else "model": name})
+        _, source = find_model(choose_card(settings), settings)
         stage, _ = self.settings.at(0)
         images, _ = frames.batch(0, max(16, stage.batch), stage.size)
         folded = load_published(source.path)

@@ -66,15 +66,33 @@ class NodeProcess:
         return self._process.pid
 
     @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
+    @property
     def said(self) -> str:
         """What it wrote to its log so far."""
         return "".join(self._lines)
+
+    def check(self) -> None:
+        """Raise GraphError, with its last words, if it has ended with an error."""
+        if not self.status:
+            return
+        self._reader.join()
+        how = f"with status {self.status}" if self.status > 0 else f"by {signal.Signals(-self.status).name}"
+        words = [line.strip() for line in self._lines if line.strip()]
+        last = f"It last said: {words[-1]}" if words else "It had said nothing."
+        raise GraphError(f"The node {self.node} ended {how}. {last}")
 
     def wait_for(self, text: str, patience_s: float = 60.0) -> None:
         """Return once its log holds `text`. Raises GraphError if it ends first, or after `patience_s`."""
         with self._news:
             self._news.wait_for(lambda: text in self.said or not self._reader.is_alive(), patience_s)
         if text not in self.said:
+            if not self._reader.is_alive():
+                self._process.wait()
+            self.check()
             raise GraphError(f"The node {self.node} did not say {text!r}; it said:\n{self.said}")
 
     def wait(self, patience_s: float) -> int:

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import BodysegError
 
-av = pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+av = pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
 
 FAKE = ["--engine", "fake"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.body import PART_COLORS
-from bodyseg_ros.effects import compose_all
+from bodyseg_ros.effects import compose_all, load_effects
 from bodyseg_ros.effects.example import example
 from bodyseg_ros.effects.palettes import PALETTES
 from bodyseg_ros.errors import FrameError, SettingsError
 from bodyseg_ros.media import open_sink
 from bodyseg_ros.media.photos import write_photo
-from bodyseg_ros.ros.nodes.recipe import load_effects
+from bodyseg_ros.plan import plugin_settings
 from bodyseg_ros.settings import split_groups
 from bodyseg_ros.types import Frame, Result
 
@@ -25,7 +25,7 @@ from bodyseg_ros.types import Frame, Result
 def chain(*names: str, **parameters: object) -> tuple:
     """Effects by name; parameters as `overlay__opacity`."""
     groups = split_groups({name.replace("__", "."): value for name, value in parameters.items()})[1]
-    return load_effects("effects", names, groups)
+    return load_effects("effects", names, plugin_settings("effects", groups))
 
 
 def noise(height: int = 40, width: int = 60, seed: int = 0) -> Frame:
@@ -123,7 +123,7 @@ def test_a_photo_behind_people(tmp_path: Path, fit: str, row: list[int]) -> None
 
 
 def test_a_video_behind_people_goes_with_the_frames_and_begins_again(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+    pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
     with open_sink(tmp_path / "b.mp4", Fraction(10)) as sink:
         for index in range(5):
             grey = np.full((32, 32, 3), 40 * index, np.uint8)
@@ -263,9 +263,13 @@ def test_a_result_of_another_size_is_refused() -> None:
 
 def test_an_effect_whose_settings_stay_lives_on() -> None:
     before = chain("remove_people", "mirror")
-    after = load_effects("effects", ["remove_people"], {"overlay": {"opacity": 0.1}}, before)
+    after = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"overlay": {"opacity": 0.1}}), before
+    )
     assert after == before[:1]
-    changed = load_effects("effects", ["remove_people"], {"remove_people": {"margin": 0.1}}, before)
+    changed = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"remove_people": {"margin": 0.1}}), before
+    )
     assert changed != before[:1]
 
 
@@ -278,8 +282,8 @@ def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
 
 def test_harmonize_paints_people_with_the_networks_change(tmp_path: Path) -> None:
     """A network that answers 0.5 · RGB + 0.25 · mask; its change is put on people alone."""
-    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install 'bodyseg_ros[onnx]'")
-    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install 'bodyseg_ros[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
     make, number = onnx.helper.make_node, onnx.TensorProto.FLOAT
     weights = np.array([[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.25, 0.25, 0.25]], np.float32)
     graph = onnx.helper.make_graph(

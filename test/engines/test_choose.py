@@ -12,13 +12,16 @@ import pytest
 
 from bodyseg_ros import load
 from bodyseg_ros.engines import open_engine
-from bodyseg_ros.engines.litert import LiteRTEngine
-from bodyseg_ros.engines.openvino import OpenVINOEngine
-from bodyseg_ros.engines.tensorflow import TensorFlowEngine
+from bodyseg_ros.engines.litert import LiteRTEngine, LiteRTSettings
+from bodyseg_ros.engines.onnxruntime import OnnxRuntimeSettings
+from bodyseg_ros.engines.openvino import OpenVINOEngine, OpenVINOSettings
+from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.errors import ModelFileError, PluginError, SettingsError
 from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.settings import ModelSettings, build
 from engines import small
+
+ON_CPU = TensorFlowSettings(device="cpu")
 
 
 @pytest.fixture
@@ -54,13 +57,13 @@ def test_the_next_where_one_is_missing(source: ModelSource, caplog: pytest.LogCa
 
 def test_one_file_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        engine = open_engine("auto", small.frozen(tmp_path), {"tensorflow": {"device": "cpu"}})
+        engine = open_engine("auto", small.frozen(tmp_path), {"tensorflow": ON_CPU})
     assert isinstance(engine, TensorFlowEngine)
     assert "runs small.pb: no other engine here reads its files." in caplog.text
 
 
 def test_by_name(source: ModelSource) -> None:
-    assert isinstance(open_engine("tensorflow", source, {"tensorflow": {"device": "cpu"}}), TensorFlowEngine)
+    assert isinstance(open_engine("tensorflow", source, {"tensorflow": ON_CPU}), TensorFlowEngine)
     with pytest.raises(
         PluginError, match=r"'onnxruntime' cannot run small.pb \(frozen\), small-float32.tflite \(tflite\)"
     ):
@@ -71,7 +74,8 @@ def test_by_name(source: ModelSource) -> None:
 def test_nothing_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(
-        PluginError, match=r"No engine here can run small-float32.tflite \(tflite\). .*pip install 'bodyseg"
+        PluginError,
+        match=r"No engine here can run small-float32.tflite \(tflite\). .* openvino .*pip install '.*\[openvino\]",
     ):
         open_engine("auto", small.tflite(tmp_path), {})
 
@@ -84,7 +88,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99', but TensorFlow sees"):
-        open_engine("auto", source, {"tensorflow": {"device": "gpu:99"}})
+        open_engine("auto", source, {"tensorflow": TensorFlowSettings(device="gpu:99")})
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.may_use_nvidia", lambda module: True)
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.load_tensorflow", lambda: small.tf)
     monkeypatch.setattr(small.tf.config, "list_physical_devices", lambda kind: ["one"])
@@ -93,8 +97,9 @@ def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_engine_leaves_the_cpu_free_on_a_cpu(tmp_path: Path) -> None:
-    onnxruntime = open_engine("onnxruntime", small.onnx(tmp_path), {"onnxruntime": {"providers": ("cpu",)}})
-    tensorflow = open_engine("tensorflow", small.frozen(tmp_path), {"tensorflow": {"device": "cpu"}})
+    settings = {"onnxruntime": OnnxRuntimeSettings(providers=("cpu",))}
+    onnxruntime = open_engine("onnxruntime", small.onnx(tmp_path), settings)
+    tensorflow = open_engine("tensorflow", small.frozen(tmp_path), {"tensorflow": ON_CPU})
     litert = open_engine("litert", small.tflite(tmp_path), {})
     openvino = open_engine("openvino", small.tflite(tmp_path), {})
     engines = (onnxruntime, tensorflow, litert, openvino)
@@ -121,13 +126,13 @@ def test_openvino_leaves_the_cpu_free_on_another_device(
 ) -> None:
     openvino = pytest.importorskip("openvino")
     monkeypatch.setattr(openvino.Core, "available_devices", ["CPU", "GPU.0", "NPU"])
-    engine = open_engine("openvino", small.tflite(tmp_path), {"openvino": {"device": device}})
+    engine = open_engine("openvino", small.tflite(tmp_path), {"openvino": OpenVINOSettings(device=device)})
     assert (engine.device, engine.leaves_cpu) == (device, leaves)
 
 
 def test_litert_leaves_the_cpu_free_with_a_delegate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bodyseg_ros.engines.litert._delegates", lambda litert, settings: [])
-    engine = open_engine("litert", small.tflite(tmp_path), {"litert": {"delegate": "libedgetpu.so.1"}}, 1)
+    engine = open_engine("litert", small.tflite(tmp_path), {"litert": LiteRTSettings(delegate="libedgetpu.so.1")}, 1)
     assert (engine.device, engine.leaves_cpu) == ("libedgetpu.so.1, CPU, 1 thread, XNNPACK", True)
 
 

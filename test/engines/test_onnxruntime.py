@@ -76,5 +76,5 @@ def test_providers(tmp_path: Path) -> None:
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingDependencyError, match=r"'onnxruntime' needs .*pip install 'bodyseg_ros\[onnx\]'"):
+    with pytest.raises(MissingDependencyError, match=r"'onnxruntime'.*pip install '.*\[onnx\]'"):
         OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings())

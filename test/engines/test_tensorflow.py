@@ -135,7 +135,7 @@ def test_xla_compiles_for_a_few_sizes_only(engine: TensorFlowEngine, caplog: pyt
 def test_without_tensorflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = write(tmp_path / "net.pb")
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(MissingDependencyError, match=r"'tensorflow' is not installed.*pip install 'bodyseg_ros\[tens"):
+    with pytest.raises(MissingDependencyError, match=r"'tensorflow'.*pip install '.*\[tensorflow\]'"):
         TensorFlowEngine(source, TensorFlowSettings())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("jax", reason="training on JAX needs it: pip install jax")
-pytest.importorskip("keras", reason="training needs Keras: pip install 'bodyseg_ros[train]'")
+pytest.importorskip("keras", reason="training needs Keras: pip install '.[train]'")
 
 from lab.drawn import write_run
 

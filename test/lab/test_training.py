@@ -11,8 +11,8 @@ import pytest
 
 from bodyseg_ros.errors import ModelFileError, SettingsError
 
-keras = pytest.importorskip("keras", reason="training needs Keras: pip install 'bodyseg_ros[train]'")
-tf = pytest.importorskip("tensorflow", reason="these tests train with TensorFlow: pip install 'bodyseg_ros[train]'")
+keras = pytest.importorskip("keras", reason="training needs Keras: pip install '.[train]'")
+tf = pytest.importorskip("tensorflow", reason="these tests train with TensorFlow: pip install '.[train]'")
 
 from bodyseg_ros.lab import export  # noqa: E402
 from bodyseg_ros.lab import keras_network as network  # noqa: E402

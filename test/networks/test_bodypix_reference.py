@@ -10,7 +10,7 @@ import pytest
 import bodyseg_ros as bodyseg
 from golden import bodypix_cases, pose_arrays
 
-pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[tensorflow]'")
 
 #: The reference's option names → ours. Its flipHorizontal is not among them: the package that made the stored cases
 #: ignores it, ours mirrors as the documentation says (test_bodypix.py).

@@ -38,6 +38,7 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ...errors import GraphError
+from .headers import make_time
 from .local_graph import LocalGraph, answer
 from .names import RosArguments
 from .node_parameters import overridden
@@ -336,10 +337,11 @@ class DdsGraph(LocalGraph):
 
     def _said(self, level: Level, text: str) -> None:
         """Also on /rosout, for whoever looks at the robot's log."""
-        make, now = self.messages.make, time.time_ns()
-        stamp = make("builtin_interfaces/msg/Time", sec=now // 1_000_000_000, nanosec=now % 1_000_000_000)
+        stamp = make_time(self.messages, time.time_ns())
         name = self.names.full_name.strip("/").replace("/", ".")
-        said = make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
+        said = self.messages.make(
+            "rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text
+        )
         try:
             self._rosout.publish(said)
         except GraphError as err:

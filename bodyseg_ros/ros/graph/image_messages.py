@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...types import MAX_PIXELS, Frame
+from .headers import stamp_ns
 from .port import Messages
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "read_compressed",
     "read_depth",
     "read_image",
-    "stamp_ns",
 ]
 
 Pixels = NDArray[Any]
@@ -113,11 +113,6 @@ _DEPTHS: Final[Mapping[str, _Encoding]] = {
     "16UC1": _Encoding(_as_is, 1, dtype="u2"),
     "32FC1": _Encoding(_as_is, 1, dtype="f4"),
 }
-
-
-def stamp_ns(header: Any) -> int:
-    """A header's stamp, nanoseconds since 1970."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def read_image(message: Any) -> Frame:

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Sequence
 
+from ...dependencies import missing_package
 from ...errors import GraphError, MissingDependencyError
 from .names import parse_ros_arguments
 from .port import Graph
@@ -34,12 +35,11 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
             return RosGraph(name, arguments)
         from .dds_graph import DdsGraph
     except ModuleNotFoundError as err:
-        remedy = {
-            "dds": "Install it with: pip install 'bodyseg_ros[dds]'",
-            "rclpy": "Source a ROS 2 installation's setup.bash, or take the runtime 'dds'.",
-        }
+        if runtime == "dds":
+            raise missing_package("The runtime 'dds'", err, "bodyseg_ros[dds]") from err
         raise MissingDependencyError(
-            f"The runtime {runtime!r} needs the package {err.name!r}, which is not installed. {remedy[runtime]}"
+            f"The runtime 'rclpy' needs the package {err.name!r}, which is not installed. Source a ROS 2 "
+            "installation's setup.bash, or take the runtime 'dds'."
         ) from err
     logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
     return DdsGraph(parse_ros_arguments(name, arguments))

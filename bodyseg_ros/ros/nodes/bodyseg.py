@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import cv2
 
-from ...model import at_once
+from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
 from ..graph.names import RosArguments
 from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
 from .background_topic import BackgroundTopic
-from .camera_info import hear_camera_info
 from .depth import DepthWithoutPeople
-from .diagnostics import Diagnostics
+from .frame_context import FrameContext
+from .frame_node import PublishingNode
+from .live_settings import live_settings
 from .mailbox import Mailbox
+from .node_model import NodeModel
 from .node_settings import NodeSettings
-from .outputs import OUTPUTS, Output, Scene, label_infos, read_frame, wanted_of
+from .outputs import OUTPUTS, OutputTopic, label_infos, read_frame, wanted_of
 from .overlap import OverlappingWorker
-from .recipe import Recipe, node_parameters, read_choices
 from .run_node import run_node
 from .shared import Shared
 from .worker import Worker
@@ -34,80 +35,76 @@ _KEEP_ALL = Qos(depth=10, reliable=False)
 _SLOTS = 8
 
 
-class BodysegNode:
+class BodysegNode(PublishingNode[Any]):
     """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in.
 
     shared: with the nodes of other cameras in this process.
     """
 
     def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
-        self._graph, self._shared = graph, shared or Shared()
-        self._values = graph.declare(node_parameters(graph.overrides))
-        self._choices = read_choices(self._values)
-        graph.on_change(self._change)
-        self._recipe: Recipe | None = None
-        self._worker: Worker[Any] | OverlappingWorker[Any] | None = None
-        self._publishers: list[tuple[Output, Publisher]] = []
-        self._subscriptions: list[Subscription] = []
-        self._camera_info: Any = None
+        self._shared = shared or Shared()
+        self._plan = make_plan(graph.overrides, NodeSettings)
+        graph.declare(self._plan.parameters)
+        self._live = live_settings(self._plan)
+        self._model: NodeModel | None = None
         self._labels: list[Publisher] = []
-        self._dropped_before = 0
-        self.diagnostics = Diagnostics(graph, self._choices.settings.diagnostics_period, self._facts, self._dropped)
+        super().__init__(graph, self._live.settings)
+        graph.on_change(self._change)
         self._background = BackgroundTopic(graph)
-        self._depth = DepthWithoutPeople(graph, self._choices.settings, self.diagnostics.problem)
+        self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
 
     def configure(self) -> None:
         """Load the model and run it once, offer the topics and the services."""
         # Not at the same time as the network, so the budget is the same; of itself OpenCV takes one per core.
-        if self._values["threads"]:
-            cv2.setNumThreads(self._values["threads"])
-        self._recipe = Recipe(self._values, self._shared)
-        self._choices = self._choices.within(self._recipe.offers)
-        self._recipe.warm_up()
-        self._graph.log("info", f"{self._recipe.model} runs on {self._recipe.engine}, {self._recipe.device}.")
+        if self._plan.model.threads:
+            cv2.setNumThreads(self._plan.model.threads)
+        self._model = NodeModel(self._plan, self._shared)
+        self._live = self._live.within(self._model.offers)
+        self._model.warm_up()
+        self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
         if not self._publishers:
-            self._offer(self._recipe.offers)
+            self._offer(self._model.offers)
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
-            if self._recipe.learns_background:
+            if self._model.learns_background:
                 self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
 
     def activate(self) -> None:
         """Take frames."""
-        settings = self._choices.settings
-        keep_all = settings.frame_policy == "all"
-        mailbox: Mailbox[Any] = Mailbox(keep_all=keep_all, slots=_SLOTS if keep_all else 1)
-        failed, turns = self.diagnostics.problem, self._shared.turns
-        if self._recipe and self._recipe.overlaps:
-            self._worker = OverlappingWorker(mailbox, self._steps, failed, "bodyseg", turns, self._recipe.turns)
-        else:
-            self._worker = Worker(mailbox, self._process, failed, "bodyseg", turns)
-        topic, kind = settings.image_topic
-        image = self._graph.subscribe(topic, kind, _KEEP_ALL if keep_all else SENSOR, self._take)
-        info = hear_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
-        self._subscriptions = [image, info]
+        super().activate()
         self._depth.start()
         self._background.start()
-        self._say_labels()
-        self.diagnostics.start()
+        self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
         self._depth.stop()
         self._background.stop()
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions = []
-        self.diagnostics.stop()
-        if self._worker:
-            self._worker.stop()
-            self._dropped_before += self._worker.dropped
-            self._worker = None
+        super().deactivate()
 
     def cleanup(self) -> None:
         """Give the model back."""
-        if self._recipe:
-            self._recipe.close()
-            self._recipe = None
+        if self._model:
+            self._model.close()
+            self._model = None
+
+    @property
+    def _keep_all(self) -> bool:
+        return self._live.settings.frame_policy == "all"
+
+    def _start_worker(self) -> Worker[Any] | OverlappingWorker[Any]:
+        mailbox: Mailbox[Any] = Mailbox(keep_all=self._keep_all, slots=_SLOTS if self._keep_all else 1)
+        failed, turns, name = self.diagnostics.problem, self._shared.turns, self._graph.name
+        if self._model and self._overlaps(self._model):
+            return OverlappingWorker(mailbox, self._steps, failed, name, turns, self._model.turns)
+        return Worker(mailbox, self._process, failed, name, turns)
+
+    def _overlaps(self, model: NodeModel) -> bool:
+        """Whether frames are prepared and decoded while another is in the network."""
+        overlap = self._live.settings.overlap
+        return not model.needs_previous and (overlap == "always" or (overlap == "auto" and model.leaves_cpu))
+
+    def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
+        return super()._subscribe_image(hear, _KEEP_ALL if self._keep_all else qos)
 
     def _offer(self, offers: Wanted) -> None:
         """Make the publishers of everything that the network and the installed message types allow."""
@@ -115,95 +112,65 @@ class BodysegNode:
         for output in OUTPUTS:
             if not self._graph.messages.knows(output.type):
                 absent.append(f"{output.topic} ({output.type} is not installed)")
-            elif output.needs(self._choices) & ~offers:
+            elif output.needs(self._live) & ~offers:
                 absent.append(f"{output.topic} (the network does not compute it)")
             else:
-                self._publishers.append((output, self._graph.publisher(output.topic, output.type)))
+                self._publishers[output] = self._graph.publisher(output.topic, output.type)
         if absent:
             self._graph.log("info", f"Topics that are absent: {', '.join(absent)}.")
 
-    def _say_labels(self) -> None:
+    def _publish_labels(self) -> None:
         """Publish once, for everybody who will come, what the numbers in the pictures mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
-        if self._labels or not messages.knows(type_name) or not self._recipe:
+        if self._labels or not messages.knows(type_name) or not self._model:
             return
-        for topic, message in label_infos(messages, self._recipe.offers, self._recipe.classes):
+        for topic, message in label_infos(messages, self._model.offers, self._model.classes, self._graph.now_ns()):
             self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
             self._labels[-1].publish(message)
 
-    def _take(self, message: Any) -> None:
-        self.diagnostics.frame_in()
-        if self._worker:
-            self._worker.mailbox.put(message)
-
-    def _keep_camera_info(self, message: Any) -> None:
-        self._camera_info = message
-
-    def _process(self, message: Any) -> None:
-        """One frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
-        at_once(self._steps(message))
-
-    def _steps(self, message: Any) -> Generator[None, None, None]:
-        """One frame's way, cut by two yields: before the network, the network, after it; none where nobody listens."""
-        choices, recipe = self._choices, self._recipe
-        listened = [(output, publisher) for output, publisher in self._publishers if publisher.subscriptions]
-        if not recipe or not (listened or self._depth.listened) or not choices.settings.enabled:
-            return
+    def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
+        """What the network sees; nothing where nobody listens."""
+        live, model = self._live, self._model
+        if not model or not (heard or self._depth.listened) or not live.settings.enabled:
+            return None
         frame = read_frame(message)
-        wanted = wanted_of([output for output, _ in listened], choices)
+        wanted = wanted_of(heard, live)
         if self._depth.listened:
             wanted |= Wanted.PERSON
         began = time.perf_counter()
-        result = yield from recipe.steps(choices, frame, wanted)
+        result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
         frame = self._background.behind(frame)
-        scene = Scene(self._graph.messages, message, frame, result, choices, recipe.model, self._camera_info)
-        self._depth.people(message.header, result, self._camera_info, choices.settings.depth_margin_px)
-        for output, publisher in listened:
-            self._fill(output, publisher, scene)
-        self.diagnostics.frame_out(inference_ms, (self._graph.now_ns() - frame.stamp_ns) / 1e6)
-
-    def _fill(self, output: Output, publisher: Publisher, scene: Scene) -> None:
-        """Publish one topic; where its effect fails, nothing is published in its place."""
-        try:
-            message = output.make(scene)
-            if message is not None:
-                publisher.publish(message)
-                return
-        except Exception as err:  # noqa: BLE001 - one effect must not silence the other topics
-            self.diagnostics.problem(err)
-            return
-        text = f"{publisher.topic} stays silent: what it shows is switched off, or has not come."
-        self._graph.log("warn", text, once=True)
+        self._depth.people(message.header, result, self._camera_info, live.settings.depth_margin_px)
+        return FrameContext(
+            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+        )
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
-        values = self._values | changed
-        choices = read_choices(values, type(self._choices.network), self._choices)
-        if self._recipe:
-            choices = choices.within(self._recipe.offers)
-            choices.check(self._recipe.offers, changed)
-        self._values, self._choices = values, choices
+        plan = self._plan.changed(changed)
+        live = live_settings(plan, self._live)
+        if self._model:
+            live = live.within(self._model.offers)
+            live.check(self._model.offers, changed)
+        self._plan, self._live = plan, live
 
     def _enable(self, request: Any) -> dict[str, Any]:
         self._graph.set_parameters({"enabled": bool(request.data)})
         return {"success": True, "message": ""}
 
     def _capture_background(self, request: Any) -> dict[str, Any]:
-        if not self._recipe:
+        if not self._model:
             return {"success": False, "message": "The node is not configured, so no background is learnt."}
-        self._recipe.capture_background()
+        self._model.capture_background()
         return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
-
-    def _dropped(self) -> int:
-        return self._dropped_before + (self._worker.dropped if self._worker else 0)
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""
-        facts = {"enabled": str(self._choices.settings.enabled).lower()}
-        if self._recipe:
-            facts |= {"model": self._recipe.model, "engine": self._recipe.engine, "device": self._recipe.device}
-            facts["overlap"] = str(self._recipe.overlaps).lower()
+        facts = {"enabled": str(self._live.settings.enabled).lower()}
+        if self._model:
+            facts |= {"model": self._model.name, "engine": self._model.engine, "device": self._model.device}
+            facts["overlap"] = str(self._overlaps(self._model)).lower()
         return facts
 
 

@@ -9,8 +9,9 @@ from ...errors import SettingsError
 from ...media import open_source
 from ...settings import build, parameters
 from ...types import Frame
+from ..graph.headers import make_header
 from ..graph.image_messages import image_message
-from ..graph.port import Graph, Qos
+from ..graph.port import Graph, Publisher, Qos
 from .node_settings import CameraSettings
 from .playing import play
 from .run_node import run_node
@@ -31,6 +32,7 @@ class CameraNode:
         self._settings = build(CameraSettings, graph.declare(list(parameters(CameraSettings))))
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._out: tuple[Publisher, Publisher] | None = None
         #: Frames published so far.
         self.published = 0
 
@@ -39,14 +41,16 @@ class CameraNode:
         if not self._settings.source:
             raise SettingsError("Parameter source is '', but it must name a photo, a folder, a video or a camera.")
         open_source(self._settings.source)
-        # Reliable, so that a subscriber of either kind hears it.
-        self._image = self._graph.publisher("image", "sensor_msgs/msg/Image", Qos(depth=5))
-        self._info = self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", Qos(depth=5))
+        if not self._out:
+            # Reliable, so that a subscriber of either kind hears it.
+            qos = Qos(depth=5)
+            image = self._graph.publisher("image", "sensor_msgs/msg/Image", qos)
+            self._out = (image, self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", qos))
 
     def activate(self) -> None:
         """Start to publish, once somebody listens: nobody misses the beginning of a video."""
         self._stopped.clear()
-        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=self._out or (), name="camera", daemon=True)
         self._thread.start()
 
     def deactivate(self) -> None:
@@ -58,14 +62,14 @@ class CameraNode:
     def cleanup(self) -> None:
         """Nothing is held."""
 
-    def _run(self) -> None:
-        while not self._image.subscriptions:
+    def _run(self, image: Publisher, info: Publisher) -> None:
+        while not image.subscriptions:
             if self._stopped.wait(_LOOK_S):
                 return
         if self._stopped.wait(_SETTLE_S):
             return
         try:
-            play(self._settings, self._stopped, self._publish)
+            play(self._settings, self._stopped, lambda frame: self._publish(frame, image, info))
         except Exception as err:  # noqa: BLE001 - a thread that ends unheard leaves a node that looks alive
             self._graph.log("error", str(err) or type(err).__name__)
         if self._stopped.is_set():
@@ -73,13 +77,12 @@ class CameraNode:
         self._graph.log("info", f"The source has ended after {self.published} frames.")
         self._graph.shutdown()
 
-    def _publish(self, frame: Frame) -> None:
+    def _publish(self, frame: Frame, image: Publisher, info: Publisher) -> None:
         messages, now = self._graph.messages, self._graph.now_ns()
-        stamp = messages.make("builtin_interfaces/msg/Time", sec=now // 10**9, nanosec=now % 10**9)
-        header = messages.make("std_msgs/msg/Header", stamp=stamp, frame_id=self._settings.frame_id)
+        header = make_header(messages, now, self._settings.frame_id)
         height, width = frame.size
-        self._image.publish(image_message(messages, header, frame.image, self._settings.encoding))
-        self._info.publish(messages.make("sensor_msgs/msg/CameraInfo", header=header, height=height, width=width))
+        image.publish(image_message(messages, header, frame.image, self._settings.encoding))
+        info.publish(messages.make("sensor_msgs/msg/CameraInfo", header=header, height=height, width=width))
         self.published += 1
 
 

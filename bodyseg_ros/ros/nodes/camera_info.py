@@ -7,12 +7,12 @@ from typing import Any
 
 from ..graph.port import SENSOR, Graph, Messages, Subscription
 
-__all__ = ["CAMERA_INFO", "camera_info_of", "hear_camera_info"]
+__all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 
-def hear_camera_info(graph: Graph, topic: str, image_topic: str, take: Callable[[Any], None]) -> Subscription:
+def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Callable[[Any], None]) -> Subscription:
     """`topic` as it is remapped; where it is not, the one beside the image, as cameras publish it."""
 
     def subscribe(name: str) -> Subscription:

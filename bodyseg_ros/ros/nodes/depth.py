@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ...errors import FrameError
 from ...refine import shifted_edge
 from ...types import Result
-from ..graph.image_messages import image_message, read_depth, stamp_ns
+from ..graph.headers import stamp_ns
+from ..graph.image_messages import image_message, read_depth
 from ..graph.port import SENSOR, Graph, Subscription
-from .camera_info import hear_camera_info
+from .camera_info import subscribe_camera_info
 from .node_settings import NodeSettings
 from .pairs import Pairs
 
@@ -46,7 +47,7 @@ class DepthWithoutPeople:
     def __init__(self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None]) -> None:
         self._graph, self._problem = graph, problem
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
-        self._pairs = Pairs(_WAITING, round(settings.depth_slop * 1e9))
+        self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
         self._lock = threading.Lock()
         self._camera_info: Any = None
         self._subscriptions: list[Subscription] = []
@@ -59,7 +60,7 @@ class DepthWithoutPeople:
     def start(self) -> None:
         """Take depth images."""
         image = self._graph.subscribe("depth/image", "sensor_msgs/msg/Image", SENSOR, self._take)
-        info = hear_camera_info(self._graph, "depth/camera_info", image.topic, self._keep_camera_info)
+        info = subscribe_camera_info(self._graph, "depth/camera_info", image.topic, self._keep_camera_info)
         self._subscriptions = [image, info]
 
     def stop(self) -> None:
@@ -84,12 +85,12 @@ class DepthWithoutPeople:
 
     def _add(self, side: int, time_ns: int, item: Any) -> None:
         """One of the two; with the other, publish. May be called from two threads."""
-        with self._lock:
-            pair = self._pairs.add(side, time_ns, item)
-        if pair is None:
-            return
-        people, message = pair
         try:
+            with self._lock:
+                pair = self._pairs.add(side, time_ns, item)
+            if pair is None:
+                return
+            people, message = pair
             depth = _without(people, read_depth(message), message.header.frame_id, self._camera_info)
         except FrameError as err:
             self._problem(err)

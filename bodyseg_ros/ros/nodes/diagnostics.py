@@ -8,10 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from ...errors import FrameError
+from ...errors import BodysegError, FrameError
+from ..graph.headers import make_header
 from ..graph.port import Graph, Level, Qos, Timer
 
-__all__ = ["Diagnostics"]
+__all__ = ["Diagnostics", "reason_of"]
+
+
+def reason_of(err: Exception) -> str:
+    """Why a frame went wrong: our own errors are sentences, others get their type."""
+    return str(err) if isinstance(err, BodysegError) else f"{type(err).__name__}: {err}".removesuffix(": ")
 
 
 class Diagnostics:
@@ -54,7 +60,7 @@ class Diagnostics:
 
     def problem(self, err: Exception) -> None:
         """A frame went wrong: count it, and log each reason once."""
-        text = str(err) or type(err).__name__
+        text = reason_of(err)
         with self._lock:
             self._totals["bad_frames" if isinstance(err, FrameError) else "errors"] += 1
             self._problem = text
@@ -83,9 +89,7 @@ class Diagnostics:
             hardware_id=values.get("device", ""),
             values=[messages.make("diagnostic_msgs/msg/KeyValue", key=k, value=v) for k, v in values.items()],
         )
-        now = self._graph.now_ns()
-        stamp = messages.make("builtin_interfaces/msg/Time", sec=now // 10**9, nanosec=now % 10**9)
-        header = messages.make("std_msgs/msg/Header", stamp=stamp)
+        header = make_header(messages, self._graph.now_ns())
         self._publisher.publish(messages.make("diagnostic_msgs/msg/DiagnosticArray", header=header, status=[status]))
 
     def _summary(self) -> tuple[int, str, dict[str, str]]:

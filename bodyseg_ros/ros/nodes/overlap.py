@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Final, Generic, TypeVar
 
 from .mailbox import Mailbox
-from .worker import Turns
+from .worker import FairLock
 
 __all__ = ["OverlappingWorker"]
 
@@ -38,8 +38,8 @@ class OverlappingWorker(Generic[T]):
         steps: Callable[[T], Steps],
         failed: Callable[[Exception], None],
         name: str,
-        turns: Turns,
-        network: Turns,
+        turns: FairLock,
+        network: FairLock,
     ) -> None:
         self.mailbox = mailbox
         self._steps, self._failed, self._turns, self._network = steps, failed, turns, network

@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
 from ...person import Box, box_of_keypoints, box_of_mask
-
-if TYPE_CHECKING:
-    from .outputs import Scene
+from .frame_context import FrameContext
 
 __all__ = ["detections", "poses"]
 
 
-def poses(scene: Scene) -> Any:
+def poses(context: FrameContext) -> Any:
     """A PersonPoseArray, empty when nobody is there; None where no poses were computed."""
-    found = scene.result.poses
+    found = context.result.poses
     if found is None:
         return None
-    return scene.messages.make(
+    return context.messages.make(
         "bodyseg_ros/msg/PersonPoseArray",
-        header=scene.message.header,
-        image_width=scene.frame.size[1],
-        image_height=scene.frame.size[0],
-        model=scene.model,
-        persons=[_person(scene, index) for index in range(len(found))],
+        header=context.message.header,
+        image_width=context.frame.size[1],
+        image_height=context.frame.size[0],
+        model=context.model,
+        persons=[_person(context, index) for index in range(len(found))],
     )
 
 
-def detections(scene: Scene) -> Any:
+def detections(context: FrameContext) -> Any:
     """A Detection2DArray of class 'person'; None where no poses were computed."""
-    found = scene.result.poses
+    found = context.result.poses
     if found is None:
         return None
-    make = scene.messages.make
+    make = context.messages.make
     people = []
     for index, score in enumerate(found.scores):
-        left, top, right, bottom = _box(scene, index)
+        left, top, right, bottom = _box(context, index)
         # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
         centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
@@ -50,16 +48,16 @@ def detections(scene: Scene) -> Any:
         )
         guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=float(score))
         results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
-        header = scene.message.header
+        header = context.message.header
         people.append(make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box))
-    return make("vision_msgs/msg/Detection2DArray", header=scene.message.header, detections=people)
+    return make("vision_msgs/msg/Detection2DArray", header=context.message.header, detections=people)
 
 
-def _person(scene: Scene, index: int) -> Any:
+def _person(context: FrameContext, index: int) -> Any:
     """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
-    found, result, make = scene.result.poses, scene.result, scene.messages.make
+    found, result, make = context.result.poses, context.result, context.messages.make
     assert found is not None
-    left, top, right, bottom = _box(scene, index)
+    left, top, right, bottom = _box(context, index)
     roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
     area, visible = float("nan"), np.zeros(0, np.uint8)
     if result.instances is not None:
@@ -69,18 +67,18 @@ def _person(scene: Scene, index: int) -> Any:
             visible = np.flatnonzero(counts[: len(PART_NAMES)]).astype(np.uint8) + np.uint8(1)
     return make(
         "bodyseg_ros/msg/PersonPose",
-        header=scene.message.header,
+        header=context.message.header,
         instance_label=0 if result.instances is None else index + 1,
         score=float(found.scores[index]),
         roi=roi,
-        keypoints=_keypoints(scene, found.keypoints[index], found.keypoint_scores[index]),
+        keypoints=_keypoints(context, found.keypoints[index], found.keypoint_scores[index]),
         mask_area_ratio=area,
-        visible_parts=scene.messages.pack(visible),
+        visible_parts=context.messages.pack(visible),
     )
 
 
-def _keypoints(scene: Scene, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
-    make, least = scene.messages.make, scene.choices.settings.visible_score
+def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
+    make, least = context.messages.make, context.live.settings.visible_score
     nowhere = make("geometry_msgs/msg/Point", x=float("nan"), y=float("nan"), z=float("nan"))
     return [
         make(
@@ -97,9 +95,9 @@ def _keypoints(scene: Scene, points: NDArray[np.float32], scores: NDArray[np.flo
     ]
 
 
-def _box(scene: Scene, index: int) -> Box:
+def _box(context: FrameContext, index: int) -> Box:
     """Around the person's mask, or where there is none, around the visible keypoints within the picture."""
-    person = scene.result[index]
-    found = None if scene.result.instances is None else box_of_mask(person.mask)
-    least = scene.choices.settings.visible_score
+    person = context.result[index]
+    found = None if context.result.instances is None else box_of_mask(person.mask)
+    least = context.live.settings.visible_score
     return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ...effects import compose_all
+from ...effects import compose_all, load_effects, needs_of
 from ...errors import FrameError, ModelError, SettingsError
-from ...settings import Parameter, build, parameters, split_groups
+from ...plan import Plan, make_plan
 from ...types import Frame, Wanted
-from ..graph.image_messages import compressed_message, image_message, stamp_ns
-from ..graph.port import SENSOR, Graph, Publisher, Subscription, Timer
-from .camera_info import CAMERA_INFO, camera_info_of, hear_camera_info
-from .diagnostics import Diagnostics
-from .mailbox import Mailbox
+from ..graph.headers import make_header, stamp_ns
+from ..graph.image_messages import compressed_message, image_message
+from ..graph.port import Graph, Publisher, Subscription, Timer
+from .camera_info import CAMERA_INFO, camera_info_of
+from .frame_node import FrameNode
+from .node_model import NodeModel
 from .node_settings import PrivacySettings
 from .outputs import read_frame
 from .person_hider import Hider, Safe, blank
 from .playing import play
-from .recipe import Recipe, load_effects, model_parameters, needs_of, plugin_parameters
 from .run_node import run_node
-from .worker import Worker
 
-__all__ = ["PrivacyCameraNode", "main", "privacy_parameters"]
+__all__ = ["PrivacyCameraNode", "main"]
 
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
-
-
-def privacy_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    """Every parameter of the node. All are read at start: nobody on the graph may weaken what hides people."""
-    every = [*parameters(PrivacySettings), *model_parameters(values), *plugin_parameters("effects")]
-    return [replace(parameter, live=False) for parameter in every]
 
 
 @dataclass(frozen=True)
@@ -48,83 +41,86 @@ class _Arrival:
     read: Callable[[], Frame]
 
 
-class PrivacyCameraNode:
+@dataclass(frozen=True)
+class _Topics:
+    """What goes out."""
+
+    raw: Publisher
+    compressed: Publisher
+    info: Publisher
+
+
+class PrivacyCameraNode(FrameNode[_Arrival]):
     """Publishes `~/image`, `~/image/compressed` and `~/camera_info`; every frame is hidden or blank.
 
-    open_recipe: loads the network from the parameters.
+    All parameters are read at start: nobody on the graph may weaken what hides people.
+    open_model: loads the network that a plan describes.
     """
 
-    def __init__(self, graph: Graph, open_recipe: Callable[[Mapping[str, Any]], Recipe] = Recipe) -> None:
-        self._graph, self._open_recipe = graph, open_recipe
-        values = graph.declare(privacy_parameters(graph.overrides))
-        own = PrivacySettings.model_fields
-        self._settings = build(PrivacySettings, {name: value for name, value in values.items() if name in own})
-        self._model_values = {name: value for name, value in values.items() if name not in own}
-        if values.get("flip_horizontal"):
+    def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
+        self._open_model = open_model
+        self._plan = make_plan(graph.overrides, PrivacySettings)
+        graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
+        self._settings = self._plan.own
+        if getattr(self._plan.network, "flip_horizontal", False):
             raise SettingsError(
                 "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
                 "set it to false, and take the effect mirror if there is to be one."
             )
-        self._effects = load_effects("effects", self._settings.effects, split_groups(values)[1])
+        self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
-        self._recipe: Recipe | None = None
-        self._worker: Worker[_Arrival] | None = None
+        self._model: NodeModel | None = None
         self._player: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._subscriptions: list[Subscription] = []
         self._watch: Timer | None = None
-        self._camera_info: Any = None
         self._load_error = ""
         self._interrupted = False
         # What a blank picture says where nothing was sent in time: while the worker is at it, and while it waits.
         self._busy, self._idle = "", "No picture has come yet."
         self._size, self._frame_id = _FIRST_SIZE, self._settings.frame_id
         self._sent_at = time.monotonic()
-        self.diagnostics = Diagnostics(graph, self._settings.diagnostics_period, self._facts, self._dropped)
+        self._out: _Topics | None = None
+        super().__init__(graph, self._settings)
 
     def configure(self) -> None:
         """Offer the topics. The model is loaded beside: until it is there, pictures are blank."""
-        publisher = self._graph.publisher
-        self._raw: Publisher = publisher("~/image", "sensor_msgs/msg/Image")
-        self._packed: Publisher = publisher("~/image/compressed", "sensor_msgs/msg/CompressedImage")
-        self._info: Publisher = publisher("~/camera_info", CAMERA_INFO)
+        if not self._out:
+            publisher = self._graph.publisher
+            self._out = _Topics(
+                publisher("~/image", "sensor_msgs/msg/Image"),
+                publisher("~/image/compressed", "sensor_msgs/msg/CompressedImage"),
+                publisher("~/camera_info", CAMERA_INFO),
+            )
 
     def activate(self) -> None:
         """Take frames, from the topic or from the source."""
-        self._worker = Worker(Mailbox(), self._process, self.diagnostics.problem, "privacy_camera")
+        super().activate()
         self._stopped.clear()
         if self._settings.source:
             self._player = threading.Thread(target=self._play, name="source", daemon=True)
             self._player.start()
-        else:
-            topic, kind = self._settings.image_topic
-            image = self._graph.subscribe(topic, kind, SENSOR, self._hear)
-            info = hear_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
-            self._subscriptions = [image, info]
         self._watch = self._graph.timer(self._settings.max_age / 2, self.watch)
-        self.diagnostics.start()
 
     def deactivate(self) -> None:
         """Take no more frames."""
         self._stopped.set()
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions = []
         if self._watch:
             self._watch.cancel()
-        self.diagnostics.stop()
         if self._player:
             self._player.join()
             self._player = None
-        if self._worker:
-            self._worker.stop()
+        super().deactivate()
 
     def cleanup(self) -> None:
         """Give the model back."""
-        if self._recipe:
-            self._recipe.close()
-            self._recipe = None
+        if self._model:
+            self._model.close()
+            self._model = None
         self._load_error = ""
+
+    def _subscribe(self) -> list[Subscription]:
+        """To nothing where the node has a source of its own."""
+        return [] if self._settings.source else super()._subscribe()
 
     def _hear(self, message: Any) -> None:
         self._frame_id = message.header.frame_id
@@ -136,7 +132,8 @@ class PrivacyCameraNode:
         def take(frame: Frame) -> None:
             now, frame_id = self._graph.now_ns(), self._settings.frame_id
             stamped = Frame(frame.image, now, frame_id)
-            self._put(_Arrival(self._header(now, frame_id), "", lambda: stamped))
+            self.diagnostics.frame_in()
+            self._put(_Arrival(make_header(self._graph.messages, now, frame_id), "", lambda: stamped))
 
         try:
             play(self._settings, self._stopped, take)
@@ -146,10 +143,8 @@ class PrivacyCameraNode:
             self._graph.log("error", self._idle)
 
     def _put(self, arrival: _Arrival) -> None:
-        self.diagnostics.frame_in()
         self._idle = "No further picture has come."
-        if self._worker:
-            self._worker.mailbox.put(arrival)
+        super()._put(arrival)
 
     def _process(self, arrival: _Arrival) -> None:
         """One frame, on the worker's thread: one picture out, whatever happens."""
@@ -170,14 +165,14 @@ class PrivacyCameraNode:
 
     def _picture(self, arrival: _Arrival) -> Safe:
         """The frame with people hidden. Raises where that cannot be done, is not done in time, or may be wrong."""
-        recipe = self._loaded()
+        model = self._loaded()
         self._busy = "The mask is late: the network has not answered."
         if self._interrupted:
             self._hider.forget()
             self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
-        result = recipe.run(recipe.choices, frame, Wanted.PERSON | needs_of(self._effects))
+        result = model.run(self._plan, frame, Wanted.PERSON | needs_of(self._effects))
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
@@ -187,20 +182,20 @@ class PrivacyCameraNode:
             return blank(self._size, f"Looking for people: {self._hider.missing} more frames.")
         return Safe(image)
 
-    def _loaded(self) -> Recipe:
+    def _loaded(self) -> NodeModel:
         """The network, loaded at the first frame. Raises ModelError where that failed, then and from then on."""
-        if self._recipe is None and not self._load_error:
+        if self._model is None and not self._load_error:
             self._busy = "The model is being loaded."
             try:
-                self._recipe = self._open_recipe(self._model_values)
-                self._recipe.warm_up()
-                self._load_error = _why_not(self._recipe, needs_of(self._effects))
-                self._graph.log("info", f"{self._recipe.model} runs on {self._recipe.engine}, {self._recipe.device}.")
+                self._model = self._open_model(self._plan)
+                self._model.warm_up()
+                self._load_error = _why_not(self._model, needs_of(self._effects))
+                self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
             except Exception as err:  # noqa: BLE001 - told below, once here and on every picture
                 self._load_error = str(err) or type(err).__name__
-        if self._recipe is None or self._load_error:
+        if self._model is None or self._load_error:
             raise ModelError(f"The model cannot be used: {self._load_error}")
-        return self._recipe
+        return self._model
 
     def _check_age(self, arrival: _Arrival) -> None:
         age = (self._graph.now_ns() - stamp_ns(arrival.header)) / 1e9
@@ -213,7 +208,7 @@ class PrivacyCameraNode:
     def watch(self) -> None:
         """On the graph's thread: where nothing was sent for max_age, say why instead."""
         if time.monotonic() - self._sent_at > self._settings.max_age and self._listened:
-            header = self._header(self._graph.now_ns(), self._frame_id)
+            header = make_header(self._graph.messages, self._graph.now_ns(), self._frame_id)
             self._send(self._refused(self._busy or self._idle), header, "")
 
     def _refused(self, reason: str) -> Safe:
@@ -223,47 +218,39 @@ class PrivacyCameraNode:
 
     @property
     def _listened(self) -> bool:
-        return bool(self._raw.subscriptions or self._packed.subscriptions)
+        return bool(self._out and (self._out.raw.subscriptions or self._out.compressed.subscriptions))
 
     def _send(self, picture: Safe, header: Any, encoding: str) -> None:
         """The only way out. encoding: the input's, whose colour order is kept."""
+        if not self._out:
+            return
         messages, size = self._graph.messages, (picture.image.shape[0], picture.image.shape[1])
         info = camera_info_of(messages, self._camera_info, header, size)
         if info is None:
             info = messages.make(CAMERA_INFO, header=header, height=size[0], width=size[1])
-        self._info.publish(info)
-        if self._raw.subscriptions:
+        self._out.info.publish(info)
+        if self._out.raw.subscriptions:
             order = "rgb8" if encoding.startswith("rgb") else "bgr8"
-            self._raw.publish(image_message(messages, header, picture.image, order))
-        if self._packed.subscriptions:
-            self._packed.publish(compressed_message(messages, header, picture.image, self._settings.jpeg_quality))
+            self._out.raw.publish(image_message(messages, header, picture.image, order))
+        if self._out.compressed.subscriptions:
+            quality = self._settings.jpeg_quality
+            self._out.compressed.publish(compressed_message(messages, header, picture.image, quality))
         self._sent_at = time.monotonic()
-
-    def _keep_camera_info(self, message: Any) -> None:
-        self._camera_info = message
-
-    def _header(self, now_ns: int, frame_id: str) -> Any:
-        make = self._graph.messages.make
-        stamp = make("builtin_interfaces/msg/Time", sec=now_ns // 10**9, nanosec=now_ns % 10**9)
-        return make("std_msgs/msg/Header", stamp=stamp, frame_id=frame_id)
-
-    def _dropped(self) -> int:
-        return self._worker.mailbox.dropped if self._worker else 0
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""
-        recipe = self._recipe
-        return {"model": recipe.model, "engine": recipe.engine, "device": recipe.device} if recipe else {}
+        model = self._model
+        return {"model": model.name, "engine": model.engine, "device": model.device} if model else {}
 
 
-def _why_not(recipe: Recipe, needs: Wanted) -> str:
+def _why_not(model: NodeModel, needs: Wanted) -> str:
     """What keeps a loaded network from hiding people; '' if nothing does."""
-    if Wanted.PERSON not in recipe.offers:
-        return f"{recipe.model} sees no person masks, so nobody could be hidden."
-    if needs & ~recipe.offers:
-        return f"{recipe.model} does not compute what the effects need."
-    if recipe.learns_background:
-        return f"{recipe.model} takes whoever stands there at the start for background."
+    if Wanted.PERSON not in model.offers:
+        return f"{model.name} sees no person masks, so nobody could be hidden."
+    if needs & ~model.offers:
+        return f"{model.name} does not compute what the effects need."
+    if model.learns_background:
+        return f"{model.name} takes whoever stands there at the start for background."
     return ""
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ...engines import Engine, open_engine
 from ...formats import ModelSource
-from ...plugins import plugin_names
-from .worker import Turns
+from ...settings import Settings
+from .worker import FairLock
 
 __all__ = ["Shared"]
 
@@ -20,7 +19,7 @@ class _Shared:
     """An engine, the turns that its users take at it, and how many they are."""
 
     engine: Engine
-    turns: Turns = field(default_factory=Turns)
+    turns: FairLock = field(default_factory=FairLock)
     users: int = 0
 
 
@@ -33,24 +32,21 @@ class Shared:
     """
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = FairLock()
         self._opened: dict[str, _Shared] = {}
         self._lock = threading.Lock()
 
-    def open_engine(
-        self, name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0
-    ) -> Engine:
+    def open_engine(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
         """As engines.open_engine(), but the same files under the same settings are opened once; end with close()."""
-        settings = {group: dict(groups[group]) for group in sorted(groups) if group in plugin_names("engines")}
-        key = repr((name, source, settings, threads))
+        key = repr((name, source, sorted(settings.items()), threads))
         with self._lock:
             if key not in self._opened:
-                self._opened[key] = _Shared(open_engine(name, source, groups, threads))
+                self._opened[key] = _Shared(open_engine(name, source, settings, threads))
             self._opened[key].users += 1
             return self._opened[key].engine
 
-    def turns_at(self, engine: Engine) -> Turns:
-        """Turns at an engine, for users who want to be served in the order they came."""
+    def turns_at(self, engine: Engine) -> FairLock:
+        """FairLock at an engine, for users who want to be served in the order they came."""
         with self._lock:
             return self._entry(engine)[1].turns
 

@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 
 from .mailbox import Mailbox
 
-__all__ = ["Turns", "Worker"]
+__all__ = ["FairLock", "Worker"]
 
 T = TypeVar("T")
 
 
-class Turns:
+class FairLock:
     """A lock; of those who wait for it, the one that came first gets it first."""
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class Worker(Generic[T]):
         handle: Callable[[T], None],
         failed: Callable[[Exception], None],
         name: str,
-        turns: Turns | None = None,
+        turns: FairLock | None = None,
     ) -> None:
         self.mailbox = mailbox
-        self._handle, self._failed, self._turns = handle, failed, turns or Turns()
+        self._handle, self._failed, self._turns = handle, failed, turns or FairLock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 

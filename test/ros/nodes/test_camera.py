@@ -10,7 +10,8 @@ import pytest
 
 from bodyseg_ros.errors import MediaError, SettingsError
 from bodyseg_ros.media import write_photo
-from bodyseg_ros.ros.graph.image_messages import read_image, stamp_ns
+from bodyseg_ros.ros.graph.headers import stamp_ns
+from bodyseg_ros.ros.graph.image_messages import read_image
 from bodyseg_ros.ros.nodes.camera import CameraNode
 
 from .conftest import Rig

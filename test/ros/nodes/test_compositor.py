@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bodyseg_ros.effects.background import BlurBackground
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.ros.graph.image_messages import image_message, read_image
 from bodyseg_ros.ros.nodes.compositor import CompositorNode
+from bodyseg_ros.types import Frame, Result
 
 from .conftest import Rig, header_of
 
@@ -89,3 +92,45 @@ def test_a_picture_of_other_numbers_is_no_mask(node: Rig) -> None:
     node.send(mask_of(node, 2), "/mask")
     node.wait(lambda: heard)
     assert [message.header.stamp.nanosec for message in heard] == [2]
+
+
+@pytest.mark.parametrize(("stamp", "reason"), [(0, "has no stamp"), (5, "a stamp that one before it had")])
+def test_without_a_stamp_of_its_own_no_picture_is_composed(rig: Rigs, stamp: int, reason: str) -> None:
+    """A network two pictures behind its camera: the mask would be that of another picture."""
+    node = rig("effects:=[anonymize]", make=CompositorNode)
+    heard = node.listen("/compositor/composite")
+    for _ in range(3):
+        node.send(node.image(stamp_ns=stamp))
+    for _ in range(2):
+        node.send(mask_of(node, stamp), "/mask")
+    node.send(node.image(stamp_ns=9))
+    node.send(mask_of(node, 9), "/mask")
+    node.wait(lambda: heard)
+    assert [message.header.stamp.nanosec for message in heard] == [9]
+    assert node.node.diagnostics.totals["bad_frames"] == (5 if stamp == 0 else 3)
+    said = [text for text in node.warnings() if reason in text]
+    assert len(said) == 2, "of the image once, of the mask once"
+
+
+def test_an_effect_that_fails_is_told_once_and_the_next_picture_comes(
+    rig: Rigs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = rig(make=CompositorNode)
+    compose = BlurBackground.compose
+
+    def fails(self: BlurBackground, frame: Frame, result: Result) -> Any:
+        if frame.stamp_ns < 3:
+            raise ZeroDivisionError("nobody expected this")
+        return compose(self, frame, result)
+
+    monkeypatch.setattr(BlurBackground, "compose", fails)
+    heard = node.listen("/compositor/composite")
+    for stamp in (1, 2, 3):
+        node.send(node.image(stamp_ns=stamp))
+        node.send(mask_of(node, stamp), "/mask")
+        node.wait(lambda stamp=stamp: node.node.diagnostics.totals["frames_out"] == stamp)
+    node.wait(lambda: heard)
+    assert [message.header.stamp.nanosec for message in heard] == [3]
+    assert node.node.diagnostics.totals["errors"] == 2
+    (warning,) = node.warnings()
+    assert "ZeroDivisionError: nobody expected this" in warning

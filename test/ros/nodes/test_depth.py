@@ -140,3 +140,19 @@ def test_depth_messages_are_read_as_rep_118_has_them(rig: Rigs) -> None:
         ValueError, match="A depth image has the encoding 'mono8', which is not read; read are 16UC1, 32FC1"
     ):
         read_depth(message)
+
+
+@pytest.mark.parametrize("stamp", [0, 5])
+def test_depth_without_a_stamp_of_its_own_is_not_published(rig: Rigs, stamp: int) -> None:
+    node = rig()
+    heard = node.listen(OUT)
+    depth = np.full((120, 160), 900, np.uint16)
+    for _ in range(3):
+        node.send(depth_message(node, depth, stamp), "/depth/image")
+    for count in (1, 2):
+        node.send(node.image(stamp_ns=stamp))
+        node.wait(lambda count=count: node.node.diagnostics.totals["frames_out"] == count)
+    send_both(node, depth_message(node, depth, 9), stamp_ns=9)
+    node.wait(lambda: heard)
+    assert [message.header.stamp.nanosec for message in heard] == [9]
+    assert node.node.diagnostics.totals["bad_frames"] == (5 if stamp == 0 else 3)

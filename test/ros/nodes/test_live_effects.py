@@ -84,9 +84,9 @@ def test_a_background_from_a_topic(rig: Rigs) -> None:
 
 def test_what_was_learnt_outlives_a_change_of_another_parameter(rig: Rigs) -> None:
     node = rig("effects:=[remove_people]", make=CompositorNode)
-    (before,) = node.node._choices.composite
+    (before,) = node.node._live.composite
     node.graph.set_parameters({"jpeg_quality": 50})
-    assert node.node._choices.composite == (before,)
+    assert node.node._live.composite == (before,)
 
 
 @pytest.mark.parametrize("encoding", ["mono8", "rgba8", "rgb8"])

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bodyseg_ros.errors import SettingsError
+from bodyseg_ros.plan import make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.node_settings import NodeSettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
-from bodyseg_ros.ros.nodes.recipe import node_parameters
 from bodyseg_ros.settings import build, read_params_file
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -25,19 +25,23 @@ def test_each_parameter_file_is_taken_by_the_node(path: Path) -> None:
 
 
 def test_the_default_file_says_what_is_the_default_anyway() -> None:
-    defaults = {parameter.name: parameter.default for parameter in node_parameters({})}
+    defaults = {parameter.name: parameter.default for parameter in make_plan({}, NodeSettings).parameters}
     said = read_params_file(CONFIG / "default.yaml")
     assert said == {name: defaults[name] for name in said}
 
 
 def test_no_two_parameters_of_the_node_have_one_name() -> None:
-    names = [parameter.name for parameter in node_parameters({})]
-    assert len(names) == len(set(names))
+    all_of_them = names()
+    assert len(all_of_them) == len(set(all_of_them))
+
+
+def names(**values: str) -> list[str]:
+    return [parameter.name for parameter in make_plan(values, NodeSettings).parameters]
 
 
 def test_the_chosen_networks_parameters_stand_at_the_root() -> None:
-    assert "max_poses" in [parameter.name for parameter in node_parameters({"model": "posenet-mobilenet-075"})]
-    assert "max_poses" not in [parameter.name for parameter in node_parameters({})]
+    assert "max_poses" in names(model="posenet-mobilenet-075")
+    assert "max_poses" not in names()
 
 
 @pytest.mark.parametrize("parameter", ["effects", "overlay_effects"])

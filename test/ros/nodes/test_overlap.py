@@ -18,9 +18,9 @@ from bodyseg_ros.errors import EngineError
 from bodyseg_ros.ros.graph.image_messages import read_image
 from bodyseg_ros.ros.nodes import overlap
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
+from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.overlap import OverlappingWorker
-from bodyseg_ros.ros.nodes.recipe import Recipe
-from bodyseg_ros.ros.nodes.worker import Turns
+from bodyseg_ros.ros.nodes.worker import FairLock
 from bodyseg_ros.types import Wanted
 
 from .conftest import Rig, wait_until
@@ -34,14 +34,18 @@ class Line:
     said: 'prepare 1', 'network 1', 'decode 1', each as the step begins, and 'out 1' at the end.
     """
 
-    def __init__(self, *, keep_all: bool = False, turns: Turns | None = None, network: Turns | None = None) -> None:
+    def __init__(
+        self, *, keep_all: bool = False, turns: FairLock | None = None, network: FairLock | None = None
+    ) -> None:
         self.said: list[str] = []
         self.failed: list[str] = []
         self.failing: set[str] = set()
         self._held: dict[str, Callable[[], Any]] = {}
         self.box: Mailbox[int] = Mailbox(keep_all=keep_all, slots=8 if keep_all else 1)
         problem = lambda err: self.failed.append(str(err))  # noqa: E731 - shorter than a method
-        self.worker = OverlappingWorker(self.box, self._steps, problem, "worker", turns or Turns(), network or Turns())
+        self.worker = OverlappingWorker(
+            self.box, self._steps, problem, "worker", turns or FairLock(), network or FairLock()
+        )
 
     def hold(self, step: str, until: Callable[[], Any]) -> None:
         """Let a step, once begun, wait."""
@@ -108,7 +112,7 @@ def test_the_next_one_is_prepared_and_the_last_one_decoded_while_one_is_in_the_n
 
 @pytest.mark.parametrize("newest", ["prepared", "in preparation", "in the mailbox"])
 def test_a_newer_one_takes_the_place_of_what_has_not_entered(line: Callable[..., Line], newest: str) -> None:
-    turns, go_on, left = Turns(), threading.Event(), threading.Event()
+    turns, go_on, left = FairLock(), threading.Event(), threading.Event()
     one = line(turns=turns)
     one.hold("network 1", go_on.is_set)
     if newest == "in preparation":
@@ -130,7 +134,7 @@ def test_a_newer_one_takes_the_place_of_what_has_not_entered(line: Callable[...,
 
 
 def test_what_waits_in_the_mailbox_is_dropped_as_ever(line: Callable[..., Line]) -> None:
-    turns = Turns()
+    turns = FairLock()
     one = line(turns=turns)
     with turns:
         for item in range(5):
@@ -219,7 +223,7 @@ def test_stopping_ends_both_threads_wherever_frames_are(
 
 
 def test_stopping_while_others_have_their_turn(line: Callable[..., Line]) -> None:
-    turns, network = Turns(), Turns()
+    turns, network = FairLock(), FairLock()
     one = line(turns=turns, network=network)
     with network:
         one.put(1)
@@ -235,7 +239,7 @@ def test_stopping_while_others_have_their_turn(line: Callable[..., Line]) -> Non
 
 
 def test_a_prepared_one_is_replaced_while_another_camera_is_in_the_network(line: Callable[..., Line]) -> None:
-    network = Turns()
+    network = FairLock()
     one = line(network=network)
     with network:
         one.put(1)
@@ -248,7 +252,7 @@ def test_a_prepared_one_is_replaced_while_another_camera_is_in_the_network(line:
 
 def test_cameras_that_share_a_network_take_turns(line: Callable[..., Line]) -> None:
     """Both always have a frame waiting; one is in the network, until the other waits before it."""
-    turns, network, served, inside, most = Turns(), Turns(), [], [0], [0]
+    turns, network, served, inside, most = FairLock(), FairLock(), [], [0], [0]
     cameras = {name: line(turns=turns, network=network) for name in ("left", "right")}
 
     def serve(name: str) -> None:
@@ -327,10 +331,10 @@ def test_every_mask_is_that_of_one_frame_after_the_other(
     totals = node.node.diagnostics.totals
     assert len(masks) + totals["dropped"] == 60
     assert totals["dropped"] == 0 or policy == "newest"
-    sequential = Recipe({**node.node._values, "overlap": "never"})
+    sequential = NodeModel(node.node._plan)
     for mask, confidence in zip(masks, maps, strict=True):
         frame = read_image(images[mask.header.stamp.nanosec - 1])
-        result = sequential.run(node.node._choices, frame, Wanted.CONFIDENCE)
+        result = sequential.run(node.node._live, frame, Wanted.CONFIDENCE)
         np.testing.assert_array_equal(read_image(mask).image[..., 0], result.person * 255)
         np.testing.assert_array_equal(np.asarray(confidence.data).view(np.float32), result.confidence.ravel())
         assert 0 < result.person.mean() < 1
@@ -343,7 +347,7 @@ def test_a_live_change_is_for_frames_that_are_prepared_after_it(rig: Rigs, accel
     accelerator.hold = lambda: wait_until(go_on.is_set)
     masks = node.listen("/bodyseg/mask")
     images = [node.image(1), node.image(2)]
-    before = node.node._choices
+    before = node.node._live
     node.send(images[0])
     wait_until(lambda: accelerator.entered)
     node.graph.set_parameters({"segmentation_threshold": 0.9, "refine.grow_px": 3, "flip_horizontal": True})
@@ -351,8 +355,8 @@ def test_a_live_change_is_for_frames_that_are_prepared_after_it(rig: Rigs, accel
     wait_until(lambda: node.node._worker._prepared)
     go_on.set()
     node.wait(lambda: len(masks) == 2)
-    sequential = Recipe(node.node._values)
-    for choices, image, mask in zip((before, node.node._choices), images, masks, strict=True):
+    sequential = NodeModel(node.node._plan)
+    for choices, image, mask in zip((before, node.node._live), images, masks, strict=True):
         person = sequential.run(choices, read_image(image), Wanted.PERSON).person
         np.testing.assert_array_equal(read_image(mask).image[..., 0], person * 255)
 
@@ -368,14 +372,14 @@ def test_whatever_goes_wrong_with_a_frame_is_told_and_the_others_come_out(
             raise EngineError("the network went wrong")
 
     accelerator.hold = fail
-    decode = type(node.node._recipe._pipeline.network).decode
+    decode = type(node.node._model._model.network).decode
 
     def decoded(self: Any, outputs: Any, prepared: Any, wanted: Wanted) -> Any:
         if prepared.geometry.width == 81:
             raise ZeroDivisionError("the decoder went wrong")
         return decode(self, outputs, prepared, wanted)
 
-    monkeypatch.setattr(type(node.node._recipe._pipeline.network), "decode", decoded)
+    monkeypatch.setattr(type(node.node._model._model.network), "decode", decoded)
     masks = node.listen("/bodyseg/mask")
     images = [node.image(stamp, size=(60, 81 if stamp == 4 else 80)) for stamp in range(1, 8)]
     images[5].encoding = "yuv420"

@@ -37,12 +37,11 @@ QUIET = ("max_age:=60.0", f"margin_px:={MARGIN}", f"hold_frames:={HOLD}")
 
 
 class Eye:
-    """A recipe that sees exactly the coloured pixels, until it is told to fail."""
+    """A model that sees exactly the coloured pixels, until it is told to fail."""
 
-    model, engine, device = "eye", "test", "none"
+    name, engine, device = "eye", "test", "none"
     offers = Wanted.PERSON | Wanted.CONFIDENCE
     learns_background = False
-    choices = None
 
     def __init__(self) -> None:
         self.fails: Any = None
@@ -51,7 +50,7 @@ class Eye:
 
     def close(self) -> None: ...
 
-    def run(self, choices: Any, frame: Frame, wanted: Wanted) -> Result:
+    def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
         assert Wanted.PERSON in wanted
         seen = Result(frame.size, person=coloured(frame.image).view(np.uint8))
         return self.fails(seen) if self.fails else seen
@@ -86,7 +85,7 @@ class Camera:
         arguments = [word for text in parameters for word in ("-p", text)]
         self.graph = FakeGraph("privacy_camera", self.bus, ["--ros-args", *arguments])
         self.graph.now_ns = self.clock  # type: ignore[method-assign]
-        node = PrivacyCameraNode(self.graph, opens or (lambda values: eye))
+        node = PrivacyCameraNode(self.graph, opens or (lambda plan: eye))
         node.configure()
         node.activate()
         try:

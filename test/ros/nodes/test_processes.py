@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install 'bodyseg_ros[dds]'")
+pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
 
 from bodyseg_ros.media import write_photo
 from bodyseg_ros.ros.graph.image_messages import image_message

@@ -11,16 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
+from bodyseg_ros.catalog import card
 from bodyseg_ros.engines.fake import FakeEngine
+from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.port import SENSOR
-from bodyseg_ros.ros.nodes import bodyseg, recipe
+from bodyseg_ros.ros.nodes import bodyseg
 from bodyseg_ros.ros.nodes import run_node as run
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
-from bodyseg_ros.ros.nodes.recipe import Recipe
+from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.shared import Shared
-from bodyseg_ros.ros.nodes.worker import Turns, Worker
+from bodyseg_ros.ros.nodes.worker import FairLock, Worker
+from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Wanted
 
 from .conftest import DEEP, IMAGE, Rig, header_of, wait_until
@@ -43,7 +46,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
 
 def test_those_who_wait_go_in_the_order_they_came() -> None:
-    turns, order, ready = Turns(), [], []
+    turns, order, ready = FairLock(), [], []
 
     def go(number: int) -> None:
         ready.append(number)
@@ -64,7 +67,7 @@ def test_those_who_wait_go_in_the_order_they_came() -> None:
 
 def test_a_busy_camera_does_not_take_another_ones_turn() -> None:
     """One camera always has a frame waiting; the other's next frame is served after at most one of those."""
-    turns, served, busy = Turns(), [], threading.Event()
+    turns, served, busy = FairLock(), [], threading.Event()
     boxes: dict[str, Mailbox[str]] = {name: Mailbox() for name in ("fast", "slow")}
 
     def handle(name: str) -> None:
@@ -86,7 +89,7 @@ def test_a_busy_camera_does_not_take_another_ones_turn() -> None:
 
 
 def test_a_frame_waits_in_the_mailbox_until_its_turn_and_may_be_replaced() -> None:
-    turns, seen, box = Turns(), [], Mailbox[int]()
+    turns, seen, box = FairLock(), [], Mailbox[int]()
     worker = Worker(box, seen.append, seen.append, "worker", turns)
     with turns:
         box.put(1)
@@ -97,6 +100,10 @@ def test_a_frame_waits_in_the_mailbox_until_its_turn_and_may_be_replaced() -> No
     assert (seen, box.dropped) == ([2], 1)
 
 
+def plan(**values: Any) -> Plan[Settings]:
+    return make_plan(values, Settings)
+
+
 def test_equal_choices_share_one_engine_that_the_last_one_closes(
     opened: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,17 +112,18 @@ def test_equal_choices_share_one_engine_that_the_last_one_closes(
     shared = Shared()
     values = {"engine": "fake", "internal_resolution": "low"}
     # What the network decodes with may differ, and so may effects.
-    recipes = [Recipe(values | {"segmentation_threshold": share}, shared) for share in (0.0, 1.0)]
-    Recipe(values | {"fake.people": 3}, shared).close()
+    plans = [plan(**values, segmentation_threshold=share) for share in (0.0, 1.0)]
+    models = [NodeModel(one, shared) for one in plans]
+    NodeModel(plan(**values, **{"fake.people": 3}), shared).close()
     assert len(opened) == 2
     closed.clear()
-    areas = [recipe.run(recipe.choices, PICTURE, Wanted.PERSON).person.sum() for recipe in recipes]
+    areas = [model.run(one, PICTURE, Wanted.PERSON).person.sum() for model, one in zip(models, plans, strict=True)]
     assert areas[0] > 0 == areas[1]
-    recipes[0].close()
+    models[0].close()
     assert closed == []
-    recipes[1].close()
+    models[1].close()
     assert closed == [opened[0]]
-    Recipe(values, shared).close()
+    NodeModel(plan(**values), shared).close()
     assert len(opened) == 3
 
 
@@ -132,13 +140,14 @@ def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(FakeEngine, "infer", counted)
     shared = Shared()
-    recipes = [Recipe({"engine": "fake", "internal_resolution": "low"}, shared) for _ in range(3)]
+    low = plan(engine="fake", internal_resolution="low")
+    models = [NodeModel(low, shared) for _ in range(3)]
 
-    def work(recipe: Recipe) -> None:
+    def work(model: NodeModel) -> None:
         for _ in range(5):
-            recipe.run(recipe.choices, PICTURE, Wanted.PERSON)
+            model.run(low, PICTURE, Wanted.PERSON)
 
-    threads = [threading.Thread(target=work, args=(recipe,)) for recipe in recipes]
+    threads = [threading.Thread(target=work, args=(model,)) for model in models]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -199,9 +208,9 @@ def test_the_network_is_known_from_the_start_and_no_file_is_read_for_a_live_chan
     rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = rig()
-    monkeypatch.setattr(recipe, "choose_card", lambda settings: pytest.fail("a card was read"))
+    monkeypatch.setattr(card, "_read_card", lambda path: pytest.fail("a card was read"))
     node.graph.set_parameters({"segmentation_threshold": 0.4})
-    assert node.node._choices.network.segmentation_threshold == 0.4
+    assert node.node._live.network.segmentation_threshold == 0.4
 
 
 def test_opencv_has_the_threads_that_the_engine_has(rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch) -> None:
