@@ -20,7 +20,7 @@ setup(
     ext_modules=[
         Extension(
             "bodyseg_ros.kernels._kernels",
-            sources=[f"bodyseg_ros/kernels/{name}.c" for name in ("maps", "people", "resize")],
+            sources=[f"bodyseg_ros/kernels/{name}.c" for name in ("instances", "maps", "poses", "resize")],
             depends=["bodyseg_ros/kernels/kernels.h"],
             extra_compile_args=_FLAGS,
             optional=True,  # without a C compiler NumPy does the kernels' work

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, overload
 from .catalog import Progress, find_model
 from .engines import Engine, open_engine
 from .formats import ModelSource
-from .kernels import library
+from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
 from .networks import Network
 from .plan import Plan, make_plan, model_parameters
@@ -185,7 +185,7 @@ def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: O
 
     progress: told of a download's bytes. open_engine: where engines come from, if they are not one's own.
     """
-    if library.KERNELS is None:
+    if compiled.LIBRARY is None:
         _log.warning(
             "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
         )

@@ -7,11 +7,13 @@ of the source image, pixel centres at whole numbers.
 from __future__ import annotations
 
 import enum
+import json
 import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,11 @@ from .body import KEYPOINT_NAMES, NO_PART, PART_NAMES
 from .errors import EngineError, FrameError, ResultError
 from .geometry import Geometry
 from .person import Person, missing
+
+if TYPE_CHECKING:
+    import supervision
+
+    from .media import ImageLike
 
 __all__ = [
     "MAP_CONFIDENCE",
@@ -357,3 +364,95 @@ class Result:
         except KeyError:
             known = f"{min(names)} to {max(names)}" if names else "none"
             raise ResultError(f"There is no {kind} {value!r}; there are: {known}.") from None
+
+    # What follows draws, writes and converts. That code stands above the types, so it is imported when called.
+
+    def plot(self, image: ImageLike | None = None) -> NDArray[np.uint8]:
+        """The image with masks and skeletons drawn over it: (H, W, 3) uint8 RGB; mirrored where the result is.
+
+        image: needed only where the result does not keep its frame, as one of `Model.run`. Raises ResultError then.
+
+        >>> result.plot().shape
+        (320, 320, 3)
+        """
+        from .result_export import picture
+
+        return picture(self, image)
+
+    def save(self, path: str | Path) -> None:
+        """Write the result: what the file holds goes by the suffix. It appears whole or not at all.
+
+        .png, .jpg: `plot()`. .json: `to_json()`. .npz: the arrays that there are, by the names person, confidence,
+        parts, instances, classes, keypoints, keypoint_scores, scores.
+        Raises ResultError for another suffix, MediaError where the file cannot be written.
+
+        >>> result.save("seen.png")
+        >>> result.save("seen.npz")
+        >>> np.load("seen.npz")["keypoints"].shape
+        (1, 17, 2)
+        """
+        from .result_export import save
+
+        save(self, Path(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The people in plain types that JSON knows; what was not computed is None.
+
+        height, width, mirrored; frame: index, stamp_ns, frame_id; person_share: of the pixels, 0 to 1;
+        people: index, score, box (left, top, right, bottom), area_px, polygon (outlines of x, y), parts (names of
+        those that are seen), keypoints (name, x, y, score). Coordinates are px to 0.01, scores to 0.0001.
+
+        >>> seen = result.to_dict()
+        >>> seen["people"][0]["keypoints"][0]
+        {'name': 'nose', 'x': 144.8, 'y': 74.64, 'score': 0.99}
+        """
+        from .result_export import as_dict
+
+        return as_dict(self)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict()` as JSON text.
+
+        >>> result.to_json()[:30]
+        '{"height": 320, "width": 320, '
+        """
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
+        """The people as COCO annotations, fit for its results files: one dictionary each, without an `id`.
+
+        segmentation: the mask as compressed run lengths (left out where there are no instances); area: its pixels;
+        bbox: [x, y, width, height] of `Person.box`; keypoints: 51 numbers, x, y and 2 where the score is at least
+        VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id, category_id (COCO's person is 1).
+
+        >>> person = result.to_coco(image_id=42)[0]
+        >>> person["bbox"], person["segmentation"]["size"], len(person["keypoints"])
+        ([0, 17, 229, 303], [320, 320], 51)
+        """
+        from .coco import coco_annotations
+
+        return coco_annotations(self, image_id, category_id)
+
+    def to_supervision(self) -> supervision.Detections:
+        """The people as supervision's Detections: xyxy, mask (where there are instances), confidence, class_id 0.
+
+        Needs `pip install supervision`; raises MissingDependencyError without it.
+
+        >>> len(result.to_supervision())
+        1
+        """
+        from .result_export import supervision_detections
+
+        return supervision_detections(self)
+
+    def to_supervision_keypoints(self) -> supervision.KeyPoints:
+        """The people's keypoints as supervision's KeyPoints, in the order of `to_supervision()`.
+
+        Needs `pip install supervision`; raises MissingDependencyError without it.
+
+        >>> result.to_supervision_keypoints().xy.shape
+        (1, 17, 2)
+        """
+        from .result_export import supervision_keypoints
+
+        return supervision_keypoints(self)

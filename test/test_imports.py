@@ -33,16 +33,30 @@ ALLOWED = {
     "body": set(),
     "dependencies": {"errors"},
     "plugins": {"errors", "dependencies"},
-    "kernels": set(),
-    "geometry": {"kernels"},
+    "geometry": set(),
+    "decoder_inputs": {"errors", "body", "geometry"},
+    "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
-    "decode": {"errors", "body", "types", "geometry", "kernels"},
+    "decode": {"body", "types", "geometry", "kernels", "decoder_inputs"},
     "formats": {"errors", "dependencies", "types", "settings"},
     "catalog": {"errors", "settings", "plugins", "formats"},
     "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
-    "networks": {"errors", "types", "settings", "plugins", "geometry", "body", "decode", "catalog"},
+    "networks": {
+        "errors",
+        "types",
+        "settings",
+        "plugins",
+        "geometry",
+        "body",
+        "kernels",
+        "decoder_inputs",
+        "decode",
+        "catalog",
+    },
+    "coco": {"person", "types"},
+    "result_export": {"errors", "dependencies", "body", "person", "types", "effects", "media"},
     "effects": {
         "errors",
         "types",
@@ -61,6 +75,8 @@ ALLOWED = {
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
 }
+#: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
+WHEN_CALLED = {"types": {"result_export", "coco", "media"}}
 
 
 def imported_folders(path: Path) -> set[str]:
@@ -81,7 +97,7 @@ def test_imports_point_one_way(part: str) -> None:
     folder = PACKAGE / part
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
     for path in files:
-        assert imported_folders(path) - {part} <= ALLOWED[part], path
+        assert imported_folders(path) - {part} <= ALLOWED[part] | WHEN_CALLED.get(part, set()), path
 
 
 def test_nothing_below_imports_ros_or_cli() -> None:

@@ -69,11 +69,14 @@ def documented() -> dict[str, str]:
 
 #: What `segment` rests on, and what speaks for itself.
 WITHOUT_EXAMPLE = {"Model.run", "Model.steps", "Model.close", "Poses.only", "Frame.size"}
+NEED_SUPERVISION = {"Result.to_supervision", "Result.to_supervision_keypoints"}
 DOCUMENTED = documented()
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTED.keys() - WITHOUT_EXAMPLE))
 def test_an_example_gives_what_it_shows(name: str, names: dict[str, Any]) -> None:
+    if name in NEED_SUPERVISION:
+        pytest.importorskip("supervision", reason="supervision is not installed: pip install supervision")
     example = doctest.DocTestParser().get_doctest(DOCUMENTED[name], dict(names), name, None, None)
     assert example.examples, f"{name} has no example"
     said: list[str] = []

@@ -89,5 +89,15 @@ def test_a_live_change_counts_from_the_next_frame(model: Model, astronaut: np.nd
     assert model(astronaut, Wanted.PERSON).person.sum() < before
     model.configure(segmentation_threshold=default)
     assert model(astronaut, Wanted.PERSON).person.sum() == before
-    with pytest.raises(bodyseg.SettingsError, match="segmentation_treshold"):
-        model.configure(segmentation_treshold=0.5)
+
+
+def test_what_cannot_change_live_is_told_from_what_is_not_there(model: Model) -> None:
+    before = model.network.settings
+    for parameters, said in (
+        ({"output_stride": 8}, "output_stride is read when the model is loaded"),
+        ({"output_strides": 8}, "no parameter 'output_strides'.*output_stride"),
+        ({"segmentation_threshold": 2}, "segmentation_threshold is 2"),
+    ):
+        with pytest.raises(bodyseg.SettingsError, match=said):
+            model.configure(**parameters)
+    assert model.network.settings == before

@@ -13,11 +13,12 @@ from typing import Any, Final, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body import KEYPOINT_NAMES, NO_PART
+from ..body import NO_PART
 from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
 from ..plan import plugin_settings
+from ..result_export import keypoints_as_dicts
 from ..settings import split_groups
 from ..types import Frame, Poses, Result, Wanted
 
@@ -209,17 +210,7 @@ class FileWriter:
     def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
         if self._poses is None or result.poses is None:
             return
-        people = zip(result.poses.keypoints, result.poses.keypoint_scores, result.poses.scores, strict=True)
-        persons = [
-            {
-                "score": round(float(score), 4),
-                "keypoints": [
-                    {"name": joint, "x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(each), 4)}
-                    for joint, (x, y), each in zip(KEYPOINT_NAMES, points, scores, strict=True)
-                ],
-            }
-            for points, scores, score in people
-        ]
+        persons = [{"score": round(person.score, 4), "keypoints": keypoints_as_dicts(person)} for person in result]
         height, width = result.size
         line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
         self._poses.write(json.dumps(line) + "\n")

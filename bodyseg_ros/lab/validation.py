@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..decode.masks import confidence_map
+from ..decode import confidence_map
 from ..effects import contact_sheet
-from ..geometry import network_size, padded_geometry, resize_padded
+from ..geometry import network_size, padded_geometry
+from ..networks.prepare import resize_padded
 from .annotations import Mask
 from .evaluation import iou
 from .frames import Sample

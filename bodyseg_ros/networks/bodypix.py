@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..decode import confidence_map, instance_map, part_map, person_map, person_mask
+from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import live
 from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
 from .heads import HEAD_NAMES, named_heads
 from .network import Network
-from .person_poses import MirrorSettings, found_people, mirrored
-from .prepare import prepared
+from .person_poses import MirrorSettings, find_poses, mirrored
+from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
 
@@ -75,7 +76,7 @@ class BodyPix(Network):
 
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
-        return prepared(frame, self._geometry(*frame.size), self.card)
+        return pad_frame(frame, self._geometry(*frame.size), self.card)
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
         """What decode() would else make of `segments` and `part_heatmaps` itself; None where that is nothing."""
@@ -125,14 +126,9 @@ class BodyPix(Network):
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
         """Poses of at least the score threshold, in source px."""
         options = self.settings
-        everyone = found_people(
-            heads,
-            geometry,
-            single="displacement_fwd" not in heads or "displacement_bwd" not in heads,
-            max_detections=options.max_detections,
-            score_threshold=options.score_threshold,
-            nms_radius=options.nms_radius,
-        )
+        limits = PoseLimits(options.max_detections, options.score_threshold, options.nms_radius)
+        has_tree = "displacement_fwd" in heads and "displacement_bwd" in heads
+        everyone = find_poses(heads, geometry, limits, single=not has_tree)
         return everyone.only(everyone.scores >= np.float32(options.score_threshold))
 
     def _instances(
@@ -143,11 +139,9 @@ class BodyPix(Network):
             owner = 0 if len(poses) else -1
             return np.where(person == 1, np.int16(owner), np.int16(-1))
         return instance_map(
-            heads["long_offsets"],
+            LongOffsets(heads["long_offsets"], heads.stride, geometry),
             person,
             poses,
-            geometry,
-            stride=heads.stride,
             refine_steps=options.refine_steps,
             min_keypoint_score=options.min_keypoint_score,
         )

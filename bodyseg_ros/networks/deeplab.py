@@ -18,7 +18,7 @@ from ..types import Frame, Prepared, Result, Wanted
 from .network import Network
 from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
-from .prepare import stretched
+from .prepare import stretch_frame
 
 __all__ = ["DeepLab", "DeepLabSettings"]
 
@@ -55,7 +55,7 @@ class DeepLab(Network):
 
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the file's size, or where that is open with a long side of 513 px."""
-        return stretched(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
+        return stretch_frame(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The best class of each pixel, and where the kept ones are; from a file that gives labels, as 0 or 1."""

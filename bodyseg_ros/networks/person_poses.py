@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..decode import decode_poses, decode_single_pose, sigmoid
+from ..decoder_inputs import PoseHeads, PoseLimits
 from ..geometry import Geometry
 from ..settings import Settings, live
 from ..types import Outputs, Poses, Result
 
-__all__ = ["MirrorSettings", "found_people", "mirrored"]
+__all__ = ["MirrorSettings", "find_poses", "mirrored"]
 
 
 class MirrorSettings(Settings):
@@ -22,33 +23,17 @@ class MirrorSettings(Settings):
     flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
-def found_people(
-    heads: Outputs,
-    geometry: Geometry,
-    *,
-    single: bool,
-    max_detections: int,
-    score_threshold: float,
-    nms_radius: float,
-) -> Poses:
-    """Every pose found, best root first, whatever its score; `single`: the one made of each keypoint's best cell.
+def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
+    """Every pose found, best root first, whatever its score, in source px.
 
-    nms_radius: network px. Keypoints come back in source px.
+    single: only one pose, made of each keypoint's best cell, whoever it belongs to; it needs no displacements.
     """
     scores = sigmoid(heads["heatmaps"])
     if single:
         keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=heads.stride)
     else:
-        keypoints, poses = decode_poses(
-            scores,
-            heads["short_offsets"],
-            heads["displacement_fwd"],
-            heads["displacement_bwd"],
-            stride=heads.stride,
-            max_detections=max_detections,
-            score_threshold=score_threshold,
-            nms_radius=nms_radius,
-        )
+        fwd, bwd = heads["displacement_fwd"], heads["displacement_bwd"]
+        keypoints, poses = decode_poses(PoseHeads(scores, heads["short_offsets"], fwd, bwd, heads.stride), limits)
     return replace(poses, keypoints=geometry.to_source_px(keypoints).astype(np.float32))
 
 

@@ -20,7 +20,7 @@ from ..types import Frame, Prepared, Result, Wanted
 from .network import Network
 from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
-from .prepare import stretched
+from .prepare import stretch_frame
 
 __all__ = ["Portrait", "PortraitSettings"]
 
@@ -89,7 +89,7 @@ class Portrait(Network):
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the network's size, with the mask of the frame before where the network takes it."""
         previous = self._memory.recall(frame, *self._size) if self.needs_previous else None
-        return stretched(frame, *self._size, self.card, previous)
+        return stretch_frame(frame, *self._size, self.card, previous)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's output to a person mask."""

@@ -13,13 +13,14 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import field_validator
 
+from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
 from .network import Network
-from .person_poses import MirrorSettings, found_people, mirrored
-from .prepare import prepared
+from .person_poses import MirrorSettings, find_poses, mirrored
+from .prepare import pad_frame
 
 __all__ = ["PoseNet", "PoseNetSettings"]
 
@@ -82,7 +83,7 @@ class PoseNet(Network):
         height, width = self.settings.size
         widened = padded_geometry if self.settings.borders == "zeros" else replicated_geometry
         geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.output_stride)))
-        return prepared(frame, geometry, self.card)
+        return pad_frame(frame, geometry, self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""
@@ -91,13 +92,7 @@ class PoseNet(Network):
         if not wanted & Wanted.POSES:
             return Result(size)
         heads = named_heads(outputs, _HEADS, geometry, self.output_stride, self.card.layout)
-        poses = found_people(
-            heads,
-            geometry,
-            single=options.max_poses == 1,
-            max_detections=options.max_poses,
-            score_threshold=options.score_threshold,
-            nms_radius=options.nms_radius,
-        )
+        limits = PoseLimits(options.max_poses, options.score_threshold, options.nms_radius)
+        poses = find_poses(heads, geometry, limits, single=options.max_poses == 1)
         result = Result(size, poses=poses)
         return mirrored(result) if options.flip_horizontal else result
