@@ -158,4 +158,6 @@ def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
 
 @lru_cache(maxsize=8)
 def _every_parameter(own: type[Settings], network: type[Settings]) -> tuple[Parameter, ...]:
-    return (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
+    """An owner's parameter takes the place of the model's or network's of the same name."""
+    every = (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
+    return tuple({parameter.name: parameter for parameter in reversed(every)}.values())[::-1]

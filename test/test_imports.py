@@ -39,9 +39,11 @@ ALLOWED = {
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
     "settings": {"errors"},
+    "yaml_reader": {"errors"},
+    "parameter_files": {"errors", "settings", "yaml_reader"},
     "decode": {"body", "types", "geometry", "kernels", "decoder_inputs"},
     "formats": {"errors", "dependencies", "types", "settings"},
-    "catalog": {"errors", "settings", "plugins", "formats"},
+    "catalog": {"errors", "settings", "plugins", "formats", "yaml_reader"},
     "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {
         "errors",

@@ -6,7 +6,6 @@ Source: tfjs-models ``posenet/src/posenet_model.ts`` and ``util.ts`` (posenet 2.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from pydantic import field_validator
 
 from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
-from ..settings import live
+from ..settings import Size, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
 from .network import Network
@@ -25,8 +24,6 @@ from .prepare import pad_frame
 __all__ = ["PoseNet", "PoseNetSettings"]
 
 _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
-
-_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 
 
 class PoseNetSettings(MirrorSettings):
@@ -51,19 +48,23 @@ class PoseNetSettings(MirrorSettings):
     @field_validator("input_resolution", mode="before")
     @classmethod
     def _readable(cls, value: Any) -> Any:
-        match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value))
-        if match is None or not all(33 <= int(side) <= 2049 for side in match.groups() if side):
-            raise ValueError(
-                f"Parameter input_resolution is {value!r}, but it must be a whole number from 33 to 2049, "
-                "or two as WIDTHxHEIGHT."
-            )
+        try:
+            _size_of(value)
+        except ValueError as err:
+            raise ValueError(f"Parameter input_resolution is {value!r}, but it must be an integer or {err}.") from None
         return value
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) asked for, px."""
-        width, _, height = str(self.input_resolution).partition("x")
-        return int(height or width), int(width)
+        size = _size_of(self.input_resolution)
+        return size.height, size.width
+
+
+def _size_of(value: object) -> Size:
+    """A side, or WIDTHxHEIGHT."""
+    text = "" if isinstance(value, bool) else str(value)
+    return Size.parse(text if "x" in text else f"{text}x{text}", 33, 2049)
 
 
 class PoseNet(Network):

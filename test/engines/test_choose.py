@@ -146,7 +146,7 @@ def test_an_nvidia_driver_without_packages_for_it(source: ModelSource, monkeypat
 
 @pytest.mark.parametrize("threads", [-1, 257, "two"])
 def test_threads(threads: object) -> None:
-    with pytest.raises(SettingsError, match=rf"threads is {threads!r}, but it must be whole number from 0 to 256"):
+    with pytest.raises(SettingsError, match=rf"threads is {threads!r}, but it must be an integer from 0 to 256"):
         build(ModelSettings, {"threads": threads})
 
 

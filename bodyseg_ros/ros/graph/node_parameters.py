@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, start_only, unknown_parameter
+from ...settings import Parameter, Settings, build, shortened, start_only, unknown_parameter
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -75,7 +75,7 @@ def _is_graph_owned(name: str) -> bool:
 
 
 def checked(parameter: Parameter, value: Any) -> Any:
-    """`value` as the parameter's type: whole numbers serve as numbers, numbers as text.
+    """`value` as the parameter's type: integers serve as numbers, numbers as strings.
 
     Raises SettingsError that names the parameter, quotes the value and says what is allowed.
     """
@@ -109,7 +109,7 @@ def _allows(parameter: Parameter, item: Any) -> bool:
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
-    raise SettingsError(f"Parameter {parameter.name} is {value!r}, but it must be {parameter.allowed}.")
+    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
 
 
 _POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
@@ -136,7 +136,7 @@ def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) 
             qos = replace(qos, **allowed[value])
         else:
             raise SettingsError(
-                f"Parameter {name} is {value!r}; allowed are depth (a whole number from 1), history (keep_last), "
+                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
                 "reliability (reliable, best_effort) and durability (transient_local, volatile)."
             )
     return qos

@@ -22,7 +22,7 @@ from .live_settings import live_settings
 from .mailbox import Mailbox
 from .node_model import NodeModel
 from .node_settings import NodeSettings
-from .outputs import OUTPUTS, OutputTopic, label_infos, read_frame, wanted_of
+from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
 from .run_node import run_node
 from .shared import Shared
@@ -133,7 +133,7 @@ class BodysegNode(PublishingNode[Any]):
         live, model = self._live, self._model
         if not model or not (heard or self._depth.listened) or not live.settings.enabled:
             return None
-        frame = read_frame(message)
+        frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
         if self._depth.listened:
             wanted |= Wanted.PERSON

@@ -23,7 +23,7 @@ from .frame_context import FrameContext
 from .frame_node import PublishingNode
 from .live_settings import LiveSettings
 from .node_settings import CompositorSettings, NodeSettings, PictureSettings
-from .outputs import OUTPUTS, OutputTopic, read_frame
+from .outputs import OUTPUTS, OutputTopic
 from .pairs import Pairs
 from .run_node import run_node
 
@@ -99,7 +99,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
             return None
         image, mask = pair
         began = time.perf_counter()
-        frame = self._background.behind(read_frame(image))
+        frame = self._background.behind(self._reader.read(image))
         person = _person(mask)
         if person.shape != frame.size:
             raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
+from ..graph.image_messages import CompressedColors
 
 __all__ = [
     "CameraSettings",
@@ -25,6 +26,14 @@ class InputSettings(Settings):
 
     image_transport: Literal["raw", "compressed"] = start_only(
         "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+    )
+    compressed_colors: CompressedColors = start_only(
+        "auto",
+        "Colors of compressed pictures. auto: as their format says, read as image_transport reads it. as_stored: as "
+        "any viewer shows the file. swapped: red for blue. The last two are for drivers whose format is wrong.",
+    )
+    mono16_bits: Literal[0, 8, 10, 12, 14, 16] = start_only(
+        0, "Bits that 16-bit pictures use; 0: as many as the brightest pixel so far needs."
     )
     jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
     diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
@@ -130,18 +139,31 @@ class CameraSettings(SourceSettings):
 
 
 class PrivacySettings(InputSettings, SourceSettings):
-    """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
+    """The node `privacy_camera`; without a source it takes frames from the topic `image`.
 
-    margin_px: int = start_only(16, "How far around people the picture is covered.", ge=0, le=1000)
+    What of the model decides how much is covered stands here too: with the values that are safe, not the network's.
+    """
+
+    model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
+    segmentation_threshold: float = start_only(
+        0.3,
+        "A pixel is covered where the probability of a person is above this; above 0.9 nearly nobody would be.",
+        ge=0.0,
+        le=0.9,
+    )
+    internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.25, le=2.0)] = (
+        start_only("high", "Share of the picture's sides that the network sees, as for the node bodyseg.")
+    )
+    margin_px: int = start_only(24, "How far around people the picture is covered.", ge=0, le=1000)
     hold_frames: int = start_only(
-        5,
+        10,
         "How many frames a place stays covered after a person was last seen there; as many are looked at before the "
         "first picture is shown.",
         ge=0,
         le=1000,
     )
     max_age: float = start_only(
-        0.5,
+        1.0,
         "Age of a picture from which it is not shown, s: it came late, or its mask did. Where nothing was sent for as "
         "long, a blank picture says why; so it must be longer than the time between two pictures.",
         ge=0.01,
