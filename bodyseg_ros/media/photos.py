@@ -16,9 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from ..dependencies import install_line
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import Picture
+from .source import Picture, Sink, Source
 
 __all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "rgb_image", "write_photo"]
 
@@ -223,7 +221,7 @@ def _checked_suffix(path: Path) -> str:
     return suffix
 
 
-class PhotoSource:
+class PhotoSource(Source):
     """A photo, or the photos of a folder in natural order (img2 before img10).
 
     A folder's own photos are taken, known by their suffix; its sub-folders, hidden files and files of other kinds
@@ -233,11 +231,12 @@ class PhotoSource:
     cannot be read or holds no photo, and for a single file that is none.
     """
 
-    fps: Fraction | None = None
+    api_version = 1
 
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         path = Path(text)
-        self.name = path.resolve().stem if path.is_file() else path.resolve().name
+        self.stem = path.resolve().stem if path.is_file() else path.resolve().name
         self._folder = path
         self._passed_over: list[Path] = []
         if path.is_dir():
@@ -246,13 +245,10 @@ class PhotoSource:
             self._paths = [path]
             with _opened(path):
                 pass  # a file that is no photo is refused at once
-        self.length: int | None = len(self._paths)
-        self.problems: list[str] = []
+        self.length = len(self._paths)
 
-    def __enter__(self) -> PhotoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Name what was passed over."""
         if self._passed_over:
             logger.warning("The folder %r: %s", str(self._folder), _passed_over_sentence(self._passed_over))
 
@@ -311,23 +307,19 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
-class PhotoSink:
+class PhotoSink(Sink):
     """Writes each picture to its own PNG or JPEG file.
 
     path: in it, `{name}` becomes the frame's name and `{index}` the number of the picture, six digits from 0.
     Raises MediaError for another suffix, and where a picture would take the place of one just written.
     """
 
+    api_version = 1
+
     def __init__(self, path: str | Path) -> None:
         self._pattern = str(path)
         self._written: set[Path] = set()
         _checked_suffix(Path(path))
-
-    def __enter__(self) -> PhotoSink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        return None
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture, atomically."""

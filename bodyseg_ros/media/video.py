@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import Picture
+from .source import Picture, Sink, Source
 
 __all__ = ["WRITE_SUFFIXES", "VideoSink", "VideoSource"]
 
@@ -52,7 +52,7 @@ _MAX_TICKS = 65_535
 _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 
 
-class VideoSource:
+class VideoSource(Source):
     """The pictures of a video file as it is to be shown, RGB; stamp_ns counts from the first one.
 
     Pixels that are not square are made so by widening or heightening the picture. Where the size changes within the
@@ -62,10 +62,11 @@ class VideoSource:
     Raises MediaError for a file that cannot be opened, holds no video, or whose pictures exceed 100 megapixels.
     """
 
+    api_version = 1
+
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         self._path = Path(text)
-        self.name = self._path.stem
-        self.problems: list[str] = []
         self._noted_size = False
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
@@ -83,9 +84,9 @@ class VideoSource:
             raise
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps: Fraction | None = _exact(Fraction(rate)) if rate else Fraction(30)
+        self.fps = _exact(Fraction(rate)) if rate else Fraction(30)
         seconds = self._stated_seconds()
-        self.length: int | None = self._stream.frames or (round(seconds * self.fps) if seconds else None)
+        self.length = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
     def _checked_stream(self) -> VideoStream:
         stream = self._container.streams.best("video")  # not an album's cover
@@ -110,10 +111,8 @@ class VideoSource:
             return Fraction(self._container.duration, 1_000_000)
         return None
 
-    def __enter__(self) -> VideoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -136,7 +135,7 @@ class VideoSource:
             if image.shape[:2] != size:
                 self._note_size(size, image.shape, seconds - first)
                 image = _fitted(image, *size)
-            yield Frame(image, round((seconds - first) * 1_000_000_000), self.name)
+            yield Frame(image, round((seconds - first) * 1_000_000_000), self.stem)
         stated = self._stated_seconds()
         if damaged or not count or (stated and end + Fraction(_MISSING_S) < stated):
             of = f" of {float(stated):.1f}" if stated else ""
@@ -217,7 +216,7 @@ def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     return whole
 
 
-class VideoSink:
+class VideoSink(Sink):
     """Writes pictures to an H.264 video (MPEG-4 where FFmpeg has no H.264 encoder); the first one sets the size.
 
     Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
@@ -226,6 +225,8 @@ class VideoSink:
     is written in pieces of a second, which at the end are joined to a plain file. Without a picture, no file is made.
     Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
     """
+
+    api_version = 1
 
     def __init__(self, path: str | Path, fps: Fraction) -> None:
         self._path = Path(path)
@@ -244,9 +245,6 @@ class VideoSink:
         self._size = (0, 0)
         self._first_ns = 0
         self._last_tick = -1
-
-    def __enter__(self) -> VideoSink:
-        return self
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture: (H, W) grey or (H, W, 3) RGB, uint8."""
