@@ -14,9 +14,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import Picture
+from .source import Picture, Sink, Source
 
 __all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "rgb_image", "write_photo"]
 
@@ -146,7 +144,7 @@ def _checked_suffix(path: Path) -> str:
     return suffix
 
 
-class PhotoSource:
+class PhotoSource(Source):
     """A photo, or the photos of a folder in natural order (img2 before img10).
 
     A folder's own photos are taken, known by their suffix; its sub-folders, hidden files and files of other kinds
@@ -155,20 +153,14 @@ class PhotoSource:
     files would be called the same). Raises MediaError for a folder that cannot be read or holds no photo.
     """
 
-    fps: Fraction | None = None
+    api_version = 1
 
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         path = Path(text)
-        self.name = path.resolve().stem if path.is_file() else path.resolve().name
+        self.stem = path.resolve().stem if path.is_file() else path.resolve().name
         self._paths = _photos_of(path) if path.is_dir() else [path]
-        self.length: int | None = len(self._paths)
-        self.problems: list[str] = []
-
-    def __enter__(self) -> PhotoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        return None
+        self.length = len(self._paths)
 
     def __iter__(self) -> Iterator[Frame]:
         stems = Counter(path.stem.casefold() for path in self._paths)
@@ -202,23 +194,19 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
-class PhotoSink:
+class PhotoSink(Sink):
     """Writes each picture to its own PNG or JPEG file.
 
     path: in it, `{name}` becomes the frame's name and `{index}` the number of the picture, six digits from 0.
     Raises MediaError for another suffix, and where a picture would take the place of one just written.
     """
 
+    api_version = 1
+
     def __init__(self, path: str | Path) -> None:
         self._pattern = str(path)
         self._written: set[Path] = set()
         _checked_suffix(Path(path))
-
-    def __enter__(self) -> PhotoSink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        return None
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture, atomically."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import Picture
+from .source import Picture, Sink, Source
 
 __all__ = ["VideoSink", "VideoSource"]
 
@@ -48,7 +48,7 @@ _MAX_TICKS = 65_535
 _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 
 
-class VideoSource:
+class VideoSource(Source):
     """The pictures of a video file, upright, RGB; stamp_ns counts from the first one.
 
     Colours are converted by the file's own statement (BT.601, BT.709…, limited or full range); without one,
@@ -56,10 +56,11 @@ class VideoSource:
     Raises MediaError for a file that cannot be opened, holds no video, or whose pictures exceed 100 megapixels.
     """
 
+    api_version = 1
+
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         self._path = Path(text)
-        self.name = self._path.stem
-        self.problems: list[str] = []
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
             self._container = av.open(f"file:{self._path}", "r", options=options, metadata_errors="replace")
@@ -76,9 +77,9 @@ class VideoSource:
             raise
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps: Fraction | None = _exact(Fraction(rate)) if rate else Fraction(30)
+        self.fps = _exact(Fraction(rate)) if rate else Fraction(30)
         seconds = self._stated_seconds()
-        self.length: int | None = self._stream.frames or (round(seconds * self.fps) if seconds else None)
+        self.length = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
     def _checked_stream(self) -> VideoStream:
         streams = self._container.streams.video
@@ -102,10 +103,8 @@ class VideoSource:
             return Fraction(self._container.duration, 1_000_000)
         return None
 
-    def __enter__(self) -> VideoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -122,7 +121,7 @@ class VideoSource:
             length = picture.duration * Fraction(picture.time_base) if picture.duration and picture.time_base else 0
             end = max(end, seconds - first + (length or 1 / self.fps))
             count += 1
-            yield Frame(_upright(picture), round((seconds - first) * 1_000_000_000), self.name)
+            yield Frame(_upright(picture), round((seconds - first) * 1_000_000_000), self.stem)
         stated = self._stated_seconds()
         if damaged or not count or (stated and end + Fraction(_MISSING_S) < stated):
             of = f" of {float(stated):.1f}" if stated else ""
@@ -166,7 +165,7 @@ def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)), np.uint8)
 
 
-class VideoSink:
+class VideoSink(Sink):
     """Writes pictures to an H.264 video (MPEG-4 where FFmpeg has no H.264 encoder); the first one sets the size.
 
     Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
@@ -175,6 +174,8 @@ class VideoSink:
     is written in pieces of a second, which at the end are joined to a plain file. Without a picture, no file is made.
     Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
     """
+
+    api_version = 1
 
     def __init__(self, path: str | Path, fps: Fraction) -> None:
         self._path = Path(path)
@@ -193,9 +194,6 @@ class VideoSink:
         self._size = (0, 0)
         self._first_ns = 0
         self._last_tick = -1
-
-    def __enter__(self) -> VideoSink:
-        return self
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture: (H, W) grey or (H, W, 3) RGB, uint8."""

@@ -135,7 +135,7 @@ def test_names_in_any_script(tmp_path: Path) -> None:
     write_photo(file, letter_f())
     with open_source(str(file)) as source:
         (frame,) = source
-    assert frame.frame_id == source.name == "Größe 写真 №1"
+    assert frame.frame_id == source.stem == "Größe 写真 №1"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_folder_in_natural_order_with_the_broken_one_named_at_the_end(
     (tmp_path / "deeper").mkdir()
     write_photo(tmp_path / "deeper" / "not_taken.png", letter_f())
     source = open_source(str(tmp_path))
-    assert (source.length, source.fps, source.name) == (6, None, tmp_path.name)
+    assert (source.length, source.fps, source.stem) == (6, None, tmp_path.name)
     with caplog.at_level(logging.WARNING):
         frames, sentence = read_all(source)
     assert "img3.jpg' is not a photo" in sentence

@@ -310,7 +310,7 @@ def test_a_full_disk_is_named_and_does_not_hide_another_error(caplog: pytest.Log
 )
 def test_real_videos(shared: Path, name: str, fps: Fraction, count: int) -> None:
     with open_source(str(shared / "media" / "videos" / name)) as source:
-        assert (source.fps, source.length, source.name) == (fps, count, Path(name).stem)
+        assert (source.fps, source.length, source.stem) == (fps, count, Path(name).stem)
         stamps = [frame.stamp_ns for frame in source]
     assert len(stamps) == count
     assert stamps[-1] == round((count - 1) / fps * 10**9)

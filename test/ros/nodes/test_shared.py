@@ -129,7 +129,7 @@ def test_equal_choices_share_one_engine_that_the_last_one_closes(
 
 def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
-    run_once, pause = FakeEngine.run, threading.Event()
+    run_once, pause = FakeEngine.infer, threading.Event()
 
     def counted(self: FakeEngine, tensor: Any) -> Any:
         inside[0] += 1
@@ -138,7 +138,7 @@ def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.Monkey
         inside[0] -= 1
         return run_once(self, tensor)
 
-    monkeypatch.setattr(FakeEngine, "run", counted)
+    monkeypatch.setattr(FakeEngine, "infer", counted)
     shared = Shared()
     low = plan(engine="fake", internal_resolution="low")
     models = [NodeModel(low, shared) for _ in range(3)]
