@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, shortened, start_only, unknown_parameter
+from ...settings import Parameter, Settings, build, require_live, shortened, start_only, unknown_parameter
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -57,9 +57,7 @@ class Parameters:
     def change(self, values: Mapping[str, Any]) -> None:
         """See Graph.set_parameters()."""
         new = self.checked(values)
-        for name in new:
-            if not self._declared[name].live:
-                raise SettingsError(f"Parameter {name} is read at start; set it there and start the node again.")
+        require_live(new, self._declared.values(), "at start; start the node again")
         if new:
             self._listener(new)
         self.values |= new

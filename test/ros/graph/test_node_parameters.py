@@ -102,7 +102,7 @@ def test_the_listener_may_refuse() -> None:
 
 
 def test_what_is_read_at_start_does_not_change() -> None:
-    with pytest.raises(SettingsError, match="Parameter model is read at start; set it there and start the node again."):
+    with pytest.raises(SettingsError, match="Parameter model is read at start; start the node again"):
         declared().change({"model": "other"})
 
 
