@@ -15,8 +15,8 @@ from ...errors import FrameError, ModelError, SettingsError
 from ...plan import Plan, make_plan
 from ...settings import Settings, parameters
 from ...types import Frame, Wanted
-from ..graph.headers import make_header, stamp_ns
-from ..graph.image_messages import compressed_message, image_message
+from ..graph.headers import make_header, shorten, stamp_ns
+from ..graph.image_messages import check_picture, compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
@@ -126,8 +126,12 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return [] if self._settings.source else super()._subscribe()
 
     def _hear(self, message: Any) -> None:
-        self._frame_id = message.header.frame_id
-        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: read_frame(message)))
+        def read() -> Frame:
+            check_picture(message, self._settings.max_image_px)
+            return read_frame(message)
+
+        self._frame_id = shorten(message.header.frame_id)
+        self._put(_Arrival(message.header, getattr(message, "encoding", ""), read))
 
     def _play(self) -> None:
         """The source's frames, stamped as they come; the raw picture never leaves this process."""
