@@ -63,7 +63,7 @@ def test_input_size(size: tuple[int, int], resolution: object, stride: int, expe
     assert prepared.tensor.dtype == np.float32
 
 
-@pytest.mark.parametrize("size", [(3000, 4000), (1, 2_000_000), (2_000_000, 1), (2, 900_000), (480, 640)])
+@pytest.mark.parametrize("size", [(3000, 4000), (1, 2_000_000), (2_000_000, 1), (480, 640)])
 @pytest.mark.parametrize("most", [200_000, 4_194_304])
 def test_the_network_sees_no_more_than_it_may(size: tuple[int, int], most: int) -> None:
     geometry = network(internal_resolution="full", max_input_px=most)._geometry(*size)

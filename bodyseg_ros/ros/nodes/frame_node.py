@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from ...errors import FrameError
 from ...model import at_once
-from ..graph.image_messages import check_picture
 from ..graph.port import SENSOR, Graph, Publisher, Qos, Subscription
 from .camera_info import subscribe_camera_info
 from .diagnostics import Diagnostics
 from .frame_context import FrameContext
+from .frame_reader import FrameReader
 from .mailbox import Mailbox
 from .node_settings import InputSettings
 from .outputs import OutputTopic
@@ -51,6 +51,7 @@ class FrameNode(ABC, Generic[T]):
         self._graph, self._input = graph, settings
         self._worker: Worker[T] | OverlappingWorker[T] | None = None
         self._subscriptions: list[Subscription] = []
+        self._reader = FrameReader(settings, lambda text: graph.log("info", text, once=True))
         self._camera_info: Any = None
         self._dropped_before = 0
         self.diagnostics = Diagnostics(graph, settings.diagnostics_period, self._facts, self._dropped)
@@ -111,7 +112,7 @@ class FrameNode(ABC, Generic[T]):
     def _is_readable(self, message: Any) -> bool:
         """Whether a picture can be read as far as its description says; a bad one must not take a good one's place."""
         try:
-            check_picture(message, self._input.max_image_px)
+            self._reader.check(message)
         except FrameError as err:
             self.diagnostics.problem(err)
             return False

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
+from ..graph.image_messages import CompressedColors
 
 __all__ = [
     "CameraSettings",
@@ -16,6 +17,7 @@ __all__ = [
     "NodeSettings",
     "PictureSettings",
     "PrivacySettings",
+    "ProcessSettings",
     "RecorderSettings",
     "SourceSettings",
 ]
@@ -33,6 +35,14 @@ class InputSettings(Settings):
         "it. 33,177,600 is 7680×4320.",
         ge=1,
         le=MAX_PIXELS,
+    )
+    compressed_colors: CompressedColors = start_only(
+        "auto",
+        "Colors of compressed pictures. auto: as their format says, read as image_transport reads it. as_stored: as "
+        "any viewer shows the file. swapped: red for blue. The last two are for drivers whose format is wrong.",
+    )
+    mono16_bits: Literal[0, 8, 10, 12, 14, 16] = start_only(
+        0, "Bits that 16-bit pictures use; 0: as many as the brightest pixel so far needs."
     )
     jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
     diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
@@ -61,14 +71,26 @@ class PictureSettings(InputSettings):
         return value
 
 
-class NodeSettings(PictureSettings):
-    """The node `bodyseg`."""
+class ProcessSettings(Settings):
+    """What the program reads before there is a node."""
 
     cameras: tuple[str, ...] = start_only(
         (),
         "Namespaces of cameras that share one process and its networks: for each, a node `bodyseg` in that namespace, "
         "below the node's own; none: one node, one camera.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
+        return value
+
+
+class NodeSettings(PictureSettings, ProcessSettings):
+    """The node `bodyseg`."""
+
     enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
@@ -101,13 +123,6 @@ class NodeSettings(PictureSettings):
         le=1.0,
     )
     depth_margin_px: int = live(8, "People are taken out of depth images with this margin, colour px.", ge=0, le=200)
-
-    @field_validator("cameras")
-    @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
-        return value
 
 
 class CompositorSettings(PictureSettings):

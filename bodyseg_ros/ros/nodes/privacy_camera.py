@@ -16,14 +16,13 @@ from ...plan import Plan, make_plan
 from ...settings import Settings, parameters
 from ...types import Frame, Wanted
 from ..graph.headers import make_header, shorten, stamp_ns
-from ..graph.image_messages import check_picture, compressed_message, image_message
+from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
 from .mask_check import MaskCheck
 from .node_model import NodeModel
 from .node_settings import PrivacySettings
-from .outputs import read_frame
 from .person_hider import Hider, Safe, blank
 from .playing import play
 from .run_node import run_node
@@ -126,12 +125,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return [] if self._settings.source else super()._subscribe()
 
     def _hear(self, message: Any) -> None:
-        def read() -> Frame:
-            check_picture(message, self._settings.max_image_px)
-            return read_frame(message)
-
         self._frame_id = shorten(message.header.frame_id)
-        self._put(_Arrival(message.header, getattr(message, "encoding", ""), read))
+        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
 
     def _play(self) -> None:
         """The source's frames, stamped as they come; the raw picture never leaves this process."""
