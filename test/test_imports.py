@@ -72,7 +72,7 @@ ALLOWED = {
         "rendering",
     },
     "rendering": {"errors", "body"},
-    "media": {"errors", "types", "settings", "plugins"},
+    "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
