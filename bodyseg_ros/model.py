@@ -17,7 +17,7 @@ from .engines import Engine, MakesMaps, open_engine
 from .formats import ModelSource
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
-from .networks import Network, TakesMaps
+from .networks import Network, TakesMaps, flip_if_asked
 from .plan import Plan, make_plan, model_parameters
 from .refine import Refiner
 from .settings import Settings, flatten, require_live, split_groups, updated
@@ -124,7 +124,7 @@ class Model:
         yield
         outputs = self._outputs(network, prepared, wanted)
         yield
-        result = network.decode(outputs, prepared, wanted)
+        result = flip_if_asked(network.decode(outputs, prepared, wanted), network.settings)
         return refiner.refine(frame, result, network.settings) if refined else result
 
     def _outputs(self, network: Network, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ from ..catalog import Card
 from ..decode import person_mask
 from ..settings import Settings, live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .person_poses import MirrorSettings, mirrored
+from .flip import FlipSettings
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretch_frame
 
@@ -25,7 +25,7 @@ __all__ = ["DeepLab", "DeepLabSettings"]
 _LONG_SIDE: Final = 513
 
 
-class DeepLabSettings(MirrorSettings):
+class DeepLabSettings(FlipSettings):
     """Which classes make the mask, and from which probability on."""
 
     kept_classes: tuple[str, ...] = start_only(
@@ -74,8 +74,7 @@ class DeepLab:
         if wanted & Wanted.CLASSES:
             classes = labels_to_source(labels, geometry)
         size = (geometry.height, geometry.width)
-        result = Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
-        return mirrored(result) if self.settings.flip_horizontal else result
+        return Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
 
 
 def _demo_size(height: int, width: int) -> tuple[int, int]:

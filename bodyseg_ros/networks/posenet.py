@@ -18,8 +18,9 @@ from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Settings, live
 from ..types import Frame, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .heads import named_heads
-from .person_poses import MirrorSettings, find_poses, mirrored
+from .person_poses import find_poses
 from .prepare import pad_frame
 
 __all__ = ["PoseNet", "PoseNetSettings"]
@@ -29,7 +30,7 @@ _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
 _SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 
 
-class PoseNetSettings(MirrorSettings):
+class PoseNetSettings(FlipSettings):
     """Every option of the reference packages."""
 
     input_resolution: int | str = live(
@@ -101,5 +102,4 @@ class PoseNet:
         heads = named_heads(outputs, _HEADS, geometry, self.stride, self.card.layout)
         limits = PoseLimits(options.max_poses, options.score_threshold, options.nms_radius)
         poses = find_poses(heads, geometry, limits, single=options.max_poses == 1)
-        result = Result(size, poses=poses)
-        return mirrored(result) if options.flip_horizontal else result
+        return Result(size, poses=poses)
