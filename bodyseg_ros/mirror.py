@@ -40,10 +40,11 @@ def move_result(
     """The result on an image whose pixels were moved: size is (height, width) after the move, px.
 
     move_map: one map (H, W) to where its pixels are now. move_points: keypoints (N, 17, 2), x and y, to where they are.
+    The result no longer holds its frame, which lies as before.
     """
     values = {field.name: getattr(result, field.name) for field in fields(result)}
     moved: dict[str, Any] = {name: move_map(value) for name, value in values.items() if isinstance(value, np.ndarray)}
     if result.poses is not None:
         keypoints = move_points(result.poses.keypoints).astype(np.float32)
         moved["poses"] = replace(result.poses, keypoints=keypoints)
-    return replace(result, size=size, **moved)
+    return replace(result, size=size, frame=None, **moved)

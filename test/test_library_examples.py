@@ -84,3 +84,27 @@ def test_an_example_gives_what_it_shows(name: str, names: dict[str, Any]) -> Non
     runner = doctest.DocTestRunner(Checker(), verbose=False, optionflags=flags)
     runner.run(example, out=said.append, clear_globs=False)
     assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/library.md"])
+def test_the_pages_code_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """All Python blocks of a page, one after the other, as somebody pastes them."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    there: dict[str, Any] = {}
+    try:
+        for block in blocks:
+            exec(block, there)
+    finally:
+        there["model"].close()
+    assert Path("seen.png").is_file()
+    assert "Result" in capsys.readouterr().out or page == "README.md"
+
+
+def test_a_comment_behind_a_value_is_true(names: dict[str, Any]) -> None:
+    """What docs/library.md says of shapes and types."""
+    result, person = names["result"], names["person"]
+    kinds = {name: str(getattr(result, name).dtype) for name in ("person", "confidence", "parts", "instances")}
+    assert kinds == {"person": "uint8", "confidence": "float32", "parts": "int8", "instances": "int16"}
+    assert result.label(12) == "torso_front"
+    assert (person.keypoints.shape, person.keypoint_scores.shape, person.polygon[0].shape[1]) == ((17, 2), (17,), 2)

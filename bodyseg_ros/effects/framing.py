@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,28 +12,22 @@ from ..mirror import mirror_array, mirror_result, move_result
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .blending import Picture, need
+from .effect import Effect
 
 __all__ = ["CropToPeople", "Mirror"]
 
 
-class MirrorSettings(Settings):
-    """A mirror has no parameters."""
-
-
-class Mirror:
+class Mirror(Effect):
     """The picture as in a mirror; a left hand stays the left one by name."""
 
-    Settings: ClassVar[type[Settings]] = MirrorSettings
-    needs: ClassVar[Wanted] = Wanted.NOTHING
-
-    def __init__(self, settings: MirrorSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    needs = Wanted.NOTHING
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         return mirror_array(frame.image)
 
-    def moved(self, result: Result) -> Result:
+    def move(self, result: Result) -> Result:
         """Masks and keypoints mirrored too."""
         return mirror_result(result)
 
@@ -48,14 +42,16 @@ class CropToPeopleSettings(Settings):
     )
 
 
-class CropToPeople:
+class CropToPeople(Effect):
     """The section of the picture with everybody in it; all of it where nobody is."""
 
-    Settings: ClassVar[type[Settings]] = CropToPeopleSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = CropToPeopleSettings
+    needs = Wanted.PERSON
+    settings: CropToPeopleSettings
 
     def __init__(self, settings: CropToPeopleSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._size = (0, 0)
         #: top, left, bottom, right of the section, px.
         self._box = np.zeros(4)
@@ -68,7 +64,7 @@ class CropToPeople:
         self._size, self._box = frame.size, target
         return np.asarray(self._cut(frame.image, cv2.INTER_LINEAR), np.uint8)
 
-    def moved(self, result: Result) -> Result:
+    def move(self, result: Result) -> Result:
         """Masks and keypoints of the section."""
         top, left, bottom, right = self._pixels()
         height, width = self._size if self.settings.resize else (bottom - top, right - left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -16,9 +16,10 @@ from ..errors import EngineError
 from ..frame_sequence import FrameSequence
 from ..geometry import Geometry
 from ..refine.mask_edges import open_and_close
-from ..settings import Settings, live, start_only
+from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
 from .flip import FlipSettings
+from .network import Network
 
 __all__ = ["Background", "BackgroundSettings"]
 
@@ -179,18 +180,20 @@ def _find_people(differing: Picture, settings: BackgroundSettings) -> Picture:
     return np.asarray(large.view(np.uint8)[labels], np.uint8)
 
 
-class Background:
+class Background(Network):
     """A method that learns the background of a fixed camera; masks alone, no poses, no parts.
 
     The mask is empty while the background is learnt. A frame of another size, or earlier than the last, begins anew.
     """
 
-    Settings: ClassVar[type[Settings]] = BackgroundSettings
+    api_version = 1
+    Settings = BackgroundSettings
+    settings: BackgroundSettings
+    needs_previous = True  # prepare() may begin a new background
+    learns_background = True
 
     def __init__(self, card: Card, settings: BackgroundSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self._stride = output_stride
+        super().__init__(card, settings, output_stride)
         self._learnt = _Learnt(settings.background_method)
 
     @property
@@ -198,14 +201,9 @@ class Background:
         """The person mask, and nothing else."""
         return Wanted.PERSON
 
-    @property
-    def needs_previous(self) -> bool:
-        """Always: prepare() may begin a new background."""
-        return True
-
     def with_settings(self, settings: BackgroundSettings) -> Background:
         """The same background under other options."""
-        other = Background(self.card, settings, self._stride)
+        other = Background(self.card, settings, self.output_stride)
         other._learnt = self._learnt
         return other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import tempfile
@@ -24,13 +25,15 @@ from .graph.rosbag_types import RosbagMessages
 from .nodes.diagnostics import reason_of
 from .nodes.frame_context import FrameContext
 from .nodes.frame_node import make_messages
+from .nodes.frame_reader import FrameReader
 from .nodes.live_settings import live_settings
 from .nodes.node_model import NodeModel
 from .nodes.node_settings import NodeSettings
-from .nodes.outputs import OUTPUTS, OutputTopic, hides_people, label_infos, read_frame, wanted_of
+from .nodes.outputs import OUTPUTS, OutputTopic, hides_people, label_infos, wanted_of
 
 __all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
 
+_log = logging.getLogger(__name__)
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _NAMES = Names("bodyseg")
@@ -168,6 +171,7 @@ class _Copy:
     ) -> None:
         self._reader, self._writer, self._model, self._image = reader, writer, model, image
         self._live = live = live_settings(plan).within(model.offers)
+        self._frames = FrameReader(live.settings, _log.info)
         self._messages = RosbagMessages()
         self._added = BagWriter(writer, self._messages)
         #: Whether people are hidden, so that nothing else may show them.
@@ -234,7 +238,7 @@ class _Copy:
         self._report.frames += 1
         try:
             message = self._reader.deserialize(raw, self._image.msgtype)
-            frame = read_frame(message)
+            frame = self._frames.read(message)
             result = self._model.run(self._live, frame, self._wanted)
         except Exception as err:  # noqa: BLE001 - one frame must not take the others with it; the report names it
             self._report.problems.append((time_ns, reason_of(err)))

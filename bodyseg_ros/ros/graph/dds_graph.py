@@ -10,7 +10,6 @@ Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI; ROS_DISTRO names the dis
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,9 +37,8 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ...errors import GraphError
-from .headers import make_time
-from .local_graph import LocalGraph, answer
-from .names import RosArguments
+from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .names import RosArguments, domain_id, ros_type, wire_type
 from .node_parameters import overridden
 from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
 from .rosbag_types import RosbagMessages
@@ -50,24 +48,11 @@ __all__ = ["DdsGraph"]
 idl: Any = idl_types  # its generics are made at run time
 _DISCOVERY = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 _EVERYTHING = ViewState.Any | InstanceState.Any | SampleState.NotRead
-_ROSOUT = Qos(depth=1000, latched=True)
-_ROSOUT_LEVELS: Mapping[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 _SERVICE = Qos(depth=10)
 #: Numbers of DDS policies that can be incompatible: QosPolicyId_t of OMG DDS 1.4
 _POLICY_NAMES = {2: "durability", 11: "reliability"}
 #: How long a publisher waits for a reliable subscriber to take what it has been sent, before it drops a message.
 _SEND_PATIENCE_S = 0.1
-
-
-def wire_type(type_name: str) -> str:
-    """'sensor_msgs/msg/Image' → 'sensor_msgs::msg::dds_::Image_'."""
-    package, kind, name = type_name.split("/")
-    return f"{package}::{kind}::dds_::{name}_"
-
-
-def ros_type(wire_name: str) -> str:
-    """The inverse of wire_type(); what is not of ROS stays as it is."""
-    return wire_name.removesuffix("_").replace("::dds_::", "::").replace("::", "/")
 
 
 def _carry(struct: Any, /, data: bytes, **_: Any) -> Any:
@@ -179,7 +164,7 @@ class DdsGraph(LocalGraph):
     def __init__(self, arguments: RosArguments) -> None:
         super().__init__(arguments, RosbagMessages())
         self._structs = _Structs(self.messages)
-        self.participant = _join(_domain())
+        self.participant = _join(domain_id())
         self._writers: dict[str, Any] = {}
         self._subscriptions: list[_Subscription] = []
         self._watcher: _Watcher | None = None
@@ -188,7 +173,7 @@ class DdsGraph(LocalGraph):
         self._card = DataWriter(
             self.participant, self.topic("ros_discovery_info", _DISCOVERY), self.dds_qos(LATCHED, _DISCOVERY)
         )
-        self._rosout = self.publisher("/rosout", "rcl_interfaces/msg/Log", _ROSOUT)
+        self._rosout = self.publisher("/rosout", "rcl_interfaces/msg/Log", ROSOUT)
         self.timer(1.0, self._report_mismatches)
         self._follow_clock()
 
@@ -261,7 +246,7 @@ class DdsGraph(LocalGraph):
     def dds_qos(self, qos: Qos, type_name: str) -> DdsQos:
         """As rmw_cyclonedds_cpp sets it (``create_readwrite_qos``)."""
         known = self.messages.knows(type_name)
-        type_hash = f"typehash={self.messages.store.hash_rihs01(type_name)};" if known else ""
+        type_hash = f"typehash={self.messages.type_hash(type_name)};" if known else ""
         history, patience = Policy.History.KeepLast(qos.depth), int(_SEND_PATIENCE_S * 1e9)
         return DdsQos(
             Policy.Reliability.Reliable(patience) if qos.reliable else Policy.Reliability.BestEffort,
@@ -337,13 +322,8 @@ class DdsGraph(LocalGraph):
 
     def _said(self, level: Level, text: str) -> None:
         """Also on /rosout, for whoever looks at the robot's log."""
-        stamp = make_time(self.messages, time.time_ns())
-        name = self.names.full_name.strip("/").replace("/", ".")
-        said = self.messages.make(
-            "rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text
-        )
         try:
-            self._rosout.publish(said)
+            self._rosout.publish(rosout_message(self.messages, self.names, level, text))
         except GraphError as err:
             self._logger.debug("Nothing goes out on /rosout: %s", err)
 
@@ -397,13 +377,6 @@ class _Watcher:
             for node in card.node_entities_info_seq
             for gid in (*node.reader_gid_seq, *node.writer_gid_seq)
         }
-
-
-def _domain() -> int:
-    text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
-    if not text.isdigit() or int(text) > 232:
-        raise GraphError(f"ROS_DOMAIN_ID is {text!r}, but it must be a whole number from 0 to 232.")
-    return int(text)
 
 
 def _join(domain: int) -> DomainParticipant:

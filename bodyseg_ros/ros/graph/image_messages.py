@@ -1,16 +1,17 @@
 """Image messages ↔ arrays, for both runtimes: messages are read and made by attribute alone.
 
 Encodings are those of sensor_msgs 5.3 ``image_encodings.hpp``, and nv12. Pictures leave here as RGB and enter as RGB;
-other colour orders exist only in messages.
+other color orders exist only in messages.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -23,11 +24,13 @@ from .port import Messages
 
 __all__ = [
     "ENCODINGS",
+    "CompressedColors",
     "compressed_message",
     "image_message",
     "read_compressed",
     "read_depth",
     "read_image",
+    "used_bits",
 ]
 
 Pixels = NDArray[Any]
@@ -65,8 +68,14 @@ def _convert(code: int, channels: int) -> Callable[[Pixels, int, int], Pixels]:
     return to_rgb
 
 
+def _top_bits(raw: Pixels, bits: int) -> Pixels:
+    """(H, W) uint16 of which `bits` are in use to (H, W, 3) uint8; brighter pixels are white."""
+    grey: Pixels = np.minimum(raw >> (bits - 8), 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+
+
 def _high_byte(raw: Pixels, height: int, width: int) -> Pixels:
-    return cv2.cvtColor((raw >> 8).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    return _top_bits(raw, 16)
 
 
 _MONO: Final = _Encoding(_convert(cv2.COLOR_GRAY2RGB, 1), 1)
@@ -84,7 +93,7 @@ def _bayer(code: int) -> _Encoding:
     return _Encoding(_convert(code, 1), 1, columns=2, rows=2)
 
 
-#: Every encoding that is read, by name. A 3-channel picture without colour order is taken as BGR, as OpenCV makes it.
+#: Every encoding that is read, by name. A 3-channel picture without color order is taken as BGR, as OpenCV makes it.
 ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "rgb8": _Encoding(_as_is, 3),
     "bgr8": _BGR,
@@ -115,16 +124,35 @@ _DEPTHS: Final[Mapping[str, _Encoding]] = {
 }
 
 
-def read_image(message: Any) -> Frame:
+#: How many bits of 16 cameras use.
+MONO16_BITS: Final = (8, 10, 12, 14, 16)
+
+
+def read_image(message: Any, mono16_bits: int = 16) -> Frame:
     """A sensor_msgs/Image as a frame; rgb8 stays where it is, other encodings are converted.
 
-    16 bit pictures lose their low byte; YUV is BT.601 with video range, as V4L2 cameras send it. Raises FrameError,
-    before memory is taken, for an encoding that is not read, a size of zero or above 100 megapixels, a step too
-    small or data too short.
+    16-bit pictures keep the upper 8 of `mono16_bits`; YUV is BT.601 with video range, as V4L2 cameras send it. Raises
+    FrameError, before memory is taken, for an encoding that is not read, a size of zero or above 100 megapixels, a
+    step too small or data too short.
     """
     encoding = _encoding(message, ENCODINGS, "An image")
-    rgb = encoding.to_rgb(_rows(message, encoding), int(message.height), int(message.width))
+    rows = _rows(message, encoding)
+    if encoding is _MONO16:
+        rgb = _top_bits(rows, mono16_bits)
+    else:
+        rgb = encoding.to_rgb(rows, int(message.height), int(message.width))
     return Frame(rgb, stamp_ns(message.header), message.header.frame_id)
+
+
+def used_bits(message: Any) -> int:
+    """How many bits a 16-bit picture uses: the smallest of MONO16_BITS that holds its brightest pixel.
+
+    0 for other encodings. Raises as read_image().
+    """
+    if message.encoding not in ENCODINGS or ENCODINGS[message.encoding] is not _MONO16:
+        return 0
+    brightest = int(_rows(message, _MONO16).max())
+    return next(bits for bits in MONO16_BITS if brightest < 1 << bits)
 
 
 def read_depth(message: Any) -> Pixels:
@@ -174,7 +202,25 @@ def _check_size(height: int, width: int, what: str) -> None:
         raise FrameError(f"A {what} is {width}×{height}, but at most {MAX_PIXELS:,} pixels are read.")
 
 
-def read_compressed(message: Any) -> Frame:
+#: How a compressed picture's colors are read: as its format says, as the file shows them, or with red and blue swapped.
+CompressedColors = Literal["auto", "as_stored", "swapped"]
+#: Encodings with colors, in `format` before the semicolon (sensor_msgs 5.3, image_encodings.hpp, isColor).
+_COLORED: Final = re.compile(r"(rgb|bgr)a?(8|16)")
+
+
+def _swaps_colors(image_format: str, colors: CompressedColors) -> bool:
+    """Whether a JPEG or PNG was made from RGB bytes taken for BGR, so that red and blue have to change places.
+
+    Source: image_transport_plugins 4.0, ``compressed_subscriber.cpp``: with a format such as 'rgb8; jpeg compressed
+    rgb8' the decoded bytes are RGB as they lie; only 'compressed bgr' and formats without a semicolon are BGR.
+    """
+    if colors != "auto":
+        return colors == "swapped"
+    encoding, semicolon, rest = image_format.partition(";")
+    return bool(semicolon and _COLORED.fullmatch(encoding)) and "compressed bgr" not in rest
+
+
+def read_compressed(message: Any, colors: CompressedColors = "auto") -> Frame:
     """A sensor_msgs/CompressedImage with a JPEG or PNG as a frame; EXIF orientation is not looked at.
 
     Raises FrameError for another format, a size of zero or above 100 megapixels (before it is decoded), or data
@@ -190,7 +236,7 @@ def read_compressed(message: Any) -> Frame:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise FrameError(f"A compressed image of {data.size} bytes with format {message.format!r} is damaged.")
-    rgb: Pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    rgb: Pixels = image if _swaps_colors(str(message.format), colors) else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return Frame(rgb, stamp_ns(message.header), message.header.frame_id)
 
 

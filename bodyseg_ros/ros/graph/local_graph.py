@@ -12,11 +12,12 @@ from typing import Any
 
 from ...errors import BodysegError
 from ...settings import Parameter
-from .names import RosArguments
+from .headers import make_time
+from .names import Names, RosArguments
 from .node_parameters import Parameters
 from .port import SENSOR, Level, Messages, Node, Qos, Subscription
 
-__all__ = ["PATIENCE_S", "LocalGraph", "Throttle", "answer", "describe", "signals"]
+__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "answer", "describe", "rosout_message", "signals"]
 
 _LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -27,6 +28,18 @@ _LEVELS: Mapping[str, int] = {
 }
 #: A signal must not wait longer than this for the loop to come by, seconds.
 PATIENCE_S = 0.1
+
+
+#: How /rosout is offered (rclcpp's RosoutQoS), and rcl_interfaces/Log's numbers of the levels.
+ROSOUT = Qos(depth=1000, latched=True)
+_ROSOUT_LEVELS: Mapping[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
+
+
+def rosout_message(messages: Messages, names: Names, level: Level, text: str) -> Any:
+    """A line of the log as an rcl_interfaces/Log, for whoever looks at the robot's log."""
+    stamp = make_time(messages, time.time_ns())
+    name = names.full_name.strip("/").replace("/", ".")
+    return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
 
 
 class Throttle:

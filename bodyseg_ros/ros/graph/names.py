@@ -5,6 +5,7 @@ Source: https://design.ros2.org/articles/topic_and_service_names.html and rcl 9.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GraphError
-from ...settings import flatten, parse_value, read_params_file
+from ...parameter_files import parse_value, read_params_file
+from ...settings import flatten
 
-__all__ = ["Names", "RosArguments", "parse_ros_arguments"]
+__all__ = ["Names", "RosArguments", "domain_id", "parse_ros_arguments", "ros_type", "wire_type"]
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAME = re.compile(rf"/|~|(?:/|~/)?{_WORD}(?:/{_WORD})*")
@@ -22,6 +24,25 @@ _RULE = re.compile(rf"(?:(?P<node>{_WORD}):(?!//|=))?(?:rostopic://|rosservice:/
 _FLAGS = {"--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs", "--disable-stdout-logs",
           "--enable-external-lib-logs", "--disable-external-lib-logs"}  # fmt: skip
 _IGNORED = {"-e", "--enclave", "--log-config-file", "--log-file-name"}
+
+
+def wire_type(type_name: str) -> str:
+    """'sensor_msgs/msg/Image' → 'sensor_msgs::msg::dds_::Image_', as DDS and Zenoh carry it."""
+    package, kind, name = type_name.split("/")
+    return f"{package}::{kind}::dds_::{name}_"
+
+
+def ros_type(wire_name: str) -> str:
+    """The inverse of wire_type(); what is not of ROS stays as it is."""
+    return wire_name.removesuffix("_").replace("::dds_::", "::").replace("::", "/")
+
+
+def domain_id() -> int:
+    """ROS_DOMAIN_ID, 0 if unset. Raises GraphError."""
+    text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
+    if not text.isdigit() or int(text) > 232:
+        raise GraphError(f"ROS_DOMAIN_ID is {text!r}, but it must be an integer from 0 to 232.")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,29 @@ class RosbagMessages:
         except (SerdeError, struct.error) as err:
             raise GraphError(f"A message of type {type_name} is damaged: {err}") from err
 
+    def type_hash(self, type_name: str) -> str:
+        """'RIHS01_…' of a message or service (REP 2016), which Zenoh's keys and DDS' user data carry."""
+        if "/srv/" in type_name and type_name not in self.store.fielddefs:
+            self._describe_service(type_name)
+        return self.store.hash_rihs01(type_name)
+
+    def _describe_service(self, service: str) -> None:
+        """Add what a service's hash is taken over: request, response, and the event that tells of both."""
+        described: Any = self.store.fielddefs
+        name, sequence, base, array = Nodetype.NAME, Nodetype.SEQUENCE, Nodetype.BASE, Nodetype.ARRAY
+        # service_msgs has char[16] here, which ROS hashes as uint8 and rosbags as its own kind.
+        info = [
+            (field, (array, ((base, ("uint8", 0)), 16))) if field == "client_gid" else (field, description)
+            for field, description in described["service_msgs/msg/ServiceEventInfo"][1]
+        ]
+        described["service_msgs/msg/ServiceEventInfo"] = ([], info)
+        parts = [f"{service}_Request", f"{service}_Response", f"{service}_Event"]
+        event: list[Any] = [("info", (name, "service_msgs/msg/ServiceEventInfo"))]
+        event += [(n, (sequence, ((name, part), 1))) for n, part in zip(("request", "response"), parts, strict=False)]
+        described[parts[2]] = ([], event)
+        fields = zip(("request_message", "response_message", "event_message"), parts, strict=True)
+        described[service] = ([], [(field, (name, part)) for field, part in fields])
+
     def _empty(self, description: Any) -> Any:
         """Zero, '' or nothing, as a field's description asks."""
         node, detail = description

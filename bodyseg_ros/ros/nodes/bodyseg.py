@@ -21,8 +21,8 @@ from .frame_node import PublishingNode
 from .live_settings import live_settings
 from .mailbox import Mailbox
 from .node_model import NodeModel
-from .node_settings import NodeSettings
-from .outputs import OUTPUTS, OutputTopic, label_infos, read_frame, wanted_of
+from .node_settings import NodeSettings, ProcessSettings
+from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
 from .run_node import run_node
 from .shared import Shared
@@ -133,7 +133,7 @@ class BodysegNode(PublishingNode[Any]):
         live, model = self._live, self._model
         if not model or not (heard or self._depth.listened) or not live.settings.enabled:
             return None
-        frame = read_frame(message)
+        frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
         if self._depth.listened:
             wanted |= Wanted.PERSON
@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
 
 def _namespaces(given: RosArguments) -> list[str]:
     """Those of the parameter `cameras`. Raises SettingsError."""
-    cameras = build(NodeSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
+    cameras = build(ProcessSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
     return [str(PurePosixPath(given.names.namespace, camera)) for camera in cameras.cameras]
 
 

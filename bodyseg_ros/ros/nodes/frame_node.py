@@ -11,6 +11,7 @@ from ..graph.port import SENSOR, Graph, Publisher, Qos, Subscription
 from .camera_info import subscribe_camera_info
 from .diagnostics import Diagnostics
 from .frame_context import FrameContext
+from .frame_reader import FrameReader
 from .mailbox import Mailbox
 from .node_settings import InputSettings
 from .outputs import OutputTopic
@@ -49,6 +50,7 @@ class FrameNode(ABC, Generic[T]):
         self._graph, self._input = graph, settings
         self._worker: Worker[T] | OverlappingWorker[T] | None = None
         self._subscriptions: list[Subscription] = []
+        self._reader = FrameReader(settings, lambda text: graph.log("info", text, once=True))
         self._camera_info: Any = None
         self._dropped_before = 0
         self.diagnostics = Diagnostics(graph, settings.diagnostics_period, self._facts, self._dropped)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
+from ..graph.image_messages import CompressedColors
 
 __all__ = [
     "CameraSettings",
@@ -15,6 +16,7 @@ __all__ = [
     "NodeSettings",
     "PictureSettings",
     "PrivacySettings",
+    "ProcessSettings",
     "RecorderSettings",
     "SourceSettings",
 ]
@@ -25,6 +27,14 @@ class InputSettings(Settings):
 
     image_transport: Literal["raw", "compressed"] = start_only(
         "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+    )
+    compressed_colors: CompressedColors = start_only(
+        "auto",
+        "Colors of compressed pictures. auto: as their format says, read as image_transport reads it. as_stored: as "
+        "any viewer shows the file. swapped: red for blue. The last two are for drivers whose format is wrong.",
+    )
+    mono16_bits: Literal[0, 8, 10, 12, 14, 16] = start_only(
+        0, "Bits that 16-bit pictures use; 0: as many as the brightest pixel so far needs."
     )
     jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
     diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
@@ -53,14 +63,26 @@ class PictureSettings(InputSettings):
         return value
 
 
-class NodeSettings(PictureSettings):
-    """The node `bodyseg`."""
+class ProcessSettings(Settings):
+    """What the program reads before there is a node."""
 
     cameras: tuple[str, ...] = start_only(
         (),
         "Namespaces of cameras that share one process and its networks: for each, a node `bodyseg` in that namespace, "
         "below the node's own; none: one node, one camera.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
+        return value
+
+
+class NodeSettings(PictureSettings, ProcessSettings):
+    """The node `bodyseg`."""
+
     enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
@@ -94,13 +116,6 @@ class NodeSettings(PictureSettings):
     )
     depth_margin_px: int = live(8, "People are taken out of depth images with this margin, colour px.", ge=0, le=200)
 
-    @field_validator("cameras")
-    @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
-        return value
-
 
 class CompositorSettings(PictureSettings):
     """The node `compositor`."""
@@ -130,18 +145,31 @@ class CameraSettings(SourceSettings):
 
 
 class PrivacySettings(InputSettings, SourceSettings):
-    """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
+    """The node `privacy_camera`; without a source it takes frames from the topic `image`.
 
-    margin_px: int = start_only(16, "How far around people the picture is covered.", ge=0, le=1000)
+    What of the model decides how much is covered stands here too: with the values that are safe, not the network's.
+    """
+
+    model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
+    segmentation_threshold: float = start_only(
+        0.3,
+        "A pixel is covered where the probability of a person is above this; above 0.9 nearly nobody would be.",
+        ge=0.0,
+        le=0.9,
+    )
+    internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.25, le=2.0)] = (
+        start_only("high", "Share of the picture's sides that the network sees, as for the node bodyseg.")
+    )
+    margin_px: int = start_only(24, "How far around people the picture is covered.", ge=0, le=1000)
     hold_frames: int = start_only(
-        5,
+        10,
         "How many frames a place stays covered after a person was last seen there; as many are looked at before the "
         "first picture is shown.",
         ge=0,
         le=1000,
     )
     max_age: float = start_only(
-        0.5,
+        1.0,
         "Age of a picture from which it is not shown, s: it came late, or its mask did. Where nothing was sent for as "
         "long, a blank picture says why; so it must be longer than the time between two pictures.",
         ge=0.01,

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from ...body import PART_NAMES
 from ...effects import Effect, colored_parts, compose_all, needs_of
-from ...types import Frame, Wanted
+from ...types import Wanted
 from ..graph.headers import make_header
-from ..graph.image_messages import compressed_message, image_message, read_compressed, read_image
+from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_context import FrameContext, Painter
 from .live_settings import LiveSettings
 from .people_messages import detections, poses
 
-__all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "read_frame", "wanted_of"]
+__all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "wanted_of"]
 
 
 def _nothing(live: LiveSettings) -> Wanted:
@@ -55,11 +55,6 @@ def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
 def hides_people(chain: Sequence[Effect]) -> bool:
     """Whether one of the effects makes people unknowable."""
     return any(getattr(effect, "hides_people", False) for effect in chain)
-
-
-def read_frame(message: Any) -> Frame:
-    """A sensor_msgs Image or CompressedImage as a frame. Raises FrameError."""
-    return read_image(message) if hasattr(message, "encoding") else read_compressed(message)
 
 
 def _map(topic: str, needs: Wanted, paint: Callable[[FrameContext], tuple[NDArray[Any], str] | None]) -> OutputTopic:

@@ -6,28 +6,31 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ...effects import compose_all, load_effects, needs_of
 from ...errors import FrameError, ModelError, SettingsError
 from ...plan import Plan, make_plan
+from ...settings import Settings, parameters
 from ...types import Frame, Wanted
 from ..graph.headers import make_header, stamp_ns
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
+from .mask_check import MaskCheck
 from .node_model import NodeModel
 from .node_settings import PrivacySettings
-from .outputs import read_frame
 from .person_hider import Hider, Safe, blank
 from .playing import play
 from .run_node import run_node
 
 __all__ = ["PrivacyCameraNode", "main"]
 
+#: Whom to cover, and whether that can be believed.
+_NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
 
@@ -59,15 +62,14 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
         self._open_model = open_model
-        self._plan = make_plan(graph.overrides, PrivacySettings)
+        # Where the network has a parameter of the same name, it gets the node's default, not its own.
+        own = {parameter.name: parameter.default for parameter in parameters(PrivacySettings)}
+        self._plan = make_plan(own | dict(graph.overrides), PrivacySettings)
         graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
         self._settings = self._plan.own
-        if getattr(self._plan.network, "flip_horizontal", False):
-            raise SettingsError(
-                "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
-                "set it to false, and take the effect mirror if there is to be one."
-            )
+        _refuse_blindness(self._plan.network)
         self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
+        self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
         self._model: NodeModel | None = None
         self._player: threading.Thread | None = None
@@ -124,7 +126,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def _hear(self, message: Any) -> None:
         self._frame_id = message.header.frame_id
-        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: read_frame(message)))
+        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
 
     def _play(self) -> None:
         """The source's frames, stamped as they come; the raw picture never leaves this process."""
@@ -172,7 +174,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
-        result = model.run(self._plan, frame, Wanted.PERSON | needs_of(self._effects))
+        result = model.run(self._plan, frame, _NEEDED | needs_of(self._effects))
+        self._check.check(frame, result)
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
@@ -243,10 +246,24 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return {"model": model.name, "engine": model.engine, "device": model.device} if model else {}
 
 
+def _refuse_blindness(network: Settings) -> None:
+    """Raise SettingsError for parameters under which masks are not of the people in the picture."""
+    if getattr(network, "flip_horizontal", False):
+        raise SettingsError(
+            "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
+            "set it to false, and take the effect mirror if there is to be one."
+        )
+    kept = getattr(network, "kept_classes", ("person",))
+    if "person" not in kept:
+        raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but a privacy camera must cover 'person'.")
+
+
 def _why_not(model: NodeModel, needs: Wanted) -> str:
     """What keeps a loaded network from hiding people; '' if nothing does."""
     if Wanted.PERSON not in model.offers:
         return f"{model.name} sees no person masks, so nobody could be hidden."
+    if Wanted.CONFIDENCE not in model.offers:
+        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
     if needs & ~model.offers:
         return f"{model.name} does not compute what the effects need."
     if model.learns_background:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,14 +13,26 @@ from pathlib import Path
 import pytest
 
 from bodyseg_ros.ros.graph.loopback import private_environment
+from bodyseg_ros.ros.graph.zenoh_session import open_router
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture(scope="session")
+def zenoh_router() -> Iterator[str]:
+    """Where a Zenoh router of our own listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"tcp/127.0.0.1:{probe.getsockname()[1]}"
+    router = open_router(endpoint)
+    yield endpoint
+    router.close()
+
+
 @pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def domain(monkeypatch: pytest.MonkeyPatch, zenoh_router: str) -> dict[str, str]:
     """The environment of a private graph, in this process too."""
-    private = private_environment()
+    private = private_environment() | {"ZENOH_CONFIG_OVERRIDE": f'connect/endpoints=["{zenoh_router}"]'}
     for name, value in private.items():
         monkeypatch.setenv(name, value)
     return private

@@ -1,4 +1,4 @@
-"""The port's promises, on a real DDS graph between two processes, for every pair of runtimes."""
+"""The port's promises, on a real graph between two processes, for every pair of runtimes that can talk."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ import pytest
 from bodyseg_ros.ros.graph import LATCHED, RELIABLE, SENSOR, Graph, Qos, open_graph
 
 rclpy = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="rclpy is not importable: no ROS 2 here")
-RUNTIMES = ["dds", pytest.param("rclpy", marks=rclpy)]
+#: (the node's, the peer's).
+PAIRS = [
+    ("dds", "dds"),
+    ("zenoh", "zenoh"),
+    *(pytest.param(pair, marks=rclpy) for pair in (("dds", "rclpy"), ("rclpy", "dds"), ("rclpy", "rclpy"))),
+]
 IMAGE = "sensor_msgs/msg/Image"
 Start = Callable[..., Popen[str]]
 Until = Callable[..., None]
 
 
-@pytest.fixture(params=RUNTIMES)
-def node_runtime(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=PAIRS, ids=" to ".join)
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param
 
 
-@pytest.fixture(params=RUNTIMES)
-def peer(request: pytest.FixtureRequest, domain: dict[str, str]) -> Iterator[Graph]:
-    graph = open_graph("peer", [], request.param)
+@pytest.fixture
+def node_runtime(pair: tuple[str, str]) -> str:
+    return pair[0]
+
+
+@pytest.fixture
+def peer(pair: tuple[str, str], domain: dict[str, str]) -> Iterator[Graph]:
+    graph = open_graph("peer", [], pair[1])
     yield graph
     graph.close()
 
@@ -134,7 +144,7 @@ def test_a_callback_that_raises_is_logged_and_the_next_message_goes_through(
 def test_a_wrong_parameter_ends_the_node_with_its_sentence(node_runtime: str, start: Start) -> None:
     process = start(node_runtime, "--ros-args", "-p", "gain:=7.5")
     _, log = process.communicate(timeout=20)
-    assert "Parameter gain is 7.5, but it must be number from 0 to 2." in log
+    assert "Parameter gain is 7.5, but it must be a number from 0 to 2." in log
     assert process.returncode != 0
 
 

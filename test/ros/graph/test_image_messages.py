@@ -15,6 +15,7 @@ from bodyseg_ros.ros.graph.image_messages import (
     image_message,
     read_compressed,
     read_image,
+    used_bits,
 )
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 
@@ -199,3 +200,54 @@ def test_pictures_go_out_as_jpeg(channels: int) -> None:
     away[24:40], away[:, 40:56] = 0, 0
     assert away.max() <= 8
     assert len(compressed_message(MESSAGES, told.header, shown, 5).data) < len(told.data)
+
+
+@pytest.mark.parametrize(
+    ("image_format", "stored_bgr"),
+    [
+        ("jpeg", True),  # older drivers say no more
+        ("png", True),
+        ("rgb8; jpeg compressed bgr8", True),
+        ("bgr8; jpeg compressed bgr8", True),
+        ("bgra8; png compressed bgr8", True),
+        ("rgb8; jpeg compressed rgb8", False),
+        ("bgr8; jpeg compressed rgb8", False),
+        ("rgb8; png compressed ", False),
+        ("mono8; jpeg compressed ", True),
+    ],
+)
+def test_compressed_colors_are_read_as_image_transport_reads_them(image_format: str, stored_bgr: bool) -> None:
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 255
+    given = red[..., ::-1] if stored_bgr else red  # what imencode is handed, which takes it for BGR
+    data = cv2.imencode(".png", np.ascontiguousarray(given))[1].reshape(-1)
+    message = MESSAGES.make(
+        "sensor_msgs/msg/CompressedImage", header=MESSAGES.make("std_msgs/msg/Header"), format=image_format, data=data
+    )
+    assert read_compressed(message).image[16, 16].tolist() == [255, 0, 0]
+    # A driver that labels wrongly is overruled.
+    as_stored = [255, 0, 0] if stored_bgr else [0, 0, 255]
+    assert read_compressed(message, "as_stored").image[16, 16].tolist() == as_stored
+    assert read_compressed(message, "swapped").image[16, 16].tolist() == as_stored[::-1]
+
+
+@pytest.mark.parametrize(
+    ("brightest", "bits"), [(0, 8), (255, 8), (256, 10), (1023, 10), (4095, 12), (9000, 14), (65535, 16)]
+)
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_dark_16_bit_pictures_keep_their_upper_bits(brightest: int, bits: int, big_endian: bool) -> None:
+    values = np.array([[0, brightest]], np.uint16)
+    message = MESSAGES.make(
+        "sensor_msgs/msg/Image",
+        header=MESSAGES.make("std_msgs/msg/Header"),
+        height=1, width=2, encoding="mono16", is_bigendian=int(big_endian), step=4,
+        data=values.astype(">u2" if big_endian else "<u2").reshape(-1).view(np.uint8),
+    )  # fmt: skip
+    assert used_bits(message) == bits
+    assert read_image(message, bits).image[0, :, 0].tolist() == [0, brightest * 256 // 2**bits]
+    assert read_image(message, 8).image[0, 1, 0] == min(brightest, 255)  # brighter than said: white
+
+
+def test_other_pictures_have_no_16_bits() -> None:
+    message = image_message(MESSAGES, MESSAGES.make("std_msgs/msg/Header"), picture(), "rgb8")
+    assert used_bits(message) == 0

@@ -19,6 +19,7 @@ from bodyseg_ros.errors import EngineError, ModelNotFoundError, SettingsError
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message, read_compressed, read_image
 from bodyseg_ros.ros.graph.port import LATCHED
+from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
 from bodyseg_ros.ros.nodes.person_hider import blank
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.types import Frame, Result, Wanted
@@ -45,6 +46,11 @@ class Eye:
 
     def __init__(self) -> None:
         self.fails: Any = None
+        self._last: Result | None = None
+
+    def answer_again(self, seen: Result) -> Result:
+        """A failure: the answer of the picture before."""
+        return seen if self._last is None else self._last
 
     def warm_up(self) -> None: ...
 
@@ -52,7 +58,12 @@ class Eye:
 
     def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
         assert Wanted.PERSON in wanted
-        seen = Result(frame.size, person=coloured(frame.image).view(np.uint8))
+        person = coloured(frame.image)
+        # Where nobody is, a little of what the picture shows there: 0.0001 to 0.001.
+        confidence = np.where(person, np.float32(0.99), frame.image[..., 1] * np.float32(5e-6))
+        seen = Result(frame.size, person=person.view(np.uint8), confidence=confidence)
+        if self.fails != self.answer_again:
+            self._last = seen
         return self.fails(seen) if self.fails else seen
 
 
@@ -180,6 +191,8 @@ def test_ten_thousand_frames_with_every_failure_at_random_show_no_person() -> No
         "mask of another size": lambda seen: Result((16, 24), person=np.zeros((16, 24), np.uint8)),
         "no mask": lambda seen: replace(seen, person=None),
     }
+    failures |= {f"answers {kind}": answering(change) for kind, change in BROKEN.items()}
+    failures["answers as before"] = eye.answer_again
     failed_kinds = {*failures, "stale", "cut short", "effect raises"}
     failures["misses"] = lambda seen: replace(seen, person=np.zeros(seen.size, np.uint8))
     kinds = [*failures, "stale", "cut short", "effect raises", "resized", "misses", "fine"]
@@ -208,9 +221,32 @@ def test_ten_thousand_frames_with_every_failure_at_random_show_no_person() -> No
                 counts[f"{kind}, {'blank' if is_blank(image) else 'shown'}"] += 1
             if not broken:
                 with pytest.raises(SettingsError, match="read at start"):
-                    camera.graph.set_parameters({"segmentation_threshold": 1.0})
-    assert counts["fine, shown"] > 3_000, counts
+                    camera.graph.set_parameters({"segmentation_threshold": 0.5})
+    assert counts["fine, shown"] > 2_000, counts
     assert counts["misses, shown"] > 300, counts
+
+
+#: Person logits of an engine that does not work, from those of one that does.
+BROKEN = {
+    "zeros": lambda logits: logits * 0,
+    "one value": lambda logits: np.full_like(logits, -3.5),
+    "one value but for noise": lambda logits: -3.5 + 1e-5 * np.sin(np.arange(logits.size)).reshape(logits.shape),
+    "far off": lambda logits: logits - 60,
+    "further off": lambda logits: logits - 1e6,
+    "on another scale": lambda logits: logits / 1000,
+}
+
+
+def answering(change: Any) -> Any:
+    """A mask by the node's threshold, of broken logits."""
+
+    def fail(seen: Result) -> Result:
+        logits = np.log(seen.confidence.astype(np.float64) / (1 - seen.confidence))
+        with np.errstate(over="ignore"):
+            confidence = (1 / (1 + np.exp(-change(logits)))).astype(np.float32)
+        return replace(seen, person=(confidence > 0.7).view(np.uint8), confidence=confidence)
+
+    return fail
 
 
 def plan(chance: random.Random, kinds: list[str], most: int) -> Iterator[str]:
@@ -285,9 +321,77 @@ def test_a_model_that_is_not_there_gives_blank_pictures_that_say_so() -> None:
             assert_says(camera.raw[0], "The model cannot be used: There is no model of that name.", (480, 640))
 
 
+@pytest.mark.parametrize("kind", BROKEN)
+def test_an_engine_that_answers_without_seeing_gives_a_blank_picture_that_says_so(kind: str) -> None:
+    camera, eye = Camera(), Eye()
+    with camera.node(eye, *QUIET):
+        camera.settle(scene(20))
+        eye.fails = answering(BROKEN[kind])
+        assert is_blank(camera.shown(camera.message(scene(21))))
+        said = " ".join(text for _, text in camera.graph.said)
+        assert ("far off" if "far off" in kind else "answers the same over the whole picture") in said
+
+
+def test_a_stuck_engine_gives_blank_pictures_and_a_still_scene_does_not() -> None:
+    camera, eye = Camera(), Eye()
+    with camera.node(eye, *QUIET):
+        camera.settle(scene(20))
+        assert not is_blank(camera.shown(camera.message(scene(20)))), "the same picture may have the same answer"
+        eye.fails = eye.answer_again
+        for left in range(21, 30):
+            assert is_blank(camera.shown(camera.message(scene(left))))
+        assert any("has not changed with the picture" in text for _, text in camera.graph.said)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ("segmentation_threshold:=1.0", "segmentation_threshold is 1.0"),
+        ("internal_resolution:=0.1", "internal_resolution is"),
+        ("model:=deeplab-mobilenet-v2-257", "kept_classes is .'dog'."),
+    ],
+)
+def test_parameters_under_which_nobody_would_be_covered_are_refused(parameter: str, name: str) -> None:
+    dog = ["-p", "kept_classes:=[dog]"] if "deeplab" in parameter else []
+    with pytest.raises(SettingsError, match=name):
+        PrivacyCameraNode(FakeGraph("privacy_camera", arguments=["--ros-args", "-p", parameter, *dog]))
+
+
+def test_the_nodes_own_defaults_reach_the_network() -> None:
+    """Not those of the network, which show more."""
+    given: list[Any] = []
+    camera = Camera()
+
+    def opens(plan: Any) -> Eye:
+        given.append(plan)
+        return Eye()
+
+    with camera.node(None, opens=opens):
+        camera.shown(camera.message(scene(20)))
+    (plan,), own = given, PrivacySettings()
+    assert plan.network.segmentation_threshold == own.segmentation_threshold <= 0.5
+    assert plan.network.internal_resolution == own.internal_resolution == "high"
+    assert plan.model.model == own.model
+    names = [parameter.name for parameter in plan.parameters]
+    assert len(names) == len(set(names))
+
+
+def test_a_configure_cleanup_cycle_adds_no_publisher() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET) as node:
+        for _ in range(3):
+            node.deactivate()
+            node.cleanup()
+            node.configure()
+            node.activate()
+        topics = [end.topic for end in camera.graph.endpoints() if end.publishes and end.node == "/privacy_camera"]
+        assert len(topics) == len(set(topics))
+
+
 @pytest.mark.parametrize(
     ("fact", "value", "reason"),
     [
+        ("offers", Wanted.PERSON, "gives no person probabilities"),
         ("offers", Wanted.POSES, "sees no person masks"),
         ("learns_background", True, "takes whoever stands there at the start for background"),
     ],
