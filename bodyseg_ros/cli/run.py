@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,10 +15,8 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
 from ..model import Model
-from ..ros.nodes.node_settings import NodeSettings
-from ..settings import build
 from .complaint import complain
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, look_at
 from .run_window import show_window
@@ -70,8 +68,8 @@ def run(
     bodyseg run in.mcap --out out.mcap
     Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
 
-    With --effect it writes photo_composite.png, or a video. With --show keys change the effect and a slider the
-    threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
+    change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
@@ -83,17 +81,18 @@ def run(
         chosen = values | ({"effects": list(effect)} if effect else {})
         run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
         return
-    effects = effect or _effects_of(values)
     readable, problems = _look_at_all(inputs)
     if not readable:
         _report(console, problems, "Nothing could be read, so nothing was done.")
     one_file = not show and is_one_file(out, readable)
-    with load_model(values) as model:
+    plan = plan_model(values)
+    chain = effect or (plan.own.effects if "effects" in values else ())
+    with load_model(plan) as model:
         if show:
-            show_window(model, [one.text for one in readable], effects, values)
+            show_window(model, [one.text for one in readable], chain, plan.effects)
             return
-        by_default = "composite" if effects else "overlay" if one_file else "all"
-        outputs = choose_outputs(write or by_default, model.network.offers, values, effects)
+        wanted = write or ("composite" if chain else "overlay" if one_file else "all")
+        outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
         with FileWriter(out, outputs, inputs, one_file) as writer, _progress(console) as progress:
             try:
                 for one in readable:
@@ -103,12 +102,6 @@ def run(
                 raise typer.Exit(_INTERRUPTED) from None
     frames = f"{writer.frames} frame{'s' * (writer.frames != 1)}"
     _report(console, problems, f"{frames} done by {model.network.card.name}, results in {out}")
-
-
-def _effects_of(values: Mapping[str, Any]) -> Sequence[str]:
-    """The effects that a parameter file names; none where it names none."""
-    given = {name: value for name, value in values.items() if name == "effects"}
-    return build(NodeSettings, given).effects if given else ()
 
 
 def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:

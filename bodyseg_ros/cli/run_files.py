@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,8 @@ from ..media import Sink, Source, open_sink, open_source
 from ..media.open_media import source_kind
 from ..media.photos import WRITE_OPTIONS
 from ..media.source import VIDEO_SUFFIXES
-from ..plan import plugin_settings
 from ..result_export import keypoints_as_dicts
-from ..settings import split_groups
+from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 
 __all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "look_at"]
@@ -73,9 +72,8 @@ def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
     return lambda frame, result: compose_all(effects, frame, result)
 
 
-def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
+def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
-    settings = plugin_settings("effects", split_groups(values)[1])
     layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
     cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
@@ -105,15 +103,15 @@ def _is_see_through(chain: Sequence[Effect]) -> bool:
 
 
 def choose_outputs(
-    write: str, offers: Wanted, values: Mapping[str, Any], effects: Sequence[str] = ()
+    write: str, offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str] = ()
 ) -> dict[str, Output]:
     """The outputs that `write` names, with commas; 'all' means as many as the network offers.
 
-    values: parameters by dotted name; those of the effects are read. effects: the chain that makes 'composite'.
+    settings: of the effects, by their names. effects: the chain that makes 'composite'.
 
     Raises SettingsError for a name there is not, or one that the network cannot fill.
     """
-    outputs = _outputs(offers, values, effects)
+    outputs = _outputs(offers, settings, effects)
     if write == "all":
         return {name: output for name, output in outputs.items() if output.needs in offers}
     names = [name.strip() for name in write.split(",")]
