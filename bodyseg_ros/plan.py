@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from .catalog import Card, choose_card
 from .errors import MissingDependencyError, SettingsError
 from .networks import Network
-from .plugins import load_plugin, plugin_names
+from .plugins import load_plugin, loadable_plugins, plugin_names
 from .refine import RefineSettings
 from .settings import (
     ModelSettings,
@@ -142,9 +142,9 @@ def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
 
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:
-    """The parameters of every plugin of a kind that can be imported."""
-    for name in plugin_names(kind):
-        yield from parameters_of(kind, name)
+    """The parameters of every plugin of a kind that can be loaded."""
+    for name, plugin in loadable_plugins(kind):
+        yield from parameters(plugin.Settings, "" if kind == "networks" else name)
 
 
 def parameters_of(kind: str, name: str) -> Iterator[Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from bodyseg_ros import load
 from bodyseg_ros import plan as planning
 from bodyseg_ros.catalog import SHIPPED_MODEL, card
-from bodyseg_ros.catalog.card import Card
+from bodyseg_ros.catalog.card import Card, shipped_folder
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
@@ -92,6 +93,19 @@ def test_a_node_reads_one_card_and_builds_each_class_once(counts: Counts) -> Non
         assert counts.built == built
         assert (counts.cards, counts.choices) == ({}, 0)
     node.cleanup()
+
+
+@pytest.mark.parametrize("named", ["recognised", "unknown"])
+def test_where_all_cards_are_asked_each_is_read_once(counts: Counts, tmp_path: Path, named: str) -> None:
+    if named == "recognised":
+        shipped = shipped_folder() / SHIPPED_MODEL / "model-stride16.tflite"
+        values = {"model_path": str(shutil.copy(shipped, tmp_path / "mine.tflite"))}
+    else:
+        values = {"network": "background"}
+    plan = make_plan(values, NodeSettings)
+    assert plan.card.name in (SHIPPED_MODEL, "mine.tflite", "background")
+    assert set(counts.cards.values()) == {1}
+    assert counts.choices == 1
 
 
 def test_the_privacy_camera_too(counts: Counts) -> None:

@@ -20,7 +20,7 @@ from ..lab.keypoint_ap import keypoint_ap
 from ..lab.labelled import Labelled, labelled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
-from ..settings import parse_value
+from ..parameter_files import parse_value
 from ..types import Frame, Poses, Result, Wanted
 from .model_loading import load_model
 from .parameter_flags import takes_parameters

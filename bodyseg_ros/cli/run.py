@@ -143,12 +143,12 @@ def _process(model: Model, text: str, writer: FileWriter, progress: Progress, ma
     try:
         with open_source(text) as source, writer.files_of(source) as write:
             total = min(source.length, max_frames or source.length) if source.length else None
-            task = progress.add_task(source.name, total=total)
+            task = progress.add_task(source.stem, total=total)
             for count, frame in enumerate(source, start=1):
                 try:
                     write(frame, model.run(frame, writer.wanted))
                 except (EngineError, FrameError) as err:
-                    problems.append(f"{source.name}, frame {count}: {err}")
+                    problems.append(f"{source.stem}, frame {count}: {err}")
                 progress.advance(task)
                 if count == max_frames:
                     problems += source.problems

@@ -162,7 +162,7 @@ class FileWriter:
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
         """A callable that writes one frame of a source; what it opened is finished at the end."""
         still = source.fps is None and source.length is not None
-        name = "" if still else self._unique(source.name)
+        name = "" if still else self._unique(source.stem)
         with ExitStack() as files:
             sinks = [
                 (output.make, files.enter_context(self._sink(key, name, source, still)))

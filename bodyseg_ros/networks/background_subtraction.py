@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ..catalog import Card
 from ..errors import EngineError
 from ..geometry import Geometry
-from ..settings import Settings, live, start_only
+from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
+from .network import Network
 from .person_poses import MirrorSettings, mirrored
 
 __all__ = ["Background", "BackgroundSettings"]
@@ -181,18 +182,20 @@ def _cleaned(differing: Picture, settings: BackgroundSettings) -> Picture:
     return np.asarray(large.view(np.uint8)[labels], np.uint8)
 
 
-class Background:
+class Background(Network):
     """A method that learns the background of a fixed camera; masks alone, no poses, no parts.
 
     The mask is empty while the background is learnt. A frame of another size, or earlier than the last, begins anew.
     """
 
-    Settings: ClassVar[type[Settings]] = BackgroundSettings
+    api_version = 1
+    Settings = BackgroundSettings
+    settings: BackgroundSettings
+    needs_previous = True  # prepare() may begin a new background
+    learns_background = True
 
     def __init__(self, card: Card, settings: BackgroundSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self._stride = output_stride
+        super().__init__(card, settings, output_stride)
         self._learnt = _Learnt(settings.background_method)
 
     @property
@@ -200,14 +203,9 @@ class Background:
         """The person mask, and nothing else."""
         return Wanted.PERSON
 
-    @property
-    def needs_previous(self) -> bool:
-        """Always: prepare() may begin a new background."""
-        return True
-
     def with_settings(self, settings: BackgroundSettings) -> Background:
         """The same background under other options."""
-        other = Background(self.card, settings, self._stride)
+        other = Background(self.card, settings, self.output_stride)
         other._learnt = self._learnt
         return other
 

@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
     [
         (
             ["--segmentation-threshold", "1.5"],
-            r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1",
+            r"Parameter segmentation_threshold is 1.5, but it must be a number from 0 to 1",
         ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
         (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),

@@ -234,7 +234,7 @@ def test_mirror_takes_masks_and_keypoints_along() -> None:
     one_way = compose_all(chain("mirror", "overlay", "mirror", overlay__contour_px=0), frame, result)
     np.testing.assert_array_equal(one_way, compose_all(chain("overlay", overlay__contour_px=0), frame, result))
     (mirror,) = chain("mirror")
-    moved = mirror.moved(result)
+    moved = mirror.move(result)
     np.testing.assert_allclose(moved.poses.keypoints[0, :, 0], 119 - result.poses.keypoints[0, :, 0])
     assert (moved.poses.keypoints[0, 5, 0] < moved.poses.keypoints[0, 6, 0]) != (
         result.poses.keypoints[0, 5, 0] < result.poses.keypoints[0, 6, 0]
@@ -248,7 +248,7 @@ def test_a_crop_is_the_box_of_people() -> None:
     np.testing.assert_array_equal(compose_all(own, frame, result), frame.image[10:30, 20:50])
     (crop,) = chain("crop_to_people", crop_to_people__margin=0.0)
     assert crop.compose(frame, result).shape == frame.image.shape
-    person = crop.moved(result).person
+    person = crop.move(result).person
     assert person.mean() > 0.9 and person.shape == frame.size  # 20×30 px fill 40×60
     np.testing.assert_array_equal(
         compose_all(chain("crop_to_people"), frame, Result(frame.size, person=np.zeros(frame.size, np.uint8))),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bodyseg_ros.engines import Engine
 from bodyseg_ros.errors import EngineError, ModelFileError, SettingsError
+from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.model import Model
 from bodyseg_ros.networks.deeplab import DeepLab, DeepLabSettings
 from bodyseg_ros.networks.portrait import Portrait, PortraitSettings
+from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Result, Wanted
 from networks.colours import CLASSES, borders, card, picture
 
@@ -18,21 +22,20 @@ PREPROCESSING = {"scale": [1 / 255] * 3, "offset": [0] * 3}
 NETWORKS = {"deeplab": (DeepLab, DeepLabSettings), "portrait": (Portrait, PortraitSettings)}
 
 
-class Echo:
+class Echo(Engine):
     """An engine that gives back the picture, through `change`."""
-
-    device = "none"
 
     def __init__(self, change: Any = lambda tensor: tensor) -> None:
         self.change = change
         self.seen: list[np.ndarray] = []
+        super().__init__(ModelSource(Path(), "none"), Settings())
 
-    def run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+    def load(self) -> None:
+        pass
+
+    def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         self.seen.append(tensor)
         return {"image": self.change(tensor)}
-
-    def close(self) -> None:
-        pass
 
 
 def see(image: np.ndarray, kind: str = "portrait", change: Any = None, facts: Any = None, **options: Any) -> Result:

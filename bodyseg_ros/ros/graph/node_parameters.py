@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, start_only, unknown_parameter
+from ...settings import Parameter, Settings, build, require_live, shortened, start_only, unknown_parameter
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -57,9 +57,7 @@ class Parameters:
     def change(self, values: Mapping[str, Any]) -> None:
         """See Graph.set_parameters()."""
         new = self.checked(values)
-        for name in new:
-            if not self._declared[name].live:
-                raise SettingsError(f"Parameter {name} is read at start; set it there and start the node again.")
+        require_live(new, self._declared.values(), "at start; start the node again")
         if new:
             self._listener(new)
         self.values |= new
@@ -75,7 +73,7 @@ def _is_graph_owned(name: str) -> bool:
 
 
 def checked(parameter: Parameter, value: Any) -> Any:
-    """`value` as the parameter's type: whole numbers serve as numbers, numbers as text.
+    """`value` as the parameter's type: integers serve as numbers, numbers as strings.
 
     Raises SettingsError that names the parameter, quotes the value and says what is allowed.
     """
@@ -109,7 +107,7 @@ def _allows(parameter: Parameter, item: Any) -> bool:
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
-    raise SettingsError(f"Parameter {parameter.name} is {value!r}, but it must be {parameter.allowed}.")
+    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
 
 
 _POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
@@ -136,7 +134,7 @@ def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) 
             qos = replace(qos, **allowed[value])
         else:
             raise SettingsError(
-                f"Parameter {name} is {value!r}; allowed are depth (a whole number from 1), history (keep_last), "
+                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
                 "reliability (reliable, best_effort) and durability (transient_local, volatile)."
             )
     return qos

@@ -16,6 +16,7 @@ __all__ = [
     "NodeSettings",
     "PictureSettings",
     "PrivacySettings",
+    "ProcessSettings",
     "RecorderSettings",
     "SourceSettings",
 ]
@@ -62,14 +63,26 @@ class PictureSettings(InputSettings):
         return value
 
 
-class NodeSettings(PictureSettings):
-    """The node `bodyseg`."""
+class ProcessSettings(Settings):
+    """What the program reads before there is a node."""
 
     cameras: tuple[str, ...] = start_only(
         (),
         "Namespaces of cameras that share one process and its networks: for each, a node `bodyseg` in that namespace, "
         "below the node's own; none: one node, one camera.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
+        return value
+
+
+class NodeSettings(PictureSettings, ProcessSettings):
+    """The node `bodyseg`."""
+
     enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
@@ -102,13 +115,6 @@ class NodeSettings(PictureSettings):
         le=1.0,
     )
     depth_margin_px: int = live(8, "People are taken out of depth images with this margin, colour px.", ge=0, le=200)
-
-    @field_validator("cameras")
-    @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
-        return value
 
 
 class CompositorSettings(PictureSettings):

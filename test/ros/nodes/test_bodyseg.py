@@ -415,14 +415,14 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5, but it must be number from 0 to 1"),
+        ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5, but it must be a number from 0 to 1"),
         ({"segmentation_threshold": "high"}, "segmentation_threshold is 'high'"),
         ({"effects": ["nothing"]}, "effects is .'nothing'., but it must name effects"),
         ({"effects": []}, "must name at least one"),
         ({"output_stride": 8}, "output_stride is read at start"),
         ({"fake.people": 2}, "fake.people is read at start"),
         ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'. Did you mean segmentation_threshold"),
-        ({"visible_score": 0.5, "jpeg_quality": 0}, "jpeg_quality is 0, but it must be whole number from 1 to 100"),
+        ({"visible_score": 0.5, "jpeg_quality": 0}, "jpeg_quality is 0, but it must be an integer from 1 to 100"),
     ],
 )
 def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: dict[str, Any], sentence: str) -> None:
@@ -436,7 +436,7 @@ def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: di
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("segmentation_threshold:=2.0", "segmentation_threshold is 2.0, but it must be number from 0 to 1"),
+        ("segmentation_threshold:=2.0", "segmentation_threshold is 2.0, but it must be a number from 0 to 1"),
         ("frame_policy:=some", "frame_policy is 'some', but it must be one of newest, all"),
         ("model:=bodypix-mobilenet-051", "no model card 'bodypix-mobilenet-051'.*Did you mean 'bodypix-mobilenet-0"),
         ("engine:=fax", "no plugin 'fax' among the engines; there are: fake"),
@@ -530,7 +530,7 @@ def test_diagnostics_say_what_runs_where(rig: Rigs) -> None:
 
 def test_an_effect_not_chosen_now_refuses_bad_values_too(rig: Rigs) -> None:
     node = rig()
-    with pytest.raises(SettingsError, match="must be three whole numbers from 0 to 255"):
+    with pytest.raises(SettingsError, match="must be three integers from 0 to 255"):
         node.graph.set_parameters({"virtual_background.color": [1, 2]})
 
 
@@ -578,5 +578,5 @@ def test_the_refinement_of_the_mask_is_live(rig: Rigs) -> None:
         node.wait(lambda stamp=stamp: len(masks) == len(confidences) == stamp)
         areas.append(np.count_nonzero(masks[-1].data))
     assert areas[0] == areas[2] < areas[1]
-    with pytest.raises(SettingsError, match="refine.smoothing is 1.0, but it must be number from 0 to 0.98"):
+    with pytest.raises(SettingsError, match="refine.smoothing is 1.0, but it must be a number from 0 to 0.98"):
         node.graph.set_parameters({"refine.smoothing": 1.0})
