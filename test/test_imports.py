@@ -35,6 +35,8 @@ ALLOWED = {
     "plugins": {"errors", "dependencies"},
     "geometry": set(),
     "decoder_inputs": {"errors", "body", "geometry"},
+    "frame_sequence": {"types"},
+    "mirror": {"types"},
     "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
@@ -47,6 +49,9 @@ ALLOWED = {
     "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {
         "errors",
+        "frame_sequence",
+        "mirror",
+        "refine",
         "types",
         "settings",
         "plugins",
@@ -61,6 +66,7 @@ ALLOWED = {
     "result_export": {"errors", "dependencies", "body", "person", "types", "effects", "media"},
     "effects": {
         "errors",
+        "mirror",
         "types",
         "settings",
         "plugins",
@@ -73,7 +79,7 @@ ALLOWED = {
     },
     "rendering": {"errors", "body"},
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
-    "refine": {"types", "settings"},
+    "refine": {"types", "settings", "frame_sequence", "mirror"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
 }

@@ -18,7 +18,7 @@ from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
-from bodyseg_ros.ros.nodes.node_settings import NodeSettings
+from bodyseg_ros.ros.nodes.node_settings import NodeSettings, PrivacySettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.settings import ModelSettings, Settings
 
@@ -123,6 +123,17 @@ def test_what_parameters_leave_out_has_its_default() -> None:
     assert plan.card.name == SHIPPED_MODEL
     assert plan.own == NodeSettings()
     assert (plan.engines, plan.effects) == ({}, {})
+
+
+def test_the_owners_default_counts_for_a_parameter_of_the_same_name() -> None:
+    """Or the privacy camera would look for people as carelessly as the node bodyseg."""
+    plan = make_plan({}, PrivacySettings)
+    assert plan.network.segmentation_threshold == plan.own.segmentation_threshold == 0.3  # type: ignore[attr-defined]
+    assert plan.network.internal_resolution == plan.own.internal_resolution == "high"  # type: ignore[attr-defined]
+    declared = {parameter.name: parameter.default for parameter in plan.parameters}
+    assert (declared["segmentation_threshold"], declared["internal_resolution"]) == (0.3, "high")
+    plan = make_plan({"segmentation_threshold": 0.4}, PrivacySettings)
+    assert plan.network.segmentation_threshold == plan.own.segmentation_threshold == 0.4  # type: ignore[attr-defined]
 
 
 def test_a_change_leaves_what_it_does_not_touch() -> None:

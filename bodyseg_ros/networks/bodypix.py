@@ -18,9 +18,10 @@ from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import live
 from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .heads import HEAD_NAMES, named_heads
 from .network import Network
-from .person_poses import MirrorSettings, find_poses, mirrored
+from .person_poses import find_poses
 from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -29,7 +30,7 @@ _FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.
 _FROM_SEGMENTS: Final = Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES
 
 
-class BodyPixSettings(MirrorSettings):
+class BodyPixSettings(FlipSettings):
     """Every option of the reference."""
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
@@ -114,8 +115,7 @@ class BodyPix(Network):
             poses = self._people(heads, geometry)
         if wanted & Wanted.INSTANCES and person is not None and poses is not None:
             instances = self._instances(heads, person, poses, geometry)
-        result = Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
-        return mirrored(result) if options.flip_horizontal else result
+        return Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
 
     def _geometry(self, height: int, width: int) -> Geometry:
         resolution = self.settings.internal_resolution

@@ -7,6 +7,7 @@ import pytest
 
 from bodyseg_ros.catalog import load_card
 from bodyseg_ros.errors import EngineError
+from bodyseg_ros.networks import flip_if_asked
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
 from bodyseg_ros.types import Frame, Wanted
 
@@ -118,7 +119,8 @@ def test_flip_mirrors_masks_and_poses_without_renaming() -> None:
     rows, columns = ((side - 1) // 16 + 1 for side in prepared.tensor.shape[1:3])
     tensors = left_half_person(rows, columns)
     plain = straight.decode(tensors, prepared, Wanted.EVERYTHING)
-    mirror = flipped.decode(tensors, flipped.prepare(frame), Wanted.EVERYTHING)
+    mirror = flip_if_asked(flipped.decode(tensors, flipped.prepare(frame), Wanted.EVERYTHING), flipped.settings)
+    assert mirror.mirrored
     for name in ("person", "confidence", "parts", "instances"):
         np.testing.assert_array_equal(getattr(mirror, name), getattr(plain, name)[:, ::-1])
     np.testing.assert_allclose(mirror.poses.keypoints[..., 0], 320 - plain.poses.keypoints[..., 0])

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FrameError
-from ...refine import shifted_edge
+from ...mirror import mirror_array
+from ...refine import shift_edge
 from ...types import Result
 from ..graph.headers import stamp_ns
 from ..graph.image_messages import image_message, read_depth
@@ -73,7 +74,7 @@ class DepthWithoutPeople:
         """The mask of the colour picture under `header`."""
         if result.person is None or not self.listened:
             return
-        person = np.ascontiguousarray(result.person[:, ::-1]) if result.mirrored else result.person
+        person = mirror_array(result.person) if result.mirrored else result.person
         self._add(0, stamp_ns(header), _People(header.frame_id, person, camera_info, margin_px))
 
     def _take(self, message: Any) -> None:
@@ -112,12 +113,12 @@ def _without(people: _People, depth: NDArray[Any], frame_id: str, depth_info: An
 def _seen_by_depth(people: _People, size: tuple[int, ...], depth_info: Any) -> NDArray[np.uint8]:
     """The mask with its margin in the depth image's pixels; what colour does not see counts as people."""
     if people.person.shape == size:
-        return shifted_edge(people.person, people.margin_px)
+        return shift_edge(people.person, people.margin_px)
     colour, depth = _lens(people.camera_info, people.person.shape, "colour"), _lens(depth_info, size, "depth")
     scale = colour[:2] / depth[:2]  # colour px per depth px
     shift = colour[2:] - depth[2:] * scale
     # A depth pixel reads one colour pixel in its middle, but covers `scale` of them.
-    person = shifted_edge(people.person, people.margin_px + math.floor(scale.max() / 2))
+    person = shift_edge(people.person, people.margin_px + math.floor(scale.max() / 2))
     to_colour = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     seen = cv2.warpAffine(person, to_colour, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)
