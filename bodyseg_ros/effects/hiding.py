@@ -14,12 +14,12 @@ from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from ..body import PART_NAMES
-from ..rendering import draw_pixelated_mask, to_colored_mask
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .blending import Mask, Picture, blurred, cells, filled, grown, long_side, mix, need, plain
 from .effect import Effect
 from .palettes import Rgb
+from .rendering import draw_pixelated_mask, to_colored_mask
 
 __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
 
