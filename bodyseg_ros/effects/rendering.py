@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..body import PART_COLORS
 from ..errors import FrameError
 from ..mirror import mirror_array
-from .blending import Picture, blurred, mix
+from .blending import Picture, blur, mix
 
 __all__ = [
     "blur_body_part",
@@ -88,7 +88,7 @@ def to_mask(
 
 def _find_strokes(here: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels that stay cyan: the reference paints row by row, so that only strokes from the row below are not painted
-    over. An edge pixel is one whose diagonal neighbours are not all people; those at the picture's end draw none.
+    over. An edge pixel is one whose diagonal neighbors are not all people; those at the picture's end draw none.
     """
     strokes = np.zeros_like(here)
     inner = here[:-2, :-2] & here[:-2, 2:] & here[2:, :-2] & here[2:, 2:]
@@ -228,7 +228,7 @@ def blur_body_part(
 
 def _keep_sharp(image: Picture, mask: Picture, blur_px: float, edge_px: float, flip: bool) -> Picture:
     _check_sizes(image, mask)
-    soft = blurred(image, blur_px) if blur_px else image
+    soft = blur(image, blur_px) if blur_px else image
     share = np.rint(_blur_mask(mask, edge_px)[..., 3] * 255).astype(np.uint8)
     picture = mix(soft, image, share)
     return mirror_array(picture) if flip else picture
