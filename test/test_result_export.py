@@ -78,7 +78,7 @@ def test_a_plot_shows_what_there_is() -> None:
 
 def test_a_plot_needs_an_image() -> None:
     (mirror,) = load_effects("effects", ["mirror"], {})
-    moved = mirror.moved(somebody())  # it lies on the mirror's picture, and no longer on its frame's
+    moved = mirror.move(somebody())  # it lies on the mirror's picture, and no longer on its frame's
     for result in (Result((40, 60)), moved):
         with pytest.raises(ResultError, match=r"plot\(image\)"):
             result.plot()

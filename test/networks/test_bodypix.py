@@ -64,6 +64,16 @@ def test_input_size(size: tuple[int, int], resolution: object, stride: int, expe
     assert prepared.tensor.dtype == np.float32
 
 
+@pytest.mark.parametrize("size", [(3000, 4000), (1, 2_000_000), (2_000_000, 1), (480, 640)])
+@pytest.mark.parametrize("most", [200_000, 4_194_304])
+def test_the_network_sees_no_more_than_it_may(size: tuple[int, int], most: int) -> None:
+    geometry = network(internal_resolution="full", max_input_px=most)._geometry(*size)
+    seen = geometry.input_height * geometry.input_width
+    assert seen <= most * 1.05 + max(geometry.input_height, geometry.input_width), "k·stride + 1 may go a little over"
+    if size[0] * size[1] < most:
+        assert seen > size[0] * size[1] * 0.9
+
+
 def test_normalisation_of_mobilenet_and_resnet() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[:] = (255, 0, 127)

@@ -50,7 +50,7 @@ class BodysegNode(PublishingNode[Any]):
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
-        self._background = BackgroundTopic(graph)
+        self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
 
     def configure(self) -> None:

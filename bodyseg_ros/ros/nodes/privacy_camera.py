@@ -15,7 +15,7 @@ from ...errors import FrameError, ModelError, SettingsError
 from ...plan import Plan, make_plan
 from ...settings import Settings
 from ...types import Frame, Wanted
-from ..graph.headers import make_header, stamp_ns
+from ..graph.headers import make_header, shorten, stamp_ns
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
@@ -123,7 +123,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return [] if self._settings.source else super()._subscribe()
 
     def _hear(self, message: Any) -> None:
-        self._frame_id = message.header.frame_id
+        self._frame_id = shorten(message.header.frame_id)
         self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
 
     def _play(self) -> None:
