@@ -96,6 +96,8 @@ def topics(
     """List the topics on the graph: types, who speaks and listens, rates, and QoS that do not match, with the reason.
 
     To listen starts work in nodes that work only while somebody listens, such as bodyseg.
+
+    Example: bodyseg topics --seconds 5
     """
     graph = open_graph("bodyseg_topics", ros_arguments(context), runtime)
     try:
