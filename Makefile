@@ -29,7 +29,7 @@ lint: setup  ## Style and types
 test: lint  ## Every check
 	$(BIN)/python -m pytest
 
-# In a copy of the package, so that the kernels in use stay as they are; Python itself has no sanitizer to load.
+# In a copy of the package, so that the kernels in use stay as they are. libasan is preloaded: Python was built without it.
 sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 	rm -rf build/sanitize
 	mkdir -p build/sanitize
