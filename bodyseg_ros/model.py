@@ -15,7 +15,7 @@ from .engines import Engine, open_engine
 from .formats import ModelSource
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
-from .networks import Network
+from .networks import Network, flip_if_asked
 from .plan import Plan, make_plan, model_parameters
 from .refine import Refiner
 from .settings import Settings, flatten, require_live, split_groups, updated
@@ -123,7 +123,7 @@ class Model:
         maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
         outputs = self.engine.run(prepared.tensor, maps)
         yield
-        result = network.decode(outputs, prepared, wanted)
+        result = flip_if_asked(network.decode(outputs, prepared, wanted), network.settings)
         return refiner.refine(frame, result, network.settings) if refined else result
 
     def configure(self, **parameters: Any) -> None:

@@ -88,6 +88,9 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
     parameter or a value not allowed, ModelNotFoundError or ModelFileError for the card, PluginError for the network.
     """
     root, groups = split_groups(values)
+    own_settings = _part(own, root)
+    # Where the model or the network has a parameter of the same name, the owner's default counts.
+    root = own_settings.model_dump() | root
     model = _part(ModelSettings, root)
     card = choose_card(model)
     network_class: type[Network] = load_plugin("networks", card.network if model.network == "auto" else model.network)
@@ -107,7 +110,7 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
-        own=_part(own, root),
+        own=own_settings,
     )
 
 

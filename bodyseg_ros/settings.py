@@ -101,6 +101,12 @@ class ModelSettings(Settings):
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
 
+    try_model_files: bool = start_only(
+        True,
+        "Before a model file that nobody published is opened, run it in a process of its own, so that it cannot take "
+        "all memory or time; once per file. false: trust every file.",
+    )
+
     @model_validator(mode="after")
     def _one_way(self) -> ModelSettings:
         if self.model_path and self.model_url:
@@ -254,17 +260,19 @@ def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") 
     return f"{whose} no parameter {shortened(name)}.{hint} `bodyseg params` lists them all."
 
 
-def require_live(names: Iterable[str], known: Iterable[Parameter], remedy: str = "load it again") -> None:
-    """Raise SettingsError for a parameter that does not exist, or is read once at start.
+def require_live(
+    names: Iterable[str], known: Iterable[Parameter], start: str = "when the model is loaded; load it again"
+) -> None:
+    """Raise SettingsError for a parameter that does not exist, or is read once.
 
-    remedy: how the user gets another value of the latter.
+    start: when the latter is read, and how the user gets another value.
     """
     by_name = {parameter.name: parameter for parameter in known}
     for name in names:
         if name not in by_name:
             raise SettingsError(unknown_parameter(name, list(by_name)))
         if not by_name[name].live:
-            raise SettingsError(f"Parameter {name} is read when the model is loaded; {remedy} to change it.")
+            raise SettingsError(f"Parameter {name} is read {start} with another value.")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

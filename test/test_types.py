@@ -71,7 +71,7 @@ def test_a_results_people_are_a_sequence() -> None:
     result = people(0.9, 0.5)
     assert len(result) == 2
     assert [person.index for person in result] == [0, 1]
-    assert result[-1].index == 1
+    assert (result[-1].index, result[-2].index) == (1, 0)
     for beyond in (2, -3):
         with pytest.raises(IndexError, match=f"no person {beyond}: this result has 2 people"):
             _ = result[beyond]

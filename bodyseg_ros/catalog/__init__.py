@@ -4,7 +4,7 @@ card.py reads a card; find.py goes from the model's parameters to a card and a f
 file that has none; download.py and checksums.py fetch and verify.
 """
 
-from .card import Card, Preprocessing, card_names, load_card
+from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
 from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
@@ -18,6 +18,7 @@ __all__ = [
     "Located",
     "Preprocessing",
     "Progress",
+    "all_cards",
     "card_names",
     "check_files",
     "choose_card",

@@ -20,7 +20,16 @@ from ..errors import ModelFileError, ModelNotFoundError, SettingsError
 from ..settings import shortened
 from ..yaml_reader import read_yaml_file
 
-__all__ = ["PRECISIONS", "Card", "Preprocessing", "card_folders", "card_names", "load_card", "shipped_folder"]
+__all__ = [
+    "PRECISIONS",
+    "Card",
+    "Preprocessing",
+    "all_cards",
+    "card_folders",
+    "card_names",
+    "load_card",
+    "shipped_folder",
+]
 
 #: Bytes per stored weight → the folder of the published files (tfjs-models body-pix 2.2.1, saved_models.ts).
 PRECISIONS: Final[Mapping[int, str]] = {4: "float", 2: "quant2", 1: "quant1"}
@@ -189,6 +198,11 @@ def load_card(name: str) -> Card:
     raise ModelNotFoundError(
         f"There is no model card {shortened(name)}; there are: {', '.join(names) or 'none'}.{hint}"
     )
+
+
+def all_cards() -> list[Card]:
+    """Every card, by name. Raises ModelFileError for one that is not valid."""
+    return [load_card(name) for name in card_names()]
 
 
 def _read_card(path: Path) -> Card:

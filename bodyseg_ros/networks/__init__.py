@@ -5,6 +5,7 @@ background_subtraction, which needs no network. prepare.py makes the input tenso
 person_poses.py and pixels.py hold what several share. The arithmetic stands in `decode`.
 """
 
+from .flip import FlipSettings, flip_if_asked
 from .network import Network
 
-__all__ = ["Network"]
+__all__ = ["FlipSettings", "Network", "flip_if_asked"]

@@ -258,3 +258,11 @@ def test_a_misspelt_group_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("tensorfow: {device: gpu}")
     with pytest.raises(BodysegError, match=r"no parameter 'tensorfow.device'. Did you mean tensorflow"):
         run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--params", tmp_path / "p.yaml", *FAKE)
+
+
+def test_effects_of_a_parameter_file_count(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png")
+    (tmp_path / "p.yaml").write_text("effects: [mirror]")
+    run("run", path, "--out", tmp_path / "out", "--params", tmp_path / "p.yaml", *FAKE)
+    assert {written.name for written in (tmp_path / "out").iterdir()} == {"a_composite.png"}
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out/a_composite.png")), cv2.imread(str(path))[:, ::-1])

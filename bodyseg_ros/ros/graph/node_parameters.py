@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, shortened, start_only, unknown_parameter
+from ...settings import Parameter, Settings, build, require_live, shortened, start_only, unknown_parameter
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -57,9 +58,7 @@ class Parameters:
     def change(self, values: Mapping[str, Any]) -> None:
         """See Graph.set_parameters()."""
         new = self.checked(values)
-        for name in new:
-            if not self._declared[name].live:
-                raise SettingsError(f"Parameter {name} is read at start; set it there and start the node again.")
+        require_live(new, self._declared.values(), "at start; start the node again")
         if new:
             self._listener(new)
         self.values |= new
@@ -87,7 +86,7 @@ def checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
-    if kind == "float" and type(item) is int:
+    if kind == "float" and type(item) is int and abs(item) <= sys.float_info.max:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
@@ -103,7 +102,7 @@ def _allows(parameter: Parameter, item: Any) -> bool:
         return item in parameter.choices or not parameter.choices
     try:
         number = float(item)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may be larger than any float
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 

@@ -131,12 +131,12 @@ def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.Monkey
     inside, most = [0], [0]
     run_once, pause = FakeEngine.infer, threading.Event()
 
-    def counted(self: FakeEngine, tensor: Any) -> Any:
+    def counted(self: FakeEngine, *given: Any) -> Any:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         pause.wait(0.002)
         inside[0] -= 1
-        return run_once(self, tensor)
+        return run_once(self, *given)
 
     monkeypatch.setattr(FakeEngine, "infer", counted)
     shared = Shared()
