@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -85,7 +86,7 @@ def checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
-    if kind == "float" and type(item) is int:
+    if kind == "float" and type(item) is int and abs(item) <= sys.float_info.max:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
@@ -101,7 +102,7 @@ def _allows(parameter: Parameter, item: Any) -> bool:
         return item in parameter.choices or not parameter.choices
     try:
         number = float(item)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may be larger than any float
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 
