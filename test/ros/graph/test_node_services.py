@@ -6,7 +6,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+
+from bodyseg_ros.ros.graph import RELIABLE, open_graph
 
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: no ROS 2 here")
 
@@ -134,3 +137,27 @@ def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask
     assert set_gain(ask, "words", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=words) == (True, "")
     refused, reason = set_gain(ask, "words", type=double, double_value=1.0)
     assert (refused, reason) == (False, "Parameter words is 1.0, but it must be any list of texts.")
+
+
+def test_a_change_takes_effect_on_the_next_picture(
+    start: Start, ask: Ask, runtime: str, domain: dict[str, str], until: Callable[..., None]
+) -> None:
+    start(runtime)
+    peer = open_graph("peer", [], "rclpy")
+    got: list[Any] = []
+    out = peer.publisher("/image", "sensor_msgs/msg/Image")
+    back = peer.subscribe("/echo/echo", "sensor_msgs/msg/Image", RELIABLE, got.append)
+    until(lambda: out.subscriptions and back.publishers, peer)
+
+    def echoed() -> list[int]:
+        got.clear()
+        data = peer.messages.pack(np.array([10, 20, 30], np.uint8))
+        image = peer.messages.make("sensor_msgs/msg/Image", height=1, width=1, step=3, encoding="rgb8", data=data)
+        out.publish(image)
+        until(lambda: got, peer)
+        return np.asarray(got[0].data).tolist()
+
+    assert echoed() == [10, 20, 30]
+    assert set_gain(ask, type=ParameterType.PARAMETER_DOUBLE, double_value=2.0) == (True, "")
+    assert echoed() == [20, 40, 60]
+    peer.close()
