@@ -5,7 +5,7 @@ INPUT  ?=
 OUT    ?= out
 BIN    := $(VENV)/bin
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,21 @@ lint: setup  ## Style and types
 
 test: lint  ## Every check
 	$(BIN)/python -m pytest
+
+torture: setup  ## Break things on purpose and count what happens: messages, parameters, model files, signals, downloads
+	$(BIN)/python benchmark/torture.py
+	$(BIN)/python -m pytest -q test/ros/nodes/test_privacy_camera.py test/catalog/test_download.py
+
+# In a copy of the package, so that the kernels in use stay as they are; Python itself has no sanitizer to load.
+sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer
+	rm -rf build/sanitize
+	mkdir -p build/sanitize
+	cp -r bodyseg_ros models build/sanitize/
+	rm -f build/sanitize/bodyseg_ros/kernels/*.so
+	$(CC) -std=gnu11 -g -O1 -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=all -shared -fPIC \
+		bodyseg_ros/kernels/*.c -o build/sanitize/bodyseg_ros/kernels/_kernels.so
+	cd build/sanitize && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
+		$(abspath $(BIN))/python -m pytest -c ../../pyproject.toml --rootdir ../.. ../../test/kernels ../../test/decode
 
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) out build bodyseg_ros/kernels/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

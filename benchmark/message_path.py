@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodyseg_ros import Frame, Wanted, load
 from bodyseg_ros.allocation import keep_freed_memory
+from bodyseg_ros.parameter_files import parse_value
 from bodyseg_ros.ros.graph.dds_graph import DdsGraph
 from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message, read_image
@@ -38,7 +39,6 @@ from bodyseg_ros.ros.graph.port import RELIABLE, Qos
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.node_settings import NodeSettings
 from bodyseg_ros.ros.processes import NodeProcess, usage
-from bodyseg_ros.settings import parse_value
 
 HEIGHT, WIDTH = 480, 640
 IMAGE = "sensor_msgs/msg/Image"

@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 import bodyseg_ros as bodyseg  # noqa: E402
 from bodyseg_ros.lab.labelled import Labelled, labelled_photos  # noqa: E402
 from bodyseg_ros.media import open_source  # noqa: E402
+from bodyseg_ros.parameter_files import parse_value  # noqa: E402
 from bodyseg_ros.refine import Refiner, RefineSettings  # noqa: E402
-from bodyseg_ros.settings import parse_value  # noqa: E402
 
 WANTED = bodyseg.Wanted.PERSON
 STEADY = {"smoothing": 0.8}

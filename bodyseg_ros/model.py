@@ -10,18 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
-from numpy.typing import NDArray
-
 from .catalog import Progress, find_model
-from .engines import Engine, MakesMaps, open_engine
+from .engines import Engine, open_engine
 from .formats import ModelSource
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
-from .networks import Network, TakesMaps
+from .networks import Network, flip_if_asked
 from .plan import Plan, make_plan, model_parameters
 from .refine import Refiner
 from .settings import Settings, flatten, require_live, split_groups, updated
-from .types import Frame, Prepared, Result, Wanted
+from .types import Frame, Result, Wanted
 
 __all__ = ["Model", "at_once", "load", "open_model"]
 
@@ -52,7 +50,7 @@ class Model:
         self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Model {self.network.card.name}: {type(self.engine).__name__} on {self.engine.device}>"
+        return f"<Model {self.network.card.name}: {self.engine.name} on {self.engine.device}>"
 
     @overload
     def segment(self, image: ImageLike, wanted: Wanted = ...) -> Result: ...
@@ -122,17 +120,11 @@ class Model:
             wanted |= _REFINED
         prepared = network.prepare(frame)
         yield
-        outputs = self._outputs(network, prepared, wanted)
+        maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
+        outputs = self.engine.run(prepared.tensor, maps)
         yield
-        result = network.decode(outputs, prepared, wanted)
+        result = flip_if_asked(network.decode(outputs, prepared, wanted), network.settings)
         return refiner.refine(frame, result, network.settings) if refined else result
-
-    def _outputs(self, network: Network, prepared: Prepared, wanted: Wanted) -> Mapping[str, NDArray[Any]]:
-        """The network's tensors; where engine and network can, with maps made on the engine's device."""
-        engine = self.engine
-        if isinstance(engine, MakesMaps) and engine.makes_maps and isinstance(network, TakesMaps):
-            return engine.run(prepared.tensor, network.maps_wanted(prepared, wanted))
-        return engine.run(prepared.tensor)
 
     def configure(self, **parameters: Any) -> None:
         """Change live parameters of the network, and with `refine={...}` of the refinement; counts from the next frame.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -19,12 +19,12 @@ Box = tuple[int, int, int, int]
 
 #: A keypoint of at least this score counts as visible.
 VISIBLE_SCORE: Final = 0.3
-#: A piece of a person's mask belongs to the box and the outline if it has this share of the largest piece's pixels.
+#: A piece of a person's mask, its holes filled, counts for box and outline if it has this share of the largest one.
 _PIECE_SHARE: Final = 0.05
 _NOWHERE: Final = (0, 0, 0, 0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Person:
     """One person of a `Result`, as `result[0]` and `for person in result` give them.
 
@@ -33,18 +33,23 @@ class Person:
     keypoint_scores: (17,) float32, 0 to 1. size: (height, width) of the image, px.
 
     >>> person = result[0]
+    >>> person
+    Person 0: score 0.60, box (0, 17, 229, 320)
     >>> person.keypoints[bodyseg.KEYPOINT_NAMES.index("nose")].astype(int)
     array([144,  74])
     """
 
     index: int
     score: float
-    keypoints: NDArray[np.float32] = field(repr=False)
-    keypoint_scores: NDArray[np.float32] = field(repr=False)
+    keypoints: NDArray[np.float32]
+    keypoint_scores: NDArray[np.float32]
     size: tuple[int, int]
     #: The maps of all people, from which this one's are cut; None if they were not computed.
-    instance_map: NDArray[np.int16] | None = field(default=None, repr=False)
-    part_map: NDArray[np.int8] | None = field(default=None, repr=False)
+    instance_map: NDArray[np.int16] | None = None
+    part_map: NDArray[np.int8] | None = None
+
+    def __repr__(self) -> str:
+        return f"Person {self.index}: score {self.score:.2f}, box {self.box}"
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
@@ -95,9 +100,7 @@ class Person:
         >>> outline.shape[1]
         2
         """
-        contours, _ = cv2.findContours(_pieces(self.mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        outlines = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in contours if len(contour) > 2]
-        return sorted(outlines, key=lambda outline: -float(cv2.contourArea(outline)))
+        return [outline for outline in _outlines(self.mask) if len(outline) > 2]
 
 
 def missing(what: str, wanted: str) -> str:
@@ -108,37 +111,31 @@ def missing(what: str, wanted: str) -> str:
     )
 
 
-def _kept(mask: NDArray[np.uint8]) -> tuple[Box, NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]] | None:
-    """The box of everything, labels and statistics of the pieces in it, and which of them count; None: no pieces."""
-    left, top, width, height = cv2.boundingRect(mask)
-    if not width:
-        return None
-    inside = mask[top : top + height, left : left + width]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = 1 + np.flatnonzero(areas >= _PIECE_SHARE * areas.max())
-    whole = (left, top, left + width, top + height)
-    return whole, np.asarray(labels, np.int32), np.asarray(stats, np.int32), kept
+def _outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
+    """Outlines (N, 2) of the pieces of a mask without stray specks, largest first."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outlines = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in contours]
+    if len(outlines) < 2:
+        return outlines
+    sizes = [_pixels_inside(outline) for outline in outlines]
+    order = sorted(range(len(outlines)), key=lambda place: -sizes[place])
+    return [outlines[place] for place in order if sizes[place] >= _PIECE_SHARE * max(sizes)]
 
 
-def _pieces(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mask (H, W) uint8 without stray specks."""
-    found, pieces = _kept(mask), np.zeros_like(mask)
-    if found is not None:
-        (left, top, right, bottom), labels, _, kept = found
-        pieces[top:bottom, left:right] = np.isin(labels, kept)
-    return pieces
+def _pixels_inside(outline: NDArray[np.int32]) -> float:
+    """Pixels within an outline and on it, by Pick's theorem; its steps go to one of eight neighbours."""
+    steps = np.abs(np.diff(outline, axis=0, append=outline[:1])).max(axis=1).sum()
+    return float(cv2.contourArea(outline) + steps / 2 + 1)
 
 
 def box_of_mask(mask: NDArray[np.uint8]) -> Box | None:
     """The box around the pieces of a mask (H, W) uint8, above 0 a person, without stray specks; None: it is empty."""
-    found = _kept(mask)
-    if found is None:
+    outlines = _outlines(mask)
+    if not outlines:
         return None
-    (left, top, _, _), _, stats, kept = found
-    x, y = stats[kept, cv2.CC_STAT_LEFT], stats[kept, cv2.CC_STAT_TOP]
-    right, bottom = x + stats[kept, cv2.CC_STAT_WIDTH], y + stats[kept, cv2.CC_STAT_HEIGHT]
-    return left + int(x.min()), top + int(y.min()), left + int(right.max()), top + int(bottom.max())
+    points = np.concatenate(outlines)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right + 1, bottom + 1
 
 
 def box_of_keypoints(

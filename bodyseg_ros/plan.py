@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from .catalog import Card, choose_card
 from .errors import MissingDependencyError, SettingsError
 from .networks import Network
-from .plugins import load_plugin, plugin_names
+from .plugins import load_plugin, loadable_plugins, plugin_names
 from .refine import RefineSettings
 from .settings import (
     ModelSettings,
@@ -88,6 +88,9 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
     parameter or a value not allowed, ModelNotFoundError or ModelFileError for the card, PluginError for the network.
     """
     root, groups = split_groups(values)
+    own_settings = _part(own, root)
+    # Where the model or the network has a parameter of the same name, the owner's default counts.
+    root = own_settings.model_dump() | root
     model = _part(ModelSettings, root)
     card = choose_card(model)
     network_class: type[Network] = load_plugin("networks", card.network if model.network == "auto" else model.network)
@@ -107,7 +110,7 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
-        own=_part(own, root),
+        own=own_settings,
     )
 
 
@@ -142,9 +145,9 @@ def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
 
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:
-    """The parameters of every plugin of a kind that can be imported."""
-    for name in plugin_names(kind):
-        yield from parameters_of(kind, name)
+    """The parameters of every plugin of a kind that can be loaded."""
+    for name, plugin in loadable_plugins(kind):
+        yield from parameters(plugin.Settings, "" if kind == "networks" else name)
 
 
 def parameters_of(kind: str, name: str) -> Iterator[Parameter]:

@@ -126,22 +126,24 @@ def supervision_detections(result: Result) -> supervision.Detections:
     people, masks = list(result), None
     if result.instances is not None:
         masks = np.array([person.mask for person in people], bool).reshape(-1, *result.size)
-    return _supervision().Detections(
+    found: supervision.Detections = _supervision().Detections(
         xyxy=np.array([person.box for person in people], np.float32).reshape(-1, 4),
         mask=masks,
         confidence=np.array([person.score for person in people], np.float32),
         class_id=np.zeros(len(people), int),
         data={"class_name": np.array(["person"] * len(people), dtype=str)},
     )
+    return found
 
 
 def supervision_keypoints(result: Result) -> supervision.KeyPoints:
     """See `Result.to_supervision_keypoints`."""
     people = list(result)
     # The third argument is called confidence before 0.29 and keypoint_confidence since.
-    return _supervision().KeyPoints(
+    found: supervision.KeyPoints = _supervision().KeyPoints(
         np.array([person.keypoints for person in people], np.float32).reshape(-1, len(KEYPOINT_NAMES), 2),
         np.zeros(len(people), int),
         np.array([person.keypoint_scores for person in people], np.float32).reshape(-1, len(KEYPOINT_NAMES)),
         data={"class_name": np.array(["person"] * len(people), dtype=str)},
     )
+    return found

@@ -1,6 +1,6 @@
 """What travels between the stages: frozen, checked where it is built, nothing else.
 
-Images are RGB everywhere; BGR exists only inside ``media`` and ``graph``. Coordinates are (x, y) in pixels
+Images are RGB everywhere; BGR exists only inside ``media`` and ``ros.graph``. Coordinates are (x, y) in pixels
 of the source image, pixel centres at whole numbers.
 """
 
@@ -58,24 +58,27 @@ class Wanted(enum.Flag):
     Result 320×320: 1 person, person 51 %
     """
 
+    #: Of each field of a Result that is called so.
     CONFIDENCE = enum.auto()
     PERSON = enum.auto()
     PARTS = enum.auto()
     POSES = enum.auto()
+    #: Whose a pixel is; brings the poses with it.
     INSTANCES = enum.auto()
     CLASSES = enum.auto()
     NOTHING = 0
     EVERYTHING = CONFIDENCE | PERSON | PARTS | POSES | INSTANCES | CLASSES
 
 
-def _need(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
+def _require(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int | None, ...]) -> None:
     """Raise FrameError unless `array` has one of `dtypes` and `shape` (None: any length)."""
     fits = isinstance(array, np.ndarray) and array.dtype.type in dtypes and array.ndim == len(shape)
     if not fits or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
         have = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         kinds = " or ".join(np.dtype(kind).name for kind in dtypes)
         size = "×".join("any" if side is None else str(side) for side in shape)
-        raise FrameError(f"{name} must be a {kinds} array of shape {size}, but it is {have}.")
+        article = "an" if kinds.startswith("int") else "a"
+        raise FrameError(f"{name} must be {article} {kinds} array of shape {size}, but it is {have}.")
 
 
 def _equal(one: Any, other: Any, leave_out: str = "") -> bool:
@@ -108,7 +111,7 @@ class Frame:
     index: int = 0
 
     def __post_init__(self) -> None:
-        _need(self.image, "A frame's image", (np.uint8,), (None, None, 3))
+        _require(self.image, "A frame's image", (np.uint8,), (None, None, 3))
         height, width = self.image.shape[:2]
         if height < 1 or width < 1:
             raise FrameError(f"A frame's image must have at least one pixel, but it is {width}×{height}.")
@@ -222,10 +225,10 @@ class Poses:
     scores: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        _need(self.scores, "Pose scores", (np.float32,), (None,))
+        _require(self.scores, "Pose scores", (np.float32,), (None,))
         people, joints = len(self.scores), len(KEYPOINT_NAMES)
-        _need(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
-        _need(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
+        _require(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
+        _require(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
 
     @classmethod
     def none(cls) -> Poses:
@@ -295,17 +298,17 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.person is not None:
-            _need(self.person, "A person mask", (np.uint8,), self.size)
+            _require(self.person, "A person mask", (np.uint8,), self.size)
         if self.confidence is not None:
-            _need(self.confidence, "A confidence map", (np.float32,), self.size)
+            _require(self.confidence, "A confidence map", (np.float32,), self.size)
         if self.parts is not None:
-            _need(self.parts, "A part map", (np.int8,), self.size)
+            _require(self.parts, "A part map", (np.int8,), self.size)
         if self.instances is not None:
-            _need(self.instances, "An instance map", (np.int16,), self.size)
+            _require(self.instances, "An instance map", (np.int16,), self.size)
         if self.classes is not None:
-            _need(self.classes, "A class map", (np.uint8,), self.size)
+            _require(self.classes, "A class map", (np.uint8,), self.size)
         if self.alpha is not None:
-            _need(self.alpha, "Soft edges", (np.uint8,), self.size)
+            _require(self.alpha, "Soft edges", (np.uint8,), self.size)
 
     def __repr__(self) -> str:
         facts = [] if self.poses is None else [_people(len(self.poses))]

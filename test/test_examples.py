@@ -52,7 +52,7 @@ def test_the_command_uses_the_engine_and_the_network_of_a_parameter_file(folder:
 
 def test_the_node_uses_all_three_and_their_parameters(folder: Path) -> None:
     said = python(folder, "-c", NODE)
-    assert said.split() == ["opencv", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
+    assert said.split() == ["opencv_dnn", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
 
 
 #: Prints what runs, and a pixel of the person and of the screen: 0.8 · grey + 0.2 · (30, 220, 40), grey 143.

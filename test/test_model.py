@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from threading import Thread
 
@@ -62,6 +63,14 @@ def test_a_folder_gives_one_result_after_the_other(model: Model, astronaut: np.n
     ]
     with pytest.raises(bodyseg.MediaError, match="nowhere.mp4"):
         model.stream("nowhere.mp4")
+
+
+def test_a_video_gives_frames_with_their_times(model: Model, astronaut: np.ndarray, tmp_path: Path) -> None:
+    with bodyseg.open_sink(tmp_path / "clip.mp4", Fraction(10)) as write:
+        for index in range(3):
+            write(astronaut, bodyseg.Frame(astronaut, index * 100_000_000))
+    stamps = [(result.frame.index, result.frame.stamp_ns) for result in model.stream(tmp_path / "clip.mp4")]
+    assert stamps == [(0, 0), (1, 100_000_000), (2, 200_000_000)]
 
 
 def test_four_threads_get_their_own_results(model: Model, astronaut: np.ndarray) -> None:

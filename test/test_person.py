@@ -32,6 +32,20 @@ def test_pieces_of_a_twentieth_count_and_smaller_ones_do_not(speck_px: int, righ
     assert (outlines.max(axis=0) <= (right - 1, 19)).all()
 
 
+def test_the_size_of_a_piece_is_counted_with_its_holes_filled() -> None:
+    instances = np.full((40, 60), -1, np.int16)
+    instances[10:30, 10:30] = 0
+    instances[12:28, 12:28] = -1  # a ring of 144 px around 256
+    instances[0, 40:59] = 0  # 19 px: less than a twentieth of 400, more than one of 144
+    assert person(instances).box == (10, 10, 30, 30)
+    instances[0, 59] = 0
+    assert person(instances).box == (10, 0, 60, 30)
+
+
+def test_what_a_person_prints() -> None:
+    assert repr(person(np.zeros((30, 40), np.int16))) == "Person 0: score 0.90, box (0, 0, 40, 30)"
+
+
 def test_the_largest_outline_comes_first_and_runs_along_the_edge() -> None:
     instances = np.full((30, 40), -1, np.int16)
     instances[2:6, 2:6] = 0

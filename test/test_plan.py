@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from bodyseg_ros import load
 from bodyseg_ros import plan as planning
 from bodyseg_ros.catalog import SHIPPED_MODEL, card
-from bodyseg_ros.catalog.card import Card
+from bodyseg_ros.catalog.card import Card, shipped_folder
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
-from bodyseg_ros.ros.nodes.node_settings import NodeSettings
+from bodyseg_ros.ros.nodes.node_settings import NodeSettings, PrivacySettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.settings import ModelSettings, Settings
 
@@ -94,6 +95,19 @@ def test_a_node_reads_one_card_and_builds_each_class_once(counts: Counts) -> Non
     node.cleanup()
 
 
+@pytest.mark.parametrize("named", ["recognised", "unknown"])
+def test_where_all_cards_are_asked_each_is_read_once(counts: Counts, tmp_path: Path, named: str) -> None:
+    if named == "recognised":
+        shipped = shipped_folder() / SHIPPED_MODEL / "model-stride16.tflite"
+        values = {"model_path": str(shutil.copy(shipped, tmp_path / "mine.tflite"))}
+    else:
+        values = {"network": "background"}
+    plan = make_plan(values, NodeSettings)
+    assert plan.card.name in (SHIPPED_MODEL, "mine.tflite", "background")
+    assert set(counts.cards.values()) == {1}
+    assert counts.choices == 1
+
+
 def test_the_privacy_camera_too(counts: Counts) -> None:
     _, node = start_node(PrivacyCameraNode, "engine:=fake", "effects:=[pixelate]")
     node._loaded()
@@ -109,6 +123,17 @@ def test_what_parameters_leave_out_has_its_default() -> None:
     assert plan.card.name == SHIPPED_MODEL
     assert plan.own == NodeSettings()
     assert (plan.engines, plan.effects) == ({}, {})
+
+
+def test_the_owners_default_counts_for_a_parameter_of_the_same_name() -> None:
+    """Or the privacy camera would look for people as carelessly as the node bodyseg."""
+    plan = make_plan({}, PrivacySettings)
+    assert plan.network.segmentation_threshold == plan.own.segmentation_threshold == 0.3  # type: ignore[attr-defined]
+    assert plan.network.internal_resolution == plan.own.internal_resolution == "high"  # type: ignore[attr-defined]
+    declared = {parameter.name: parameter.default for parameter in plan.parameters}
+    assert (declared["segmentation_threshold"], declared["internal_resolution"]) == (0.3, "high")
+    plan = make_plan({"segmentation_threshold": 0.4}, PrivacySettings)
+    assert plan.network.segmentation_threshold == plan.own.segmentation_threshold == 0.4  # type: ignore[attr-defined]
 
 
 def test_a_change_leaves_what_it_does_not_touch() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bodyseg_ros.effects import load_effects
 from bodyseg_ros.errors import MediaError, MissingDependencyError, ResultError
 from bodyseg_ros.media import read_photo
 from bodyseg_ros.types import Frame, Poses, Result
@@ -76,8 +77,11 @@ def test_a_plot_shows_what_there_is() -> None:
 
 
 def test_a_plot_needs_an_image() -> None:
-    with pytest.raises(ResultError, match=r"plot\(image\)"):
-        Result((40, 60)).plot()
+    (mirror,) = load_effects("effects", ["mirror"], {})
+    moved = mirror.move(somebody())  # it lies on the mirror's picture, and no longer on its frame's
+    for result in (Result((40, 60)), moved):
+        with pytest.raises(ResultError, match=r"plot\(image\)"):
+            result.plot()
 
 
 def test_the_suffix_says_what_is_saved(tmp_path: Path) -> None:

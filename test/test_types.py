@@ -42,7 +42,7 @@ def test_outputs_share_a_grid_and_are_finite() -> None:
 def test_poses_and_results_are_checked() -> None:
     with pytest.raises(FrameError, match="Keypoints must be"):
         Poses(np.zeros((1, 16, 2), np.float32), np.zeros((1, 17), np.float32), np.zeros(1, np.float32))
-    with pytest.raises(FrameError, match="A part map must be a int8 array of shape 4×5"):
+    with pytest.raises(FrameError, match="A part map must be an int8 array of shape 4×5"):
         Result((4, 5), parts=np.zeros((5, 4), np.int8))
 
 
@@ -71,7 +71,7 @@ def test_a_results_people_are_a_sequence() -> None:
     result = people(0.9, 0.5)
     assert len(result) == 2
     assert [person.index for person in result] == [0, 1]
-    assert result[-1].index == 1
+    assert (result[-1].index, result[-2].index) == (1, 0)
     for beyond in (2, -3):
         with pytest.raises(IndexError, match=f"no person {beyond}: this result has 2 people"):
             _ = result[beyond]

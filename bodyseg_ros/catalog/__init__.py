@@ -1,6 +1,6 @@
 """Model cards: what was published, where it is found, how it is downloaded and checked."""
 
-from .card import Card, Preprocessing, card_names, load_card
+from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
 from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
@@ -14,6 +14,7 @@ __all__ = [
     "Located",
     "Preprocessing",
     "Progress",
+    "all_cards",
     "card_names",
     "check_files",
     "choose_card",

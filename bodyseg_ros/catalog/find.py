@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from ..errors import ModelFileError, ModelNotFoundError
 from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
 from ..plugins import load_plugin
 from ..settings import ModelSettings, shortened
-from .card import PRECISIONS, Card, card_folders, card_names, expanded, load_card, shipped_folder
+from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
 from .recognise import adapted, own_name, recognise
@@ -58,18 +59,18 @@ def choose_card(settings: ModelSettings) -> Card:
     """
     if settings.model != "auto":
         return load_card(settings.model)
+    if settings.network == "auto" and not settings.model_path:
+        return load_card(SHIPPED_MODEL)
+    cards = all_cards()
     if settings.model_path and reads_files(settings.engine):
         try:
-            return recognise(_own_file(settings.model_path), settings.output_stride)
+            return recognise(_own_file(settings.model_path), settings.output_stride, cards)
         except ModelFileError:
             if settings.network == "auto":  # else its plugin may know what it is
                 raise
-    shipped = load_card(SHIPPED_MODEL)
-    if settings.network in ("auto", shipped.network):
-        return shipped
-    for name in card_names():
-        card = load_card(name)
-        if card.network == settings.network:
+    shipped = next(card for card in cards if card.name == SHIPPED_MODEL)
+    for card in (shipped, *cards):
+        if settings.network in ("auto", card.network):
             return card
     # A network that has no card reads the file that it is given, else those of the package.
     return shipped.model_copy(update={"name": own_name(_own_file(settings.model_path))} if settings.model_path else {})
@@ -96,14 +97,35 @@ def find_model(
         index = _given_file(settings, progress, limits)
         source = detect(index, settings.output_stride)
         # Its tensors may be named otherwise: the network finds its heads among all outputs.
-        found = adapted(card, source), source
+        found = adapted(card, source), _judged(source, settings)
     else:
         index = _card_file(card, settings, progress, limits)
         source = detect(index, settings.output_stride)
         source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+        if not index.is_relative_to(shipped_folder()):
+            source = _judged(source, settings)
         found = card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
     _log.info("The model %s is read from %s.", card.name, index)
     return found
+
+
+def _judged(source: ModelSource, settings: ModelSettings) -> ModelSource:
+    """The source, with the checksum of its files where they are to be tried first: nobody published them."""
+    if not settings.try_model_files:
+        return source
+    digests = [sha256_of(path) for path in _all_files(source.path)]
+    published = {digest for card in all_cards() for digest in card.sha256.values()}
+    if published.issuperset(digests):
+        return source
+    return replace(source, unknown_digest=hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _all_files(index: Path) -> list[Path]:
+    """The files of a model; of a SavedModel all that its folder holds."""
+    if index.is_dir():
+        return sorted(path for path in index.rglob("*") if path.is_file())
+    beside = [index.with_suffix(".bin")] if index.suffix == ".xml" else []
+    return [*model_files(index), *(path for path in beside if path.is_file())]
 
 
 def _given_file(settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
@@ -150,7 +172,9 @@ def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[
         path = index.with_name(name.replace("{stride}", str(output_stride)))
         if path.is_file():
             yield kind, path
-    kinds: tuple[Kind, ...] = ("tflite", "onnx") if (cache_folder() / "converted").is_dir() else ()
+    # A cache that belongs to somebody else holds nothing for us.
+    converted = os.access(cache_folder() / "converted", os.R_OK | os.X_OK)
+    kinds: tuple[Kind, ...] = ("tflite", "onnx") if converted else ()
     for made in kinds:
         path = converted_file(index, made)
         if path.is_file():
@@ -191,9 +215,18 @@ def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
     for folder, place in _folders(card, quant_bytes):
         for name in _file_names(card, output_stride):
             index = folder / name
-            if index.is_file() and (place != "cached" or _whole(index)):
+            if _is_file(index) and (place != "cached" or _whole(index)):
                 return Located(index, place)
     return None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; what belongs to somebody else is not there."""
+    try:
+        return path.is_file()
+    except PermissionError as err:
+        _log.info("%s is passed over: %s.", path, err.strerror)
+        return False
 
 
 def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..errors import ModelFileError
 from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
-from .card import Card, card_names, load_card
+from .card import Card
 from .checksums import sha256_of
 
 __all__ = ["adapted", "looks_like", "own_name", "recognise"]
@@ -25,15 +25,14 @@ _CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolutio
 _PICTURE_CHANNELS: Final = (3, 4)
 
 
-def recognise(path: Path, output_stride: int) -> Card:
-    """The card of the model at `path`, with the input that this very file takes.
+def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
+    """The one of the cards that the model at `path` goes with, with the input that this very file takes.
 
     Raises ModelNotFoundError, ModelFileError: the latter also where the file is of no network known here, or of one
     whose pictures' normalisation cannot be read off a file.
     """
     source = detect(path, output_stride)
     path = source.path
-    cards = [load_card(name) for name in card_names()]
     card = _known(source, cards)
     if card is not None:
         return adapted(card, source)

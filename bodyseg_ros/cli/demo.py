@@ -20,10 +20,10 @@ from ..dependencies import missing_package
 from ..effects import colored_parts, contact_sheet
 from ..errors import MediaError
 from ..media import open_source, write_photo
+from ..parameter_files import read_params_file
 from ..ros.graph.image_messages import read_compressed, read_image
 from ..ros.graph.loopback import private_environment
 from ..ros.processes import NodeProcess
-from ..settings import read_params_file
 from .model_loading import sample_photo
 
 __all__ = ["demo"]

@@ -20,9 +20,9 @@ from ..lab.keypoint_ap import keypoint_ap
 from ..lab.labelled import Labelled, labelled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
-from ..settings import parse_value
+from ..parameter_files import parse_value
 from ..types import Frame, Poses, Result, Wanted
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 
 __all__ = ["evaluate"]
@@ -91,7 +91,7 @@ def _load(choice: str, values: Mapping[str, Any]) -> Model:
         if not equals:
             raise SettingsError(f"A model is {choice!r}, but it must be {_CHOICE}.")
         chosen[parameter.strip().replace("-", "_")] = parse_value(value)
-    return load_model(chosen)
+    return load_model(plan_model(chosen))
 
 
 def _measure(

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..parameter_files import parse_value, read_params_file
 from ..plan import parameters_of
 from ..plugins import plugin_names
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
-from ..settings import ModelSettings, Parameter, Settings, parameters, parse_value, read_params_file
+from ..settings import ModelSettings, Parameter, Settings, parameters
 from .short_help import LEFT_OUT, print_everything
 
 __all__ = ["all_parameters", "takes_parameters"]
@@ -117,7 +118,7 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
         kind: Any = str
         if parameter.kind == "bool":
             kind, flag = bool, f"{flag}/--no-{parameter.name.replace('_', '-')}"
-        facts = [] if parameter.allowed == "any text" else [parameter.allowed]
+        facts = [] if parameter.allowed == "a string" else [parameter.allowed]
         facts += [] if parameter.default == "" else [f"default: {parameter.default}"]
         text = f"{parameter.description} [{'; '.join(facts)}]" if facts else parameter.description
         option = typer.Option(flag, help=text.replace("[", "\\["), rich_help_panel=_panel(reader), show_default=False)

@@ -14,7 +14,7 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
 from ..model import Model
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .run_files import FileWriter, choose_outputs
 from .run_window import show_window
@@ -62,8 +62,8 @@ def run(
     bodyseg run in.mcap --out out.mcap
     Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
 
-    With --effect it writes photo_composite.png, or a video. With --show keys change the effect and a slider the
-    threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
+    change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
@@ -76,13 +76,14 @@ def run(
         run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
         return
     problems: list[str] = []
-    with load_model(values) as model:
+    plan = plan_model(values)
+    chain = effect or (plan.own.effects if "effects" in values else ())
+    with load_model(plan) as model:
         if show:
-            show_window(model, inputs, effect or (), values)
+            show_window(model, inputs, chain, plan.effects)
             return
-        outputs = choose_outputs(
-            write or ("composite" if effect else "all"), model.network.offers, values, effect or ()
-        )
+        wanted = write or ("composite" if chain else "all")
+        outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
         with FileWriter(out, outputs, inputs) as writer, _progress(console) as progress:
             try:
                 for text in inputs:
@@ -143,12 +144,12 @@ def _process(model: Model, text: str, writer: FileWriter, progress: Progress, ma
     try:
         with open_source(text) as source, writer.files_of(source) as write:
             total = min(source.length, max_frames or source.length) if source.length else None
-            task = progress.add_task(source.name, total=total)
+            task = progress.add_task(source.stem, total=total)
             for count, frame in enumerate(source, start=1):
                 try:
                     write(frame, model.run(frame, writer.wanted))
                 except (EngineError, FrameError) as err:
-                    problems.append(f"{source.name}, frame {count}: {err}")
+                    problems.append(f"{source.stem}, frame {count}: {err}")
                 progress.advance(task)
                 if count == max_frames:
                     problems += source.problems

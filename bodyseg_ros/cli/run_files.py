@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,8 @@ from ..body import NO_PART
 from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
 from ..media import Sink, Source, open_sink
-from ..plan import plugin_settings
 from ..result_export import keypoints_as_dicts
-from ..settings import split_groups
+from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 
 __all__ = ["FileWriter", "Output", "choose_outputs"]
@@ -65,9 +64,8 @@ def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
     return lambda frame, result: compose_all(effects, frame, result)
 
 
-def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
+def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
-    settings = plugin_settings("effects", split_groups(values)[1])
     layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
     cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
@@ -97,15 +95,15 @@ def _is_see_through(chain: Sequence[Effect]) -> bool:
 
 
 def choose_outputs(
-    write: str, offers: Wanted, values: Mapping[str, Any], effects: Sequence[str] = ()
+    write: str, offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str] = ()
 ) -> dict[str, Output]:
     """The outputs that `write` names, with commas; 'all' means as many as the network offers.
 
-    values: parameters by dotted name; those of the effects are read. effects: the chain that makes 'composite'.
+    settings: of the effects, by their names. effects: the chain that makes 'composite'.
 
     Raises SettingsError for a name there is not, or one that the network cannot fill.
     """
-    outputs = _outputs(offers, values, effects)
+    outputs = _outputs(offers, settings, effects)
     if write == "all":
         return {name: output for name, output in outputs.items() if output.needs in offers}
     names = [name.strip() for name in write.split(",")]
@@ -162,7 +160,7 @@ class FileWriter:
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
         """A callable that writes one frame of a source; what it opened is finished at the end."""
         still = source.fps is None and source.length is not None
-        name = "" if still else self._unique(source.name)
+        name = "" if still else self._unique(source.stem)
         with ExitStack() as files:
             sinks = [
                 (output.make, files.enter_context(self._sink(key, name, source, still)))

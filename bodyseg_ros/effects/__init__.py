@@ -3,6 +3,6 @@
 from .chain import load_effects, needs_of
 from .contact_sheet import contact_sheet
 from .drawing import colored_parts
-from .effect import Effect, Moving, compose_all
+from .effect import Effect, compose_all
 
-__all__ = ["Effect", "Moving", "colored_parts", "compose_all", "contact_sheet", "load_effects", "needs_of"]
+__all__ = ["Effect", "colored_parts", "compose_all", "contact_sheet", "load_effects", "needs_of"]

@@ -1,15 +1,16 @@
-"""People alone: cut out hard or soft, on nothing or on one colour."""
+"""People alone: cut out hard or soft, on nothing or on one color."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
 
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Mask, Picture, edge, mix, need, plain
+from .blending import Mask, Picture, fill_plain, mix, require, soft_edge
+from .effect import Effect
 from .palettes import Rgb
 
 __all__ = ["Alpha", "Cutout", "SmoothStep"]
@@ -17,7 +18,7 @@ __all__ = ["Alpha", "Cutout", "SmoothStep"]
 _KEYS: Final = {"magenta": (255, 0, 255), "green": (0, 255, 0)}
 
 
-def _see_through(image: Picture, alpha: Mask) -> Picture:
+def _cut_out(image: Picture, alpha: Mask) -> Picture:
     """RGBA; what is not seen at all is black."""
     shown = cv2.copyTo(image, alpha).reshape(image.shape)
     return np.asarray(cv2.merge([*cv2.split(shown), alpha]), np.uint8).reshape(*alpha.shape, 4)
@@ -29,24 +30,23 @@ class CutoutSettings(Settings):
     background: Literal["transparent", "magenta", "green", "color"] = live(
         "transparent", "What takes the background's place; color: that of `color`."
     )
-    color: Rgb = live((255, 255, 255), "Colour behind people where background is color: red, green, blue.")
+    color: Rgb = live((255, 255, 255), "Color behind people where background is color: red, green, blue.")
 
 
-class Cutout:
-    """People alone, everything else transparent or of one colour."""
+class Cutout(Effect):
+    """People alone, everything else transparent or of one color."""
 
-    Settings: ClassVar[type[Settings]] = CutoutSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: CutoutSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = CutoutSettings
+    needs = Wanted.PERSON
+    settings: CutoutSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a colour."""
-        alpha = need(result.person, "a person mask").view(np.uint8) * np.uint8(255)
+        """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a color."""
+        alpha = require(result.person, "a person mask").view(np.uint8) * np.uint8(255)
         if self.settings.background == "transparent":
-            return _see_through(frame.image, alpha)
-        paint = plain(frame.image, _KEYS.get(self.settings.background, self.settings.color))
+            return _cut_out(frame.image, alpha)
+        paint = fill_plain(frame.image, _KEYS.get(self.settings.background, self.settings.color))
         return mix(paint, frame.image, alpha)
 
 
@@ -56,18 +56,17 @@ class AlphaSettings(Settings):
     feather_px: int = live(4, "Half width of the soft edge around people.", ge=0, le=50)
 
 
-class Alpha:
+class Alpha(Effect):
     """People alone with a feathered edge; an effect after it places them with this edge."""
 
-    Settings: ClassVar[type[Settings]] = AlphaSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: AlphaSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = AlphaSettings
+    needs = Wanted.PERSON
+    settings: AlphaSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, straight alpha."""
-        return _see_through(frame.image, edge(result, self.settings.feather_px))
+        return _cut_out(frame.image, soft_edge(result, self.settings.feather_px))
 
 
 class SmoothStepSettings(Settings):
@@ -77,19 +76,21 @@ class SmoothStepSettings(Settings):
     high: float = live(0.9, "Person probability from which all is shown; at least a hundredth above low.", ge=0, le=1)
 
 
-class SmoothStep:
+class SmoothStep(Effect):
     """People alone, as opaque as the network is sure of them; an effect after it places them with this edge."""
 
-    Settings: ClassVar[type[Settings]] = SmoothStepSettings
-    needs: ClassVar[Wanted] = Wanted.CONFIDENCE
+    api_version = 1
+    Settings = SmoothStepSettings
+    needs = Wanted.CONFIDENCE
+    settings: SmoothStepSettings
 
     def __init__(self, settings: SmoothStepSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         low, high = settings.low, max(settings.high, settings.low + 0.01)
         share = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
         self._table = np.rint(255 * share * share * (3 - 2 * share)).astype(np.uint8)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, straight alpha: 3t² − 2t³ of the probability between low and high."""
-        confidence = need(result.confidence, "person probabilities").view(np.float32)
-        return _see_through(frame.image, self._table[(confidence * np.float32(255)).astype(np.uint8)])
+        confidence = require(result.confidence, "person probabilities").view(np.float32)
+        return _cut_out(frame.image, self._table[(confidence * np.float32(255)).astype(np.uint8)])

@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import settings
 from ..errors import FrameError
-from ..settings import Settings
+from ..mirror import mirror_array
+from ..plugins import Plugin
 from ..types import Frame, Result, Wanted
 
-__all__ = ["Effect", "Moving", "compose_all"]
+__all__ = ["Effect", "compose_all"]
 
 
-class Effect(Protocol):
-    """Makes a picture from a frame and its result. Built as `EffectClass(settings)`.
+class Effect(Plugin):
+    """Makes a picture from a frame and its result. A plugin writes compose(). Built as `EffectClass(settings)`.
 
-    An effect that remembers (a learnt background) keeps its `settings` as an attribute: it lives on as long as
-    those stay the same.
+    An effect that remembers (a learnt background) lives on as long as its settings stay the same.
     """
 
-    Settings: ClassVar[type[Settings]]
+    supported_versions = frozenset({1})
+    Settings: ClassVar[type[settings.Settings]] = settings.Settings
+    #: What it reads of a result.
+    needs: Wanted = Wanted.PERSON
     #: Whether it is there to hide people or parts of them, so that whoever copies raw pictures beside it must ask.
-    hides_people: ClassVar[bool] = False
+    hides_people: bool = False
 
-    def __init__(self, settings: Any) -> None: ...
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
 
-    @property
-    def needs(self) -> Wanted:
-        """What it reads of a result."""
-        ...
-
+    @abstractmethod
     def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB, or (H, W, 4) RGBA from an effect that cuts out; the frame is left as it is."""
-        ...
 
-
-@runtime_checkable
-class Moving(Protocol):
-    """An effect that moves pixels, so that the result must follow for the effects after it."""
-
-    def moved(self, result: Result) -> Result:
-        """The result as it lies on the picture that compose() made last."""
-        ...
+    def move(self, result: Result) -> Result:
+        """The result as it lies on the picture that compose() made last, from an effect that moves pixels."""
+        return result
 
 
 def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDArray[np.uint8]:
@@ -56,14 +52,13 @@ def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDAr
     effect uses. Raises FrameError where the result is of another size than the frame, or lacks what an effect needs.
     """
     if result.mirrored:
-        frame = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
+        frame = replace(frame, image=mirror_array(frame.image))
     image = frame.image
     for effect in effects:
         if result.size != frame.size:
             raise FrameError(f"The frame is {frame.size}, but what was seen is {result.size}: (height, width) px.")
         image = effect.compose(frame, result)
-        if isinstance(effect, Moving):
-            result = effect.moved(result)
+        result = effect.move(result)
         opaque = image
         if image.shape[2] == 4:
             result = replace(result, alpha=np.ascontiguousarray(image[..., 3]))

@@ -5,7 +5,7 @@ What the network does not see is not hidden: see the margins, a low threshold, a
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -14,16 +14,17 @@ from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from ..body import PART_NAMES
-from ..rendering import draw_pixelated_mask, to_colored_mask
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Mask, Picture, blurred, cells, filled, grown, long_side, mix, need, plain
+from .blending import Mask, Picture, blur, fill_plain, fill_unknown, grow, long_side, make_cells, mix, require
+from .effect import Effect
 from .palettes import Rgb
+from .rendering import draw_pixelated_mask, to_colored_mask
 
 __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
 
 _FACE: Final = ("left_face", "right_face")
-#: Fewer colours than this per cell would show who it is.
+#: Fewer colors than this per cell would show who it is.
 _LEAST_CELL_PX: Final = 4
 _STRENGTH: Final = "Size of the cells or of the blur, as a share of the picture's longer side."
 _MARGIN: Final = "How far around them is hidden too, as a share of the picture's longer side."
@@ -40,40 +41,42 @@ def _parts_mask(parts: NDArray[np.int8], names: tuple[str, ...]) -> Mask:
     return table[parts.view(np.uint8)]
 
 
-def _covered(image: Picture, how: str, strength: float) -> Picture:
+def _cover(image: Picture, how: str, strength: float) -> Picture:
     size_px = _share_px(image, strength, _LEAST_CELL_PX)
-    return cells(image, size_px) if how == "pixelate" else blurred(image, size_px)
+    return make_cells(image, size_px) if how == "pixelate" else blur(image, size_px)
 
 
 class PixelateSettings(Settings):
     """What is cut into cells, and how large they are."""
 
     what: Literal["people", "parts"] = live(
-        "people", "people: the picture where they are. parts: coloured parts over them, as drawPixelatedMask does."
+        "people", "people: the picture where they are. parts: colored parts over them, as drawPixelatedMask does."
     )
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
     margin: float = live(0.01, _MARGIN, ge=0.0, le=0.2)
-    opacity: float = live(0.7, "With parts: share of the cells' colour.", ge=0.0, le=1.0)
+    opacity: float = live(0.7, "With parts: share of the cells' color.", ge=0.0, le=1.0)
 
 
-class Pixelate:
+class Pixelate(Effect):
     """People in coarse cells."""
 
-    Settings: ClassVar[type[Settings]] = PixelateSettings
-    hides_people: ClassVar[bool] = True
+    api_version = 1
+    Settings = PixelateSettings
+    hides_people = True
+    settings: PixelateSettings
 
     def __init__(self, settings: PixelateSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.needs = Wanted.PERSON if settings.what == "people" else Wanted.PARTS
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         image, cell_px = frame.image, _share_px(frame.image, self.settings.strength, _LEAST_CELL_PX)
         if self.settings.what == "parts":
-            mask = to_colored_mask(need(result.parts, "a part map").view(np.int8))
+            mask = to_colored_mask(require(result.parts, "a part map").view(np.int8))
             return draw_pixelated_mask(image, mask, self.settings.opacity, pixel_cell_width=cell_px)
-        area = grown(need(result.person, "a person mask").view(np.uint8), _share_px(image, self.settings.margin))
-        return mix(image, cells(image, cell_px), area * np.uint8(255))
+        area = grow(require(result.person, "a person mask").view(np.uint8), _share_px(image, self.settings.margin))
+        return mix(image, make_cells(image, cell_px), area * np.uint8(255))
 
 
 class BlurPartsSettings(Settings):
@@ -92,22 +95,21 @@ class BlurPartsSettings(Settings):
         return parts
 
 
-class BlurParts:
+class BlurParts(Effect):
     """Chosen parts of people blurred: their faces, if nothing else is said."""
 
-    Settings: ClassVar[type[Settings]] = BlurPartsSettings
-    hides_people: ClassVar[bool] = True
-    needs: ClassVar[Wanted] = Wanted.PARTS
-
-    def __init__(self, settings: BlurPartsSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = BlurPartsSettings
+    needs = Wanted.PARTS
+    hides_people = True
+    settings: BlurPartsSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        parts, soft_px = need(result.parts, "a part map").view(np.int8), self.settings.feather_px
-        area = grown(_parts_mask(parts, self.settings.parts), _share_px(frame.image, self.settings.margin) + soft_px)
+        parts, soft_px = require(result.parts, "a part map").view(np.int8), self.settings.feather_px
+        area = grow(_parts_mask(parts, self.settings.parts), _share_px(frame.image, self.settings.margin) + soft_px)
         weight = cv2.blur(area * np.uint8(255), (2 * soft_px + 1,) * 2).reshape(area.shape)
-        paint = blurred(frame.image, _share_px(frame.image, self.settings.strength, 1))
+        paint = blur(frame.image, _share_px(frame.image, self.settings.strength, 1))
         return mix(frame.image, paint, np.asarray(weight, np.uint8))
 
 
@@ -118,37 +120,39 @@ class AnonymizeSettings(Settings):
         "people", "What is hidden. faces: a person whose face is not found is hidden whole."
     )
     how: Literal["fill", "pixelate", "blur", "silhouette"] = live(
-        "fill", "fill: one colour. silhouette: one colour, holes in the mask closed too. pixelate and blur: coarse."
+        "fill", "fill: one color. silhouette: one color, holes in the mask closed too. pixelate and blur: coarse."
     )
-    color: Rgb = live((40, 40, 40), "Colour of fill and silhouette: red, green, blue.")
+    color: Rgb = live((40, 40, 40), "Color of fill and silhouette: red, green, blue.")
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
     margin: float = live(0.015, _MARGIN, ge=0.0, le=0.2)
 
 
-class Anonymize:
+class Anonymize(Effect):
     """People, or their faces, made unknowable."""
 
-    Settings: ClassVar[type[Settings]] = AnonymizeSettings
-    hides_people: ClassVar[bool] = True
+    api_version = 1
+    Settings = AnonymizeSettings
+    hides_people = True
+    settings: AnonymizeSettings
 
     def __init__(self, settings: AnonymizeSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.needs = Wanted.PERSON | (Wanted.PARTS if settings.what == "faces" else Wanted.NOTHING)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        area = need(result.person, "a person mask").view(np.uint8)
+        area = require(result.person, "a person mask").view(np.uint8)
         if self.settings.what == "faces":
-            area = _faces(area, _parts_mask(need(result.parts, "a part map").view(np.int8), _FACE))
-        area = grown(area, _share_px(frame.image, self.settings.margin))
+            area = _faces(area, _parts_mask(require(result.parts, "a part map").view(np.int8), _FACE))
+        area = grow(area, _share_px(frame.image, self.settings.margin))
         if self.settings.how == "silhouette":
             area = area.copy()
             contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(area, contours, -1, 1, cv2.FILLED)
         if self.settings.how in ("fill", "silhouette"):
-            paint = plain(frame.image, self.settings.color)
+            paint = fill_plain(frame.image, self.settings.color)
         else:
-            paint = _covered(frame.image, self.settings.how, self.settings.strength)
+            paint = _cover(frame.image, self.settings.how, self.settings.strength)
         return mix(frame.image, paint, area * np.uint8(255))
 
 
@@ -168,24 +172,26 @@ class RemovePeopleSettings(Settings):
     margin: float = live(0.02, _MARGIN, ge=0.0, le=0.2)
 
 
-class RemovePeople:
-    """The background as it was last seen without people; where it never was, its colours around them."""
+class RemovePeople(Effect):
+    """The background as it was last seen without people; where it never was, its colors around them."""
 
-    Settings: ClassVar[type[Settings]] = RemovePeopleSettings
-    hides_people: ClassVar[bool] = True
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = RemovePeopleSettings
+    needs = Wanted.PERSON
+    hides_people = True
+    settings: RemovePeopleSettings
 
     def __init__(self, settings: RemovePeopleSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._learnt = np.zeros((0, 0, 3), np.uint8)
         self._unknown = np.zeros((0, 0), np.uint8)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB; a frame of another size than the last begins anew."""
-        person = need(result.person, "a person mask").view(np.uint8)
-        area = grown(person, _share_px(frame.image, self.settings.margin))
+        person = require(result.person, "a person mask").view(np.uint8)
+        area = grow(person, _share_px(frame.image, self.settings.margin))
         if self._unknown.shape != area.shape:
             self._learnt, self._unknown = np.zeros_like(frame.image), np.ones_like(area)
         cv2.copyTo(frame.image, np.equal(area, 0).view(np.uint8), self._learnt)
         self._unknown &= area
-        return filled(self._learnt, self._unknown).copy()
+        return fill_unknown(self._learnt, self._unknown).copy()

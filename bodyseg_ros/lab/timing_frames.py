@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import SettingsError
 from ..model import Model
+from ..settings import Size
 from ..types import Frame, Wanted
 
 __all__ = ["noise", "people_frames", "read_numbers", "read_sizes", "resized"]
@@ -21,10 +22,11 @@ Picture = NDArray[np.uint8]
 
 def read_sizes(text: str, flag: str) -> list[tuple[int, int]]:
     """(width, height) of each WIDTHxHEIGHT that `flag` holds, with commas. Raises SettingsError for anything else."""
-    sizes = [re.fullmatch(r"(\d{1,4})x(\d{1,4})", one.strip()) for one in text.split(",")]
-    if not all(size and int(size[1]) and int(size[2]) for size in sizes):
-        raise SettingsError(f"{flag} is {text!r}, but it must be WIDTHxHEIGHT from 1x1 to 9999x9999, with commas.")
-    return [(int(size[1]), int(size[2])) for size in sizes if size]
+    try:
+        sizes = [Size.parse(one) for one in text.split(",")]
+    except ValueError as err:
+        raise SettingsError(f"{flag} is {text!r}, but it must be {err}, with commas.") from err
+    return [(size.width, size.height) for size in sizes]
 
 
 def read_numbers(text: str, flag: str) -> list[int]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..catalog import Preprocessing, load_card
 from ..errors import SettingsError
+from ..yaml_reader import read_yaml_file
 from .frames import Augmentation
 from .photo_folders import PhotoFolder
 
@@ -105,10 +106,7 @@ def preprocessing_of(backbone: Backbone) -> Preprocessing:
 
 def read_settings(path: Path) -> TrainSettings:
     """Read a run's YAML; its relative paths are relative to the file. Raises SettingsError."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise SettingsError(f"The training configuration {str(path)!r} cannot be read: {err}.") from err
+    content = read_yaml_file(path, "training configuration", SettingsError)
     try:
         settings = TrainSettings.model_validate(content)
     except ValidationError as err:

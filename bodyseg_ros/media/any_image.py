@@ -36,7 +36,8 @@ _ALLOWED: Final = (
 def frame_of(image: ImageLike) -> Frame:
     """The frame of an image: uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, (H, W, 4) RGBA, PIL image or path.
 
-    What is see-through lies over black. A Frame is handed back as it is. A blue-green-red array cannot be told from
+    What is see-through lies over black. A photo that is read is turned upright by its EXIF; a PIL image is taken as it
+    is. A Frame is handed back as it is. A blue-green-red array cannot be told from
     RGB: give `image[..., ::-1]` of what OpenCV reads. Raises FrameError for anything else, with the line that mends
     it, and MediaError for a file that cannot be read.
     """
@@ -75,7 +76,8 @@ def _advice(image: Any) -> str:
     # 'uint8' is torch.uint8 and <dtype: 'uint8'> too.
     shape, dtype = tuple(image.shape), re.sub(r"^.*?((bfloat|float|u?int|bool)\d*).*$", r"\1", str(image.dtype))
     kind = f"a {library} tensor, {dtype} {shape}" if library in _TO_NUMPY else f"{dtype} {shape}"
-    code = _mended_shape(_TO_NUMPY.get(library, "image"), shape)
+    is_number = re.fullmatch(r"(bfloat|float|u?int|bool)\d*", dtype)
+    code = _mended_shape(_TO_NUMPY.get(library, "image"), shape) if is_number else None
     if code is None:
         return f"{_ALLOWED}, but it is {kind}."
     return f"{_ALLOWED}, but it is {kind}. Give {_mended_dtype(code, dtype, image)}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 from ..errors import MediaError
 from ..plugins import load_plugin, plugin_names
@@ -28,21 +27,27 @@ def open_source(text: str) -> Source:
     """
     if not text:
         raise MediaError("An input is '', but it must be a photo, a folder, a video, a camera or a stream.")
+    name, rest = _split(text)
+    source: Source = load_plugin("sources", name)(rest)
+    return source
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The source plugin that an input means, and what it is given."""
     path = Path(text)
     plugin, colon, rest = text.partition(":")
     if colon and plugin in plugin_names("sources") and not path.exists():
-        return cast(Source, load_plugin("sources", plugin)(rest))
+        return plugin, rest
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|/dev/video", text) or (
         text.isascii() and text.isdigit() and not path.exists()
     ):
-        return cast(Source, load_plugin("sources", "webcam")(text))
+        return "webcam", text
     if not path.exists():
         raise MediaError(
             f"There is no file or folder {text!r}; give a photo, a folder of photos, a video, a camera's number (0) "
             "or device, or a stream's address."
         )
-    kind = "photos" if path.is_dir() or is_photo(path) else "video"
-    return cast(Source, load_plugin("sources", kind)(text))
+    return "photos" if path.is_dir() or is_photo(path) else "video", text
 
 
 def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
@@ -52,6 +57,5 @@ def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
     ...     for result in model.stream("holiday"):
     ...         write(result.person * 255, result.frame)  # beach_mask.png
     """
-    if fps is None:
-        return cast(Sink, load_plugin("sinks", "photos")(path))
-    return cast(Sink, load_plugin("sinks", "video")(path, fps))
+    sink: Sink = load_plugin("sinks", "photos")(path) if fps is None else load_plugin("sinks", "video")(path, fps)
+    return sink

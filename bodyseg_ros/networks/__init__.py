@@ -1,5 +1,6 @@
 """Know a network: how a frame goes in, what its tensors mean."""
 
-from .network import LearnsBackground, NeedsPrevious, Network, TakesMaps
+from .flip import FlipSettings, flip_if_asked
+from .network import Network
 
-__all__ = ["LearnsBackground", "NeedsPrevious", "Network", "TakesMaps"]
+__all__ = ["FlipSettings", "Network", "flip_if_asked"]

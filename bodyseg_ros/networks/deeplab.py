@@ -6,16 +6,17 @@ Source: tensorflow/models ``research/deeplab/deeplab_demo.ipynb`` (pictures are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Card
 from ..decode import person_mask
-from ..settings import Settings, live, start_only
+from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .person_poses import MirrorSettings, mirrored
+from .flip import FlipSettings
+from .network import Network
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretch_frame
 
@@ -25,7 +26,7 @@ __all__ = ["DeepLab", "DeepLabSettings"]
 _LONG_SIDE: Final = 513
 
 
-class DeepLabSettings(MirrorSettings):
+class DeepLabSettings(FlipSettings):
     """Which classes make the mask, and from which probability on."""
 
     kept_classes: tuple[str, ...] = start_only(
@@ -36,25 +37,21 @@ class DeepLabSettings(MirrorSettings):
     )
 
 
-class DeepLab:
+class DeepLab(Network):
     """One DeepLab network; holds its card and settings, and no frame."""
 
-    Settings: ClassVar[type[Settings]] = DeepLabSettings
+    api_version = 1
+    Settings = DeepLabSettings
+    settings: DeepLabSettings
 
     def __init__(self, card: Card, settings: DeepLabSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self._stride = output_stride
+        super().__init__(card, settings, output_stride)
         self._kept = class_indices(settings.kept_classes, card, "kept_classes")
 
     @property
     def offers(self) -> Wanted:
         """The mask, its probability, and every class."""
         return Wanted.PERSON | Wanted.CONFIDENCE | Wanted.CLASSES
-
-    def with_settings(self, settings: DeepLabSettings) -> DeepLab:
-        """The same network with other options."""
-        return DeepLab(self.card, settings, self._stride)
 
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the file's size, or where that is open with a long side of 513 px."""
@@ -74,8 +71,7 @@ class DeepLab:
         if wanted & Wanted.CLASSES:
             classes = labels_to_source(labels, geometry)
         size = (geometry.height, geometry.width)
-        result = Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
-        return mirrored(result) if self.settings.flip_horizontal else result
+        return Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
 
 
 def _demo_size(height: int, width: int) -> tuple[int, int]:

@@ -2,71 +2,63 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from .. import settings
 from ..catalog import Card
-from ..settings import Settings
+from ..errors import EngineError
+from ..plugins import Plugin
 from ..types import Frame, MapsWanted, Prepared, Result, Wanted
 
-__all__ = ["LearnsBackground", "NeedsPrevious", "Network", "TakesMaps"]
+__all__ = ["Network"]
 
 
-class Network(Protocol):
-    """Knows one kind of network. Built as `NetworkClass(card, settings, output_stride)`; it keeps no frame."""
+class Network(Plugin):
+    """Knows one kind of network: how a frame goes in, what its tensors mean. It keeps no frame.
 
-    Settings: ClassVar[type[Settings]]
+    A plugin writes offers, prepare() and decode(). Built as `NetworkClass(card, settings, output_stride)`. card: what
+    is known of the model. output_stride: network px per output cell.
+    """
 
-    #: What is known of the model.
-    card: Card
-    #: The options in force, an object of `Settings`.
-    settings: Any
+    supported_versions = frozenset({1})
+    Settings: ClassVar[type[settings.Settings]] = settings.Settings
 
-    def __init__(self, card: Card, settings: Any, output_stride: int) -> None: ...
+    #: Whether a frame may be prepared only after the one before was decoded.
+    needs_previous: bool = False
+    #: Whether it learns how a camera's view looks without people; a node then offers capture_background().
+    learns_background: bool = False
+
+    def __init__(self, card: Card, settings: Any, output_stride: int) -> None:
+        self.card, self.settings, self.output_stride = card, settings, output_stride
 
     @property
+    @abstractmethod
     def offers(self) -> Wanted:
         """What it computes, as it is set; the rest of a Result stays None."""
-        ...
 
+    @abstractmethod
     def prepare(self, frame: Frame) -> Prepared:
         """The frame as the network's input tensor, with the geometry that undoes it."""
-        ...
 
+    @abstractmethod
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The engine's tensors to what is wanted of the frame."""
-        ...
+        """The engine's tensors to what is wanted of the frame; with the maps of maps_wanted(), if the engine made them.
+
+        Raises EngineError where they are not what the network needs.
+        """
+
+    def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
+        """The maps that an engine can make on its device to spare decode() work; None: there are none."""
+        return None
 
     def with_settings(self, settings: Any) -> Network:
         """The same network with other live settings, to be swapped in between two frames."""
-        ...
-
-
-@runtime_checkable
-class LearnsBackground(Protocol):
-    """What a network adds that learns how a camera's view looks without people; the node offers it as a service."""
+        return type(self)(self.card, settings, self.output_stride)
 
     def capture_background(self) -> None:
-        """Learn anew, from the next frames; may be called from another thread than those frames come on."""
-        ...
-
-
-@runtime_checkable
-class NeedsPrevious(Protocol):
-    """What a network adds whose prepare() may rest on the frame before."""
-
-    @property
-    def needs_previous(self) -> bool:
-        """Whether a frame may be prepared only after the one before was decoded; else it may be earlier."""
-        ...
-
-
-@runtime_checkable
-class TakesMaps(Protocol):
-    """What a network adds whose decode() takes maps that an engine has made of its heads."""
-
-    def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
-        """The maps that would spare decode() work; None: there are none."""
-        ...
+        """Learn the background anew, from the next frames; may be called from another thread than those come on."""
+        raise EngineError(f"The network {self.name} learns no background.")

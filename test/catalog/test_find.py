@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -203,6 +204,21 @@ def test_a_found_file_whose_checksum_is_known_must_have_it(own):
     weights.write_bytes(bytes(weights.stat().st_size))
     with pytest.raises(ModelFileError, match=r"own/bodyseg-mobilenet-.*group1-shard1of1.bin' has changed: its sha256"):
         find()
+
+
+def test_a_cache_of_somebody_else_is_passed_over(own_cache, monkeypatch):
+    """As where the first run was by sudo; root, who runs these tests in a container, sees through permissions."""
+    is_file = Path.is_file
+
+    def denied(path):
+        if path.is_relative_to(own_cache):
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).is_relative_to(own_cache))
+    assert find()[0].name == SHIPPED_MODEL
+    assert locate(load_card(NAME), 16, 4) is None
 
 
 @pytest.mark.parametrize("quant_bytes", [1, 2])

@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
     [
         (
             ["--segmentation-threshold", "1.5"],
-            r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1",
+            r"Parameter segmentation_threshold is 1.5, but it must be a number from 0 to 1",
         ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
         (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
@@ -258,3 +258,11 @@ def test_a_misspelt_group_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("tensorfow: {device: gpu}")
     with pytest.raises(BodysegError, match=r"no parameter 'tensorfow.device'. Did you mean tensorflow"):
         run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--params", tmp_path / "p.yaml", *FAKE)
+
+
+def test_effects_of_a_parameter_file_count(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png")
+    (tmp_path / "p.yaml").write_text("effects: [mirror]")
+    run("run", path, "--out", tmp_path / "out", "--params", tmp_path / "p.yaml", *FAKE)
+    assert {written.name for written in (tmp_path / "out").iterdir()} == {"a_composite.png"}
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out/a_composite.png")), cv2.imread(str(path))[:, ::-1])

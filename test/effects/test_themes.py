@@ -69,16 +69,14 @@ def test_a_palette_of_ones_own() -> None:
     own = chain("colored_parts", colored_parts__palette="own", colored_parts__colors=colors, colored_parts__opacity=1.0)
     picture = compose_all(own, frame, box(frame, 0, 0, 20, 20))
     assert tuple(picture[0, 0]) == (0, 0, 255) and tuple(picture[15, 0]) == (12, 0, 255)
-    with pytest.raises(
-        SettingsError, match="colored_parts.colors is .* but it must be 24 colours written as '#rrggbb'"
-    ):
+    with pytest.raises(SettingsError, match="colored_parts.colors is .* but it must be 24 colors written as '#rrggbb'"):
         chain("colored_parts", colored_parts__colors=["red"])
 
 
 @pytest.mark.parametrize(
     ("background", "color"), [("magenta", (255, 0, 255)), ("green", (0, 255, 0)), ("color", (1, 2, 3))]
 )
-def test_a_cutout_on_a_colour(background: str, color: tuple[int, ...]) -> None:
+def test_a_cutout_on_a_color(background: str, color: tuple[int, ...]) -> None:
     frame = noise()
     result = box(frame, 5, 5, 30, 30)
     picture = compose_all(chain("cutout", cutout__background=background, cutout__color=[1, 2, 3]), frame, result)
@@ -234,7 +232,7 @@ def test_mirror_takes_masks_and_keypoints_along() -> None:
     one_way = compose_all(chain("mirror", "overlay", "mirror", overlay__contour_px=0), frame, result)
     np.testing.assert_array_equal(one_way, compose_all(chain("overlay", overlay__contour_px=0), frame, result))
     (mirror,) = chain("mirror")
-    moved = mirror.moved(result)
+    moved = mirror.move(result)
     np.testing.assert_allclose(moved.poses.keypoints[0, :, 0], 119 - result.poses.keypoints[0, :, 0])
     assert (moved.poses.keypoints[0, 5, 0] < moved.poses.keypoints[0, 6, 0]) != (
         result.poses.keypoints[0, 5, 0] < result.poses.keypoints[0, 6, 0]
@@ -248,7 +246,7 @@ def test_a_crop_is_the_box_of_people() -> None:
     np.testing.assert_array_equal(compose_all(own, frame, result), frame.image[10:30, 20:50])
     (crop,) = chain("crop_to_people", crop_to_people__margin=0.0)
     assert crop.compose(frame, result).shape == frame.image.shape
-    person = crop.moved(result).person
+    person = crop.move(result).person
     assert person.mean() > 0.9 and person.shape == frame.size  # 20×30 px fill 40×60
     np.testing.assert_array_equal(
         compose_all(chain("crop_to_people"), frame, Result(frame.size, person=np.zeros(frame.size, np.uint8))),

@@ -46,7 +46,7 @@ def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
     (tmp_path / "flat.tflite").write_bytes(convert.convert())
     engine = LiteRTEngine(ModelSource(tmp_path / "flat.tflite", "tflite"), LiteRTSettings())
     first = engine.run(small.picture(4, 4))
-    with pytest.raises(EngineError, match=r"flat.tflite with an input of \(1, 6, 4, 3\); the file states 1×4"):
+    with pytest.raises(EngineError, match=r"flat.tflite .* \(1, 6, 4, 3\): .*; the file states 1×4"):
         engine.run(small.picture(6, 4))
     with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given float32 \(1, 4, 4, 4\)"):
         engine.run(np.zeros((1, 4, 4, 4), np.float32))
@@ -58,7 +58,7 @@ def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
 def test_closed_is_closed(engine: LiteRTEngine) -> None:
     engine.close()
     engine.close()
-    with pytest.raises(EngineError, match="The LiteRT engine is closed"):
+    with pytest.raises(EngineError, match="is closed"):
         engine.run(small.picture(9, 9))
 
 

@@ -71,14 +71,14 @@ def test_a_wrong_tensor_is_said(engine: TensorFlowEngine, tensor: Any, have: str
 def test_tensorflows_own_errors_are_wrapped(tmp_path: Path) -> None:
     engine = TensorFlowEngine(write(tmp_path / "net.pb", divide=True), TensorFlowSettings(device="cpu"))
     assert engine.run(np.zeros((1, 2, 2, 3), np.float32))["segments"].shape == (1, 2, 2, 3)
-    with pytest.raises(EngineError, match=r"TensorFlow could not run the network on CPU.*: .*reshape"):
+    with pytest.raises(EngineError, match=r"net.pb on CPU.*\(1, 5, 5, 3\): .*reshape"):
         engine.run(np.zeros((1, 5, 5, 3), np.float32))
 
 
 def test_closed_is_closed(engine: TensorFlowEngine) -> None:
     engine.close()
     engine.close()
-    with pytest.raises(EngineError, match="The TensorFlow engine is closed"):
+    with pytest.raises(EngineError, match="is closed"):
         engine.run(np.zeros((1, 2, 2, 3), np.float32))
 
 

@@ -19,7 +19,6 @@ from bodyseg_ros.kernels import compiled
 from bodyseg_ros.model import Model
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
 from bodyseg_ros.networks.heads import HEAD_NAMES
-from bodyseg_ros.ros.nodes.shared import SharedEngine
 from bodyseg_ros.types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Wanted
 from golden import bodypix_cases
 
@@ -146,8 +145,8 @@ def test_a_result_is_the_same_either_way(tmp_path: Path, asked: Wanted, mirror: 
 def test_it_is_done_when_the_device_or_the_setting_says_so(tmp_path: Path) -> None:
     file = source(tmp_path)
     assert not model(file, "auto").engine.makes_maps  # on a CPU
-    assert not SharedEngine(model(file, "never").engine).makes_maps
-    engine = SharedEngine(model(file, "always").engine)
+    assert not model(file, "never").engine.makes_maps
+    engine = model(file, "always").engine
     assert engine.makes_maps
     network = BodyPix(load_card("bodypix-mobilenet-050"), BodyPixSettings(), 16)
     prepared = network.prepare(Frame(photo()))

@@ -91,6 +91,7 @@ def test_the_line_that_mends_an_array_does(image: np.ndarray, line: str) -> None
         (b"\xff\xd8", "PIL.Image.open(io.BytesIO(image))"),
         (3, "but it is int"),
         (np.zeros((4, 5, 2), np.uint8), "but it is uint8 (4, 5, 2)"),
+        (np.array([[None]]), "but it is object (1, 1)."),
         (np.zeros(7, np.uint8), "but it is uint8 (7,)"),
         (np.zeros((0, 5, 3), np.uint8), "at least one pixel"),
     ],

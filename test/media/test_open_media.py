@@ -85,7 +85,7 @@ def test_a_stream_by_its_address(tmp_path: Path, served: str) -> None:
     assert len(frames) == 12
     assert before <= stamps[0]
     assert stamps == sorted(stamps)
-    assert source.name.endswith("v_mkv")
+    assert source.stem.endswith("v_mkv")
     # Red in front of blue: no swapped channels.
     assert np.abs(frames[0].image[20, 15].astype(int) - (220, 30, 20)).max() <= 16
 

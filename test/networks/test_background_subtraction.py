@@ -27,7 +27,7 @@ def load(**options: Any) -> bodyseg.Model:
 
 
 def scene(index: int, *, somebody: bool = False, light: float = 1.0, noise: float = 2.0) -> np.ndarray:
-    """A room of coloured stripes under camera noise, and somebody grey in it."""
+    """A room of colored stripes under camera noise, and somebody grey in it."""
     picture = np.zeros((*SIZE, 3), np.float64)
     picture[:, ::2] = (70, 110, 60)
     picture[:, 1::2] = (80, 100, 70)
@@ -159,8 +159,8 @@ def test_an_engine_with_a_network_is_refused() -> None:
     ("options", "sentence"),
     [
         ({"background_method": "gmm"}, "background_method is 'gmm', but it must be one of average, mog2, knn"),
-        ({"learning_frames": 0}, "learning_frames is 0, but it must be whole number from 1 to 10000"),
-        ({"min_area": 2.0}, "min_area is 2.0, but it must be number from 0 to 1"),
+        ({"learning_frames": 0}, "learning_frames is 0, but it must be an integer from 1 to 10000"),
+        ({"min_area": 2.0}, "min_area is 2.0, but it must be a number from 0 to 1"),
         ({"segmentation_threshold": 0.5}, "no parameter 'segmentation_threshold'"),
     ],
 )

@@ -316,6 +316,8 @@ class DdsGraph(LocalGraph):
             if subscription not in self._subscriptions:
                 continue  # a callback just closed it
             for cdr in subscription.take():
+                if self._stopped.is_set():
+                    return  # a callback may take as long as a frame
                 self._guarded(f"What came on {subscription.topic}", subscription.callback, cdr)
 
     def _wake(self) -> None:

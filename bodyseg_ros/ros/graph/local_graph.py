@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from ...settings import Parameter
 from .failures import describe
@@ -44,8 +45,15 @@ def rosout_message(messages: Messages, names: Names, level: Level, text: str) ->
     return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
 
 
+#: Keys that are told apart; they may hold whatever a stranger sent.
+_MOST_KEYS: Final = 200
+_LONGEST_KEY: Final = 200
+#: What comes after that has one key, and passes so often.
+_OTHERS, _OTHERS_EVERY_S = "", 10.0
+
+
 class Throttle:
-    """Which sayings may pass: `once` ever, or once in `every_s` seconds, per key."""
+    """Which messages may pass: `once` ever, or once in `every_s` seconds, per key."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -54,11 +62,12 @@ class Throttle:
         """Whether to say it now."""
         if not once and every_s <= 0:
             return True
+        key = key[:_LONGEST_KEY]
+        if key not in self._last and len(self._last) >= _MOST_KEYS:
+            key, once, every_s = _OTHERS, False, _OTHERS_EVERY_S
         now, last = time.monotonic(), self._last.get(key)
         if last is not None and (once or now - last < every_s):
             return False
-        if len(self._last) >= 1000:  # keys may hold whatever a stranger sent
-            self._last.clear()
         self._last[key] = now
         return True
 
@@ -216,23 +225,25 @@ class LocalGraph:
 
 @contextmanager
 def signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop`, a second one does what it did before; only the main thread may do this."""
+    """SIGINT and SIGTERM call `stop`; a second one ends the process at once, with the status a shell gives for it.
+
+    By then a frame may be in native code that nobody can interrupt. Only the main thread may do this.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    stopping = False
 
     def handle(number: int, frame: Any) -> None:
-        restore()
+        nonlocal stopping
+        if stopping:
+            os._exit(128 + number)
+        stopping = True
         stop()
 
-    for number in before:
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GraphError
-from ...settings import flatten, parse_value, read_params_file
+from ...parameter_files import parse_value, read_params_file
+from ...settings import flatten
 
 __all__ = ["Names", "RosArguments", "domain_id", "parse_ros_arguments", "ros_type", "wire_type"]
 

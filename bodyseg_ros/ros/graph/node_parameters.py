@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, parameters, start_only, unknown_parameter
+from ...settings import (
+    Parameter,
+    Settings,
+    build,
+    parameters,
+    require_live,
+    shortened,
+    start_only,
+    unknown_parameter,
+)
 from .port import Qos
 
 __all__ = ["GraphSettings", "Parameters", "overridden"]
@@ -60,9 +70,7 @@ class Parameters:
     def change(self, values: Mapping[str, Any]) -> list[str]:
         """See Graph.set_parameters(); the names of those that have another value now."""
         new = self.checked(values)
-        for name in new:
-            if not self.described[name].live:
-                raise SettingsError(f"Parameter {name} is read at start; set it there and start the node again.")
+        require_live(new, self.described.values(), "at start; start the node again")
         if new:
             self._listener(new)
         changed = [name for name, value in new.items() if value != self.values[name]]
@@ -80,7 +88,7 @@ def _is_graph_owned(name: str) -> bool:
 
 
 def checked(parameter: Parameter, value: Any) -> Any:
-    """`value` as the parameter's type: whole numbers serve as numbers, numbers as text.
+    """`value` as the parameter's type: integers serve as numbers, numbers as strings.
 
     Raises SettingsError that names the parameter, quotes the value and says what is allowed.
     """
@@ -92,7 +100,7 @@ def checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
-    if kind == "float" and type(item) is int:
+    if kind == "float" and type(item) is int and abs(item) <= sys.float_info.max:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
@@ -108,13 +116,13 @@ def _allows(parameter: Parameter, item: Any) -> bool:
         return item in parameter.choices or not parameter.choices
     try:
         number = float(item)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may be larger than any float
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
-    raise SettingsError(f"Parameter {parameter.name} is {value!r}, but it must be {parameter.allowed}.")
+    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
 
 
 _POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
@@ -141,7 +149,7 @@ def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) 
             qos = replace(qos, **allowed[value])
         else:
             raise SettingsError(
-                f"Parameter {name} is {value!r}; allowed are depth (a whole number from 1), history (keep_last), "
+                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
                 "reliability (reliable, best_effort) and durability (transient_local, volatile)."
             )
     return qos

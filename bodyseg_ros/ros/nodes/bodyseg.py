@@ -21,7 +21,7 @@ from .frame_node import PublishingNode
 from .live_settings import live_settings
 from .mailbox import Mailbox
 from .node_model import NodeModel
-from .node_settings import NodeSettings
+from .node_settings import NodeSettings, ProcessSettings
 from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
 from .run_node import run_node
@@ -50,7 +50,7 @@ class BodysegNode(PublishingNode[Any]):
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
-        self._background = BackgroundTopic(graph)
+        self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
 
     def configure(self) -> None:
@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
 
 def _namespaces(given: RosArguments) -> list[str]:
     """Those of the parameter `cameras`. Raises SettingsError."""
-    cameras = build(NodeSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
+    cameras = build(ProcessSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
     return [str(PurePosixPath(given.names.namespace, camera)) for camera in cameras.cameras]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...effects import Effect, load_effects, needs_of
 from ...errors import FrameError, SettingsError
 from ...plan import plugin_parameters, plugin_settings
 from ...refine import RefineSettings
-from ...settings import Settings, build, parameters, split_groups
+from ...settings import Settings, build, parameters, split_groups, updated
 from ...types import Result, Wanted
 from ..graph.headers import stamp_ns
 from ..graph.image_messages import read_image
@@ -35,12 +35,14 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
 
     def __init__(self, graph: Graph) -> None:
         declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
-        self._values = graph.declare(declared)
-        self._live = self._read(self._values, ())
+        graph.declare(declared)
+        root, groups = split_groups(graph.overrides)
+        self._own, self._effects = build(CompositorSettings, root), plugin_settings("effects", groups)
+        self._live = _live_settings(self._own, self._effects, ())
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
-        self._pairs = Pairs(self._values["waiting_frames"], ("image", "mask"))
-        self._background = BackgroundTopic(graph)
+        self._pairs = Pairs(self._own.waiting_frames, ("image", "mask"))
+        self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
 
     def configure(self) -> None:
         """Offer the topics."""
@@ -62,26 +64,24 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         """Nothing is held."""
 
     def _subscribe(self) -> list[Subscription]:
-        image = self._subscribe_image(lambda message: self._pair(0, message))
-        mask = self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._pair(1, message))
+        image = self._subscribe_image(self._hear)
+        mask = self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, self._hear_mask)
         return [image, mask]
 
-    def _read(self, values: dict[str, Any], before: Sequence[Effect]) -> LiveSettings:
-        root, groups = split_groups(values)
-        own = build(CompositorSettings, root)
-        chain = load_effects("effects", own.effects, plugin_settings("effects", groups), before)
-        if needs_of(chain) & ~Wanted.PERSON:
-            raise SettingsError(
-                f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
-                "take effects that need no more, such as blur_background."
-            )
-        shared = own.model_dump(include=set(PictureSettings.model_fields))
-        return LiveSettings(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
-
     def _change(self, changed: dict[str, Any]) -> None:
-        values = self._values | changed
-        self._live = self._read(values, self._live.composite)
-        self._values = values
+        """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
+        root, groups = split_groups(changed)
+        own, effects = updated(self._own, root), plugin_settings("effects", groups, self._effects)
+        self._live = _live_settings(own, effects, self._live.composite)
+        self._own, self._effects = own, effects
+
+    def _hear(self, message: Any) -> None:
+        if self._is_readable(message):
+            self._pair(0, message)
+
+    def _hear_mask(self, message: Any) -> None:
+        if self._is_readable(message):
+            self._pair(1, message)
 
     def _pair(self, side: int, message: Any) -> None:
         """An image (side 0) or a mask (1), on the graph's thread."""
@@ -108,6 +108,18 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         inference_ms = (time.perf_counter() - began) * 1e3
         result = Result(frame.size, person=person)
         return FrameContext(self._graph.messages, image, frame, result, self._live, inference_ms=inference_ms)
+
+
+def _live_settings(own: CompositorSettings, effects: Mapping[str, Settings], before: Sequence[Effect]) -> LiveSettings:
+    """Raises SettingsError for an effect that there is not, or that needs more than a mask."""
+    chain = load_effects("effects", own.effects, effects, before)
+    if needs_of(chain) & ~Wanted.PERSON:
+        raise SettingsError(
+            f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
+            "take effects that need no more, such as blur_background."
+        )
+    shared = own.model_dump(include=set(PictureSettings.model_fields))
+    return LiveSettings(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)
 
 
 def _person(mask: Any) -> NDArray[np.uint8]:

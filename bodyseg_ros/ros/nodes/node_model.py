@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ...model import at_once, open_model
-from ...networks import LearnsBackground, NeedsPrevious
 from ...plan import Plan
 from ...types import Frame, Result, Wanted
 from .live_settings import LiveSettings
-from .shared import Shared, SharedEngine
+from .shared import Shared
 
 __all__ = ["NodeModel"]
 
@@ -27,18 +26,19 @@ class NodeModel:
     """
 
     def __init__(self, plan: Plan[Any], shared: Shared | None = None) -> None:
-        self._model = open_model(plan, open_engine=(shared or Shared()).open_engine)
+        self._shared = shared or Shared()
+        self._model = open_model(plan, open_engine=self._shared.open_engine)
         self._used: Plan[Any] | LiveSettings = plan
         network = self._model.network
         self.name, self.classes = network.card.name, network.card.classes
         # What it can compute, also where a live option switches it off just now; defaults need no checking.
         self.offers = network.with_settings(type(plan.network).model_construct()).offers
-        engine = cast(SharedEngine, self._model.engine)
-        self.engine, self.device, self.turns = engine.name, engine.device, engine.turns
+        engine = self._model.engine
+        self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
         #: Whether the CPU is free while a frame is in the network.
         self.leaves_cpu = engine.leaves_cpu
         #: Whether a frame may be prepared only after the one before was decoded.
-        self.needs_previous = isinstance(network, NeedsPrevious) and network.needs_previous
+        self.needs_previous = network.needs_previous
 
     def warm_up(self) -> None:
         """Run once on an empty picture."""
@@ -49,12 +49,11 @@ class NodeModel:
     @property
     def learns_background(self) -> bool:
         """Whether capture_background() does something."""
-        return isinstance(self._model.network, LearnsBackground)
+        return self._model.network.learns_background
 
     def capture_background(self) -> None:
         """Have the network learn from the next frames how the view looks without people; from any thread."""
-        if isinstance(self._model.network, LearnsBackground):
-            self._model.network.capture_background()
+        self._model.network.capture_background()
 
     def run(self, settings: Plan[Any] | LiveSettings, frame: Frame, wanted: Wanted) -> Result:
         """One frame, under the settings given; where nothing is wanted, the network is not asked."""
@@ -74,5 +73,5 @@ class NodeModel:
         return (yield from model.steps(frame, wanted & self.offers))
 
     def close(self) -> None:
-        """Give the engine's memory back."""
-        self._model.close()
+        """Give the engine's memory back, if nobody else uses it."""
+        self._shared.close(self._model.engine)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
+from ...types import MAX_PIXELS
 from ..graph.image_messages import CompressedColors
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "NodeSettings",
     "PictureSettings",
     "PrivacySettings",
+    "ProcessSettings",
     "RecorderSettings",
     "SourceSettings",
 ]
@@ -26,6 +28,13 @@ class InputSettings(Settings):
 
     image_transport: Literal["raw", "compressed"] = start_only(
         "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+    )
+    max_image_px: int = start_only(
+        33_177_600,
+        "Pictures of more pixels are refused before they are decoded: one of them would hold up all that come after "
+        "it. 33,177,600 is 7680×4320.",
+        ge=1,
+        le=MAX_PIXELS,
     )
     compressed_colors: CompressedColors = start_only(
         "auto",
@@ -62,14 +71,26 @@ class PictureSettings(InputSettings):
         return value
 
 
-class NodeSettings(PictureSettings):
-    """The node `bodyseg`."""
+class ProcessSettings(Settings):
+    """What the program reads before there is a node."""
 
     cameras: tuple[str, ...] = start_only(
         (),
         "Namespaces of cameras that share one process and its networks: for each, a node `bodyseg` in that namespace, "
         "below the node's own; none: one node, one camera.",
     )
+
+    @field_validator("cameras")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
+        return value
+
+
+class NodeSettings(PictureSettings, ProcessSettings):
+    """The node `bodyseg`."""
+
     enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
@@ -102,13 +123,6 @@ class NodeSettings(PictureSettings):
         le=1.0,
     )
     depth_margin_px: int = live(8, "People are taken out of depth images with this margin, colour px.", ge=0, le=200)
-
-    @field_validator("cameras")
-    @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
-        return value
 
 
 class CompositorSettings(PictureSettings):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import dataclass, field
 
-from numpy.typing import NDArray
-
-from ...engines import Engine, LeavesCpu, MakesMaps, open_engine
+from ...engines import Engine, open_engine
 from ...formats import ModelSource
 from ...settings import Settings
-from ...types import MapsWanted
 from .worker import FairLock
 
-__all__ = ["Shared", "SharedEngine"]
+__all__ = ["Shared"]
+
+
+@dataclass
+class _Shared:
+    """An engine, the turns that its users take at it, and how many they are."""
+
+    engine: Engine
+    turns: FairLock = field(default_factory=FairLock)
+    users: int = 0
 
 
 class Shared:
@@ -27,57 +33,31 @@ class Shared:
 
     def __init__(self) -> None:
         self.turns = FairLock()
-        self._engines: dict[str, SharedEngine] = {}
+        self._opened: dict[str, _Shared] = {}
         self._lock = threading.Lock()
 
     def open_engine(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
-        """As engines.open_engine(), but the same files under the same settings are opened once."""
+        """As engines.open_engine(), but the same files under the same settings are opened once; end with close()."""
         key = repr((name, source, sorted(settings.items()), threads))
         with self._lock:
-            if key not in self._engines or not self._engines[key].users:
-                self._engines[key] = SharedEngine(open_engine(name, source, settings, threads))
-            self._engines[key].users += 1
-            return cast(Engine, self._engines[key])  # it is built otherwise, and runs the same
+            if key not in self._opened:
+                self._opened[key] = _Shared(open_engine(name, source, settings, threads))
+            self._opened[key].users += 1
+            return self._opened[key].engine
 
-
-class SharedEngine:
-    """An engine with several users: one run at a time, whichever thread asks; the last user's close() closes it.
-
-    turns: for users who want to be served in the order they came.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine, self._lock = engine, threading.Lock()
-        self.turns = FairLock()
-        #: As the parameter `engine` names it.
-        self.name = type(engine).__name__.removesuffix("Engine").lower()
-        self.users = 0
-
-    @property
-    def device(self) -> str:
-        """What it runs on."""
-        return self._engine.device
-
-    @property
-    def leaves_cpu(self) -> bool:
-        """See LeavesCpu."""
-        return isinstance(self._engine, LeavesCpu) and self._engine.leaves_cpu
-
-    @property
-    def makes_maps(self) -> bool:
-        """See MakesMaps."""
-        return isinstance(self._engine, MakesMaps) and self._engine.makes_maps
-
-    def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
-        """See Engine.run() and MakesMaps.run()."""
+    def turns_at(self, engine: Engine) -> FairLock:
+        """FairLock at an engine, for users who want to be served in the order they came."""
         with self._lock:
-            if maps is not None and isinstance(self._engine, MakesMaps):
-                return self._engine.run(tensor, maps)
-            return self._engine.run(tensor)
+            return self._entry(engine)[1].turns
 
-    def close(self) -> None:
-        """See Engine.close()."""
+    def close(self, engine: Engine) -> None:
+        """End one use of an engine; the last one closes it."""
         with self._lock:
-            self.users -= 1
-            if not self.users:
-                self._engine.close()
+            key, entry = self._entry(engine)
+            entry.users -= 1
+            if not entry.users:
+                del self._opened[key]
+                engine.close()
+
+    def _entry(self, engine: Engine) -> tuple[str, _Shared]:
+        return next((key, entry) for key, entry in self._opened.items() if entry.engine is engine)

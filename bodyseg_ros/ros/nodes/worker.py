@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ...errors import FrameError
 from .mailbox import Mailbox
 
 __all__ = ["FairLock", "Worker"]
@@ -72,6 +73,10 @@ class Worker(Generic[T]):
             self._handle(item)
         except Exception as err:  # noqa: BLE001 - one bad frame must not end the thread; it is told on
             self._failed(err)
+            if isinstance(err, FrameError):
+                self.mailbox.unusable()
+        else:
+            self.mailbox.used()
 
     def stop(self) -> None:
         """Let it finish the item in hand, then return."""

@@ -145,7 +145,7 @@ def test_a_callback_that_raises_is_logged_and_the_next_message_goes_through(
 def test_a_wrong_parameter_ends_the_node_with_its_sentence(node_runtime: str, start: Start) -> None:
     process = start(node_runtime, "--ros-args", "-p", "gain:=7.5")
     _, log = process.communicate(timeout=20)
-    assert "Parameter gain is 7.5, but it must be number from 0 to 2." in log
+    assert "Parameter gain is 7.5, but it must be a number from 0 to 2." in log
     assert process.returncode != 0
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -169,11 +172,41 @@ def test_log_says_once_and_now_and_then(graph: FakeGraph) -> None:
     assert graph.said == [("warn", "bad 0"), ("info", "slow")]
 
 
-def test_throttling_forgets_rather_than_grow() -> None:
+def test_throttling_keeps_no_more_than_it_must_and_lets_no_flood_through() -> None:
     throttle = Throttle()
-    for number in range(3000):
-        throttle.passes(str(number), True, 0.0)
-    assert len(throttle._last) <= 1000
+    passed = [throttle.passes(str(number) * 1000, True, 0.0) for number in range(3000)]
+    assert sum(passed) <= 201
+    assert sum(len(key) for key in throttle._last) < 100_000
+    assert not throttle.passes("0" * 1000, True, 0.0), "what was said once is not said again"
+
+
+SLOW_TO_END = """
+import sys, time
+from bodyseg_ros.ros.graph.fake_graph import FakeGraph
+
+class Slow:
+    configure = cleanup = lambda self: None
+    activate = lambda self: print("active", flush=True)
+    def deactivate(self):
+        print("ending", flush=True)
+        time.sleep(60)
+
+FakeGraph("slow").spin(Slow())
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_the_process_at_once(number: signal.Signals, status: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    for line in ("active\n", "ending\n"):
+        assert process.stdout.readline() == line
+        process.send_signal(number)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in log
 
 
 def test_clock_under_use_sim_time(graph: FakeGraph) -> None:
@@ -245,7 +278,7 @@ def test_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GraphError, match="There is no runtime 'ros1'; there are auto, rclpy, dds."):
         open_graph("node", [], "ros1")
     monkeypatch.setenv("ROS_DOMAIN_ID", "one")
-    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one', but it must be .* from 0 to 232."):
+    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one', but it must be an integer from 0 to 232."):
         open_graph("node", [], "dds")
 
 

@@ -52,16 +52,18 @@ def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("gain", 2.5, "Parameter gain is 2.5, but it must be number from 0 to 2."),
+        ("gain", 2.5, "Parameter gain is 2.5, but it must be a number from 0 to 2."),
         ("gain", float("nan"), "Parameter gain is nan"),
+        ("gain", 10**400, "Parameter gain is 1000"),
+        ("count", -(10**400), "Parameter count is -1000"),
         ("gain", "high", "Parameter gain is 'high'"),
         ("gain", True, "Parameter gain is True"),
-        ("count", 0, "Parameter count is 0, but it must be whole number from 1."),
+        ("count", 0, "Parameter count is 0, but it must be an integer from 1."),
         ("count", 1.0, "Parameter count is 1.0"),
         ("mode", "slow", "Parameter mode is 'slow', but it must be one of fast, good."),
         ("on", 1, "Parameter on is 1, but it must be true or false."),
-        ("words", "a", "Parameter words is 'a', but it must be any list."),
-        ("words", [["a"]], r"Parameter words is \[\['a'\]\], but it must be any list."),
+        ("words", "a", "Parameter words is 'a', but it must be a list of strings."),
+        ("words", [["a"]], r"Parameter words is \[\['a'\]\], but it must be a list of strings."),
         ("words", None, "Parameter words is None"),
         ("gian", 1.0, "There is no parameter 'gian'. Did you mean gain?"),
     ],
@@ -102,7 +104,7 @@ def test_the_listener_may_refuse() -> None:
 
 
 def test_what_is_read_at_start_does_not_change() -> None:
-    with pytest.raises(SettingsError, match="Parameter model is read at start; set it there and start the node again."):
+    with pytest.raises(SettingsError, match="Parameter model is read at start; start the node again"):
         declared().change({"model": "other"})
 
 

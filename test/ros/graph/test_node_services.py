@@ -113,7 +113,7 @@ def test_parameters_have_descriptors(start: Start, ask: Ask, runtime: str) -> No
         False,
     )
     assert (gain.floating_point_range[0].from_value, gain.floating_point_range[0].to_value) == (0.0, 2.0)
-    assert gain.additional_constraints == "number from 0 to 2"
+    assert gain.additional_constraints == "a number from 0 to 2"
     assert label.read_only
 
 
@@ -136,7 +136,7 @@ def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask
     words = ["a", "b"]
     assert set_gain(ask, "words", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=words) == (True, "")
     refused, reason = set_gain(ask, "words", type=double, double_value=1.0)
-    assert (refused, reason) == (False, "Parameter words is 1.0, but it must be any list of texts.")
+    assert (refused, reason) == (False, "Parameter words is 1.0, but it must be a list of strings.")
 
 
 def test_a_change_takes_effect_on_the_next_picture(

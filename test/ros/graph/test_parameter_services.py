@@ -93,7 +93,7 @@ def test_descriptors(graph: Served, bus: Bus) -> None:
     gain, count, label = bus.call("/node/describe_parameters", names=["gain", "count", "label"])["descriptors"]
     assert (gain.name, gain.type, gain.description, gain.read_only) == ("gain", 3, "Factor.", False)
     assert (gain.floating_point_range[0].from_value, gain.floating_point_range[0].to_value) == (0.0, 2.0)
-    assert gain.additional_constraints == "number from 0 to 2"
+    assert gain.additional_constraints == "a number from 0 to 2"
     assert (count.integer_range[0].from_value, count.integer_range[0].to_value) == (1, 2**63 - 1)
     assert label.read_only
 

@@ -152,7 +152,7 @@ def test_parameters_and_lifecycle_are_asked_for_by_services(
     names = ask("list_parameters", "rcl_interfaces/srv/ListParameters").result.names
     assert names == ["use_sim_time", "autostart", "gain", "label", "words"]
     assert set_gain(0.5).successful
-    assert set_gain(3.0).reason == "Parameter gain is 3.0, but it must be number from 0 to 2."
+    assert set_gain(3.0).reason == "Parameter gain is 3.0, but it must be a number from 0 to 2."
     (gain,) = ask("get_parameters", "rcl_interfaces/srv/GetParameters", names=["gain"]).values
     assert gain.double_value == 0.5
     (described,) = ask("describe_parameters", "rcl_interfaces/srv/DescribeParameters", names=["gain"]).descriptors

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bodyseg_ros.refine import shifted_edge
+from bodyseg_ros.refine import shift_edge
 from bodyseg_ros.ros.graph.image_messages import image_message, read_depth, read_image
 
 from .conftest import Rig, header_of
@@ -77,7 +77,7 @@ def test_depth_of_another_size_is_scaled_by_both_camera_infos(rig: Rigs) -> None
     gone, person = read_depth(heard[0]) == 0, read_image(masks[0]).image[..., 0] == 255
     assert gone[:, :19].all() and gone[:, 181:].all(), "what colour does not see may be people"
     # A depth pixel reads every second colour pixel, and one pixel around it.
-    np.testing.assert_array_equal(gone[:, 20:180], shifted_edge(person.view(np.uint8), 1)[::2, ::2] > 0)
+    np.testing.assert_array_equal(gone[:, 20:180], shift_edge(person.view(np.uint8), 1)[::2, ::2] > 0)
 
 
 def test_mirrored_masks_lie_on_the_depth_all_the_same(rig: Rigs) -> None:

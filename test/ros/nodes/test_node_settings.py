@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from bodyseg_ros.errors import SettingsError
+from bodyseg_ros.parameter_files import read_params_file
 from bodyseg_ros.plan import make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.node_settings import NodeSettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
-from bodyseg_ros.settings import build, read_params_file
+from bodyseg_ros.settings import build
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 

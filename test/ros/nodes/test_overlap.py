@@ -285,20 +285,20 @@ class Accelerator:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.hold: Callable[[], Any] = lambda: None
         self.entered: list[float] = []
-        draw = FakeEngine.run
+        draw = FakeEngine.infer
 
-        def run(engine: FakeEngine, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        def infer(engine: FakeEngine, tensor: np.ndarray) -> dict[str, np.ndarray]:
             self.entered.append(float(tensor.mean()))
             self.hold()
             heads = dict(draw(engine, tensor))
             rows, columns = heads["segments"].shape[1:3]
-            stride = engine._source.output_stride
+            stride = engine.source.output_stride
             # What the tensor holds by now: other frames were prepared meanwhile.
             heads["segments"] = tensor[:, ::stride, ::stride, :1][:, :rows, :columns] * np.float32(4)
             return heads
 
-        monkeypatch.setattr(FakeEngine, "run", run)
-        monkeypatch.setattr(FakeEngine, "leaves_cpu", True, raising=False)
+        monkeypatch.setattr(FakeEngine, "infer", infer)
+        monkeypatch.setattr(FakeEngine, "leaves_cpu", True)
 
 
 @pytest.fixture

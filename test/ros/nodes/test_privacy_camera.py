@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bodyseg_ros.effects import Effect
 from bodyseg_ros.effects.background import BlurBackground, BlurBackgroundSettings
 from bodyseg_ros.errors import EngineError, ModelNotFoundError, SettingsError
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
@@ -268,7 +269,7 @@ def raising(error: Exception) -> Any:
     return fail
 
 
-class Saboteur:
+class Saboteur(Effect):
     """An effect that hands on what it is given: everything it could show."""
 
     needs = Wanted.PERSON

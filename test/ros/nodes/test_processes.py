@@ -193,7 +193,7 @@ def test_parameters_by_file_and_argument(start: Start, tester: Neighbour, tmp_pa
 def test_a_wrong_parameter_ends_the_node_with_a_sentence(environment: dict[str, str]) -> None:
     with NodeProcess("bodyseg", environment, {"segmentation_threshold": 7}) as node:
         assert node.wait(60) == 1
-    assert "bodyseg: Parameter segmentation_threshold is 7, but it must be number from 0 to 1." in node.said
+    assert "bodyseg: Parameter segmentation_threshold is 7, but it must be a number from 0 to 1." in node.said
     assert "Traceback" not in node.said
 
 

@@ -129,16 +129,16 @@ def test_equal_choices_share_one_engine_that_the_last_one_closes(
 
 def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
-    run_once, pause = FakeEngine.run, threading.Event()
+    run_once, pause = FakeEngine.infer, threading.Event()
 
-    def counted(self: FakeEngine, tensor: Any) -> Any:
+    def counted(self: FakeEngine, *given: Any) -> Any:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         pause.wait(0.002)
         inside[0] -= 1
-        return run_once(self, tensor)
+        return run_once(self, *given)
 
-    monkeypatch.setattr(FakeEngine, "run", counted)
+    monkeypatch.setattr(FakeEngine, "infer", counted)
     shared = Shared()
     low = plan(engine="fake", internal_resolution="low")
     models = [NodeModel(low, shared) for _ in range(3)]
@@ -238,7 +238,7 @@ def told(heard: dict[str, list[Any]]) -> set[tuple[str, str]]:
     ("parameter", "sentence"),
     [
         ("cameras:=[front, front]", "cameras is .'front', 'front'., but each camera may stand in it once"),
-        ("cameras:=3", "cameras is 3, but it must be any list of texts"),
+        ("cameras:=3", "cameras is 3, but it must be a list of strings"),
         ("cameras:=[front, 3d]", "'/robot/3d' is no ROS name"),
     ],
 )
