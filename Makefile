@@ -5,7 +5,7 @@ INPUT  ?=
 OUT    ?= out
 BIN    := $(VENV)/bin
 
-.PHONY: help setup demo test lint sanitize clean
+.PHONY: help setup demo test lint sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,10 @@ lint: setup  ## Style and types
 
 test: lint  ## Every check
 	$(BIN)/python -m pytest
+
+torture: setup  ## Break things on purpose and count what happens: messages, parameters, model files, signals, downloads
+	$(BIN)/python benchmark/torture.py
+	$(BIN)/python -m pytest -q test/ros/nodes/test_privacy_camera.py test/catalog/test_download.py
 
 # In a copy of the package, so that the kernels in use stay as they are; Python itself has no sanitizer to load.
 sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -101,6 +101,12 @@ class ModelSettings(Settings):
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
 
+    try_model_files: bool = start_only(
+        True,
+        "Before a model file that nobody published is opened, run it in a process of its own, so that it cannot take "
+        "all memory or time; once per file. false: trust every file.",
+    )
+
     @model_validator(mode="after")
     def _one_way(self) -> ModelSettings:
         if self.model_path and self.model_url:

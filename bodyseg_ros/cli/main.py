@@ -6,16 +6,15 @@ import logging
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 from typer.core import TyperGroup
 
+from .. import __version__
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
+from .complaint import LineHandler, complain
 from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 
@@ -96,10 +95,7 @@ for _name, (_, _panel, _line) in _COMMANDS.items():
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        typer.echo(f"bodyseg_ros {version('bodyseg_ros')}")
-    except PackageNotFoundError:  # a colcon install has no metadata
-        typer.echo("bodyseg_ros, version unknown: it was not installed by pip")
+    typer.echo(f"bodyseg_ros {__version__}")
     raise typer.Exit
 
 
@@ -112,9 +108,7 @@ def _options(
 ) -> None:
     if not verbose:
         mute_native_logs()
-    console = Console(stderr=True)
-    handler = RichHandler(console=console, show_path=False, show_time=False, rich_tracebacks=False)
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[LineHandler()])
 
 
 def main() -> None:
@@ -128,12 +122,12 @@ def main() -> None:
             status = end.code
         sys.stdout.flush()
     except BodysegError as err:
-        _complain(str(err))
+        complain(str(err))
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except OSError as err:
         status = 1
-        _complain(_what_failed(err))
+        complain(_what_failed(err))
         _give_output_up()
     sys.exit(status)
 
@@ -149,13 +143,6 @@ def _give_output_up() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _complain(sentence: str) -> None:
-    try:
-        Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
-    except OSError:
-        sys.stderr = None  # nobody can be told; Python must not try again when it ends
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..mirror import mirror_array, mirror_result, move_result
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Picture, need
+from .blending import Picture, require
 from .effect import Effect
 
 __all__ = ["CropToPeople", "Mirror"]
@@ -58,7 +58,7 @@ class CropToPeople(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB of the frame's size, or the section's."""
-        target = self._target(need(result.person, "a person mask").view(np.uint8))
+        target = self._target(require(result.person, "a person mask").view(np.uint8))
         if self._size == frame.size:
             target = self.settings.calm * self._box + (1 - self.settings.calm) * target
         self._size, self._box = frame.size, target

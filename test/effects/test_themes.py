@@ -69,16 +69,14 @@ def test_a_palette_of_ones_own() -> None:
     own = chain("colored_parts", colored_parts__palette="own", colored_parts__colors=colors, colored_parts__opacity=1.0)
     picture = compose_all(own, frame, box(frame, 0, 0, 20, 20))
     assert tuple(picture[0, 0]) == (0, 0, 255) and tuple(picture[15, 0]) == (12, 0, 255)
-    with pytest.raises(
-        SettingsError, match="colored_parts.colors is .* but it must be 24 colours written as '#rrggbb'"
-    ):
+    with pytest.raises(SettingsError, match="colored_parts.colors is .* but it must be 24 colors written as '#rrggbb'"):
         chain("colored_parts", colored_parts__colors=["red"])
 
 
 @pytest.mark.parametrize(
     ("background", "color"), [("magenta", (255, 0, 255)), ("green", (0, 255, 0)), ("color", (1, 2, 3))]
 )
-def test_a_cutout_on_a_colour(background: str, color: tuple[int, ...]) -> None:
+def test_a_cutout_on_a_color(background: str, color: tuple[int, ...]) -> None:
     frame = noise()
     result = box(frame, 5, 5, 30, 30)
     picture = compose_all(chain("cutout", cutout__background=background, cutout__color=[1, 2, 3]), frame, result)

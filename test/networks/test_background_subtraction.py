@@ -27,7 +27,7 @@ def load(**options: Any) -> bodyseg.Model:
 
 
 def scene(index: int, *, somebody: bool = False, light: float = 1.0, noise: float = 2.0) -> np.ndarray:
-    """A room of coloured stripes under camera noise, and somebody grey in it."""
+    """A room of colored stripes under camera noise, and somebody grey in it."""
     picture = np.zeros((*SIZE, 3), np.float64)
     picture[:, ::2] = (70, 110, 60)
     picture[:, 1::2] = (80, 100, 70)

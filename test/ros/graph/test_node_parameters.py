@@ -54,6 +54,8 @@ def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
     [
         ("gain", 2.5, "Parameter gain is 2.5, but it must be a number from 0 to 2."),
         ("gain", float("nan"), "Parameter gain is nan"),
+        ("gain", 10**400, "Parameter gain is 1000"),
+        ("count", -(10**400), "Parameter count is -1000"),
         ("gain", "high", "Parameter gain is 'high'"),
         ("gain", True, "Parameter gain is True"),
         ("count", 0, "Parameter count is 0, but it must be an integer from 1."),

@@ -24,7 +24,7 @@ from bodyseg_ros.ros.graph.port import LATCHED
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS
-from networks.colours import card, picture
+from networks.colors import card, picture
 
 from .conftest import Rig, header_of
 
