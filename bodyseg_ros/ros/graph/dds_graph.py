@@ -37,7 +37,8 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ...errors import GraphError
-from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .failures import answer
+from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id, ros_type, wire_type
 from .node_parameters import overridden
 from .port import LATCHED, RELIABLE, Endpoint, Level, Qos

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import GraphError
-from .local_graph import LocalGraph, answer
+from .failures import answer
+from .local_graph import LocalGraph
 from .names import parse_ros_arguments
 from .node_parameters import overridden
 from .port import RELIABLE, Endpoint, Level, Qos, mismatch

@@ -243,7 +243,8 @@ class Graph(Protocol):
 
     def spin(self, node: Node) -> None:
         """Configure and activate the node, serve callbacks until shutdown() or SIGINT or SIGTERM, then deactivate
-        it and clean up. Under rclpy without `autostart` the steps wait for lifecycle transitions instead.
+        it and clean up. Without `autostart` the steps wait for lifecycle transitions instead. Everybody may read and
+        set the parameters and ask for transitions meanwhile, by the services that rclpy's lifecycle nodes have.
         """
         ...
 

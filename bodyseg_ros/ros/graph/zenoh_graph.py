@@ -19,7 +19,8 @@ import zenoh
 import zenoh.ext
 
 from ...errors import GraphError
-from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .failures import answer
+from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id
 from .node_parameters import overridden
 from .port import RELIABLE, Endpoint, Level, Qos
