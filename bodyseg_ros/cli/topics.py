@@ -11,7 +11,8 @@ from rich.table import Table
 
 from ..errors import GraphError
 from ..ros.graph.open_graph import open_graph
-from ..ros.graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
+from ..ros.graph.port import Endpoint, Graph, Subscription
+from ..ros.graph.qos import SENSOR, mismatch
 from .node import Runtime, ros_arguments
 
 __all__ = ["Lister", "topics", "troubles"]

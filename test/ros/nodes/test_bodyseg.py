@@ -20,7 +20,7 @@ from bodyseg_ros.errors import BodysegError, GraphError, SettingsError
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import compressed_message, image_message, read_compressed, read_image
-from bodyseg_ros.ros.graph.port import LATCHED
+from bodyseg_ros.ros.graph.qos import LATCHED
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS

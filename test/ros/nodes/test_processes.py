@@ -20,7 +20,8 @@ from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.loopback import private_environment
 from bodyseg_ros.ros.graph.open_graph import open_graph
-from bodyseg_ros.ros.graph.port import LATCHED, SENSOR, Graph
+from bodyseg_ros.ros.graph.port import Graph
+from bodyseg_ros.ros.graph.qos import LATCHED, SENSOR
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS
 from bodyseg_ros.ros.processes import NodeProcess
 
