@@ -13,8 +13,8 @@ from rich.table import Column, Table
 
 from ..lab.timing_frames import people_frames, read_numbers, read_sizes
 from ..lab.timing_plot import plot_scaling
-from ..lab.timing_steps import STAGES, StepTimes, time_steps
 from ..media import open_source
+from ..ros.timing_steps import STAGES, StepTimes, time_steps
 from .model_loading import load_model, plan_model, show_rounds
 from .parameter_flags import takes_parameters
 

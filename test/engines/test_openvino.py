@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -38,9 +39,22 @@ def test_outputs_outlive_the_next_run(engine: OpenVINOEngine) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-def test_many_sizes(engine: OpenVINOEngine) -> None:
+def test_many_sizes(engine: OpenVINOEngine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     for side in (9, 17, 25, 33, 41, 9):
         assert engine.run(small.picture(side, side))["heatmaps"].shape == (1, (side + 3) // 4, (side + 3) // 4, 17)
+    (line,) = [record.getMessage() for record in caplog.records if record.name.endswith("openvino")]
+    assert "small-float32.tflite" in line and "any size" in line
+
+
+def test_a_size_after_many_has_the_same_outputs(engine: OpenVINOEngine, tmp_path: Path) -> None:
+    for side in (9, 17, 25, 33):
+        engine.run(small.picture(side, side))
+    other = OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings(), 1)
+    for height, width in ((41, 57), (33, 33), (65, 9)):
+        one, truth = (each.run(small.picture(height, width)) for each in (engine, other))
+        for head, array in truth.items():
+            np.testing.assert_allclose(one[head], array, atol=1e-5)
 
 
 def test_a_failure_leaves_it_usable(engine: OpenVINOEngine) -> None:

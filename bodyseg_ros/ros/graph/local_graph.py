@@ -8,17 +8,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
-from ...errors import BodysegError
 from ...settings import Parameter
+from .failures import describe
 from .headers import make_time
+from .lifecycle import Lifecycle
 from .names import Names, RosArguments
 from .node_parameters import Parameters
-from .port import SENSOR, Level, Messages, Node, Qos, Subscription
+from .parameter_services import ParameterServices
+from .port import Endpoint, Level, Messages, Node, Publisher, Subscription
+from .qos import RELIABLE, SENSOR, Qos
 
-__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "answer", "describe", "rosout_message", "signals"]
+__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "rosout_message", "signals"]
 
 _LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -70,21 +73,6 @@ class Throttle:
         return True
 
 
-def describe(error: BaseException, doing: str) -> str:
-    """A failed callback for the log: our own errors are sentences, others get their type."""
-    if isinstance(error, BodysegError):
-        return str(error)
-    return f"{doing} failed with {type(error).__name__}: {error}"
-
-
-def answer(handler: Callable[[Any], Mapping[str, Any]], request: Any) -> Mapping[str, Any]:
-    """The fields of a response; a BodysegError is one that says no."""
-    try:
-        return handler(request)
-    except BodysegError as err:
-        return {"success": False, "message": str(err)}
-
-
 class _Timer:
     def __init__(self, period_s: float, callback: Callable[[], None]) -> None:
         self.period_s, self.callback = period_s, callback
@@ -107,6 +95,7 @@ class LocalGraph:
         self._throttle = Throttle()
         self._timers: list[_Timer] = []
         self._stopped = threading.Event()
+        self._parameter_services: ParameterServices | None = None
         self._clock_ns: int | None = 0 if self._parameters.graph.use_sim_time else None
 
     @property
@@ -134,7 +123,9 @@ class LocalGraph:
 
     def set_parameters(self, values: Mapping[str, Any]) -> None:
         """See Graph."""
-        self._parameters.change(values)
+        changed = self._parameters.change(values)
+        if changed and self._parameter_services:
+            self._parameter_services.tell(changed)
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> _Timer:
         """See Graph."""
@@ -153,13 +144,16 @@ class LocalGraph:
 
     def spin(self, node: Node) -> None:
         """See Graph."""
-        with signals(self.shutdown), ExitStack() as undo:
-            undo.callback(node.cleanup)
-            node.configure()
-            undo.callback(node.deactivate)
-            node.activate()
-            while not self._stopped.is_set():
-                self.spin_once(PATIENCE_S)
+        self._parameter_services = ParameterServices(self, self._parameters)
+        lifecycle = Lifecycle(self, node)
+        with signals(self.shutdown):
+            try:
+                if self._parameters.graph.autostart:
+                    lifecycle.start()
+                while not (self._stopped.is_set() or lifecycle.finished):
+                    self.spin_once(PATIENCE_S)
+            finally:
+                lifecycle.end()
 
     def spin_once(self, patience_s: float = 0.0) -> None:
         """Serve what is due, after at most `patience_s` seconds of waiting."""
@@ -197,9 +191,25 @@ class LocalGraph:
         if self._clock_ns is not None:
             self.subscribe("/clock", "rosgraph_msgs/msg/Clock", SENSOR, take)
 
+    def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> Publisher:
+        """See Graph."""
+        raise NotImplementedError
+
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> Subscription:
+        """See Graph."""
+        raise NotImplementedError
+
+    def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
+        """See Graph."""
+        raise NotImplementedError
+
+    def endpoints(self) -> list[Endpoint]:
+        """See Graph."""
+        raise NotImplementedError
+
+    def close(self) -> None:
         """See Graph."""
         raise NotImplementedError
 
