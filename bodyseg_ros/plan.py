@@ -51,7 +51,8 @@ class Plan(Generic[S]):
 
     model: which network, files and engine were asked for. card: what is known of the chosen network.
     network, refine: what may change between two frames. engines, effects: settings by plugin, of those plugins that
-    the parameters mention; others run with their defaults. following: how people are tracked; it may change too. own: the settings of whoever made the plan, as a node.
+    the parameters mention; others run with their defaults. following: how people are tracked; it may
+    change too. own: the settings of whoever made the plan, as a node.
     """
 
     model: ModelSettings

@@ -1,9 +1,9 @@
 """Plugins by name, from the entry points of every installed package.
 
 A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.trackers``,
-``.sources`` and ``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version of that class it
-was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a checkout or a
-colcon install, which have no metadata of their own, read the same file.
+``.sources`` and ``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version
+of that class it was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a
+checkout or a colcon install, which have no metadata of their own, read the same file.
 """
 
 from __future__ import annotations

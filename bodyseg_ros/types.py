@@ -332,8 +332,8 @@ class Result:
             _require(self.alpha, "Soft edges", (np.uint8,), self.size)
         if self.tracks is not None and not len(self.tracks.ids) == len(self.tracks.states) == len(self):
             raise FrameError(
-                f"Tracks must be of {_people(len(self))}, as the poses are, but they have {len(self.tracks.ids)} ids and "
-                f"{len(self.tracks.states)} states."
+                f"Tracks must be of {_people(len(self))}, as the poses are, but they have {len(self.tracks.ids)} ids "
+                f"and {len(self.tracks.states)} states."
             )
 
     def __repr__(self) -> str:
@@ -368,8 +368,8 @@ class Result:
             self.size,
             self.instances,
             self.parts,
-            tracks and tracks.ids[place],
-            tracks and tracks.states[place],
+            None if tracks is None else tracks.ids[place],
+            None if tracks is None else tracks.states[place],
         )
 
     def _found(self) -> Poses:
@@ -431,8 +431,9 @@ class Result:
         """The people in plain types that JSON knows; what was not computed is None.
 
         height, width, mirrored; frame: index, stamp_ns, frame_id; person_share: of the pixels, 0 to 1;
-        people: index, id and state (None without tracking), score, box (left, top, right, bottom), area_px, polygon (outlines of x, y), parts (names of
-        those that are seen), keypoints (name, x, y, score). Coordinates are px to 0.01, scores to 0.0001.
+        people: index, id and state (None without tracking), score, box (left, top, right, bottom), area_px, polygon
+        (outlines of x, y), parts (names of those that are seen), keypoints (name, x, y, score). Coordinates are px to
+        0.01, scores to 0.0001.
 
         >>> seen = result.to_dict()
         >>> seen["people"][0]["keypoints"][0]
@@ -454,8 +455,9 @@ class Result:
         """The people as COCO annotations, fit for its results files: one dictionary each, without an `id`.
 
         segmentation: the mask as compressed run lengths (left out where there are no instances); area: its pixels;
-        track_id: the person's id, only with tracking; bbox: [x, y, width, height] of `Person.box`; keypoints: 51 numbers, x, y and 2 where the score is at least
-        VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id, category_id (COCO's person is 1).
+        track_id: the person's id, only with tracking; bbox: [x, y, width, height] of `Person.box`; keypoints: 51
+        numbers, x, y and 2 where the score is at least VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id,
+        category_id (COCO's person is 1).
 
         >>> person = result.to_coco(image_id=42)[0]
         >>> person["bbox"], person["segmentation"]["size"], len(person["keypoints"])

@@ -20,6 +20,7 @@ from ..types import Frame, Poses, Result
 __all__ = ["SCENES", "Moment", "Scene", "Walker", "play"]
 
 Path = Callable[[float], tuple[float, float]]
+Color = tuple[int, int, int]
 #: Keypoints in shares of the height, about the middle between the feet: x to the person's left, y upwards.
 _BODY: Final = np.array([
     (0.00, 0.93), (0.02, 0.95), (-0.02, 0.95), (0.04, 0.94), (-0.04, 0.94),  # nose, eyes, ears
@@ -125,7 +126,7 @@ def play(
     people who are not seen though they are in view.
     """
     random = np.random.default_rng(seed)
-    background = cv2.GaussianBlur(random.integers(60, 200, (*size, 3), np.uint8), (0, 0), 3)
+    background = np.asarray(cv2.GaussianBlur(random.integers(60, 200, (*size, 3), np.uint8), (0, 0), 3), np.uint8)
     for index in range(round(scene.seconds * fps)):
         time_s = index / fps
         image, labels, bodies, areas = _draw(scene, time_s, background)
@@ -177,11 +178,11 @@ def _draw(
     for walker, (x, y) in zip(scene.walkers, feet, strict=True):
         swing = _SWING * np.sin(2 * np.pi * _STEPS_HZ * time_s)
         points = np.column_stack([_BODY[:, 0] + swing, -_BODY[:, 1]]) * walker.height * height
-        bodies.append(points + (x * width, y * height))
+        bodies.append(points + np.array([x * width, y * height]))
     for place in sorted(range(len(feet)), key=lambda place: feet[place][1]):
         walker, points = scene.walkers[place], bodies[place]
         alone = np.zeros((height, width), np.uint8)
-        _paint(alone, points, walker.height * height, (1, 1, 1))
+        _paint(alone, points, walker.height * height, ((1, 1, 1), (1, 1, 1), (1, 1, 1)))
         areas[place] = int(alone.sum())
         labels[alone > 0] = place
         _paint(image, points, walker.height * height, (walker.shirt, walker.trousers, (200, 150, 120)))
@@ -192,7 +193,7 @@ def _draw(
 
 
 def _paint(
-    canvas: NDArray[np.uint8], points: NDArray[np.float64], tall_px: float, colors: tuple[object, object, object]
+    canvas: NDArray[np.uint8], points: NDArray[np.float64], tall_px: float, colors: tuple[Color, Color, Color]
 ) -> None:
     """A body in the colors of shirt, trousers and skin."""
     shirt, trousers, skin = colors

@@ -1,9 +1,10 @@
 """How well ids are kept: HOTA, IDF1 and MOTA.
 
-Source: JonathonLuiten/TrackEval 1.0.0 ``trackeval/metrics/{hota,identity,clear}.py``. HOTA: J. Luiten and others, "HOTA: A Higher Order
-Metric for Evaluating Multi-Object Tracking", IJCV 2020. IDF1: E. Ristani and others, "Performance Measures and a Data Set for
-Multi-Target, Multi-Camera Tracking", ECCV workshops 2016. MOTA: K. Bernardin, R. Stiefelhagen, "Evaluating Multiple Object Tracking
-Performance: The CLEAR MOT Metrics", 2008.
+Source: JonathonLuiten/TrackEval (trackeval 1.3.0) ``trackeval/metrics/{hota,identity,clear}.py``; that package itself
+brings a second OpenCV. HOTA: J. Luiten and others, "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking",
+IJCV 2020. IDF1: E. Ristani and others, "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking",
+ECCV workshops 2016. MOTA: K. Bernardin, R. Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR
+MOT Metrics", 2008.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ _BACK_S: Final = 0.1
 class Following:
     """All settings of tracking. trackers: settings by plugin, of those that are mentioned."""
 
-    tracking: TrackingSettings = TrackingSettings()
-    smoothing: SmoothingSettings = SmoothingSettings()
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
     trackers: Mapping[str, Settings] = field(default_factory=dict)
 
     @property
@@ -97,8 +97,8 @@ class PeopleFollower:
         numbers = [int(number) for number in self._tracker.identify(frame, result, step_s)]
         if len(numbers) != len(result) or len(set(numbers)) < len(numbers) or min(numbers, default=1) < 1:
             raise PluginError(
-                f"The tracker {self.following.tracker!r} gave the numbers {numbers!r} to {len(result)} people, but each "
-                "needs one of its own, from 1."
+                f"The tracker {self.following.tracker!r} gave the numbers {numbers!r} to {len(result)} people, but "
+                "each needs one of its own, from 1."
             )
         ids = [number + self._above for number in numbers]
         poses, smoothing = result.poses, self.following.smoothing

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from ..dependencies import missing_package
 from ..settings import Settings, live
 from ..types import Frame, Result
 from .sightings import NOBODY, Sightings, see
@@ -30,9 +30,9 @@ _SIGMAS: Final = np.array(
 )
 #: From so many s out of view on, pose and mask no longer tell who it is.
 _POSE_HOLDS_S: Final = 0.4
-#: A person seen in fewer frames than this is forgotten soon: it may have been a mistake.
+#: A person seen in fewer frames than this is forgotten after so many s, or two frames: it may have been a mistake.
 _SURE_AFTER: Final = 3
-_DOUBT_S: Final = 0.3
+_DOUBT_S: Final = 0.5
 #: Spread of a measured place, and of what velocity may change in a second, in the person's sizes.
 _PLACE_SD: Final = 0.03
 _CHANGE_SD: Final = 0.8
@@ -122,6 +122,11 @@ class KalmanTracker(Tracker):
 
     def __init__(self, settings: KalmanSettings) -> None:
         super().__init__(settings)
+        try:
+            from scipy.optimize import linear_sum_assignment  # takes long, so only where people are tracked
+        except ModuleNotFoundError as err:
+            raise missing_package("The tracker 'kalman'", err, "scipy") from err
+        self._assign = linear_sum_assignment
         self._known: list[_Known] = []
         self._count = 0
 
@@ -129,7 +134,7 @@ class KalmanTracker(Tracker):
         """A number per person; who stays unseen for `memory` seconds is forgotten."""
         for known in self._known:
             known.predict(step_s, result.size)
-        self._known = [known for known in self._known if known.unseen_s <= self._patience_s(known)]
+        self._known = [known for known in self._known if known.unseen_s <= self._patience_s(known, step_s)]
         seen = see(frame, result)
         measured = _measured(self._known, seen)
         numbers = [0] * len(seen.points)
@@ -143,8 +148,9 @@ class KalmanTracker(Tracker):
                 self._known.append(_met(self._count, seen, place))
         return numbers
 
-    def _patience_s(self, known: _Known) -> float:
-        return self.settings.memory if known.frames >= _SURE_AFTER else min(_DOUBT_S, self.settings.memory)
+    def _patience_s(self, known: _Known, step_s: float) -> float:
+        doubtful = min(max(_DOUBT_S, 1.5 * step_s), self.settings.memory)
+        return self.settings.memory if known.frames >= _SURE_AFTER else doubtful
 
     def _pairs(self, seen: Sightings, measured: Array) -> list[tuple[int, int]]:
         """(known, seen) of who is the same."""
@@ -152,10 +158,10 @@ class KalmanTracker(Tracker):
             return []
         likeness, least = self._likeness(seen, measured)
         enough = likeness >= least
-        rows, columns = linear_sum_assignment(np.where(enough, likeness, 0), maximize=True)
+        rows, columns = self._assign(np.where(enough, likeness, 0), maximize=True)
         return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if enough[row, column]]
 
-    def _likeness(self, seen: Sightings, measured: Array) -> tuple[Array, Array]:
+    def _likeness(self, seen: Sightings, measured: Array) -> tuple[NDArray[Any], NDArray[Any]]:
         """Of every known (rows) and seen (columns), 0 to 1; what is enough (rows, 1)."""
         everyone = self._known
         sizes = np.array([known.size for known in everyone], np.float32)[:, None]
@@ -165,16 +171,9 @@ class KalmanTracker(Tracker):
         near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (8 * spread + (0.1 * sizes) ** 2))
         known_colors = np.array([known.colors for known in everyone])
         colors = known_colors @ seen.colors.T
-        told = known_colors.any(axis=1)[:, None] & seen.colors.any(axis=1)
-        cues = [(near, 1.0, None), (colors, 1.0, told)]
-        pose, common = _pose_likeness(everyone, seen)
-        cues += [(pose, 1.0, common), (_overlaps(everyone, seen), 1.0, None)]
-        total, weights = np.zeros_like(near), np.zeros_like(near)
-        for cue, weight, there in cues:
-            share = np.float32(weight) if there is None else there * np.float32(weight)
-            total += cue * share
-            weights += share
-        recent = total / weights
+        told = np.outer(known_colors.any(axis=1), seen.colors.any(axis=1))
+        pose, posed = _pose_likeness(everyone, seen)
+        recent = (near + told * colors + posed * pose + _overlaps(everyone, seen)) / (2 + told + posed)
         found = np.where(told, (near + 2 * colors) / 3, near)
         away = np.array([known.unseen_s > _POSE_HOLDS_S for known in everyone])[:, None]
         least = np.where(away, self.settings.min_found_likeness, self.settings.min_likeness)
@@ -225,7 +224,7 @@ def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
     count = np.bincount(pairs.ravel(), minlength=rows * columns).reshape(rows, columns).astype(np.float32)
     both = count[1:, 1:]
     either = count[1:].sum(axis=1)[:, None] + count[:, 1:].sum(axis=0) - both
-    return both / np.maximum(either, 1)
+    return np.asarray(both / np.maximum(either, 1), np.float32)
 
 
 def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None:
@@ -262,9 +261,7 @@ def _met(number: int, seen: Sightings, place: int) -> _Known:
     still = np.zeros(2, np.float32)
     colors = seen.colors[place]
     learnt = visible.copy()
-    return _Known(
-        number, middle, still, spread, size, offsets, learnt, about, visible, colors, mask, corner, middle
-    )
+    return _Known(number, middle, still, spread, size, offsets, learnt, about, visible, colors, mask, corner, middle)
 
 
 def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:

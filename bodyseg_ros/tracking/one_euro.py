@@ -71,13 +71,12 @@ def _filter(
     there = points[which]
     size = max(float(np.ptp(there, axis=0).max()), 1.0)
     moved, last = there - before.points[which], before.speeds[which]
-    speed = last + _weight(settings.speed_cutoff, step_s) * (moved / np.float32(step_s) - last)
-    cutoff = settings.min_cutoff + settings.beta * np.hypot(speed[:, :1], speed[:, 1:]) / size
+    speed = last + _weight(np.float32(settings.speed_cutoff), step_s) * (moved / np.float32(step_s) - last)
+    cutoff = np.float32(settings.min_cutoff) + np.float32(settings.beta / size) * np.hypot(speed[:, :1], speed[:, 1:])
     points[which] = before.points[which] + _weight(cutoff, step_s) * moved
     speeds[which] = speed
 
 
-def _weight(cutoff_hz: float | Array, step_s: float) -> np.float32 | Array:
+def _weight(cutoff_hz: Array | np.float32, step_s: float) -> Array:
     """How much of the newest value a low-pass filter takes: 1 / (1 + τ / step), τ = 1 / (2 π cutoff)."""
-    weight: np.float32 | Array = np.divide(1, 1 + 1 / (2 * math.pi * step_s * cutoff_hz), dtype=np.float32)
-    return weight
+    return np.asarray(1 / (1 + 1 / (np.float32(2 * math.pi * step_s) * cutoff_hz)), np.float32)

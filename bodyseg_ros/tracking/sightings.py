@@ -22,6 +22,7 @@ _LEVELS: Final = 4
 _BINS: Final = 2 * _LEVELS**3
 #: A mask of fewer small pixels says nothing of colors.
 _FEWEST_PX: Final = 12
+_TORSO: Final = np.array([5, 6, 11, 12])
 #: In a small map: nobody's pixel.
 NOBODY: Final = -1
 
@@ -31,9 +32,9 @@ class Sightings:
     """The people of one frame.
 
     points: (N, 17, 2) float32, source px. visible: (N, 17), which of them count. sizes: (N,) float32, the long side of
-    what is visible, px. labels: (h, w) int16, index of the person in a map where one pixel stands for `shrink` × `shrink`,
-    NOBODY. colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the lower half of the
-    mask; all 0 where it is too small to tell.
+    what is visible, px. labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for
+    `shrink` × `shrink`. colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the
+    lower half of the mask; all 0 where it is too small to tell.
     """
 
     points: NDArray[np.float32]
@@ -45,7 +46,7 @@ class Sightings:
 
 
 def see(frame: Frame, result: Result) -> Sightings:
-    """The people of a result that has poses; without instances the hull of their keypoints is their mask."""
+    """The people of a result that has poses; without instances the hull of their torso is their mask."""
     assert result.poses is not None
     poses = result.poses
     shrink = max(1, math.ceil(max(result.size) / _SMALL_PX))
@@ -68,11 +69,15 @@ def _sizes(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[n
 
 
 def _hulls(poses: Poses, visible: NDArray[np.bool_], size: tuple[int, int], shrink: int) -> NDArray[np.int16]:
-    """People as the hulls of their visible keypoints, the best one in front."""
+    """People as the hulls of their shoulders and hips, else of their visible keypoints, the best one in front."""
     labels = np.full((-(-size[0] // shrink), -(-size[1] // shrink)), NOBODY, np.int16)
+    torso = np.zeros(visible.shape[1], np.bool_)
+    torso[_TORSO] = True
+    # Between the limbs lies background.
+    shown = np.where(np.all(visible[:, _TORSO], axis=1, keepdims=True), torso, visible)
     points = np.clip(np.rint(poses.keypoints / shrink), -(2**14), 2**14).astype(np.int32)
     for place in range(len(poses) - 1, -1, -1):
-        cv2.fillConvexPoly(labels, cv2.convexHull(points[place][visible[place]]), place)
+        cv2.fillConvexPoly(labels, cv2.convexHull(points[place][shown[place]]), place)
     return labels
 
 

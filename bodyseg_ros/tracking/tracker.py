@@ -42,5 +42,5 @@ class FakeTracker(Tracker):
     api_version = 1
 
     def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
-        """1, 2, 3, …"""
+        """From 1 on, in the order of the result."""
         return range(1, len(result) + 1)

@@ -20,16 +20,16 @@ class SmoothingSettings(Settings):
 
     keypoints: bool = live(True, "Smooth the keypoints of people who are tracked (One Euro filter).")
     min_cutoff: float = live(
-        1.0, "Cutoff frequency for a keypoint that stands still, Hz: lower is calmer.", ge=0.001, le=1000.0
+        0.5, "Cutoff frequency for a keypoint that stands still, Hz: lower is calmer.", ge=0.001, le=1000.0
     )
     beta: float = live(
-        12.0,
+        8.0,
         "How much the cutoff rises with speed, Hz per person's size a second: higher follows faster.",
         ge=0.0,
         le=10_000.0,
     )
     speed_cutoff: float = live(
-        5.0, "Cutoff frequency for the speed itself, Hz: lower trusts fewer sudden moves.", ge=0.001, le=1000.0
+        2.0, "Cutoff frequency for the speed itself, Hz: lower trusts fewer sudden moves.", ge=0.001, le=1000.0
     )
     min_score: float = live(
         0.3, "A keypoint below this score is left as it is, and smoothed anew once it is seen.", ge=0.0, le=1.0
