@@ -33,7 +33,7 @@ torture: setup  ## Break things on purpose and count what happens: messages, par
 	$(BIN)/python benchmark/torture.py
 	$(BIN)/python -m pytest -q test/ros/nodes/test_privacy_camera.py test/catalog/test_download.py
 
-# In a copy of the package, so that the kernels in use stay as they are; Python itself has no sanitizer to load.
+# In a copy of the package, so that the kernels in use stay as they are. libasan is preloaded: Python was built without it.
 sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 	rm -rf build/sanitize
 	mkdir -p build/sanitize

@@ -31,7 +31,7 @@ from bodyseg_ros.formats import describe, detect
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import ENCODINGS, image_message
 from bodyseg_ros.ros.graph.loopback import private_environment
-from bodyseg_ros.ros.graph.port import LATCHED, Qos
+from bodyseg_ros.ros.graph.qos import LATCHED, Qos
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.processes import NodeProcess, usage
 

@@ -18,12 +18,12 @@ from .complaint import LineHandler, complain
 from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
 _SEE, _WEIGHTS, _ROS = "See people", "Models, measuring and training", "ROS 2"
 #: Command → its module (and function, or its `app`), where it stands in the help, and its line there. Only the chosen
 #: one is imported.
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "run": ("run:run", _SEE, "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
     "effects": ("effects:app", _SEE, "List the effects, show an example of one, make a gallery of all."),
@@ -56,13 +56,13 @@ class _Commands(TyperGroup):
         """Import the command that the first one or two words name; an unknown one is refused with the nearest."""
         for words in (2, 1):
             name = " ".join(args[:words])
-            if name in _COMMANDS:
+            if name in COMMANDS:
                 return name, _load(name), args[words:]
         return super().resolve_command(ctx, args)
 
 
 def _load(name: str) -> Any:
-    module, _, attribute = _COMMANDS[name][0].partition(":")
+    module, _, attribute = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f".{module}", __package__), attribute)
     if not isinstance(command, typer.Typer):
         holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -88,7 +88,7 @@ def _stand_in() -> None:
     """Stand in the help for a command that is not imported."""
 
 
-for _name, (_, _panel, _line) in _COMMANDS.items():
+for _name, (_, _panel, _line) in COMMANDS.items():
     app.command(_name, help=_line, rich_help_panel=_panel)(_stand_in)
 
 

@@ -6,7 +6,7 @@ methods without a network, fake for tests. tensors.py holds what they share; tri
 a child process first. An engine's package is imported when the engine is opened.
 """
 
-from .choose import open_engine, runnable_formats
+from .choose import open_engine
 from .engine import Engine
 
-__all__ = ["Engine", "open_engine", "runnable_formats"]
+__all__ = ["Engine", "open_engine"]

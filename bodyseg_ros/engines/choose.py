@@ -15,14 +15,9 @@ from ..settings import Settings, build
 from .engine import Engine
 from .trial import try_model
 
-__all__ = ["open_engine", "runnable_formats"]
+__all__ = ["open_engine"]
 
 _log = logging.getLogger(__name__)
-
-
-def runnable_formats() -> frozenset[str]:
-    """Formats of model files that some installed engine runs; nothing but the plugins' own modules is imported."""
-    return frozenset[str]().union(*(engine_class.formats for engine_class in _installed()))
 
 
 def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:

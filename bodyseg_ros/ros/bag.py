@@ -20,7 +20,7 @@ from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 from ..errors import MediaError
 from ..plan import Plan, make_plan
 from .graph.names import Names
-from .graph.port import LATCHED, RELIABLE, Qos
+from .graph.qos import LATCHED, RELIABLE, Qos
 from .graph.rosbag_types import RosbagMessages
 from .nodes.diagnostics import reason_of
 from .nodes.frame_context import FrameContext

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import app
+from bodyseg_ros.cli.main import COMMANDS, app
 
 
 def bodyseg(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -72,3 +72,9 @@ def test_a_full_disk_is_a_sentence(words: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("bodyseg: ")
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("effects", "models")])
+def test_every_command_shows_an_example_of_itself(command: str) -> None:
+    shown = " ".join(CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "300"}).output.split())
+    assert f"bodyseg {command} " in shown.replace(f"Usage: bodyseg {command} ", "")

@@ -7,6 +7,7 @@ headers.py convert messages; definitions/ holds the message types that a machine
 """
 
 from .open_graph import open_graph
-from .port import LATCHED, RELIABLE, SENSOR, Graph, Qos, mismatch
+from .port import Graph
+from .qos import LATCHED, RELIABLE, SENSOR, Qos, mismatch
 
 __all__ = ["LATCHED", "RELIABLE", "SENSOR", "Graph", "Qos", "mismatch", "open_graph"]

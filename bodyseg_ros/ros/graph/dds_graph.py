@@ -40,8 +40,8 @@ from .dds_domain import join_domain, leave_domain
 from .failures import answer
 from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id, ros_type, wire_type
-from .node_parameters import overridden
-from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
+from .port import Endpoint, Level
+from .qos import LATCHED, RELIABLE, Qos, override_qos
 from .rosbag_types import RosbagMessages
 
 __all__ = ["DdsGraph"]
@@ -183,7 +183,7 @@ class DdsGraph(LocalGraph):
         """See port.Graph."""
         self.messages.need(type_name)
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "publisher")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
         return _Publisher(self, name, type_name, self._writer(f"rt{name}", type_name, qos))
 
     def subscribe(
@@ -191,7 +191,7 @@ class DdsGraph(LocalGraph):
     ) -> _Subscription:
         """See port.Graph."""
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "subscription")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "subscription")
         if not raw:
             self.messages.need(type_name)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .failures import describe
-from .port import Graph, Node, Qos
+from .port import Graph, Node
+from .qos import Qos
 
 __all__ = ["Lifecycle"]
 

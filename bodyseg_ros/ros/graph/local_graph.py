@@ -18,7 +18,8 @@ from .lifecycle import Lifecycle
 from .names import Names, RosArguments
 from .node_parameters import Parameters
 from .parameter_services import ParameterServices
-from .port import RELIABLE, SENSOR, Endpoint, Level, Messages, Node, Publisher, Qos, Subscription
+from .port import Endpoint, Level, Messages, Node, Publisher, Subscription
+from .qos import RELIABLE, SENSOR, Qos
 
 __all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "rosout_message", "signals"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...errors import SettingsError
@@ -18,9 +17,8 @@ from ...settings import (
     start_only,
     unknown_parameter,
 )
-from .port import Qos
 
-__all__ = ["GraphSettings", "Parameters", "overridden"]
+__all__ = ["GraphSettings", "Parameters"]
 
 
 class GraphSettings(Settings):
@@ -123,33 +121,3 @@ def _allows(parameter: Parameter, item: Any) -> bool:
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
     raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
-
-
-_POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
-    "history": {"keep_last": {}},
-    "reliability": {"reliable": {"reliable": True}, "best_effort": {"reliable": False}},
-    "durability": {"transient_local": {"latched": True}, "volatile": {"latched": False}},
-}
-
-
-def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) -> Qos:
-    """`qos` with what parameters such as `qos_overrides./camera/image.subscription.reliability` say.
-
-    topic: full name. entity: 'publisher' or 'subscription'. Raises SettingsError for an unknown policy or value.
-    """
-    prefix = f"qos_overrides.{topic}.{entity}."
-    for name, value in overrides.items():
-        policy = name.removeprefix(prefix)
-        if policy == name:
-            continue
-        allowed = _POLICIES.get(policy, {})
-        if policy == "depth" and type(value) is int and value > 0:
-            qos = replace(qos, depth=value)
-        elif isinstance(value, str) and value in allowed:
-            qos = replace(qos, **allowed[value])
-        else:
-            raise SettingsError(
-                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
-                "reliability (reliable, best_effort) and durability (transient_local, volatile)."
-            )
-    return qos

@@ -15,7 +15,8 @@ from .failures import describe
 from .headers import make_time
 from .node_parameters import Parameters
 from .parameter_messages import make_descriptor, make_parameter, make_value, read_value, type_number
-from .port import Graph, Qos
+from .port import Graph
+from .qos import Qos
 
 __all__ = ["ParameterServices", "selected"]
 

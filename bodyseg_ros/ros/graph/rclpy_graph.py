@@ -30,7 +30,8 @@ from .failures import answer, describe
 from .local_graph import PATIENCE_S, Throttle, signals
 from .node_parameters import GraphSettings, Parameters
 from .parameter_messages import make_descriptor
-from .port import RELIABLE, Endpoint, Level, Node, Qos
+from .port import Endpoint, Level, Node
+from .qos import RELIABLE, Qos
 
 __all__ = ["RosGraph"]
 

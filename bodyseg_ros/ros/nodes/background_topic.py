@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import FrameError
 from ...types import Frame
 from ..graph.image_messages import check_picture, read_image
-from ..graph.port import SENSOR, Graph, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import SENSOR
 
 __all__ = ["BackgroundTopic"]
 

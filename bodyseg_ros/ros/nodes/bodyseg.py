@@ -13,7 +13,8 @@ from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
 from ..graph.names import RosArguments
-from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
+from ..graph.port import Graph, Publisher, Subscription
+from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
 from .frame_context import FrameContext

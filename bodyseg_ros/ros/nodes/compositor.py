@@ -17,7 +17,8 @@ from ...settings import Settings, build, parameters, split_groups, updated
 from ...types import Result, Wanted
 from ..graph.headers import stamp_ns
 from ..graph.image_messages import read_image
-from ..graph.port import RELIABLE, Graph, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import RELIABLE
 from .background_topic import BackgroundTopic
 from .frame_context import FrameContext
 from .frame_node import PublishingNode

@@ -18,7 +18,8 @@ from ...refine import shift_edge
 from ...types import Result
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
-from ..graph.port import SENSOR, Graph, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import SENSOR
 from .camera_info import subscribe_camera_info
 from .node_settings import NodeSettings
 from .pairs import Pairs

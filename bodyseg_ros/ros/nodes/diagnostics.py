@@ -11,7 +11,8 @@ from typing import Final
 
 from ...errors import BodysegError, FrameError
 from ..graph.headers import make_header, shorten
-from ..graph.port import Graph, Level, Qos, Timer
+from ..graph.port import Graph, Level, Timer
+from ..graph.qos import Qos
 
 __all__ = ["Diagnostics", "reason_of"]
 

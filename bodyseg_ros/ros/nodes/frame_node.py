@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from ...errors import FrameError
 from ...model import at_once
-from ..graph.port import SENSOR, Graph, Publisher, Qos, Subscription
+from ..graph.port import Graph, Publisher, Subscription
+from ..graph.qos import SENSOR, Qos
 from .camera_info import subscribe_camera_info
 from .diagnostics import Diagnostics
 from .frame_context import FrameContext

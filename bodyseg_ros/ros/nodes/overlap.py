@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator
 from typing import Final, Generic, TypeVar
 
 from ...errors import FrameError
+from .fair_lock import FairLock
 from .mailbox import Mailbox
-from .worker import FairLock
 
 __all__ = ["OverlappingWorker"]
 

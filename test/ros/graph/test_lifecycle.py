@@ -10,7 +10,7 @@ import pytest
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.lifecycle import Lifecycle
-from bodyseg_ros.ros.graph.port import Qos
+from bodyseg_ros.ros.graph.qos import Qos
 
 
 class Steps:

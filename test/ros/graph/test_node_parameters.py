@@ -8,7 +8,8 @@ import pytest
 
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.ros.graph import Qos
-from bodyseg_ros.ros.graph.node_parameters import Parameters, overridden
+from bodyseg_ros.ros.graph.node_parameters import Parameters
+from bodyseg_ros.ros.graph.qos import override_qos
 from bodyseg_ros.settings import Parameter
 
 DECLARED = [
@@ -116,12 +117,12 @@ def test_qos_overrides() -> None:
         "qos_overrides./image.subscription.history": "keep_last",
         "qos_overrides./image.publisher.depth": 9,
     }
-    assert overridden(Qos(1, False), says, "/image", "subscription") == Qos(7, True, True)
-    assert overridden(Qos(1), says, "/other", "subscription") == Qos(1)
+    assert override_qos(Qos(1, False), says, "/image", "subscription") == Qos(7, True, True)
+    assert override_qos(Qos(1), says, "/other", "subscription") == Qos(1)
 
 
 @pytest.mark.parametrize(("policy", "value"), [("depth", 0), ("depth", "two"), ("reliability", "sure"), ("speed", 1)])
 def test_wrong_qos_overrides_are_named(policy: str, value: Any) -> None:
     name = f"qos_overrides./image.publisher.{policy}"
     with pytest.raises(SettingsError, match=f"Parameter {name} is {value!r}; allowed are depth"):
-        overridden(Qos(), {name: value}, "/image", "publisher")
+        override_qos(Qos(), {name: value}, "/image", "publisher")

@@ -10,7 +10,7 @@ import pytest
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.parameter_services import ParameterServices, selected
-from bodyseg_ros.ros.graph.port import RELIABLE, Qos
+from bodyseg_ros.ros.graph.qos import RELIABLE, Qos
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.settings import Settings, live, parameters, start_only
 

@@ -15,7 +15,7 @@ from bodyseg_ros.effects.background import BlurBackground
 from bodyseg_ros.errors import MediaError, SettingsError
 from bodyseg_ros.ros.bag import BagWriter, process_bag, write_bag
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import SENSOR
+from bodyseg_ros.ros.graph.qos import SENSOR
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS

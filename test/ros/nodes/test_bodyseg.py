@@ -18,8 +18,9 @@ from bodyseg_ros.effects.background import BlurBackground
 from bodyseg_ros.engines.fake import FakeEngine, fake_keypoints
 from bodyseg_ros.errors import BodysegError, GraphError, SettingsError
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
+from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import compressed_message, image_message, read_compressed, read_image
-from bodyseg_ros.ros.graph.port import LATCHED
+from bodyseg_ros.ros.graph.qos import LATCHED
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS
@@ -184,15 +185,17 @@ def test_labels_reach_who_comes_late(rig: Rigs) -> None:
     parts = node.listen("/bodyseg/label_info", "vision_msgs/msg/LabelInfo", LATCHED)
     mask = node.listen("/bodyseg/mask/label_info", "vision_msgs/msg/LabelInfo", LATCHED)
     node.wait(lambda: parts and mask)
+    for said in (parts[0], mask[0]):
+        assert 0 <= node.graph.now_ns() - stamp_ns(said.header) < 60 * 10**9, "the time when it was published"
     assert {c.class_id: c.class_name for c in mask[0].class_map} == {0: "background", 255: "person"}
     named = {c.class_id: c.class_name for c in parts[0].class_map}
     assert named == {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}
 
 
 def test_classes_come_with_their_names(rig: Rigs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "colours.yaml").write_text(card("deeplab").model_dump_json(exclude_defaults=True))
+    (tmp_path / "colors.yaml").write_text(card("deeplab").model_dump_json(exclude_defaults=True))
     monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
-    node = rig("model:=colours", "engine:=passthrough", "overlay_effects:=[overlay]")
+    node = rig("model:=colors", "engine:=passthrough", "overlay_effects:=[overlay]")
     classes, mask = node.listen("/bodyseg/classes"), node.listen("/bodyseg/mask")
     names = node.listen("/bodyseg/classes/label_info", "vision_msgs/msg/LabelInfo", LATCHED)
     image = picture(64, 64, 16, 8, 48, 40)

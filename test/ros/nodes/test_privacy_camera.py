@@ -19,7 +19,7 @@ from bodyseg_ros.effects.background import BlurBackground, BlurBackgroundSetting
 from bodyseg_ros.errors import EngineError, ModelNotFoundError, SettingsError
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message, read_compressed, read_image
-from bodyseg_ros.ros.graph.port import LATCHED
+from bodyseg_ros.ros.graph.qos import LATCHED
 from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
 from bodyseg_ros.ros.nodes.person_hider import blank
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode

@@ -16,13 +16,14 @@ from bodyseg_ros.engines.fake import FakeEngine
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import SENSOR
+from bodyseg_ros.ros.graph.qos import SENSOR
 from bodyseg_ros.ros.nodes import bodyseg
 from bodyseg_ros.ros.nodes import run_node as run
+from bodyseg_ros.ros.nodes.fair_lock import FairLock
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.shared import Shared
-from bodyseg_ros.ros.nodes.worker import FairLock, Worker
+from bodyseg_ros.ros.nodes.worker import Worker
 from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Wanted
 
