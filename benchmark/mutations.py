@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -633,21 +634,31 @@ def verdict(mutation: Mutation, folder: Path, shared: Path) -> str:
     if text.count(mutation.old) != 1:
         return f"STALE: its line stands {text.count(mutation.old)} times in the file"
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    tests = [name for name in mutation.tests.split() if (folder / name).exists()]
     try:
         if path.suffix == ".c":
             build_kernels(folder)
-        tests = [name for name in mutation.tests.split() if (folder / name).exists()]
-        environment = os.environ | {"PYTHONPATH": str(folder), "BODYSEG_SHARED": str(shared)}
-        command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        status, failed = run_tests(tests, folder, shared)
     finally:
         path.write_text(text, encoding="utf-8")
         if path.suffix == ".c":
             build_kernels(folder)
-    if done.returncode not in (0, 1):
-        return f"BROKEN: pytest ended with status {done.returncode}"
-    failed = [line.split(" ")[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return f"caught by {failed[0].rpartition('::')[2] if failed else '?'}" if done.returncode else "SURVIVED"
+    if status not in (0, 1):
+        return f"BROKEN: pytest ended with status {status}"
+    if not status:
+        return "SURVIVED"
+    if run_tests([failed], folder, shared)[0]:
+        return f"BROKEN: {failed} fails as things stand"
+    return f"caught by {failed.rpartition('::')[2]}"
+
+
+def run_tests(tests: list[str], folder: Path, shared: Path) -> tuple[int, str]:
+    """Pytest's status, and the first test that failed."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "BODYSEG_SHARED": str(shared)}
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    return done.returncode, failed[1] if failed else ""
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
 """Plugins by name, from the entry points of every installed package.
 
-A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.sources`` and
-``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version of that class it
-was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a checkout or a
-colcon install, which have no metadata of their own, read the same file.
+A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.trackers``,
+``.sources`` and ``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version
+of that class it was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a
+checkout or a colcon install, which have no metadata of their own, read the same file.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _SEAMS: Final[Mapping[str, str]] = {
     "engines": "bodyseg_ros.engines:Engine",
     "networks": "bodyseg_ros.networks:Network",
     "effects": "bodyseg_ros.effects:Effect",
+    "trackers": "bodyseg_ros.tracking:Tracker",
     "sources": "bodyseg_ros.media:Source",
     "sinks": "bodyseg_ros.media:Sink",
 }
@@ -54,7 +55,7 @@ class Plugin(ABC):
 
 
 def plugin_names(kind: str) -> list[str]:
-    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'sources' or 'sinks'."""
+    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'trackers', 'sources' or 'sinks'."""
     return sorted(_plugins(kind))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -229,3 +230,15 @@ def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, q
         find(model="local", quant_bytes=quant_bytes)
     with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}, but .* model_path names the file itself"):
         find(model="local", quant_bytes=quant_bytes, model_path=str(index))
+
+
+def test_only_a_file_that_nobody_published_is_to_be_tried_first(tmp_path, own):
+    """Its digest, by which a trial is remembered, is there for files whose checksums no card has."""
+    assert find()[1].unknown_digest == ""
+    shutil.copytree(shipped_folder() / SHIPPED_MODEL, own / SHIPPED_MODEL)
+    assert find()[1].path.is_relative_to(own)
+    assert find()[1].unknown_digest == ""  # a copy of what was published
+    index = make_model(tmp_path / "mine")
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, index.with_name("w.bin")))
+    assert find(model=NAME, model_path=str(index))[1].unknown_digest == hashlib.sha256(digests.encode()).hexdigest()
+    assert find(model=NAME, model_path=str(index), try_model_files=False)[1].unknown_digest == ""

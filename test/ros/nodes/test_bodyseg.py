@@ -193,9 +193,9 @@ def test_labels_reach_who_comes_late(rig: Rigs) -> None:
 
 
 def test_classes_come_with_their_names(rig: Rigs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "colours.yaml").write_text(card("deeplab").model_dump_json(exclude_defaults=True))
+    (tmp_path / "colors.yaml").write_text(card("deeplab").model_dump_json(exclude_defaults=True))
     monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
-    node = rig("model:=colours", "engine:=passthrough", "overlay_effects:=[overlay]")
+    node = rig("model:=colors", "engine:=passthrough", "overlay_effects:=[overlay]")
     classes, mask = node.listen("/bodyseg/classes"), node.listen("/bodyseg/mask")
     names = node.listen("/bodyseg/classes/label_info", "vision_msgs/msg/LabelInfo", LATCHED)
     image = picture(64, 64, 16, 8, 48, 40)
