@@ -24,7 +24,7 @@ _HIDDEN = ("/rosout", "/parameter_events", "ros_discovery_info")
 
 
 class Lister:
-    """A node that looks around, listens for `seconds` to what is published, and ends."""
+    """Lists the graph, measures rates for `seconds`, and ends."""
 
     def __init__(self, graph: Graph, seconds: float) -> None:
         self._graph, self._seconds = graph, seconds
@@ -75,7 +75,7 @@ class Lister:
 
 
 def troubles(ends: list[Endpoint]) -> list[str]:
-    """Why some of one topic's subscribers hear nothing of some of its publishers, as sentences."""
+    """Explain which publishers and subscribers of a topic do not match."""
     found = []
     for speaker in (end for end in ends if end.publishes):
         for listener in (end for end in ends if not end.publishes):
@@ -91,12 +91,12 @@ def troubles(ends: list[Endpoint]) -> list[str]:
 
 def topics(
     context: typer.Context,
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long to listen for rates; 0 only looks.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Seconds to measure rates for; 0: list only.")] = 2.0,
     runtime: Runtime = "auto",
 ) -> None:
-    """List the topics on the graph: types, who speaks and listens, rates, and QoS that do not match, with the reason.
+    """List the topics on the graph: types, publishers and subscribers, rates, and QoS mismatches with the reason.
 
-    To listen starts work in nodes that work only while somebody listens, such as bodyseg.
+    Measuring rates subscribes to the topics, so nodes such as bodyseg start computing them.
 
     Example: bodyseg topics --seconds 5
     """
