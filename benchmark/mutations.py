@@ -677,7 +677,7 @@ def run_tests(tests: list[str], folder: Path, shared: Path) -> tuple[int, str]:
         except subprocess.TimeoutExpired:  # a mutation may make threads wait for each other
             os.killpg(running.pid, signal.SIGKILL)
             return HANGS, ""
-    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", said, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S*::.*?)(?: - .*)?$", said, re.MULTILINE)
     return running.returncode, failed[1] if failed else ""
 
 

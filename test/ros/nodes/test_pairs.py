@@ -55,7 +55,7 @@ def test_a_stamp_that_comes_again_belongs_to_no_pair() -> None:
     pairs = Pairs(3, NAMES)
     assert pairs.add(0, 5, "first") is None
     for _ in range(2):
-        with pytest.raises(FrameError, match="The image has a stamp that one before it had"):
+        with pytest.raises(FrameError, match="image.*stamp.*before"):
             pairs.add(0, 5, "second")
     assert pairs.add(1, 5, "whose?") is None
     assert pairs.add(0, 6, "next") is None
