@@ -582,8 +582,8 @@ LAB_AND_COMMAND = [
     Mutation(
         "a label's left and right change places in a mirror",
         "bodyseg_ros/lab/labels.py",
-        "MIRRORED_KEYPOINTS = [0, 2, 1, 4, 3,",
-        "MIRRORED_KEYPOINTS = [0, 1, 2, 4, 3,",
+        "MIRRORED_PARTS = [1, 0, 4, 5,",
+        "MIRRORED_PARTS = [0, 1, 4, 5,",
         "test/lab/test_labels.py",
     ),
     Mutation(
@@ -596,7 +596,7 @@ LAB_AND_COMMAND = [
     Mutation(
         "an input is never overwritten",
         "bodyseg_ros/cli/run_files.py",
-        "if target in self._inputs:",
+        "if target.resolve() in self._inputs:",
         "if False:",
         "test/cli/test_run.py",
     ),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bodyseg_ros.body import KEYPOINT_NAMES, PART_NAMES
 from bodyseg_ros.errors import MediaError, SettingsError
 from bodyseg_ros.lab import annotations, labels, teacher
 from bodyseg_ros.lab import frames as data
@@ -29,6 +30,15 @@ def test_frames_depend_on_seed_and_step_alone() -> None:
     np.testing.assert_array_equal(first, same)
     np.testing.assert_array_equal(first_labels, same_labels)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize(
+    ("names", "order"), [(KEYPOINT_NAMES, labels.MIRRORED_KEYPOINTS), (PART_NAMES, labels.MIRRORED_PARTS)]
+)
+def test_a_mirror_makes_left_of_right(names: tuple[str, ...], order: list[int]) -> None:
+    sides = {"left": "right", "right": "left"}
+    swapped = ["_".join(sides.get(word, word) for word in name.split("_")) for name in names]
+    assert [names[index] for index in order] == swapped
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
