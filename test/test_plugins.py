@@ -133,3 +133,9 @@ def test_a_missing_package_says_the_pip_line(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(MissingDependencyError, match=r"needs the package 'no_such_package_here'.*\[wish\]"):
         plugins.load_plugin("engines", "wish")
     assert "no_such_package_here" not in sys.modules
+
+
+def test_a_strangers_name_is_cut_in_the_sentence() -> None:
+    with pytest.raises(PluginError) as refused:
+        plugins.load_plugin("effects", "x" * 100_000)
+    assert len(str(refused.value)) < 1000
