@@ -79,6 +79,7 @@ ALLOWED = {
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
+    "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
     "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
 }
