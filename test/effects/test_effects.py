@@ -114,7 +114,7 @@ def test_a_chain_runs_in_order() -> None:
 
 def test_a_result_without_what_an_effect_needs() -> None:
     frame, _ = scene()
-    with pytest.raises(FrameError, match="needs a person mask, but the result holds none"):
+    with pytest.raises(FrameError, match="person mask"):
         effect("overlay").compose(frame, Result(frame.size))
     with pytest.raises(FrameError, match="needs poses"):
         effect("skeleton").compose(frame, Result(frame.size))
@@ -132,7 +132,7 @@ def test_contact_sheet_shows_every_kind_of_picture() -> None:
 @pytest.mark.parametrize("color", [(1, 2), (300, 0, 0), (-1, 0, 0)])
 def test_a_color_that_is_none_is_refused(color: tuple[int, ...]) -> None:
     plugin = load_plugin("effects", "virtual_background")
-    with pytest.raises(SettingsError, match=r"color is .*, but it must be three integers from 0 to 255"):
+    with pytest.raises(SettingsError, match=r"color is .*three integers from 0 to 255"):
         build(plugin.Settings, {"color": color}, prefix="virtual_background")
 
 

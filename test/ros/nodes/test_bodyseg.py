@@ -346,6 +346,10 @@ def test_a_camera_faster_than_the_node_loses_old_frames(rig: Rigs, monkeypatch: 
     assert [message.header.stamp.nanosec for message in heard] == [1, 101]
     said = diagnostics(node)
     assert (said["frames_in"], said["frames_out"], said["dropped"]) == ("101", "2", "99")
+    node.node.deactivate()
+    assert diagnostics(node)["dropped"] == "99"
+    node.node.activate()
+    assert diagnostics(node)["dropped"] == "99"
 
 
 def test_with_frame_policy_all_every_frame_comes_out(rig: Rigs) -> None:
@@ -530,7 +534,7 @@ def test_topics_that_the_network_cannot_fill_are_absent(rig: Rigs) -> None:
     assert not topics & {"/bodyseg/mask", "/bodyseg/parts", "/bodyseg/composite", "/bodyseg/label_info"}
     (absent,) = [text for _, text in node.graph.said if "absent" in text]
     assert "~/mask (the network does not compute it)" in absent
-    with pytest.raises(SettingsError, match="the network does not compute what they need"):
+    with pytest.raises(SettingsError, match="not compute"):
         node.graph.set_parameters({"overlay_effects": ["overlay"]})
     node.graph.set_parameters({"overlay.opacity": 0.4})
 
@@ -603,7 +607,7 @@ def test_the_default_overlay_shows_what_the_network_computes(rig: Rigs) -> None:
     node.send(node.image())
     node.wait(lambda: overlays)
     node.graph.set_parameters({"overlay.opacity": 0.4})
-    with pytest.raises(SettingsError, match="the network does not compute what they need"):
+    with pytest.raises(SettingsError, match="not compute"):
         node.graph.set_parameters({"overlay_effects": ["skeleton"]})
 
 
@@ -623,7 +627,7 @@ def test_the_refinement_of_the_mask_is_live(rig: Rigs) -> None:
         node.wait(lambda stamp=stamp: len(masks) == len(confidences) == stamp)
         areas.append(np.count_nonzero(masks[-1].data))
     assert areas[0] == areas[2] < areas[1]
-    with pytest.raises(SettingsError, match="refine.smoothing is 1.0, but it must be a number from 0 to 0.98"):
+    with pytest.raises(SettingsError, match="refine.smoothing is 1.0.*number.* 0 to 0.98"):
         node.graph.set_parameters({"refine.smoothing": 1.0})
 
 
