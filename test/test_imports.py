@@ -80,7 +80,7 @@ ALLOWED = {
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
-    "tracking": {"errors", "dependencies", "person", "types", "settings", "plugins"},
+    "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine", "tracking"},
     "model": {
         "errors",
