@@ -11,8 +11,8 @@ from ..effects import Effect, compose_all, load_effects
 from ..errors import FrameError, SettingsError
 from ..settings import Settings
 from ..types import Frame, Result, Wanted
+from .mask_store import Cells, to_pixels
 from .person_hider import paint_over
-from .sightings import Cells, to_pixels
 
 __all__ = ["Coverer", "load_coverer"]
 

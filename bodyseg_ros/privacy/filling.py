@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from ..refine import fill_holes, shift_edge
 from ..refine.mask_edges import apply_hysteresis
+from .mask_store import Cells, MaskFile, Sightings, cell_px
 from .privacy_settings import RecordingSettings
-from .sightings import Cells, MaskFile, Sightings, cell_px
 
 __all__ = ["Covers", "Gap", "fill_over_time"]
 

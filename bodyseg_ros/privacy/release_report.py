@@ -18,8 +18,8 @@ from ..effects import contact_sheet
 from ..media import write_photo
 from ..plan import Plan
 from .filling import Covers
+from .mask_store import Sightings
 from .privacy_settings import RecordingSettings
-from .sightings import Sightings
 
 __all__ = ["CameraReport", "Sheet", "camera_report", "describe_plan", "hash_file", "hash_tree", "write_report"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import FrameError
 from ..types import Frame, Result, Wanted
 from .mask_check import MaskCheck
-from .sightings import Sightings, to_cells
+from .mask_store import Sightings, to_cells
 
 __all__ = ["NEEDED", "Observer", "Seer", "unfit_reason"]
 
