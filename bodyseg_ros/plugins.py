@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import Any, ClassVar, Final
 
 from .dependencies import missing_package
-from .errors import MissingDependencyError, PluginError
+from .errors import MissingDependencyError, PluginError, quote
 
 __all__ = ["Plugin", "load_plugin", "loadable_plugins", "plugin_names"]
 
@@ -70,7 +70,7 @@ def load_plugin(kind: str, name: str) -> Any:
         have = ", ".join(sorted(found)) or "none"
         near = difflib.get_close_matches(name, found, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise PluginError(f"There is no plugin {name!r} among the {kind}; there are: {have}.{hint}")
+        raise PluginError(f"There is no plugin {quote(name)} among the {kind}; there are: {have}.{hint}")
     plugin = _imported(kind, found[name])
     _check(kind, found[name], plugin)
     plugin.name = name
