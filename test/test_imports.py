@@ -25,6 +25,7 @@ HEAVY = (
     "onnxruntime",
     "openvino",
     "ai_edge_litert",
+    "scipy",
 )
 
 #: Folder or module → those it may import from, besides itself. What is not listed here is not held.
@@ -79,8 +80,23 @@ ALLOWED = {
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
-    "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
-    "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
+    "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
+    "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine", "tracking"},
+    "model": {
+        "errors",
+        "person",
+        "kernels",
+        "types",
+        "settings",
+        "plan",
+        "networks",
+        "engines",
+        "catalog",
+        "formats",
+        "refine",
+        "tracking",
+        "media",
+    },
 }
 #: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
 WHEN_CALLED = {"types": {"result_export", "coco", "media"}}

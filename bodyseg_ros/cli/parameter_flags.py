@@ -16,6 +16,7 @@ from ..plugins import plugin_names
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
 from ..settings import ModelSettings, Parameter, Settings, parameters
+from ..tracking import SmoothingSettings, TrackingSettings
 from .short_help import LEFT_OUT, print_everything
 
 __all__ = ["all_parameters", "takes_parameters"]
@@ -55,6 +56,13 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
                 yield f"{kind[:-1]} {name}", parameter
     for parameter in parameters(RefineSettings, "refine"):
         yield "refinement", parameter
+    for parameter in parameters(TrackingSettings):
+        yield "tracking", parameter
+    for name in plugin_names("trackers"):
+        for parameter in parameters_of("trackers", name):
+            yield f"tracker {name}", parameter
+    for parameter in parameters(SmoothingSettings, "smoothing"):
+        yield "smoothing", parameter
     for name, settings in NODES.items():
         for parameter in parameters(settings):
             yield f"node {name}", parameter
