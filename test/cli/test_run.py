@@ -269,6 +269,10 @@ def test_a_nodes_parameter_file_serves_the_command_too(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     config = Path(__file__).resolve().parents[2] / "config/low_latency.yaml"
     run("run", tmp_path / "a.png", "--out", tmp_path / "out", "--write", "mask", "--params", config, *FAKE)
+    assert (
+        cv2.imread(str(tmp_path / "out/a_mask.png"), cv2.IMREAD_UNCHANGED).shape
+        == cv2.imread(str(tmp_path / "a.png")).shape[:2]
+    )
 
 
 def test_a_misspelt_group_is_refused(tmp_path: Path) -> None:
