@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...space import Pinhole
 from ..graph.port import Graph, Messages, Subscription
 from ..graph.qos import SENSOR
 
-__all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
+__all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "subscribe_camera_info"]
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
@@ -33,3 +34,16 @@ def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, 
         return None
     names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
     return messages.make(CAMERA_INFO, header=header, **{name: getattr(info, name) for name in names})
+
+
+def pinhole_of(info: Any, *, rectified: bool) -> Pinhole:
+    """The camera that a sensor_msgs/CameraInfo describes; rectified: by P, without distortion, else by K and D.
+
+    Raises FrameError for a camera that is not calibrated, or whose lens is not known.
+    """
+    region = (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
+    p = info.p
+    matrix = (*p[0:3], *p[4:7], *p[8:11]) if rectified else info.k
+    model, coefficients = ("", ()) if rectified else (str(info.distortion_model), info.d)
+    size = (int(info.height), int(info.width))
+    return Pinhole.of_calibration(size, matrix, model, coefficients, (info.binning_x, info.binning_y), region)
