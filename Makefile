@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 INPUT  ?=
 OUT    ?= out
+ONLY   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: help setup demo test lint sanitize torture clean
+.PHONY: help setup demo test lint coverage mutations sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,8 +27,17 @@ lint: setup  ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two processes: each loads TensorFlow, and a machine of two cores is enough. A file's tests stay together.
 test: lint  ## Every check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: setup  ## Branches that the tests go through, in processes they start too, by floor of the package
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=json:build/coverage/report.json
+	$(BIN)/python benchmark/coverage_by_floor.py build/coverage/report.json
+
+mutations: setup  ## Lines broken one after the other: which of them no test notices; ONLY="word word" for some
+	$(BIN)/python benchmark/mutations.py $(ONLY)
 
 torture: setup  ## Break things on purpose and count what happens: messages, parameters, model files, signals, downloads
 	$(BIN)/python benchmark/torture.py

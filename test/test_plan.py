@@ -187,9 +187,9 @@ def test_configure_tells_what_is_read_at_start_from_what_there_is_not() -> None:
         model.configure(segmentation_threshold=0.4, refine={"grow_px": 2})
         assert model.network.settings.segmentation_threshold == 0.4
         assert model.refiner.settings.grow_px == 2
-        with pytest.raises(SettingsError, match="output_stride is read when the model is loaded; load it again"):
+        with pytest.raises(SettingsError, match="output_stride is read when.*load it again"):
             model.configure(output_stride=8)
-        with pytest.raises(SettingsError, match="'output_strid'.* Did you mean output_stride"):
+        with pytest.raises(SettingsError, match="'output_strid'.*output_stride"):
             model.configure(output_strid=8)
         with pytest.raises(SettingsError, match=r"refine.grow_px is 1000"):
             model.configure(segmentation_threshold=0.2, refine={"grow_px": 1000})

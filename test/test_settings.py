@@ -43,12 +43,13 @@ def test_every_parameter_is_described() -> None:
 
 @pytest.mark.parametrize("value", [0.1, 2.0, "low", "medium", "high", "full", 0.5, "0.5", 1])
 def test_internal_resolution_accepts(value: object) -> None:
-    build(BodyPixSettings, {"internal_resolution": value})
+    taken = build(BodyPixSettings, {"internal_resolution": value}).internal_resolution
+    assert taken == (value if value in ("low", "medium", "high", "full") else float(value))
 
 
 @pytest.mark.parametrize("value", [2.01, 0.09, 0, -1, "huge", "", None, [0.5], float("nan"), float("inf")])
 def test_internal_resolution_refuses(value: object) -> None:
-    with pytest.raises(SettingsError, match=r"Parameter internal_resolution is .*, but it must be one of low, medium"):
+    with pytest.raises(SettingsError, match=r"Parameter internal_resolution is .*low, medium"):
         build(BodyPixSettings, {"internal_resolution": value})
 
 
@@ -72,9 +73,9 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: object, all
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(SettingsError, match=r"no parameter 'segmentation_treshold'. Did you mean segmentation_thr"):
+    with pytest.raises(SettingsError, match=r"no parameter 'segmentation_treshold'.*segmentation_thr"):
         build(BodyPixSettings, {"segmentation_treshold": 0.5})
-    with pytest.raises(SettingsError, match=r"no parameter 'overlay.opacite'. Did you mean overlay.opacity"):
+    with pytest.raises(SettingsError, match=r"no parameter 'overlay.opacite'.*overlay.opacity"):
         build(OverlaySettings, {"opacite": 1}, prefix="overlay")
 
 

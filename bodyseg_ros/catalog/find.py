@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
-from ..errors import ModelFileError, ModelNotFoundError
+from ..errors import ModelFileError, ModelNotFoundError, quote
 from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
 from ..plugins import load_plugin
-from ..settings import ModelSettings, shortened
+from ..settings import ModelSettings
 from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
@@ -145,7 +145,7 @@ def _own_file(path: str) -> Path:
         if index.exists():
             return index
     except OSError as err:  # a name too long, a folder that may not be read
-        raise ModelNotFoundError(f"The model at {shortened(path)}, where model_path points: {err.strerror}.") from err
+        raise ModelNotFoundError(f"The model at {quote(path)}, where model_path points: {err.strerror}.") from err
     raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
 

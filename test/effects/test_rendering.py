@@ -77,9 +77,9 @@ def test_no_mask_draws_the_picture() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(FrameError, match="one or more arrays of one size"):
+    with pytest.raises(FrameError, match="one size"):
         to_mask([])
-    with pytest.raises(FrameError, match=r"The image is \(60, 80\), but the mask is \(60, 79\)"):
+    with pytest.raises(FrameError, match=r"image.*\(60, 80\).*mask.*\(60, 79\)"):
         draw_mask(IMAGE, to_mask(PERSON[:, 1:]))
-    with pytest.raises(FrameError, match="There is no color for the value 3"):
+    with pytest.raises(FrameError, match="color.* 3"):
         to_colored_mask(np.full((2, 2), 3, np.int8), [(0, 0, 0)])

@@ -58,7 +58,7 @@ def test_a_size_after_many_has_the_same_outputs(engine: OpenVINOEngine, tmp_path
 
 
 def test_a_failure_leaves_it_usable(engine: OpenVINOEngine) -> None:
-    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given float32 \(1, 9, 9, 4\)"):
+    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3.*float32 \(1, 9, 9, 4\)"):
         engine.run(np.zeros((1, 9, 9, 4), np.float32))
     assert engine.run(small.picture(9, 9))["segments"].shape == (1, 3, 3, 1)
 
@@ -76,14 +76,14 @@ def test_files_it_cannot_run(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"openvino refuses .*_decoder.tflite': "):
         OpenVINOEngine(ModelSource(decoder, "tflite"), OpenVINOSettings())
     (tmp_path / "notes.xml").write_text("hello, no model")
-    with pytest.raises(ModelFileError, match=r"notes.xml' is no OpenVINO model"):
+    with pytest.raises(ModelFileError, match=r"notes.xml'.*OpenVINO"):
         OpenVINOEngine(ModelSource(tmp_path / "notes.xml", "openvino"), OpenVINOSettings())
 
 
 def test_settings(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"openvino.device is 'GPU.7', but OpenVINO sees .*CPU.* here"):
+    with pytest.raises(SettingsError, match=r"openvino.device is 'GPU.7'.*CPU.* here"):
         OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings(device="GPU.7"))
-    with pytest.raises(SettingsError, match=r"openvino.precision is 'int4', but it must be one of f32, bf16, f16"):
+    with pytest.raises(SettingsError, match=r"openvino.precision is 'int4'.* f32, bf16, f16"):
         build(OpenVINOSettings, {"precision": "int4"}, prefix="openvino")
 
 

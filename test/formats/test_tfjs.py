@@ -115,11 +115,11 @@ def test_what_is_not_json(tmp_path: Path, text: str) -> None:
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="model.json' cannot be read: No such file"):
+    with pytest.raises(ModelFileError, match="model.json'.*No such file"):
         read_weights(tmp_path / "model.json")
-    with pytest.raises(ModelFileError, match="The shard 'gone.bin' of '.*' is missing"):
+    with pytest.raises(ModelFileError, match="'gone.bin'.*missing"):
         read_weights(write(tmp_path, [F4], b"", ["gone.bin"]))
-    with pytest.raises(ModelFileError, match=r"The shard 'a\\x00b' of '.*' is no file name"):
+    with pytest.raises(ModelFileError, match=r"'a\\x00b'.*file name"):
         read_weights(write(tmp_path, [F4], b"", ["a\0b"]))
 
 
@@ -129,7 +129,7 @@ def test_shards_stay_in_the_folder(tmp_path: Path) -> None:
     secret = tmp_path / "secret.bin"
     secret.write_bytes(b"\0" * 8)
     for name in ("../secret.bin", str(secret), "x/../../secret.bin"):
-        with pytest.raises(ModelFileError, match=r"lies outside of the model's folder; it is not read"):
+        with pytest.raises(ModelFileError, match=r"outside.*folder"):
             read_weights(write(folder, [F4], b"", [name]))
     with pytest.raises(ModelFileError, match="must be a regular file"):  # a folder is no shard
         read_weights(write(folder, [F4], b"", ["."]))

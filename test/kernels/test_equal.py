@@ -161,11 +161,11 @@ def _zeros(*shape: int) -> Any:
 def test_masks_of_another_size_are_refused(size: tuple[int, int]) -> None:
     """C would read and write beyond their end."""
     geometry, person = padded_geometry(60, 90, 17, 33), np.ones(size, np.uint8)
-    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\), but this one is"):
+    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\)"):
         part_map(_zeros(3, 5, 24), person, geometry)
     poses = Poses(_zeros(2, 17, 2), np.ones((2, 17), np.float32), np.ones(2, np.float32))
     field = LongOffsets(_zeros(3, 5, 34), 8, geometry)
-    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\), but this one is"):
+    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\)"):
         instance_map(field, person, poses, refine_steps=1, min_keypoint_score=0.3)
 
 
@@ -187,7 +187,7 @@ def test_offsets_of_other_channels_are_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 5, 24), (3, 5, 0)])
 def test_empty_heads_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="needs a head of at least one number"):
+    with pytest.raises(ValueError, match="at least one"):
         part_map(_zeros(*shape), np.ones((60, 90), np.uint8), padded_geometry(60, 90, 17, 33))
 
 

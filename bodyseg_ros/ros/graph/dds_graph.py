@@ -4,12 +4,12 @@ Names on the wire follow https://design.ros2.org/articles/topic_and_service_name
 type `pkg/msg/Name` is `pkg::msg::dds_::Name_`. How a node shows itself (`ros_discovery_info`, type hash and enclave in
 USER_DATA) follows rmw_dds_common 3.1 and rmw_cyclonedds_cpp 2.2 (Jazzy).
 
-Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI; ROS_DISTRO names the distribution of the other side.
+Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI and those in `discovery.py`; ROS_DISTRO names the distribution of
+the other side.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,6 @@ from cyclonedds.core import (
     ViewState,
     WaitSet,
 )
-from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl import types as idl_types
 from cyclonedds.internal import InvalidSample
@@ -37,6 +36,7 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ...errors import GraphError
+from .dds_domain import join_domain, leave_domain
 from .failures import answer
 from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id, ros_type, wire_type
@@ -165,7 +165,8 @@ class DdsGraph(LocalGraph):
     def __init__(self, arguments: RosArguments) -> None:
         super().__init__(arguments, RosbagMessages())
         self._structs = _Structs(self.messages)
-        self.participant = _join(domain_id())
+        self._domain = domain_id()
+        self.participant = join_domain(self._domain)
         self._writers: dict[str, Any] = {}
         self._subscriptions: list[_Subscription] = []
         self._watcher: _Watcher | None = None
@@ -234,7 +235,7 @@ class DdsGraph(LocalGraph):
         """See port.Graph."""
         for subscription in list(self._subscriptions):
             self.forget(subscription)
-        self.participant.__del__()  # its writers leave the graph with it
+        leave_domain(self._domain, self.participant)
 
     def topic(self, wire_name: str, type_name: str) -> Topic[Any]:
         """A DDS topic of this participant."""
@@ -380,13 +381,3 @@ class _Watcher:
             for node in card.node_entities_info_seq
             for gid in (*node.reader_gid_seq, *node.writer_gid_seq)
         }
-
-
-def _join(domain: int) -> DomainParticipant:
-    try:
-        return DomainParticipant(domain, DdsQos(Policy.Userdata(b"enclave=/;")))
-    except DDSException as err:
-        raise GraphError(
-            f"The DDS domain {domain} cannot be joined: {err}. Check CYCLONEDDS_URI "
-            f"({os.environ.get('CYCLONEDDS_URI', 'not set')!r}) and that the machine has a network."
-        ) from err

@@ -145,17 +145,17 @@ def check_picture(message: Any, max_px: int = MAX_PIXELS) -> None:
 MONO16_BITS: Final = (8, 10, 12, 14, 16)
 
 
-def read_image(message: Any, mono16_bits: int = 16) -> Frame:
+def read_image(message: Any, mono16_bits: int = 0) -> Frame:
     """A sensor_msgs/Image as a frame; rgb8 stays where it is, other encodings are converted.
 
-    16-bit pictures keep the upper 8 of `mono16_bits`; YUV is BT.601 with video range, as V4L2 cameras send it. Raises
-    FrameError, before memory is taken, for an encoding that is not read, a size of zero or above 100 megapixels, sides
-    of more than 100 to 1, a step too small or data too short.
+    16-bit pictures keep the upper 8 of `mono16_bits`; 0: as many as the brightest pixel needs. YUV is BT.601 with video
+    range, as V4L2 cameras send it. Raises FrameError, before memory is taken, for an encoding that is not read, a size
+    of zero or above 100 megapixels, sides of more than 100 to 1, a step too small or data too short.
     """
     encoding = _encoding(message, ENCODINGS, "An image")
     rows = _rows(message, encoding)
     if encoding is _MONO16:
-        rgb = _top_bits(rows, mono16_bits)
+        rgb = _top_bits(rows, mono16_bits or _bits_needed(rows))
     else:
         rgb = encoding.to_rgb(rows, int(message.height), int(message.width))
     return Frame(rgb, stamp_ns(message.header), shorten(message.header.frame_id))
@@ -168,7 +168,11 @@ def used_bits(message: Any) -> int:
     """
     if message.encoding not in ENCODINGS or ENCODINGS[message.encoding] is not _MONO16:
         return 0
-    brightest = int(_rows(message, _MONO16).max())
+    return _bits_needed(_rows(message, _MONO16))
+
+
+def _bits_needed(values: Pixels) -> int:
+    brightest = int(values.max())
     return next(bits for bits in MONO16_BITS if brightest < 1 << bits)
 
 

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ...errors import SettingsError
+from ...errors import SettingsError, quote
 from ...settings import (
     Parameter,
     Settings,
     build,
     parameters,
     require_live,
-    shortened,
     start_only,
     unknown_parameter,
 )
@@ -120,4 +119,4 @@ def _allows(parameter: Parameter, item: Any) -> bool:
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
-    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
+    raise SettingsError(f"Parameter {parameter.name} is {quote(value)}, but it must be {parameter.allowed}.")

@@ -114,7 +114,7 @@ class PointsWithoutPeople:
         self._subscription = self._timer = None
 
     def people(self, seen: SeenPeople) -> None:
-        """The people of one colour picture, on the worker's thread."""
+        """The people of one color picture, on the worker's thread."""
         if not self.listened:
             return
         try:

@@ -1,4 +1,4 @@
-"""Where people are in one colour picture: what is needed to take them out of other sensors' messages."""
+"""Where people are in one color picture: what is needed to take them out of other sensors' messages."""
 
 from __future__ import annotations
 
@@ -47,14 +47,8 @@ class SeenPeople:
         """As points are looked up in it. Raises FrameError where the camera_info is missing, or of another size."""
         if self.camera_info is None:
             raise FrameError(
-                "The camera_info of the colour camera has not come, so points cannot be laid on its pictures; remap "
+                "The camera_info of the color camera has not come, so points cannot be laid on its pictures; remap "
                 "camera_info to its topic."
             )
-        camera = pinhole_of(self.camera_info, rectified=self.settings.image_rectified)
-        if camera.size != self.person.shape:
-            height, width = camera.size
-            raise FrameError(
-                f"The camera_info is of pictures of {width}×{height}, but the colour picture is of "
-                f"{self.person.shape[1]}×{self.person.shape[0]}; remap camera_info to that of the same picture."
-            )
+        camera = pinhole_of(self.camera_info, self.person.shape, rectified=self.settings.image_rectified)
         return PeopleView(camera, self.person, self.settings.removal_margin_px, self.settings.removal_margin_m)

@@ -148,7 +148,7 @@ def test_services_answer_and_say_no(graph: FakeGraph) -> None:
     graph.service("~/enable", "std_srvs/srv/SetBool", answer)
     assert graph.bus.call("/node/enable", data=True) == {"success": True, "message": "on"}
     assert graph.bus.call("/node/enable", data=False) == {"success": False, "message": "No power."}
-    with pytest.raises(GraphError, match="Nobody answers '/nobody'; there are /node/enable."):
+    with pytest.raises(GraphError, match="Nobody answers '/nobody'.*/node/enable."):
         graph.bus.call("/nobody")
 
 
@@ -225,7 +225,7 @@ def test_messages_are_made_with_all_fields_and_refuse_others(graph: FakeGraph) -
     assert (len(pose.keypoints), pose.keypoints[3].name, pose.track_id, pose.visible_parts.size) == (17, "", "", 0)
     with pytest.raises(GraphError, match="bodyseg_ros/msg/PersonPose has no field points, scores."):
         graph.messages.make("bodyseg_ros/msg/PersonPose", scores=1, points=2)
-    with pytest.raises(GraphError, match="The message type 'a/msg/B' is not known here."):
+    with pytest.raises(GraphError, match="'a/msg/B'.*known"):
         graph.publisher("a", "a/msg/B")
 
 
@@ -270,23 +270,21 @@ def test_the_other_sides_distribution_is_named_by_ros_distro(monkeypatch: pytest
     monkeypatch.setenv("ROS_DISTRO", "humble")
     assert RosbagMessages().make("rmw_dds_common/msg/Gid").data.size == 24
     monkeypatch.setenv("ROS_DISTRO", "noetic")
-    with pytest.raises(GraphError, match="ROS_DISTRO is 'noetic', which is no ROS 2 distribution"):
+    with pytest.raises(GraphError, match="ROS_DISTRO is 'noetic'"):
         RosbagMessages()
 
 
 def test_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GraphError, match="There is no runtime 'ros1'; there are auto, rclpy, dds."):
+    with pytest.raises(GraphError, match="no runtime 'ros1'.*auto, rclpy, dds."):
         open_graph("node", [], "ros1")
     monkeypatch.setenv("ROS_DOMAIN_ID", "one")
-    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one', but it must be an integer from 0 to 232."):
+    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one'.*integer.* 0 to 232."):
         open_graph("node", [], "dds")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rclpy") is not None, reason="rclpy is here")
 def test_a_missing_runtime_says_what_to_do() -> None:
-    with pytest.raises(
-        MissingDependencyError, match="needs the package 'rclpy', which is not installed. Source a ROS 2"
-    ):
+    with pytest.raises(MissingDependencyError, match="'rclpy'.*[Ss]ource"):
         open_graph("node", [], "rclpy")
 
 

@@ -187,7 +187,7 @@ def test_raw_pictures_are_copied_when_that_is_asked_for_or_nobody_is_hidden(
 
 def test_of_two_cameras_one_is_to_be_named(tmp_path: Path, values: dict[str, Any]) -> None:
     bag = a_bag(tmp_path / "in.mcap", topics=("/left", "/right"))
-    with pytest.raises(MediaError, match="has 2 topics with pictures; name one image topic of: /left, /right"):
+    with pytest.raises(MediaError, match="2 topics.*/left, /right"):
         process_bag(bag, tmp_path / "out.mcap", values)
     with pytest.raises(MediaError, match="no pictures on '/up'"):
         process_bag(bag, tmp_path / "out.mcap", values, image_topic="/up")

@@ -136,9 +136,7 @@ def test_depth_messages_are_read_as_rep_118_has_them(rig: Rigs) -> None:
     message.data, message.is_bigendian = swapped, int(sys.byteorder == "little")
     np.testing.assert_array_equal(read_depth(message), [[1, 300]])
     message.encoding = "mono8"
-    with pytest.raises(
-        ValueError, match="A depth image has the encoding 'mono8', which is not read; read are 16UC1, 32FC1"
-    ):
+    with pytest.raises(ValueError, match="A depth image has the encoding 'mono8', which is not read.*16UC1, 32FC1"):
         read_depth(message)
 
 

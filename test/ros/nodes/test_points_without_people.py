@@ -146,7 +146,7 @@ def test_what_cannot_be_judged_is_dropped_or_passed_as_said_and_counted(
     node.spin()
     assert len(heard) == comes
     assert not people
-    reason = {"mask": "No mask within 0.05 s", "transform": "No transform", "camera_info": "camera_info of the colour"}
+    reason = {"mask": "No mask within 0.05 s", "transform": "No transform", "camera_info": "camera_info of the color"}
     assert any(reason[missing] in text for text in node.warnings())
     assert node.node._facts()["points_judged"] == "0"
 
