@@ -17,7 +17,10 @@ SourceOption = Annotated[str, typer.Option(help="A photo, a folder, a video, a w
 
 Runtime = Annotated[
     str,
-    typer.Option(help="How to join the graph: rclpy, dds (no ROS needed), or auto: rclpy where it can be imported."),
+    typer.Option(
+        help="How to join the graph: rclpy, dds or zenoh (no ROS needed), or auto: rclpy in a sourced workspace, else "
+        "what RMW_IMPLEMENTATION asks for, else what is installed."
+    ),
 ]
 
 
