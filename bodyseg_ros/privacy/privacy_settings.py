@@ -35,11 +35,11 @@ class RecordingSettings(HidingSettings):
     """`bodyseg anonymize`."""
 
     window_frames: int = start_only(
-        10, "In how many frames before and after a place is covered too where a person was seen.", ge=0, le=1000
+        10, "Number of frames before and after a detection in which its place is covered too.", ge=0, le=1000
     )
     max_gap: float = start_only(
         2.0,
-        "Between two sightings of a person that are at most so far apart, the way from one to the other is covered, s.",
+        "Maximum time between two detections of a person across which the path between them is covered, s.",
         ge=0.0,
         le=60.0,
     )

@@ -124,7 +124,39 @@ class NodeSettings(PictureSettings, ProcessSettings):
         ge=0.0,
         le=1.0,
     )
-    depth_margin_px: int = live(8, "Margin around people removed from depth images, color image px.", ge=0, le=200)
+    removal_margin_px: int = live(
+        8, "People are taken out of depth images, clouds and scans with this margin, color px.", ge=0, le=200
+    )
+    removal_margin_m: float = live(
+        0.5,
+        "What lies in a person's silhouette stays in clouds and scans where it is farther away than the nearest "
+        "surface there by more than this, m.",
+        ge=0.0,
+        le=10.0,
+    )
+    removal_slop: float = start_only(
+        0.05,
+        "Most that the mask by which people are taken out of a cloud or scan is older or younger than it, s; the "
+        "nearest is taken. 0: stamps must be equal.",
+        ge=0.0,
+        le=1.0,
+    )
+    removal_wait: float = start_only(
+        0.5, "How long a cloud or scan waits for its mask before without_mask decides, s.", ge=0.0, le=10.0
+    )
+    without_mask: Literal["drop", "pass"] = start_only(
+        "drop",
+        "What becomes of a cloud or scan that cannot be judged, since its mask, its transform or the camera_info is "
+        "missing. drop: it is not published. pass: it is published as it came, with people.",
+    )
+    removal_fixed_frame: str = start_only(
+        "",
+        "A frame that stands still, such as odom, by which clouds and scans are moved to the moment of the mask on a "
+        "robot that moves; '': camera and sensor are fixed to each other.",
+    )
+    image_rectified: bool = start_only(
+        False, "Pictures are rectified: points are projected by P of camera_info, without distortion; else by K and D."
+    )
 
 
 class CompositorSettings(PictureSettings):
