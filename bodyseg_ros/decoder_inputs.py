@@ -23,8 +23,8 @@ def check_offsets(name: str, head: NDArray[np.float32]) -> None:
     farthest = max(float(head.max(initial=0.0)), -float(head.min(initial=0.0)))  # NaN where there is one
     if not farthest <= MAX_OFFSET_PX:
         raise EngineError(
-            f"The network's output {name!r} points {farthest:g} px away, but at most {MAX_OFFSET_PX:,} px make sense; "
-            "the frame is unusable. Check the model file and the engine's precision."
+            f"The network's output {name!r} has an offset of {farthest:g} px, but at most {MAX_OFFSET_PX:,} px is "
+            "plausible; the frame is unusable. Check the model file and the engine's precision."
         )
 
 
@@ -50,7 +50,7 @@ class PoseHeads:
         for name, head, count in zip(names, self.arrays, channels, strict=True):
             _check_head(name, head, (*grid, count))
         if not np.isfinite(self.scores).all():
-            raise EngineError("The network's output 'heatmaps' holds NaN or infinity; the frame is unusable.")
+            raise EngineError("The network's output 'heatmaps' contains NaN or infinity; the frame is unusable.")
         for name, head in zip(names[1:], self.arrays[1:], strict=True):
             check_offsets(name, head)
 

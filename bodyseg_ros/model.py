@@ -228,7 +228,8 @@ def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: O
     """
     if compiled.LIBRARY is None:
         _log.warning(
-            "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
+            "The C kernels were not built; NumPy decodes many times slower. Install a C compiler and reinstall "
+            "bodyseg_ros."
         )
     card, source = find_model(plan.card, plan.model, progress)
     network = plan.network_class(card, plan.network, plan.model.output_stride)

@@ -32,7 +32,9 @@ def read_params_file(path: Path, node_name: str = "bodyseg", namespace: str = "/
     if tree is None:
         return {}
     if not isinstance(tree, Mapping):
-        raise SettingsError(f"The parameter file {str(path)!r} must hold names and values, not {type(tree).__name__}.")
+        raise SettingsError(
+            f"The parameter file {str(path)!r} must contain names and values, not {type(tree).__name__}."
+        )
     sections = list(_sections(tree))
     if not sections:
         return flatten(tree)

@@ -116,17 +116,17 @@ def _check(kind: str, entry: EntryPoint, plugin: Any) -> None:
     version = getattr(plugin, "api_version", None)
     if version is None:
         raise PluginError(
-            f"{plugin_text} does not say for which version of {base_name} it was written; add api_version = {known} to "
+            f"{plugin_text} does not declare its version of {base_name}; add api_version = {known} to "
             f"{plugin.__name__}."
         )
     if version not in base.supported_versions:
         raise PluginError(
             f"{plugin_text} was written for version {version!r} of {base_name}, but this bodyseg_ros supports {known}; "
-            f"install releases of the two packages that fit each other."
+            f"install matching releases of the two packages."
         )
     missing = ", ".join(sorted(getattr(plugin, "__abstractmethods__", ())))
     if missing:
-        raise PluginError(f"{plugin_text} lacks what every {base_name} must have; add to {plugin.__name__}: {missing}.")
+        raise PluginError(f"{plugin_text} lacks required members of {base_name}; add to {plugin.__name__}: {missing}.")
 
 
 def _described(kind: str, entry: EntryPoint) -> str:

@@ -32,7 +32,7 @@ def picture(result: Result, image: ImageLike | None) -> NDArray[np.uint8]:
     """See `Result.plot`."""
     frame = result.frame if image is None else frame_of(image)
     if frame is None:
-        raise ResultError("This result does not know its image, as it is not from Model.segment: give plot(image).")
+        raise ResultError("This result has no image, because it is not from Model.segment: call plot(image).")
     names = [] if result.person is None else ["overlay"]
     names += [] if result.poses is None else ["skeleton"]
     return compose_all(load_effects("effects", names, {}), frame, result).copy()
@@ -88,7 +88,7 @@ def save(result: Result, path: Path) -> None:
         _write(path, lambda part: np.savez_compressed(part, **arrays))
     else:
         raise ResultError(
-            f"The file {str(path)!r} must end in .png or .jpg (the picture with masks and skeletons), .json (people) "
+            f"The file {str(path)!r} must end in .png or .jpg (the image with masks and skeletons), .json (people) "
             f"or .npz (the arrays), not {path.suffix!r}."
         )
 

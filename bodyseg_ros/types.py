@@ -187,7 +187,7 @@ class Outputs(Mapping[str, NDArray[np.float32]]):
         array = np.ascontiguousarray(array, dtype=np.float32)
         if not np.isfinite(array).all():
             raise EngineError(
-                f"The network's output {name!r} holds NaN or infinity; the frame is unusable. "
+                f"The network's output {name!r} contains NaN or infinity; the frame is unusable. "
                 "Check the model file and the engine's precision."
             )
         return array
@@ -332,7 +332,7 @@ class Result:
             _require(self.alpha, "Soft edges", (np.uint8,), self.size)
         if self.tracks is not None and not len(self.tracks.ids) == len(self.tracks.states) == len(self):
             raise FrameError(
-                f"Tracks must be of {_people(len(self))}, as the poses are, but they have {len(self.tracks.ids)} ids "
+                f"Tracks must have {_people(len(self))}, like the poses, but they have {len(self.tracks.ids)} ids "
                 f"and {len(self.tracks.states)} states."
             )
 

@@ -69,7 +69,7 @@ def read_yaml(data: bytes | str) -> Any:
         events = _Events(data if isinstance(data, str) else data.decode("utf-8-sig"))
         content = events.node(next(events)) if not isinstance(events.peek(), yaml.StreamEndEvent) else None
         if not isinstance(events.peek(), yaml.StreamEndEvent):
-            raise ValueError(f"{_line(events.peek())}: a second document begins; one file holds one")
+            raise ValueError(f"{_line(events.peek())}: a second document starts; a file may have only one")
     except UnicodeDecodeError as err:
         raise ValueError(f"byte {err.start} is not UTF-8") from err
     except yaml.YAMLError as err:
@@ -103,16 +103,16 @@ class _Events:
         """The value that begins with an event."""
         self._values += 1
         if self._values > _MAX_VALUES:
-            raise ValueError(f"{_line(event)}: it holds more than {_MAX_VALUES:,} values")
+            raise ValueError(f"{_line(event)}: more than {_MAX_VALUES:,} values")
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
         if isinstance(event, yaml.AliasEvent):
             raise ValueError(
-                f"{_line(event)}: the alias {_cut(f'*{event.anchor}')} is not allowed; write the value out"
+                f"{_line(event)}: the alias {_cut(f'*{event.anchor}')} is not allowed; write out the value"
             )
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise ValueError(f"{_line(event)}: it is nested deeper than {_MAX_DEPTH} levels")
+            raise ValueError(f"{_line(event)}: nested deeper than {_MAX_DEPTH} levels")
         value = self._list() if isinstance(event, yaml.SequenceStartEvent) else self._dict()
         self._depth -= 1
         return value

@@ -45,7 +45,7 @@ def _matching(pattern: str, allowed: str) -> AfterValidator:
 
 def _some(values: tuple[int, ...]) -> tuple[int, ...]:
     if not values or len(set(values)) != len(values):
-        raise ValueError("it must name at least one value, and none twice")
+        raise ValueError("it must have at least one value, without duplicates")
     return values
 
 
@@ -127,9 +127,9 @@ class Card(_Facts):
     @model_validator(mode="after")
     def _consistent(self) -> Card:
         if len(self.output_strides) > 1 and "{stride}" not in self.file:
-            raise ValueError("file must hold {stride} where output_strides has more than one")
+            raise ValueError("file must contain {stride} if output_strides has more than one")
         if self.source and len(self.quant_bytes) > 1 and "{quant}" not in self.source:
-            raise ValueError("source must hold {quant} where quant_bytes has more than one")
+            raise ValueError("source must contain {quant} if quant_bytes has more than one")
         return self
 
     def check_variant(self, output_stride: int, quant_bytes: int) -> None:

@@ -92,8 +92,8 @@ def download_model(
                 fetch(path.name, urllib.parse.urlunsplit(beside))
     except OSError as err:
         raise ModelNotFoundError(
-            f"The model from {address} cannot be kept in {str(folder)!r}: {err.strerror or err}. "
-            "Make room there or set XDG_CACHE_HOME to another folder."
+            f"The model from {address} cannot be stored in {str(folder)!r}: {err.strerror or err}. Free some "
+            "space or set XDG_CACHE_HOME to another folder."
         ) from err
     return index
 
@@ -115,7 +115,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _log.info("Another process downloads into %s; waiting for it.", folder)
+            _log.info("Another process is downloading into %s; waiting for it.", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -134,7 +134,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urllib.parse.urlsplit(newurl).scheme
         if scheme != "https" and (scheme != "http" or req.type == "https"):
-            raise ModelFileError(f"The address {req.full_url} leads on to {newurl!r}, which is not secure.")
+            raise ModelFileError(f"The address {req.full_url} redirects to {newurl!r}, which is not secure.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -193,8 +193,8 @@ class _Fetch:
             if time.monotonic() > self._deadline:
                 break
         raise ModelNotFoundError(
-            f"The model file {target.name!r} is not here and could not be downloaded from {address} ({reason}): "
-            f"get it and the files beside it by other means and put them into {str(self._folder)!r}, "
+            f"The model file {target.name!r} is missing and could not be downloaded from {address} ({reason}): "
+            f"download it and its companion files yourself and put them into {str(self._folder)!r}, "
             "or set model_path to the folder where they are."
         ) from cause
 
@@ -211,9 +211,9 @@ class _Fetch:
         with self._answer(request) as answer:
             if answer.status == 206 and not str(answer.headers["Content-Range"]).startswith(f"bytes {here}-"):
                 part.unlink(missing_ok=True)
-                raise _CutError("the server continued at another place than asked")
+                raise _CutError("the server resumed at the wrong offset")
             if answer.headers.get_content_type() == "text/html":
-                raise _CutError("a web page came instead of the file; is a log-in page in between?")
+                raise _CutError("received a web page instead of the file; is there a log-in page?")
             here = here if answer.status == 206 else 0
             if not here:
                 _keep_tag(tag, answer.headers)
@@ -255,7 +255,7 @@ class _Fetch:
             answer = answers.get(timeout=max(0.0, min(self._deadline - time.monotonic(), 4 * self._limits.timeout_s)))
         except Empty:
             given_up.set()
-            raise _CutError("the server's headers did not come in time") from None
+            raise _CutError("the server's headers timed out") from None
         if isinstance(answer, Exception):
             try:
                 raise answer
@@ -279,7 +279,7 @@ class _Fetch:
             part.unlink()
             raise ModelFileError(
                 f"The model file {target.name!r} from {address} has the sha256 {digest}, but it must be {wanted}; "
-                "it was thrown away. Try again; if it stays so, the published file is not the one this package knows."
+                "it was deleted. Try again; if this repeats, the published file has changed."
             )
         record_sha256(target, digest)
         part.replace(target)
@@ -297,7 +297,7 @@ class _Pace:
         now = time.monotonic()
         self._bytes += count
         if now > self._deadline:
-            raise _CutError(f"it was not whole after {self._limits.total_s:g} s")
+            raise _CutError(f"it was incomplete after {self._limits.total_s:g} s")
         if now - self._since >= self._limits.rate_window_s:
             rate = self._bytes / (now - self._since)
             if rate < self._limits.min_bytes_per_s:

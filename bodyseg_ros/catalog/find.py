@@ -105,7 +105,7 @@ def find_model(
         if not index.is_relative_to(shipped_folder()):
             source = _judged(source, settings)
         found = card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
-    _log.info("The model %s is read from %s.", card.name, index)
+    _log.info("Reading the model %s from %s.", card.name, index)
     return found
 
 
@@ -193,7 +193,7 @@ def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, l
         index = download_model(address, _cached(card, quant), card.known_sha256(quant), progress, limits)
     else:
         raise ModelNotFoundError(
-            f"The model {card.name!r} has no public address, and {card.file_name(stride)!r} is not here: put it into "
+            f"The model {card.name!r} has no public address, and {card.file_name(stride)!r} is missing: put it into "
             f"{str(_cached(card, quant))!r}, or set model_path to where it is."
         )
     _refuse_changed(index, card.known_sha256(quant))

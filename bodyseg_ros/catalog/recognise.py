@@ -40,16 +40,16 @@ def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
     name = looks_like(facts)
     if not name:
         raise ModelFileError(
-            f"The model {str(path)!r} looks like no network known here: it has {_listed('input', facts.inputs)} and "
+            f"The model {str(path)!r} does not look like a known network: it has {_listed('input', facts.inputs)} and "
             f"{_listed('output', facts.outputs)}. Known are BodyPix (outputs of 1, 24, 17 and 34 channels, and 32 + 32 "
             "or 64), PoseNet (17, 34, and 32 + 32 or 64), DeepLab (21, or class numbers) and portrait networks (one of "
-            "1 or 2). Set model to the card it goes with, or network to the plugin that understands it."
+            "1 or 2). Set model to its card, or network to its plugin."
         )
     if name == "portrait":
         portraits = ", ".join(card.name for card in cards if card.network == "portrait")
         raise ModelFileError(
-            f"The model {str(path)!r} looks like a portrait network, but a file does not say how its pictures are "
-            f"normalised. Set model to the card that goes with it: {portraits}."
+            f"The model {str(path)!r} looks like a portrait network, but the file does not contain its "
+            f"normalization. Set model to its card: {portraits}."
         )
     own = {"name": own_name(path), "title": "recognised by its inputs and outputs"}
     like = next(card for card in cards if card.name == name)

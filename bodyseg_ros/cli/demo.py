@@ -75,7 +75,7 @@ def demo(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise MediaError(f"The folder {str(out)!r} cannot be made: {err.strerror}.") from err
+        raise MediaError(f"The folder {str(out)!r} cannot be created: {err.strerror}.") from err
     bag = out / "topics.mcap"
     bag.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:

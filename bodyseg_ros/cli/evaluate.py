@@ -65,7 +65,7 @@ def evaluate(
     """
     photos = [one for one in labelled_photos(folder) if is_held_out(one.photo, held_out)]
     if not photos:
-        raise MediaError(f"None of the photos of {str(folder)!r} is held out with a share of {held_out!r}.")
+        raise MediaError(f"No photo of {str(folder)!r} is held out by a share of {held_out!r}.")
     choices = [*(model or []), *(str(path.absolute()) for path in model_path or [])] or ["auto"]
     names = [Path(choice).name if "/" in choice else choice for choice in choices]
     if len(set(names)) < len(names):
@@ -153,4 +153,4 @@ def _write(path: Path, tallies: Mapping[str, Tally]) -> None:
     try:
         path.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as err:
-        raise MediaError(f"The figures cannot be written to {str(path)!r}: {err.strerror}.") from err
+        raise MediaError(f"The results cannot be written to {str(path)!r}: {err.strerror}.") from err

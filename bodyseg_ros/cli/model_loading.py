@@ -35,7 +35,7 @@ def sample_photo() -> str:
     try:
         from matplotlib.cbook import get_sample_data
     except ModuleNotFoundError as err:
-        raise missing_package("The sample portrait, taken where you name no picture,", err, "matplotlib") from err
+        raise missing_package("The default sample portrait", err, "matplotlib") from err
     return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 

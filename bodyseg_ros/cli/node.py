@@ -29,8 +29,8 @@ def ros_arguments(context: typer.Context) -> list[str]:
     words = list(context.args)
     if words and words[0] != "--ros-args":
         raise typer.BadParameter(
-            f"There is no option or argument {words[0]!r} here. Parameters and remappings of ROS stand behind "
-            "--ros-args: --ros-args -p model:=bodypix-mobilenet-050 -r image:=/camera/image_raw"
+            f"There is no option or argument {words[0]!r}. Put ROS parameters and remappings after --ros-args: "
+            "--ros-args -p model:=bodypix-mobilenet-050 -r image:=/camera/image_raw"
         )
     return words
 

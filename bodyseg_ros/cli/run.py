@@ -86,7 +86,7 @@ def run(
     bags = [Path(text) for text in inputs if is_bag(Path(text))]
     if bags:
         if len(inputs) > 1:
-            raise MediaError(f"The bag {str(bags[0])!r} must be the only input; give each bag a run of its own.")
+            raise MediaError(f"The bag {str(bags[0])!r} must be the only input; run each bag separately.")
         chosen = values | ({"effects": list(effect)} if effect else {})
         run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
         return

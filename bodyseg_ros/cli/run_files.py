@@ -117,9 +117,9 @@ def choose_outputs(
     names = [name.strip() for name in write.split(",")]
     for name in names:
         if name not in outputs:
-            raise SettingsError(f"--write names {name!r}, but it may name {', '.join(outputs)}, or all.")
+            raise SettingsError(f"--write has {name!r}, but it must be from {', '.join(outputs)}, or all.")
         if outputs[name].needs not in offers:
-            raise SettingsError(f"--write names {name!r}, but this network, as it is set, does not compute it.")
+            raise SettingsError(f"--write has {name!r}, but this network does not compute it with these settings.")
     return {name: outputs[name] for name in names}
 
 
@@ -127,11 +127,11 @@ def _check_fits(out: Path, outputs: Mapping[str, Output]) -> None:
     """Raise SettingsError unless one output is asked for and a file of this kind keeps it as it is."""
     names = ", ".join(outputs)
     if len(outputs) != 1 or any(output.make is None for output in outputs.values()):
-        raise SettingsError(f"--out is {str(out)!r}, which holds one picture or video, but --write names {names}.")
+        raise SettingsError(f"--out is {str(out)!r}, a single image or video, but --write lists {names}.")
     if out.suffix.lower() != ".png" and any(output.exact for output in outputs.values()):
         raise SettingsError(
-            f"--out is {str(out)!r}, which does not keep {names} as it is, with exact values or transparency; "
-            "name a .png for a photo, a folder for a video."
+            f"--out is {str(out)!r}, which cannot store {names} with exact values or transparency; use a .png for "
+            "a photo, a folder for a video."
         )
 
 
@@ -184,14 +184,14 @@ def is_one_file(out: Path, inputs: Sequence[Input]) -> bool:
             return True
         what = "one photo" if still else "one video or camera"
         names = ", ".join(one.text for one in inputs)
-        raise SettingsError(f"--out is {str(out)!r}, which takes {what}, but the input is {names}; name a folder.")
+        raise SettingsError(f"--out is {str(out)!r}, which is for {what}, but the input is {names}; use a folder.")
     if suffix in _NOT_WRITTEN:
         raise SettingsError(
-            f"--out is {str(out)!r}, but no {suffix} is written here. Name a folder, a video that ends in "
+            f"--out is {str(out)!r}, but {suffix} files cannot be written. Use a folder, a video that ends in "
             f"{', '.join(VIDEO_SUFFIXES)}, or a photo that ends in {', '.join(WRITE_OPTIONS)}."
         )
     if out.exists():
-        raise SettingsError(f"--out is {str(out)!r}, which is a file already; name a folder.")
+        raise SettingsError(f"--out is {str(out)!r}, which is an existing file; use a folder.")
     return False
 
 

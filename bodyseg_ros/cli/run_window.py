@@ -47,9 +47,9 @@ def _open_window(threshold: float | None) -> None:
             cv2.createTrackbar(_THRESHOLD, _TITLE, round(100 * threshold), 100, lambda value: None)
     except cv2.error as err:
         raise MissingDependencyError(
-            "--show opens a window, but this OpenCV cannot: it is the headless one, or there is no display. Install "
-            "the one with windows on a machine with a screen: pip uninstall opencv-python-headless; "
-            "pip install 'opencv-python>=4.8,<5'. Without --show the pictures are written as files."
+            "--show needs a window, but OpenCV is headless or there is no display. On a machine with a screen, "
+            "install OpenCV with windows: pip uninstall opencv-python-headless; "
+            "pip install 'opencv-python>=4.8,<5'. Without --show the images are written to files."
         ) from err
 
 

@@ -74,7 +74,7 @@ def _samples() -> list[str]:
             found += [str(Path(spec.submodule_search_locations[0]) / file) for file in files]
     if not found:
         raise MissingDependencyError(
-            "Without photos of your own, matplotlib's and scikit-image's are shown, but neither is installed: "
-            "name photos, or install them with: pip install matplotlib scikit-image"
+            "The default photos are matplotlib's and scikit-image's, but neither is installed: give photos, or "
+            "install them with: pip install matplotlib scikit-image"
         )
     return found

@@ -46,8 +46,8 @@ class Backdrop:
                 self._player = _Player(settings.source)
             except MediaError as err:
                 raise SettingsError(
-                    f"Parameter {effect}.source is {settings.source!r}, but it must be a photo or video that can be "
-                    f"read, topic, or ''. {err}"
+                    f"Parameter {effect}.source is {settings.source!r}, but it must be a readable photo or video, "
+                    f"topic, or ''. {err}"
                 ) from err
 
     def picture(self, frame: Frame) -> Picture:
@@ -91,7 +91,7 @@ class _Player:
         self._clock_ns = 0
         first = next(self._frames, None)
         if first is None:
-            raise MediaError(f"There is no picture in {self._text!r}.")
+            raise MediaError(f"{self._text!r} contains no image.")
         self._image, self._next = first.image, next(self._frames, None)
         self._moves = self._next is not None
 

@@ -36,7 +36,7 @@ _UNSEEN: Final = 1e-3
 def require(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
     """`picture`, or a FrameError that says the result lacks it."""
     if picture is None:
-        raise FrameError(f"This effect needs {name}, but the result holds none; ask for it with the frame.")
+        raise FrameError(f"This effect needs {name}, but the result has none; request it in wanted.")
     return picture
 
 

@@ -165,7 +165,7 @@ class Skeleton(Effect):
         """(H, W, 3) uint8 RGB."""
         image = frame.image.copy()
         if result.poses is None:
-            raise FrameError("This effect needs poses, but the result holds none; ask for them with the frame.")
+            raise FrameError("This effect needs poses, but the result has none; request them in wanted.")
         width = _line_px(self.settings.line_px or -1, image)
         for person, color in zip(result, _people_colors(result), strict=True):
             points, seen = person.keypoints, person.keypoint_scores >= self.settings.min_score

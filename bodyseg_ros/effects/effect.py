@@ -56,7 +56,7 @@ def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDAr
     image = frame.image
     for effect in effects:
         if result.size != frame.size:
-            raise FrameError(f"The frame is {frame.size}, but what was seen is {result.size}: (height, width) px.")
+            raise FrameError(f"The frame is {frame.size}, but the result is {result.size}: (height, width) px.")
         image = effect.compose(frame, result)
         result = effect.move(result)
         opaque = image

@@ -121,7 +121,7 @@ class Harmonize(Effect):
             self._engine = open_engine(settings.engine, detect(Path(path), 1), {})
         except (ModelError, PluginError) as err:
             raise SettingsError(
-                f"Parameter harmonize.model_path is {path!r}, but it must be a file to run. {err}"
+                f"Parameter harmonize.model_path is {path!r}, but it must be a model file. {err}"
             ) from err
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -133,7 +133,9 @@ class Harmonize(Effect):
         answers = list(self._engine.run(np.dstack([small, mask])[None]).values())
         if len(answers) != 1 or answers[0].shape != (1, side, side, 3) or not np.isfinite(answers[0]).all():
             shapes = [answer.shape for answer in answers]
-            raise EngineError(f"The network for harmonize must answer 1×{side}×{side}×3 numbers, but it is {shapes}.")
+            raise EngineError(
+                f"The network for harmonize must output 1×{side}×{side}×3 numbers, but it outputs {shapes}."
+            )
         painted = np.clip(answers[0][0] * 255, 0, 255)
         # What changes is smooth: it is enlarged, the frame's own detail stays.
         change = cv2.resize(painted - small * 255, frame.size[::-1], interpolation=cv2.INTER_LINEAR)

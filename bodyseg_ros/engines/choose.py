@@ -35,7 +35,7 @@ def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings]
         readable = ", ".join(sorted(engine_class.formats))
         raise PluginError(
             f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
-            "Set engine to auto to have one picked."
+            "Set engine to auto to select a suitable one."
         )
     return _opened(engine_class, file, _settings_of(engine_class, settings), threads)
 
@@ -88,7 +88,7 @@ def _speed(engine_class: type[Engine], settings: Settings) -> float:
     try:
         return engine_class.speed(settings)
     except Exception as err:  # noqa: BLE001 - a broken package must not keep the other engines from running
-        _log.warning("The engine %s does not say how fast it is, and comes last: %s.", engine_class.name, err)
+        _log.warning("The engine %s cannot estimate its speed, so it is tried last: %s.", engine_class.name, err)
         return 0.0
 
 

@@ -67,7 +67,9 @@ class Engine(Plugin):
         except ImportError as err:
             raise missing_package(f"The engine {self.name!r}", err, self.requirement or self.package) from err
         except Exception as err:  # engines' errors have no base of their own
-            raise ModelFileError(f"The engine {self.name} refuses {str(source.path)!r}: {self.explain(err)}.") from err
+            raise ModelFileError(
+                f"The engine {self.name} cannot load {str(source.path)!r}: {self.explain(err)}."
+            ) from err
 
     @abstractmethod
     def load(self) -> None:

@@ -46,7 +46,7 @@ class LiteRTSettings(Settings):
     def _named(cls, options: tuple[str, ...]) -> tuple[str, ...]:
         for option in options:
             if "=" not in option.strip("="):
-                raise ValueError(f"Parameter litert.delegate_options holds {option!r}, but it must be name=value.")
+                raise ValueError(f"Parameter litert.delegate_options has {option!r}, but it must be name=value.")
         return options
 
 
@@ -123,7 +123,7 @@ class LiteRTEngine(Engine):
             if not self._xnnpack or "XNNPACK" not in str(err):
                 raise
             _log.warning(
-                "XNNPACK refuses %s (%s); LiteRT's own kernels run it.", self.source.path.name, first_line(err)
+                "XNNPACK cannot run %s (%s); using LiteRT's own kernels.", self.source.path.name, first_line(err)
             )
             self._xnnpack = False
             return self._built()
@@ -144,7 +144,7 @@ def _refuse_foreign(facts: FileFacts, source: ModelSource, has_delegate: bool) -
     for op, reason in _FOREIGN_OPS.items():
         if op in facts.ops and not has_delegate:
             raise ModelFileError(
-                f"The model {str(source.path)!r} holds the op {op}, which LiteRT does not have; {reason}."
+                f"The model {str(source.path)!r} has the op {op}, which LiteRT does not support; {reason}."
             )
 
 

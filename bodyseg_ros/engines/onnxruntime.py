@@ -105,7 +105,7 @@ def _chosen_providers(runtime: Any, wanted: tuple[Provider, ...]) -> list[Any]:
         if _PROVIDERS[name] not in there:
             have = ", ".join(short for short, full in _PROVIDERS.items() if full in there)
             raise SettingsError(
-                f"Parameter onnxruntime.providers holds {name!r}, but this onnxruntime has {have} only; {_BROUGHT_BY}."
+                f"Parameter onnxruntime.providers has {name!r}, but this onnxruntime only has {have}; {_BROUGHT_BY}."
             )
     chosen = wanted or [name for name, full in _PROVIDERS.items() if full in there]
     options = {
@@ -131,6 +131,6 @@ def _refuse_fallback(wanted: tuple[Provider, ...], active: list[str]) -> None:
     for name in wanted:
         if name not in active:
             raise SettingsError(
-                f"Parameter onnxruntime.providers holds {name!r}, but its libraries cannot be loaded here; "
-                "the log above says which. Leave the parameter empty to take what there is."
+                f"Parameter onnxruntime.providers has {name!r}, but its libraries cannot be loaded; see the log "
+                "above. Leave the parameter empty to use what is available."
             )

@@ -103,7 +103,7 @@ class OpenVINOEngine(Engine):
             shape = tuple(-1 if side is None else side for side in stated)
         if len(self._compiled) == _COMPILED_SIZES:
             _log.info(
-                "OpenVINO compiles %s for pictures of any size, after %d sizes.", self.source.path.name, _COMPILED_SIZES
+                "OpenVINO compiles %s for any image size, after %d sizes.", self.source.path.name, _COMPILED_SIZES
             )
         if shape not in self._compiled:
             self._compiled[shape] = self._compile(shape)
@@ -120,6 +120,6 @@ class OpenVINOEngine(Engine):
 def _refuse_device(device: str, there: list[str]) -> None:
     if device != "AUTO" and device not in there and device not in {name.partition(".")[0] for name in there}:
         raise SettingsError(
-            f"Parameter openvino.device is {device!r}, but OpenVINO sees {', '.join(there) or 'none'} here; "
+            f"Parameter openvino.device is {device!r}, but OpenVINO finds {', '.join(there) or 'none'}; "
             "a GPU or NPU needs its driver."
         )

@@ -158,8 +158,8 @@ def _set_threads(tf: Any, threads: int) -> None:
         config.set_inter_op_parallelism_threads(1)
     except RuntimeError as err:
         raise SettingsError(
-            f"Parameter threads is {threads}, but TensorFlow already runs in this process with "
-            f"{have or 'one per core'}, and takes thread counts only before its first use; start a new process."
+            f"Parameter threads is {threads}, but TensorFlow already runs with {have or 'one per core'} "
+            "and cannot change it; start a new process."
         ) from err
 
 
@@ -171,8 +171,7 @@ def _chosen_gpu(device: str, count: int) -> int | None:
     if index >= count:
         raise SettingsError(
             f"Parameter tensorflow.device is {device!r}, but TensorFlow sees {count or 'no'} GPU here. A GPU needs "
-            f"its driver and {install_line('bodyseg_ros[gpu]')}; with TF_CPP_MIN_LOG_LEVEL=0 TensorFlow says what it "
-            "misses."
+            f"its driver and {install_line('bodyseg_ros[gpu]')}; set TF_CPP_MIN_LOG_LEVEL=0 to see what is missing."
         )
     return index
 
@@ -189,7 +188,7 @@ def _set_memory(tf: Any, gpu: Any, limit_mb: int) -> None:
     except (RuntimeError, ValueError) as err:
         raise SettingsError(
             f"Parameter tensorflow.memory_limit_mb is {limit_mb}, but TensorFlow already uses {gpu.name} in this "
-            "process, and takes a limit only before its first use; start a new process."
+            "process and cannot change the limit; start a new process."
         ) from err
 
 

@@ -45,7 +45,7 @@ def only_input(inputs: Sequence[TensorFacts], path: Path) -> TensorFacts:
     """The picture's input. Raises ModelFileError unless the file has exactly one."""
     if len(inputs) != 1:
         names = ", ".join(entry.name for entry in inputs) or "none"
-        raise ModelFileError(f"The model {str(path)!r} must have one input, a picture; its inputs are {names}.")
+        raise ModelFileError(f"The model {str(path)!r} must have one input, an image; its inputs are {names}.")
     return inputs[0]
 
 

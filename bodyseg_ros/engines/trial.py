@@ -55,11 +55,12 @@ def try_model(
     note = passed / f"{source.unknown_digest}-{engine}"
     if _is_file(note):
         return
-    _log.info("%s is tried in a process of its own first; a file that passes is not tried again.", source.path.name)
+    _log.info("Trying %s in a child process first; this is done once per file.", source.path.name)
     problem = _watch(_start(engine, source, settings), limits or TrialLimits())
     if problem:
         raise ModelFileError(
-            f"The model file {str(source.path)!r} is refused: run once by {engine} in a process of its own, {problem}. "
+            f"The model file {str(source.path)!r} is refused: in a trial run by {engine} in a child process, "
+            f"{problem}. "
             "If you trust the file, set try_model_files to false."
         )
     try:

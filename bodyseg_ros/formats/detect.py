@@ -22,11 +22,9 @@ def detect(path: Path, output_stride: int) -> ModelSource:
     Raises ModelNotFoundError if there is nothing, ModelFileError if it is no model this package knows.
     """
     if path.is_symlink() and not path.exists():
-        raise ModelNotFoundError(
-            f"The link {str(path)!r} leads to nothing, or to itself; give a model's file or folder."
-        )
+        raise ModelNotFoundError(f"The link {str(path)!r} is a broken link or a loop; give a model file or folder.")
     if not path.exists():
-        raise ModelNotFoundError(f"There is no model at {str(path)!r}; give a model's file or its folder.")
+        raise ModelNotFoundError(f"There is no model at {str(path)!r}; give a model file or its folder.")
     found = _in_folder(path, output_stride) if path.is_dir() else path
     if found.name == "saved_model.pb":
         return ModelSource(found.parent, "saved_model", output_stride=output_stride)
@@ -36,12 +34,12 @@ def detect(path: Path, output_stride: int) -> ModelSource:
     kind = _BY_SUFFIX.get(found.suffix.lower())
     if found.suffix.lower() in _KERAS:
         raise ModelFileError(
-            f"The file {str(found)!r} is Keras' own form, which may hold Python code that runs when it is loaded; it "
-            "is not read. Export the network as a SavedModel, tflite or ONNX, and take that."
+            f"The file {str(found)!r} is a Keras file, which may contain Python code that runs on loading; it is "
+            "refused. Export the network as a SavedModel, tflite or ONNX instead."
         )
     if kind is None:
         raise ModelFileError(
-            f"The file {str(found)!r} is no model this package reads; those are named model.json, "
+            f"The file {str(found)!r} is not a supported model file; supported files are named model.json, "
             f"tensorflowjs_model.pb, saved_model.pb, or end in {', '.join(_BY_SUFFIX)}."
         )
     return ModelSource(found, kind, output_stride=output_stride)
@@ -58,6 +56,6 @@ def _in_folder(folder: Path, output_stride: int) -> Path:
         return others[0]
     have = ", ".join(entry.name for entry in others) or "none"
     raise ModelNotFoundError(
-        f"The folder {str(folder)!r} holds no model for output stride {output_stride}: none of {', '.join(names)}. "
-        f"Model files there: {have}."
+        f"The folder {str(folder)!r} has no model for output stride {output_stride}: none of {', '.join(names)}. "
+        f"Model files found: {have}."
     )

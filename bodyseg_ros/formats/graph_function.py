@@ -98,7 +98,7 @@ def _part(source: ModelSource) -> _Part:
     reader = READERS.get(source.format)
     if reader is None:
         raise ModelFileError(
-            f"The model {str(source.path)!r} is of format {source.format!r}; TensorFlow runs {', '.join(READERS)}."
+            f"The model {str(source.path)!r} has the format {source.format!r}; TensorFlow runs {', '.join(READERS)}."
         )
     file = reader(source.path)
     check_graph(file.graph, source.path)
@@ -146,8 +146,8 @@ def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], pictu
     holders = sorted(name for name in needed if nodes[name].op == "Placeholder")
     if holders != [picture]:
         raise ModelFileError(
-            f"The outputs of {str(path)!r} must be computed from the picture {picture!r} alone, but they are computed "
-            f"from {', '.join(holders) or 'nothing'}."
+            f"The outputs of {str(path)!r} must depend only on the image {picture!r}, but they depend on "
+            f"{', '.join(holders) or 'nothing'}."
         )
     part = type(graph)(versions=graph.versions)
     part.node.extend(node for node in graph.node if node.name in needed)
@@ -196,8 +196,8 @@ def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> No
         for tensor in operation.outputs:
             if (tensor.shape.num_elements() or 0) > _MAX_ELEMENTS:
                 raise ModelFileError(
-                    f"The node {operation.name!r} of {str(path)!r} makes a tensor of {tensor.shape} for a picture of "
-                    f"{small.shape}; at most {_MAX_ELEMENTS:,} values are allowed."
+                    f"The node {operation.name!r} of {str(path)!r} makes a tensor of {tensor.shape} for an image "
+                    f"of {small.shape}; at most {_MAX_ELEMENTS:,} values are allowed."
                 )
 
 

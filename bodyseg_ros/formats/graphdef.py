@@ -55,7 +55,9 @@ def parse_graph(path: Path) -> Any:
     try:
         graph.ParseFromString(data)
     except DecodeError as err:
-        raise ModelFileError(f"The model file {str(path)!r} is no TensorFlow graph, or is cut short: {err}.") from err
+        raise ModelFileError(
+            f"The model file {str(path)!r} is not a TensorFlow graph, or is truncated: {err}."
+        ) from err
     return graph
 
 
@@ -70,7 +72,7 @@ def check_graph(graph: Any, path: Path) -> None:
     That is: known ops only, names once, every input there, no cycle, and constants of a bearable size.
     """
     if not graph.node:
-        raise ModelFileError(f"The model file {str(path)!r} holds no network: its graph is empty.")
+        raise ModelFileError(f"The model file {str(path)!r} contains no network: its graph is empty.")
     if len(graph.node) > MAX_NODES:
         raise ModelFileError(
             f"The graph of {str(path)!r} has {len(graph.node):,} nodes; at most {MAX_NODES:,} are run."
@@ -79,11 +81,11 @@ def check_graph(graph: Any, path: Path) -> None:
     for node in graph.node:
         if node.op not in ALLOWED_OPS:
             raise ModelFileError(
-                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not among the ops a network "
-                "may use here; the file is not run."
+                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not an allowed op; the "
+                "file is not run."
             )
         if node.name in inputs:
-            raise ModelFileError(f"The graph of {str(path)!r} holds the node {node.name!r} twice.")
+            raise ModelFileError(f"The graph of {str(path)!r} has the node {node.name!r} twice.")
         inputs[node.name] = [node_of(reference) for reference in node.input]
     for name, sources in inputs.items():
         for source in sources:
@@ -110,7 +112,7 @@ def _check_acyclic(inputs: Mapping[str, list[str]], path: Path) -> None:
             if not waiting[user]:
                 ready.append(user)
     if waiting:
-        raise ModelFileError(f"The graph of {str(path)!r} goes in a circle at the node {next(iter(waiting))!r}.")
+        raise ModelFileError(f"The graph of {str(path)!r} has a cycle at the node {next(iter(waiting))!r}.")
 
 
 def check_constants(nodes: Iterable[Any], path: Path) -> None:
@@ -130,11 +132,11 @@ def check_constants(nodes: Iterable[Any], path: Path) -> None:
                 vague = tensor.tensor_shape.unknown_rank or len(sizes) > _MAX_RANK or min(sizes, default=0) < 0
                 if vague or tensor.dtype not in plain:
                     raise ModelFileError(
-                        f"The node {node.name!r} of {str(path)!r} holds a tensor without plain type and shape."
+                        f"The node {node.name!r} of {str(path)!r} has a tensor without a known type and shape."
                     )
                 total += math.prod(sizes) * int(tf.as_dtype(tensor.dtype).size)
                 if total > MAX_MODEL_BYTES:
                     raise ModelFileError(
-                        f"The node {node.name!r} of {str(path)!r} holds a tensor of {'×'.join(map(str, sizes))}: with "
-                        f"it the weights take more than the {MAX_MODEL_BYTES:,} bytes that are read."
+                        f"The node {node.name!r} of {str(path)!r} has a tensor of {'×'.join(map(str, sizes))}: "
+                        f"the weights then exceed the limit of {MAX_MODEL_BYTES:,} bytes that are read."
                     )

@@ -47,18 +47,20 @@ def onnx_facts(data: bytes, path: Path) -> FileFacts:
         model = _Message(memoryview(data))
         graphs, versions = list(model.messages(_MODEL_GRAPH)), list(model.messages(_MODEL_OPSETS))
         if len(graphs) != 1 or not versions:
-            raise ValueError("it holds no graph, or no version of its ops")
+            raise ValueError("it has no graph, or no opset version")
         facts, away = _facts(graphs[0]), next(_external_in_model(model), None)
         unbounded = next((op for op in _ops_of_model(model) if op in _UNBOUNDED), None)
     except (ValueError, IndexError, RecursionError) as err:
-        raise ModelFileError(f"The file {str(path)!r} is no ONNX model, or it is damaged or cut off: {err}.") from err
+        raise ModelFileError(
+            f"The file {str(path)!r} is not an ONNX model, or is damaged or truncated: {err}."
+        ) from err
     if away is not None:
         raise ModelFileError(
-            f"The ONNX model {str(path)!r} keeps its weights {away!r} in another file; save it as one file."
+            f"The ONNX model {str(path)!r} stores its weights {away!r} in another file; save it as one file."
         )
     if unbounded is not None:
         raise ModelFileError(
-            f"The ONNX model {str(path)!r} has the op {unbounded!r}, which may run without end; export the network "
+            f"The ONNX model {str(path)!r} has the op {unbounded!r}, which may never end; export the network "
             "without loops."
         )
     return facts
@@ -102,14 +104,14 @@ def _split(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
         if number == 0 or kind not in (0, 1, 2, 5):
-            raise ValueError(f"no field begins with {key}")
+            raise ValueError(f"no field starts with {key}")
         if kind == 0:
             value, at = _varint(data, at)
             yield number, value
             continue
         length, at = _varint(data, at) if kind == 2 else ((8, at) if kind == 1 else (4, at))
         if at + length > len(data):
-            raise ValueError("a field goes on after the end")
+            raise ValueError("a field ends after the end of the file")
         yield number, data[at : at + length]
         at += length
 

@@ -23,16 +23,16 @@ def read_openvino(path: Path) -> FileFacts:
     data = read_file(path)
     try:
         if b"<!" in data:  # declarations can make a small file huge; OpenVINO writes none
-            raise ValueError("it holds XML declarations")
+            raise ValueError("it contains XML declarations")
         layers = list(ElementTree.fromstring(data).iterfind("layers/layer"))
         inputs, outputs = (
             tuple(_tensor(layer, side) for layer in layers if layer.get("type") == kind)
             for kind, side in (("Parameter", "output"), ("Result", "input"))
         )
     except (ElementTree.ParseError, ValueError) as err:
-        raise ModelFileError(f"The file {str(path)!r} is no OpenVINO model, or it is damaged: {err}.") from err
+        raise ModelFileError(f"The file {str(path)!r} is not an OpenVINO model, or is damaged: {err}.") from err
     if not inputs or not outputs:
-        raise ModelFileError(f"The file {str(path)!r} is no OpenVINO model: it states no inputs or no outputs.")
+        raise ModelFileError(f"The file {str(path)!r} is not an OpenVINO model: it declares no inputs or no outputs.")
     kinds = Counter(layer.get("type", "") for layer in layers)
     return FileFacts(
         inputs, outputs, Counter({kind: n for kind, n in kinds.items() if kind not in ("Const", "Result")})

@@ -101,7 +101,7 @@ def _check_files(path: Path) -> None:
     for file in path.rglob("*"):
         if not file.resolve().is_relative_to(folder):
             raise ModelFileError(
-                f"The file {file.name!r} of {str(path)!r} leads out of the model's folder; it is not read."
+                f"The file {file.name!r} of {str(path)!r} is outside the model's folder; it is not read."
             )
         total += file.stat().st_size
     if total > MAX_MODEL_BYTES:
@@ -127,15 +127,15 @@ def _check_meta_graph(meta: Any, path: Path) -> None:
         kind = item.WhichOneof("kind")
         if kind not in _KINDS or item.saveable_objects:
             raise ModelFileError(
-                f"The SavedModel {str(path)!r} holds an object of kind {kind!r} that runs code of its own when it is "
-                "loaded; it is not loaded. Export the network alone."
+                f"The SavedModel {str(path)!r} has an object of kind {kind!r}, which runs code on loading; it is "
+                "not loaded. Export only the network."
             )
     checked = _run(meta, path)
     for node in checked:
         if node.op not in ALLOWED_OPS | _PLUMBING:
             raise ModelFileError(
-                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not among the ops a network "
-                "may use here; the file is not run."
+                f"The node {node.name!r} of {str(path)!r} has the op {node.op!r}, which is not an allowed op; the "
+                "file is not run."
             )
     check_constants(checked, path)
 
@@ -156,7 +156,7 @@ def _run(meta: Any, path: Path) -> list[Any]:
             name = node_of(queue.pop())
             if name not in nodes:
                 raise ModelFileError(
-                    f"The SavedModel {str(path)!r} names a node {name!r} that its graph does not hold."
+                    f"The SavedModel {str(path)!r} refers to a node {name!r} that is not in its graph."
                 )
             batch = [nodes[name]]
             queue += nodes[name].input if id(nodes[name]) not in found else []

@@ -74,7 +74,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
         offset = 0
         for weight in group.weights:
             if weight.name in weights:
-                raise ModelFileError(f"The manifest of {str(path)!r} holds the weight {weight.name!r} twice.")
+                raise ModelFileError(f"The manifest of {str(path)!r} has the weight {weight.name!r} twice.")
             weights[weight.name], offset = _decode(weight, data, offset, path)
         if offset != len(data):
             raise _wrong_size(group, path, offset, len(data))
@@ -87,7 +87,7 @@ def read_graph_model(path: Path) -> GraphFile:
     topology = content.get("modelTopology") if isinstance(content, dict) else None
     if not isinstance(topology, dict) or "node" not in topology:
         raise ModelFileError(
-            f"{str(path)!r} is no tfjs GraphModel: it has no modelTopology with nodes. "
+            f"{str(path)!r} is not a tfjs GraphModel: it has no modelTopology with nodes. "
             "A layers-model must be converted to a graph-model first."
         )
     tf = load_tensorflow()
@@ -97,7 +97,7 @@ def read_graph_model(path: Path) -> GraphFile:
     try:
         json_format.ParseDict(topology, graph, ignore_unknown_fields=True)
     except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as err:
-        raise ModelFileError(f"The modelTopology of {str(path)!r} is no graph: {first_line(err)}.") from err
+        raise ModelFileError(f"The modelTopology of {str(path)!r} is not a graph: {first_line(err)}.") from err
     _fill(graph, read_weights(path), path)
     return GraphFile(path, graph, *_signature(content, path))
 
@@ -148,16 +148,14 @@ def _shards(group: _Group, path: Path) -> bytes:
     for name in group.paths:
         # A name may not lead out of the folder; a link may, as in huggingface_hub's cache, to a regular file.
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise ModelFileError(
-                f"The shard {name!r} of {str(path)!r} lies outside of the model's folder; it is not read."
-            )
+            raise ModelFileError(f"The shard {name!r} of {str(path)!r} is outside the model's folder; it is not read.")
         file = path.parent / name
         try:
             file.lstat()
         except (FileNotFoundError, NotADirectoryError) as err:
             raise ModelFileError(f"The shard {name!r} of {str(path)!r} is missing; download the model again.") from err
         except (OSError, ValueError) as err:
-            raise ModelFileError(f"The shard {name[:80]!r} of {str(path)!r} is no file name: {err}.") from err
+            raise ModelFileError(f"The shard {name[:80]!r} of {str(path)!r} is not a file name: {err}.") from err
         check_regular(file)
         files.append(file)
     declared = sum(weight.nbytes for weight in group.weights)
@@ -182,7 +180,7 @@ def _refuse_gzip(files: Sequence[Path]) -> None:
 def _wrong_size(group: _Group, path: Path, declared: int, have: int) -> ModelFileError:
     return ModelFileError(
         f"The shards {', '.join(group.paths)} of {str(path)!r} hold {have:,} bytes, but the manifest declares "
-        f"{declared:,} for {len(group.weights)} weights. They are cut short or another model's; download them again."
+        f"{declared:,} for {len(group.weights)} weights. They are truncated or from another model; download them again."
     )
 
 
@@ -192,14 +190,14 @@ def _decode(weight: _Weight, data: bytes, offset: int, path: Path) -> tuple[NDAr
         return _decode_strings(weight, data, offset, path)
     end = offset + weight.nbytes
     if end > len(data):
-        raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} is cut short.")
+        raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} is truncated.")
     values: NDArray[Any] = np.frombuffer(memoryview(data)[offset:end], weight.stored)
     if weight.quantization and weight.quantization.dtype != "float16":
         values = values * np.float64(weight.quantization.scale) + weight.quantization.min
         if weight.dtype == "int32":
             values = np.floor(values + 0.5)  # JavaScript's Math.round
             if not (np.abs(values) < 2**31).all():
-                raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} holds numbers that are no int32.")
+                raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} has numbers that are not int32.")
     with np.errstate(over="ignore"):
         return values.astype(weight.dtype).reshape(weight.shape), end
 
@@ -212,7 +210,7 @@ def _decode_strings(weight: _Weight, data: bytes, offset: int, path: Path) -> tu
         if end <= len(data):
             end += struct.unpack_from("<I", data, offset)[0]
         if end > len(data):
-            raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} is cut short at string {len(strings)}.")
+            raise ModelFileError(f"The weight {weight.name!r} of {str(path)!r} is truncated at string {len(strings)}.")
         strings.append(data[offset + 4 : end])
         offset = end
     return np.array(strings, object).reshape(weight.shape), offset
@@ -257,7 +255,7 @@ def _signature(content: Mapping[str, Any], path: Path) -> tuple[str, dict[str, s
         inputs = [entry["name"] for entry in signature.get("inputs", {}).values()]
         outputs = {key: entry["name"] for key, entry in signature.get("outputs", {}).items()}
         if not all(isinstance(name, str) for name in [*inputs, *outputs.values()]):
-            raise TypeError("a tensor's name is not a text")
+            raise TypeError("a tensor's name is not a string")
     except (AttributeError, KeyError, TypeError) as err:
         raise ModelFileError(f"The signature of {str(path)!r} is damaged: {err}.") from err
     return inputs[0] if len(inputs) == 1 else "", outputs

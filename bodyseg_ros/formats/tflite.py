@@ -47,11 +47,10 @@ def tflite_facts(data: bytes, path: Path) -> FileFacts:
         facts = _facts(model)
         loops = any(_number(code) == _WHILE for code in model.tables(1))
     except (struct.error, UnicodeDecodeError, IndexError, OverflowError) as err:
-        raise ModelFileError(f"The tflite model {str(path)!r} is damaged or cut off: {err}.") from err
+        raise ModelFileError(f"The tflite model {str(path)!r} is damaged or truncated: {err}.") from err
     if loops:
         raise ModelFileError(
-            f"The tflite model {str(path)!r} has the op 'WHILE', which may run without end; export the network without "
-            "loops."
+            f"The tflite model {str(path)!r} has the op 'WHILE', which may never end; export the network without loops."
         )
     return facts
 
@@ -99,7 +98,7 @@ class _Table:
         """Raise IndexError unless a vector of bytes lies within the file."""
         at = self._target(field)
         if at and at + 4 + _unpack(self._data, "<I", at) > len(self._data):
-            raise IndexError("its weights go on after its end")
+            raise IndexError("its weights end after the end of the file")
 
     def _place(self, field: int) -> int:
         """Where a field's value stands; 0 if the table does not have it."""

@@ -125,11 +125,11 @@ def _load() -> CDLL | None:
             kernel = getattr(library, name)
             kernel.argtypes, kernel.restype = arguments, c_int
     except (OSError, AttributeError) as err:
-        _log.warning("The compiled kernels in %s cannot be used (%s); NumPy does their work.", spec.origin, err)
+        _log.warning("The compiled kernels in %s cannot be used (%s); using NumPy instead.", spec.origin, err)
         return None
     if version != _VERSION:
         name = Path(spec.origin).name
-        _log.warning("%s is of version %d, not %d; NumPy does its work. Install again.", name, version, _VERSION)
+        _log.warning("%s has version %d, not %d; using NumPy instead. Reinstall the package.", name, version, _VERSION)
         return None
     return library
 
@@ -251,7 +251,7 @@ def _call(name: str, *arguments: Any) -> int:
     """What a kernel returns; structs are handed over by their addresses. Raises MemoryError."""
     answer: int = getattr(LIBRARY, name)(*(byref(one) if isinstance(one, Structure) else one for one in arguments))
     if answer < 0:
-        raise MemoryError(f"The kernel {name} got no memory for a picture of this size.")
+        raise MemoryError(f"The kernel {name} could not allocate memory for an image of this size.")
     return answer
 
 

@@ -39,7 +39,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
-        raise MediaError(f"The annotations {str(path)!r} are no readable JSON: {err}.") from err
+        raise MediaError(f"The annotations {str(path)!r} are not readable JSON: {err}.") from err
 
 
 def read_coco(annotations: Path) -> Iterator[tuple[int, str, tuple[Person, ...]]]:
@@ -54,7 +54,7 @@ def read_coco(annotations: Path) -> Iterator[tuple[int, str, tuple[Person, ...]]
             size = image["height"], image["width"]
             yield image["id"], image["file_name"], tuple(_person(entry, *size) for entry in people[image["id"]])
     except (AttributeError, KeyError, TypeError, ValueError) as err:
-        raise MediaError(f"{str(annotations)!r} is no COCO instances or keypoints JSON: {err!r}.") from err
+        raise MediaError(f"{str(annotations)!r} is not a COCO instances or keypoints JSON: {err!r}.") from err
 
 
 def _person(entry: Mapping[str, Any], height: int, width: int) -> Person:

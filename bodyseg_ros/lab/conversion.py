@@ -30,10 +30,12 @@ def convert_model(
     as the network takes them. Raises SettingsError, ModelFileError, MissingDependencyError.
     """
     if quantize != "none" and kind != "tflite":
-        raise SettingsError(f"--quantize is {quantize!r}, but it must be none for {kind}: only tflite is quantised.")
+        raise SettingsError(
+            f"--quantize is {quantize!r}, but it must be none for {kind}: only tflite can be quantized."
+        )
     tensors = list(calibration)
     if quantize == "int8" and not tensors:
-        raise SettingsError("int8 needs photos to calibrate with: name a folder of them by --calibration.")
+        raise SettingsError("int8 needs calibration photos: give a folder with --calibration.")
     opened = open_model(source, keep_dilations=kind != "saved_model")
     names = {output: short_name(source.outputs.get(output, output)) for output in opened.outputs}
     path.parent.mkdir(parents=True, exist_ok=True)

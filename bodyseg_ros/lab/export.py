@@ -123,7 +123,7 @@ def export(
     """
     check_offered(form, quantize)
     if not photos:
-        raise SettingsError("There is no photo to check the files on: name a folder of photos.")
+        raise SettingsError("There are no photos to check the files with: give a folder of photos.")
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [_picture(photo) for photo in photos]
     for stride in strides:

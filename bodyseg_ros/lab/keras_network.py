@@ -192,7 +192,7 @@ def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
             model = build_network(backbone, multiplier, output_stride, task=task, folded=True)
             break
     else:
-        raise ModelFileError(f"{str(model_json)!r} holds no MobileNetV1 and no ResNet50 of BodyPix or PoseNet.")
+        raise ModelFileError(f"{str(model_json)!r} is not a MobileNetV1 or ResNet50 of BodyPix or PoseNet.")
     for layer in model.layers:
         if layer.weights:
             weights = by_scope.get(published_scope(model, layer.name), [])

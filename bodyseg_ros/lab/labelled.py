@@ -61,7 +61,7 @@ def labelled_photos(folder: Path) -> list[Labelled]:
     if found:
         return found
     raise MediaError(
-        f"The folder {str(folder)!r} holds no labelled photos; it needs photos/ (or images/) and masks/ with PNGs of "
+        f"The folder {str(folder)!r} has no labeled photos; it needs photos/ (or images/) and masks/ with PNGs of "
         "the same names, or COCO's images/ and a JSON of instances or keypoints, or images/, panoptic/ and its JSON."
     )
 

@@ -47,7 +47,7 @@ def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source
     if strange or opened.dtype != "float32" or len(opened.shape) != 4:
         what = f"its ops {', '.join(strange)}" if strange else f"a picture of {opened.dtype} {opened.shape}"
         raise ModelFileError(
-            f"The model {str(source)!r} cannot be written as ONNX: {what} cannot. Networks of convolutions can."
+            f"The model {str(source)!r} cannot be written as ONNX: {what} is not supported. Convolutional networks are."
         )
     graph = _Graph(opened.input, opened.function.inputs[0].name)  # type: ignore[attr-defined]
     for operation in operations:

@@ -77,7 +77,7 @@ class PhotoFolder(BaseModel):
             frames = sorted(p for p in self.photos.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
             held_out = [path for path in frames if is_held_out(path, held_out_share)]
         if not frames:
-            raise MediaError(f"{str(self.photos)!r} holds no photo ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+            raise MediaError(f"{str(self.photos)!r} has no photos ({', '.join(sorted(IMAGE_SUFFIXES))}).")
         left_out = set(held_out)
         photos = [Photo(p, self._mask(p), None, self.empty, p in left_out, self.repeat) for p in frames]
         return self._annotated(photos) if self.coco else photos
@@ -92,7 +92,7 @@ class PhotoFolder(BaseModel):
         people = {self.photos / name: found for _, name, found in read_coco(self.coco)}
         named = [replace(photo, people=people[photo.image]) for photo in photos if photo.image in people]
         if not named:
-            raise MediaError(f"{str(self.coco)!r} names no photo that is in {str(self.photos)!r}.")
+            raise MediaError(f"{str(self.coco)!r} lists no photo in {str(self.photos)!r}.")
         return named
 
 

@@ -157,8 +157,8 @@ def label_all(
     unknown = [photo for photo in missing if not photo.labelled]
     if unknown and not settings.teacher:
         raise SettingsError(
-            f"Nothing says where the people of {str(unknown[0].image)!r} are: give its folder masks, coco or "
-            "empty: true, or name a teacher."
+            f"There are no labels for {str(unknown[0].image)!r}: set masks, coco or empty: true for its folder, "
+            "or set a teacher."
         )
     _check_cache(settings)
     if not missing:
@@ -194,8 +194,8 @@ def _check_cache(settings: TrainSettings) -> None:
     ours = {"teacher": settings.teacher, "stride": settings.teacher_stride, "sizes": settings.teacher_long_sides}
     if note.exists() and json.loads(note.read_text()) != ours:
         raise SettingsError(
-            f"The cache {str(settings.cache)!r} holds labels of {note.read_text()}, not of {json.dumps(ours)}: "
-            "remove it, or name another cache."
+            f"The cache {str(settings.cache)!r} has labels of {note.read_text()}, not of {json.dumps(ours)}: "
+            "delete it, or set another cache."
         )
     settings.cache.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(ours))

@@ -25,7 +25,7 @@ def read_sizes(text: str, flag: str) -> list[tuple[int, int]]:
     try:
         sizes = [Size.parse(one) for one in text.split(",")]
     except ValueError as err:
-        raise SettingsError(f"{flag} is {text!r}, but it must be {err}, with commas.") from err
+        raise SettingsError(f"{flag} is {text!r}, but it must be {err}, comma-separated.") from err
     return [(size.width, size.height) for size in sizes]
 
 
@@ -33,7 +33,7 @@ def read_numbers(text: str, flag: str) -> list[int]:
     """Integers from 0 to 99, with commas. Raises SettingsError for anything else."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not all(re.fullmatch(r"\d{1,2}", word) for word in words):
-        raise SettingsError(f"{flag} is {text!r}, but it must be integers from 0 to 99, with commas.")
+        raise SettingsError(f"{flag} is {text!r}, but it must be integers from 0 to 99, comma-separated.")
     return [int(word) for word in words]
 
 
@@ -67,7 +67,7 @@ def _cut_out_person(model: Model, photo: Picture) -> Picture:
     result = model.segment(photo, Wanted.POSES | Wanted.INSTANCES)
     first = np.equal(result.instances, 0) if result.instances is not None else np.zeros((0, 0), np.bool_)
     if not first.any():
-        raise SettingsError("--people needs a photo on which somebody is seen; take another one.")
+        raise SettingsError("--people needs a photo with a detected person; use another one.")
     rows, columns = np.nonzero(first)
     margin = round(0.05 * (np.ptp(rows) + 1))
     top, left = max(0, int(rows.min()) - margin), max(0, int(columns.min()) - margin)

@@ -77,27 +77,27 @@ class SourceKeeper:
                 return file.path
         raise SettingsError(
             f"The peers read BodyPix's MobileNets as tfjs models, but the model is {str(self.source.path)!r}; "
-            "choose such a one, as with --model bodypix-mobilenet-050."
+            "choose one, as with --model bodypix-mobilenet-050."
         )
 
 
 def start_tf_bodypix(python: Path | None, asked: Mapping[str, Any]) -> Peer:
     """tf-bodypix in another Python. Raises BodysegError where it is not there or does not start."""
     if python is None:
-        raise BodysegError(f"tf-bodypix: left out. {_TF_BODYPIX}, and name that one with --tf-bodypix-python.")
+        raise BodysegError(f"tf-bodypix: skipped. {_TF_BODYPIX}, and set --tf-bodypix-python.")
     if shutil.which(python) is None:
-        raise SettingsError(f"--tf-bodypix-python is {str(python)!r}, but it must be a program that can be run.")
+        raise SettingsError(f"--tf-bodypix-python is {str(python)!r}, but it must be an executable.")
     return Peer("tf-bodypix", (python, _LOOPS / "tf_bodypix_loop.py"), {"TF_CPP_MIN_LOG_LEVEL": "3"}, asked)
 
 
 def start_tfjs(modules: Path | None, asked: Mapping[str, Any]) -> Peer:
     """Tfjs body-pix in node. Raises BodysegError where it is not there or does not start."""
     if modules is None:
-        raise BodysegError(f"tfjs: left out. {_TFJS}, and name the folder node_modules with --node-modules.")
+        raise BodysegError(f"tfjs: skipped. {_TFJS}, and set --node-modules to the node_modules folder.")
     if not (modules / "@tensorflow-models" / "body-pix").is_dir():
-        raise SettingsError(f"--node-modules is {str(modules)!r}, but it must hold body-pix. {_TFJS}")
+        raise SettingsError(f"--node-modules is {str(modules)!r}, but it must contain body-pix. {_TFJS}")
     if shutil.which("node") is None:
-        raise BodysegError("tfjs: left out, as there is no program node. Install Node.js, https://nodejs.org.")
+        raise BodysegError("tfjs: skipped, because node is not installed. Install Node.js, https://nodejs.org.")
     return Peer("tfjs", ("node", _LOOPS / "tfjs_loop.js"), {"NODE_PATH": str(modules.resolve())}, asked)
 
 

@@ -236,7 +236,7 @@ def train(
             _validate(trainer, held_out, log, float(np.mean(losses)))
             losses.clear()
             if _enough(settings, log):
-                logger.info("no better for %d validations: ending at step %d", settings.patience, trainer.step)
+                logger.info("no improvement in %d validations: stopping at step %d", settings.patience, trainer.step)
                 trainer.save(checkpoint)
                 return True
         if stopped:

@@ -44,8 +44,8 @@ def source_kind(text: str) -> tuple[str, str]:
         return "webcam", text
     if not path.exists():
         raise MediaError(
-            f"There is no file or folder {text!r}; give a photo, a folder of photos, a video, a camera's number (0) "
-            "or device, or a stream's address."
+            f"There is no file or folder {text!r}; give a photo, folder of photos, video, camera number (0) or "
+            "device, or stream URL."
         )
     return "photos" if path.is_dir() or is_photo(path) else "video", text
 

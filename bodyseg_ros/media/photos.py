@@ -125,7 +125,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if brought and not _is_brought(brought):
         suffix, package = next((suffix, by) for suffix, (name, by) in _BROUGHT.items() if name == brought)
         raise MediaError(
-            f"The photo {str(path)!r} is {suffix[1:].upper()}, which is not read here. Install a reader: "
+            f"The photo {str(path)!r} is {suffix[1:].upper()}, which needs a reader. Install it with: "
             f"{install_line(package)}"
         )
     with warnings.catch_warnings():
@@ -142,10 +142,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             raise MediaError(_too_large(path)) from err
         except UnidentifiedImageError as err:
             raise MediaError(
-                f"The file {str(path)!r} is not a photo this package reads; it reads {', '.join(_FORMATS)}."
+                f"The file {str(path)!r} is not a supported photo; supported formats: {', '.join(_FORMATS)}."
             ) from err
         except Exception as err:  # Pillow's decoders raise nearly every kind on damaged bytes
-            raise MediaError(f"The photo {str(path)!r} is damaged or cut short: {err}.") from err
+            raise MediaError(f"The photo {str(path)!r} is damaged or truncated: {err}.") from err
 
 
 def _too_large(path: Path, size: str = "larger") -> str:
@@ -161,7 +161,7 @@ def _note_animation(image: Image.Image, path: Path) -> None:
         return
     if more:
         whole = f" Read it whole as video:{path}" if image.format in ("GIF", "PNG") else ""
-        logger.warning("The file %r holds several pictures; only the first is taken.%s", str(path), whole)
+        logger.warning("The file %r has several images; using the first.%s", str(path), whole)
 
 
 def _decoded(image: Image.Image, path: Path) -> NDArray[np.uint8]:
@@ -175,7 +175,7 @@ def rgb_image(image: Image.Image, name: str) -> Image.Image:
     Raises MediaError, which begins with `name`, for floating-point values.
     """
     if image.mode == "F":
-        raise MediaError(f"{name} holds floating-point values without a defined range; save it with 8 or 16 bits.")
+        raise MediaError(f"{name} has floating-point values without a defined range; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
         # 16-bit grey; Pillow's own conversion would clip it at 255.
         grey = np.clip(np.asarray(image, np.int64), 0, 65535)
@@ -199,7 +199,7 @@ def write_photo(path: Path, image: Picture) -> None:
     given = image.shape[2] if image.ndim == 3 else 1
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or given not in channels or not image.size:
         raise MediaError(
-            f"The picture for {str(path)!r} is {image.dtype} {image.shape}, but a {options['format']} takes uint8 "
+            f"The image for {str(path)!r} is {image.dtype} {image.shape}, but a {options['format']} takes uint8 "
             f"with {', '.join(map(str, channels))} channels."
         )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -285,7 +285,7 @@ def _photos_of(folder: Path) -> tuple[list[Path], list[Path]]:
     passed = [path for path in seen if path.suffix.lower() in _PASSED_OVER and path not in found]
     if not found:
         hint = f" {_passed_over_sentence(passed)}" if passed else ""
-        raise MediaError(f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}.{hint}")
+        raise MediaError(f"The folder {str(folder)!r} has no photos; photos end in {', '.join(_READ_SUFFIXES)}.{hint}")
     return found, passed
 
 
@@ -328,8 +328,6 @@ class PhotoSink(Sink):
         name = re.sub(r"[/\\]", "_", frame.frame_id)
         path = Path(self._pattern.replace("{index}", f"{len(self._written):06d}").replace("{name}", name))
         if path in self._written:
-            raise MediaError(
-                f"The photo {str(path)!r} was written a moment ago; put {{name}} or {{index}} into the file's name."
-            )
+            raise MediaError(f"The photo {str(path)!r} was just written; put {{name}} or {{index}} into the file name.")
         write_photo(path, image)
         self._written.add(path)

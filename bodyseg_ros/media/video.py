@@ -73,8 +73,8 @@ class VideoSource(Source):
         except (FFmpegError, ValueError) as err:
             reason = getattr(err, "strerror", None) or err
             raise MediaError(
-                f"The file {str(self._path)!r} cannot be opened as a video: {reason}. It is none, or damaged, "
-                "or its recording never ended."
+                f"The file {str(self._path)!r} cannot be opened as a video: {reason}. It is not a video, or "
+                "damaged, or incomplete."
             ) from err
         try:
             self._stream = self._checked_stream()
@@ -90,15 +90,15 @@ class VideoSource(Source):
     def _checked_stream(self) -> VideoStream:
         stream = self._container.streams.best("video")  # not an album's cover
         if not isinstance(stream, VideoStream):
-            raise MediaError(f"The file {str(self._path)!r} holds no video, only sound or data.")
+            raise MediaError(f"The file {str(self._path)!r} has no video, only audio or data.")
         context = stream.codec_context
         if context is None:
-            raise MediaError(f"The video {str(self._path)!r} is in a coding that the installed FFmpeg does not know.")
+            raise MediaError(f"The video {str(self._path)!r} has a codec that the installed FFmpeg does not support.")
         width, height = _square_size(context.width, context.height, stream.sample_aspect_ratio)
         if width * height > MAX_PIXELS:
             raise MediaError(
-                f"The video {str(self._path)!r} may have at most {MAX_PIXELS:,} pixels a picture, "
-                f"but it is {width}×{height}; make it smaller first."
+                f"The video {str(self._path)!r} may have at most {MAX_PIXELS:,} pixels per frame, but it is "
+                f"{width}×{height}; make it smaller first."
             )
         return stream
 
@@ -139,7 +139,7 @@ class VideoSource(Source):
         if damaged or not count or (stated and end + Fraction(_MISSING_S) < stated):
             of = f" of {float(stated):.1f}" if stated else ""
             raise MediaError(
-                f"The video {str(self._path)!r} is damaged or cut short: {count} pictures, {float(end):.1f}{of} s, "
+                f"The video {str(self._path)!r} is damaged or truncated: {count} frames, {float(end):.1f}{of} s, "
                 "could be read."
             )
 
@@ -147,7 +147,7 @@ class VideoSource(Source):
         """Say once that the pictures are not all of one size."""
         if not self._noted_size:
             logger.warning(
-                "The video %r is %d×%d, but %d×%d from second %.1f on; what differs is fitted into the first size.",
+                "The video %r is %d×%d, but %d×%d from second %.1f on; frames are fitted into the first size.",
                 *(str(self._path), size[1], size[0], other[1], other[0], float(seconds)),
             )
         self._noted_size = True
@@ -262,13 +262,14 @@ class VideoSink(Sink):
     def _check(self, image: Picture) -> None:
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
             raise MediaError(
-                f"The picture for {str(self._path)!r} is {image.dtype} {image.shape}, but a video takes uint8, grey "
-                "or RGB; write pictures with transparency as PNG files."
+                f"The image for {str(self._path)!r} is {image.dtype} {image.shape}, but a video needs uint8, gray "
+                "or RGB; write transparent images as PNG files."
             )
         if self._container is not None and image.shape[:2] != self._size:
             (height, width), (h, w) = self._size, image.shape[:2]
             raise MediaError(
-                f"The video {str(self._path)!r} is {width}×{height}, but a picture is {w}×{h}; all must have one size."
+                f"The video {str(self._path)!r} is {width}×{height}, but a frame is {w}×{h}; all must have the "
+                "same size."
             )
 
     def _open(self, height: int, width: int) -> None:

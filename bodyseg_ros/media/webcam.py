@@ -66,7 +66,7 @@ class WebcamSource(Source):
             capture.release()
             raise MediaError(
                 f"The camera {self._shown!r} cannot be opened; give a number (0 is the first camera), a device such as "
-                "'/dev/video0', or an address such as 'rtsp://…', and see that no other program holds it."
+                "'/dev/video0', or an address such as 'rtsp://…', and check that no other program uses it."
             )
         return capture
 
@@ -84,6 +84,6 @@ class WebcamSource(Source):
             count += 1
             yield Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), stamp, self.stem)
         if self._is_stream and count:
-            logger.warning("The stream %r ended after %d pictures.", self._shown, count)
+            logger.warning("The stream %r ended after %d frames.", self._shown, count)
             return
-        raise MediaError(f"The camera {self._shown!r} gave no more pictures after {count}; is it still plugged in?")
+        raise MediaError(f"The camera {self._shown!r} stopped after {count} frames; is it still plugged in?")

@@ -163,7 +163,7 @@ class _Learnt:
             self._count += 1
             self._memory.learn(picture, 1 / self._count)
             if self._count == settings.learning_frames:
-                _log.info("The background is learnt from %d frames.", self._count)
+                _log.info("Learned the background from %d frames.", self._count)
             return np.zeros(picture.shape[:2], np.uint8)
         mask = _find_people(self._memory.differing(picture, settings.difference_threshold), settings)
         if settings.adaptation_rate:
@@ -220,7 +220,7 @@ class Background(Network):
         """What differs from the background. Raises EngineError where an engine with a network was chosen."""
         if "image" not in outputs:
             raise EngineError(
-                f"The background has no network, but the engine ran one with the outputs {', '.join(outputs)}; "
+                f"Background subtraction runs no network, but the engine ran one with outputs {', '.join(outputs)}; "
                 "set engine to auto, and model and model_path to their defaults."
             )
         mask = self._learnt.mask(outputs["image"][0], self.settings)

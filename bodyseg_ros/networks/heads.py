@@ -65,7 +65,7 @@ def named_heads(
         if array.shape != expected:
             raise EngineError(
                 f"The output {head} is {array.shape}, but a {geometry.input_height}×{geometry.input_width} input at "
-                f"output stride {stride} gives {expected}; check output_stride."
+                f"output stride {stride} should give {expected}; check output_stride."
             )
     return checked
 

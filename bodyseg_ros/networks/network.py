@@ -61,4 +61,4 @@ class Network(Plugin):
 
     def capture_background(self) -> None:
         """Learn the background anew, from the next frames; may be called from another thread than those come on."""
-        raise EngineError(f"The network {self.name} learns no background.")
+        raise EngineError(f"The network {self.name} does not learn a background.")

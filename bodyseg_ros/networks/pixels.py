@@ -22,7 +22,7 @@ def class_indices(names: tuple[str, ...], card: Card, parameter: str) -> list[in
     for name in names:
         if name not in card.classes:
             have = ", ".join(card.classes) or "none"
-            raise SettingsError(f"Parameter {parameter} names {name!r}, but {card.name} tells apart: {have}.")
+            raise SettingsError(f"Parameter {parameter} has {name!r}, but the classes of {card.name} are: {have}.")
     return [card.classes.index(name) for name in names]
 
 
@@ -48,14 +48,14 @@ def class_scores(outputs: Mapping[str, NDArray[Any]], card: Card, geometry: Geom
     shaped = np.moveaxis(values[0], 0, 2) if first else values.reshape(height, width, channels)
     scores = np.asarray(np.ascontiguousarray(shaped), np.float32)
     if not np.isfinite(scores).all():
-        raise EngineError("The network's output holds NaN or infinity; the frame is unusable. Check the model file.")
+        raise EngineError("The network's output contains NaN or infinity; the frame is unusable. Check the model file.")
     return scores if card.scores == "probabilities" else _to_probabilities(scores)
 
 
 def _read_labels(values: NDArray[Any], card: Card) -> NDArray[np.uint8]:
     if values.min() < 0 or values.max() >= len(card.classes):
         raise EngineError(
-            f"The network found the class {int(values.max())}, but {card.name} has {len(card.classes)} classes, "
+            f"The network output the class {int(values.max())}, but {card.name} has {len(card.classes)} classes, "
             "counted from 0."
         )
     return values.astype(np.uint8)

@@ -63,7 +63,7 @@ class Portrait(Network):
     def __init__(self, card: Card, settings: PortraitSettings, output_stride: int) -> None:
         if card.input_size is None or "person" not in card.classes:
             raise ModelFileError(
-                f"The model card {card.name!r} is none of a portrait network: it needs input_size, and classes with "
+                f"The model card {card.name!r} is not for a portrait network: it needs input_size, and classes with "
                 "'person' among them."
             )
         super().__init__(card, settings, output_stride)

@@ -35,7 +35,7 @@ class Coverer:
             return paint_over(frame.image, people), people
         image = compose_all(self._effects, frame, Result(frame.size, person=people))[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
-            raise FrameError(f"The effects made {image.dtype} {image.shape} of a picture of {frame.size}.")
+            raise FrameError(f"The effects returned {image.dtype} {image.shape} for an image of {frame.size}.")
         return np.ascontiguousarray(image), people
 
 

@@ -40,17 +40,18 @@ class MaskCheck:
         """Raises EngineError where the probabilities cannot be those of a network that sees the frame."""
         confidence = result.confidence
         if confidence is None:
-            raise EngineError("The network gave no person probabilities, so nobody can tell whether it works.")
+            raise EngineError("The network gave no person probabilities, so a failure cannot be detected.")
         low, high = _logit(confidence.min()), _logit(confidence.max())
         if high - low < _LEAST_SPREAD:
             raise EngineError(
-                f"The network answers the same over the whole picture (probability {float(confidence.max()):.3g}), so "
-                "it sees nothing. Check the model file and the engine."
+                "The network's output is constant over the whole image (probability "
+                f"{float(confidence.max()):.3g}). Check the model file and the engine."
             )
         if high < _LEAST_PEAK:
             raise EngineError(
-                f"The network's answers are far off: no pixel has a probability above {float(confidence.max()):.3g}, "
-                "less than any picture gives. Check the model file and the engine's precision."
+                "The network's output is out of range: no pixel has a probability above "
+                f"{float(confidence.max()):.3g}, less than any real image gives. Check the model file and the "
+                "engine's precision."
             )
         self._check_change(frame.image, confidence)
 
@@ -64,8 +65,8 @@ class MaskCheck:
         self._unchanged += changed > 0
         if changed > _MUCH or self._unchanged >= _STUCK:
             raise EngineError(
-                "The network's answer has not changed with the picture, to the last bit, so it is stuck. Start "
-                "the node again; check the engine."
+                "The network's output is stuck: it did not change by a single bit although the image did. "
+                "Restart the node; check the engine."
             )
 
 

@@ -76,7 +76,7 @@ class Hider:
         """
         if result.person is None or result.person.shape != frame.size:
             have = None if result.person is None else result.person.shape
-            raise FrameError(f"The person mask is {have}, but the picture is {frame.size}; nothing can be hidden.")
+            raise FrameError(f"The person mask is {have}, but the image is {frame.size}; nothing can be hidden.")
         if self._masks and self._masks[0].shape != frame.size:
             self.forget()
         self._masks.append(shift_edge((result.person != 0).view(np.uint8), self._margin_px))

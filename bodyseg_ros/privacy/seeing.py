@@ -74,7 +74,7 @@ class Observer:
     def _masks(self, frame: Frame, result: Result) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         if result.person is None or result.confidence is None or result.person.shape != frame.size:
             have = None if result.person is None else result.person.shape
-            raise FrameError(f"The person mask is {have}, but the picture is {frame.size}; nothing can be hidden.")
+            raise FrameError(f"The person mask is {have}, but the image is {frame.size}; nothing can be hidden.")
         person = (result.person != 0).view(np.uint8)
         weak = (result.confidence > self._weak_above).view(np.uint8) | person
         return to_cells(person), to_cells(weak)

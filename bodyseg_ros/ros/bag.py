@@ -125,7 +125,7 @@ def write_bag(target: Path, form: BagForm | None = None) -> Iterator[Writer]:
     where it is there already, or cannot be written.
     """
     if target.exists():
-        raise MediaError(f"The bag {str(target)!r} is there already; take another name, or remove it first.")
+        raise MediaError(f"The bag {str(target)!r} already exists; use another name, or delete it first.")
     form = form or BagForm(mcap=target.suffix == ".mcap", file=target.suffix == ".mcap")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
     if len(found) != 1:
         names = ", ".join(sorted(connection.topic for connection in there)) or "none"
         what = f"no pictures on {topic!r}" if topic else f"{len(there)} topics with pictures"
-        raise MediaError(f"The bag {str(source)!r} has {what}; name one image topic of: {names}.")
+        raise MediaError(f"The bag {str(source)!r} has {what}; select one image topic of: {names}.")
     return found[0]
 
 

@@ -93,14 +93,16 @@ class NodeProcess:
             if not self._reader.is_alive():
                 self._process.wait()
             self.check()
-            raise GraphError(f"The node {self.node} did not say {text!r}; it said:\n{self.said}")
+            raise GraphError(f"The node {self.node} did not log {text!r}; its log:\n{self.said}")
 
     def wait(self, patience_s: float) -> int:
         """Its exit status, once it ends by itself. Raises GraphError after `patience_s`."""
         try:
             return self._process.wait(patience_s)
         except subprocess.TimeoutExpired as err:
-            raise GraphError(f"The node {self.node} did not end in {patience_s:g} s; it said:\n{self.said}") from err
+            raise GraphError(
+                f"The node {self.node} did not end within {patience_s:g} s; its log:\n{self.said}"
+            ) from err
 
     def stop(self) -> int:
         """Tell it to end, and wait; its exit status."""

@@ -101,8 +101,8 @@ class PeopleFollower:
         numbers = [int(number) for number in self._tracker.identify(frame, result, step_s)]
         if len(numbers) != len(result) or len(set(numbers)) < len(numbers) or min(numbers, default=1) < 1:
             raise PluginError(
-                f"The tracker {self.following.tracker!r} gave the numbers {numbers!r} to {len(result)} people, but "
-                "each needs one of its own, from 1."
+                f"The tracker {self.following.tracker!r} gave the ids {numbers!r} to {len(result)} people, but "
+                "each needs a unique id from 1."
             )
         ids = [number + self._above for number in numbers]
         poses, smoothing = result.poses, self.following.smoothing

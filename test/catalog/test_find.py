@@ -127,7 +127,7 @@ def test_a_model_is_downloaded_once_and_then_found_without_the_network(offline, 
 def test_a_download_that_was_cut_is_not_taken_for_a_model(offline):
     offline.publish("savedmodel/local/float", {"w.bin": b"1234"}, "model-stride16.json")
     offline.status["/savedmodel/local/float/w.bin"] = [404]
-    with pytest.raises(ModelNotFoundError, match="'w.bin' is not here"):
+    with pytest.raises(ModelNotFoundError, match="'w.bin' is missing"):
         find(model="local")
     assert locate(load_card("local"), 16, 4) is None
     assert find(model="local")[1].path.name == "model-stride16.json"

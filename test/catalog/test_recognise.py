@@ -78,8 +78,8 @@ def onnx_file(path: Path, outputs: dict[str, int], size: tuple[int | str, int | 
 def test_a_file_of_no_known_network_says_what_it_has_and_what_is_known(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "odd.onnx", {"a": 5, "b": 7}, (64, 48))
     message = (
-        r"odd.onnx' looks like no network known here: it has 1 input \(1×3×64×48\) and 2 outputs "
-        r"\(1×5×64×48, 1×7×64×48\). Known are BodyPix \(outputs of 1, 24, 17 and 34 channels.*Set model to the card"
+        r"odd.onnx' does not look like a known network: it has 1 input \(1×3×64×48\) and 2 outputs "
+        r"\(1×5×64×48, 1×7×64×48\). Known are BodyPix \(outputs of 1, 24, 17 and 34 channels.*Set model to its card"
     )
     with pytest.raises(ModelFileError, match=message):
         recognise(path, 16, all_cards())

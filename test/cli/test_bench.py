@@ -101,5 +101,5 @@ def test_who_is_missing_is_named_with_a_remedy(photo: Path, shared: Path) -> Non
     model = ["--model-path", shared / "models/bodypix_050_tfjs/model-stride16.json", "--model", "bodypix-mobilenet-050"]
     pytest.importorskip("tensorflow", reason="tfjs models need TensorFlow")
     text = run("peers", photo, "--size", "64x48", *model, "--tf-bodypix-python", "/none/python")
-    assert "--tf-bodypix-python is '/none/python', but it must be a program" in text
-    assert "tfjs: left out. npm install @tensorflow-models/body-pix@2.2.1" in text
+    assert "--tf-bodypix-python is '/none/python', but it must be an executable" in text
+    assert "tfjs: skipped. npm install @tensorflow-models/body-pix@2.2.1" in text

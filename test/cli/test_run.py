@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
             r"Parameter segmentation_threshold is 1.5, but it must be a number from 0 to 1",
         ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
-        (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
+        (["--write", "mask,soul"], r"--write has 'soul', but it must be from mask, parts"),
         (["--model", "bodypix"], r"no model card 'bodypix'"),
         (["--output-stride", "12"], r"Parameter output_stride is 12, but it must be one of 8, 16, 32"),
     ],
@@ -323,7 +323,7 @@ def test_a_photo_goes_into_the_file_that_out_names(tmp_path: Path) -> None:
         ("v.mp4", "x.mp4", ["--write", "mask,overlay"], "mask, overlay"),
         ("a.png", "x.jpg", ["--write", "cutout"], "cutout"),
         ("a.png", "x.png", ["--write", "poses"], "poses"),
-        ("a.png", "v.txt", [], "file already"),
+        ("a.png", "v.txt", [], "existing file"),
         ("v.mp4", "v.mp4", [], "overwrite"),
     ],
 )

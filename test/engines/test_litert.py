@@ -113,7 +113,7 @@ def test_delegates(tmp_path: Path) -> None:
     no_delegate = str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so")
     with pytest.raises(SettingsError, match=r"libLiteRt.so'.*delegate.*undefined symbol"):
         LiteRTEngine(source, LiteRTSettings(delegate=no_delegate))
-    with pytest.raises(SettingsError, match=r"litert.delegate_options holds 'usb'.* name=value"):
+    with pytest.raises(SettingsError, match=r"litert.delegate_options has 'usb'.* name=value"):
         build(LiteRTSettings, {"delegate_options": ("usb",)}, prefix="litert")
 
 

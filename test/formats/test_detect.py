@@ -41,7 +41,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"no model at '.*nothing'"):
         detect(tmp_path / "nothing", 16)
     (tmp_path / "model-stride16.json").touch()
-    with pytest.raises(ModelNotFoundError, match=r"no model for output stride 32: .*there: model-stride16.json"):
+    with pytest.raises(ModelNotFoundError, match=r"no model for output stride 32: .*found: model-stride16.json"):
         detect(tmp_path, 32)
     (tmp_path / "photo.png").touch()
     with pytest.raises(ModelFileError, match=r"photo.png'.*model"):
@@ -71,5 +71,5 @@ def test_only_regular_files_are_opened(tmp_path: Path, name: str) -> None:
 def test_a_link_to_itself_is_a_sentence(tmp_path: Path) -> None:
     link = tmp_path / "model.onnx"
     link.symlink_to(link)
-    with pytest.raises(ModelNotFoundError, match=r"model\.onnx.*itself"):
+    with pytest.raises(ModelNotFoundError, match=r"model\.onnx.*loop"):
         detect(link, 16)

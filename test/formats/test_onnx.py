@@ -122,7 +122,7 @@ def test_no_onnx(tmp_path: Path, text: bytes) -> None:
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.99])
 def test_cut_off(network: bytes, share: float) -> None:
-    with pytest.raises(ModelFileError, match="damaged or cut off"):
+    with pytest.raises(ModelFileError, match="damaged or truncated"):
         onnx_facts(network[: int(len(network) * share)], Path("small.onnx"))
 
 

@@ -42,10 +42,10 @@ def test_what_openvino_itself_writes(tmp_path: Path, shared: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "drawn.xml' is no OpenVINO model, or it is damaged: no element found"),
+        ("", "drawn.xml' is not an OpenVINO model, or is damaged: no element found"),
         ("<net><layers>", "is damaged: no element found"),
-        ("<html/>", "is no OpenVINO model: it states no inputs or no outputs"),
-        ('<!DOCTYPE x [<!ENTITY a "b">]><net/>', "is damaged: it holds XML declarations"),
+        ("<html/>", "is not an OpenVINO model: it declares no inputs or no outputs"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><net/>', "is damaged: it contains XML declarations"),
         ('<net><layers><layer name="p" type="Parameter"/></layers></net>', "the layer 'p' has no output"),
         (f"<net><layers>{LAYERS.replace('64', 'x')}</layers></net>", "invalid literal for int"),
     ],

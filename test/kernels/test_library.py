@@ -34,7 +34,7 @@ def test_an_older_library_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog: p
     monkeypatch.setattr(compiled, "_VERSION", 10_000)
     with caplog.at_level(logging.WARNING):
         assert compiled._load() is None
-    assert "is of version 2, not 10000; NumPy does its work. Install again." in caplog.text
+    assert "has version 2, not 10000" in caplog.text
 
 
 def test_a_file_that_is_no_library_is_not_used(
@@ -48,14 +48,14 @@ def test_a_file_that_is_no_library_is_not_used(
     with caplog.at_level(logging.WARNING):
         assert compiled._load() is None
     assert "cannot be used" in caplog.text
-    assert "NumPy does their work" in caplog.text
+    assert "using NumPy instead" in caplog.text
 
 
 def test_who_goes_without_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(compiled, "LIBRARY", None)
     with caplog.at_level(logging.WARNING), bodyseg_ros.load("background") as model:
         assert model.segment(np.zeros((48, 64, 3), np.uint8)).person is not None
-    assert "NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again." in caplog.text
+    assert "The C kernels were not built" in caplog.text
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4), np.float64), np.zeros((4, 4), np.float32)[:, ::2]])

@@ -208,7 +208,7 @@ def test_errors_say_what_is_wrong(tmp_path: Path, trainer: train.Trainer) -> Non
     whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
     with pytest.raises(SettingsError, match="onnx.*none.*int8.*tflite"):
         list(export.export(whole, tmp_path, "onnx", "int8", [], [16]))
-    with pytest.raises(SettingsError, match="no photo to check"):
+    with pytest.raises(SettingsError, match="no photos to check"):
         list(export.export(whole, tmp_path, "onnx", "none", [], [16]))
     with pytest.raises(ModelFileError, match="A BatchNormalization .* cannot be written"):
         writers.write_graph_model(trainer.network, tmp_path / "m.json", "s.bin")

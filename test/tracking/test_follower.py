@@ -94,7 +94,7 @@ def test_numbers_that_cannot_be_are_refused(moments: list[Moment], monkeypatch: 
     follower = PeopleFollower(Following(TrackingSettings(tracker="in_order")))
     for numbers in ([], [0], [1, 2]):
         monkeypatch.setattr(fake, "identify", lambda *_, numbers=numbers: numbers)
-        with pytest.raises(PluginError, match=r"'in_order' gave the numbers \["):
+        with pytest.raises(PluginError, match=r"'in_order' gave the ids \["):
             follower.follow(moments[0].frame, moments[0].seen)
 
 

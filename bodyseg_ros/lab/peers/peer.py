@@ -55,9 +55,7 @@ class Peer:
             self._process.wait(_PATIENCE_S)
             self._said.seek(0)
             words = self._said.read().decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise BodysegError(
-                f"{self.kind} ended with status {self._process.returncode} and said: {words[-1]}"
-            ) from err
+            raise BodysegError(f"{self.kind} ended with status {self._process.returncode}: {words[-1]}") from err
         return dict(answer)
 
     def close(self) -> None:

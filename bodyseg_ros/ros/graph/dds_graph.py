@@ -123,8 +123,8 @@ class _Publisher:
                 raise GraphError(f"Nothing can be published on {self.topic}: {err}") from err
             self._graph.log(
                 "warn",
-                f"A subscriber of {self.topic} takes its messages too slowly; one was dropped. Ask for best effort "
-                "there, or set qos_overrides to offer it here.",
+                f"A subscriber of {self.topic} reads too slowly; a message was dropped. Use best effort in the "
+                "subscriber, or set qos_overrides here.",
                 every_s=10.0,
             )
 
@@ -262,7 +262,7 @@ class DdsGraph(LocalGraph):
 
     def _writer(self, wire_name: str, type_name: str, qos: Qos) -> Any:
         if wire_name in self._writers:
-            raise GraphError(f"{wire_name[2:]} is published already by {self.names.full_name}.")
+            raise GraphError(f"{wire_name[2:]} is already published by {self.names.full_name}.")
         topic = self.topic(wire_name, type_name)
         self._writers[wire_name] = DataWriter(self.participant, topic, self.dds_qos(qos, type_name))
         self._announce()
@@ -307,7 +307,7 @@ class DdsGraph(LocalGraph):
             policy = _POLICY_NAMES.get(status.last_policy_id, f"policy {status.last_policy_id}")
             self.log(
                 "warn",
-                f"{what} on {topic} ({policy}), so nothing passes between them; `bodyseg topics` tells both sides, "
+                f"{what} on {topic} ({policy}), so they do not connect; `bodyseg topics` shows both sides, "
                 f"parameters qos_overrides.{topic}.… change ours.",
             )
 

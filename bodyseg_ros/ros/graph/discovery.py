@@ -32,7 +32,7 @@ def cyclone_configuration(environment: Mapping[str, str]) -> str:
         reach, peers = "LOCALHOST", []
     if reach not in _RANGES:
         _log.warning(
-            "ROS_AUTOMATIC_DISCOVERY_RANGE is %r, but it must be one of %s; LOCALHOST is taken, as ROS does.",
+            "ROS_AUTOMATIC_DISCOVERY_RANGE is %r, but it must be one of %s; using LOCALHOST, as ROS does.",
             reach,
             ", ".join(_RANGES),
         )

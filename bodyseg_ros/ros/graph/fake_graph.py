@@ -33,7 +33,7 @@ class Bus:
     def call(self, service: str, **fields: Any) -> Mapping[str, Any]:
         """Send a request to a service by its full name; the response's fields."""
         if service not in self.services:
-            raise GraphError(f"Nobody answers {service!r}; there are {', '.join(self.services) or 'none'}.")
+            raise GraphError(f"There is no service {service!r}; there are {', '.join(self.services) or 'none'}.")
         graph, type_name, handler = self.services[service]
         return answer(handler, graph.messages.make(f"{type_name}_Request", **fields))
 

@@ -185,7 +185,8 @@ def read_depth(message: Any, max_px: int = MAX_PIXELS) -> Pixels:
 def _encoding(message: Any, known: Mapping[str, _Encoding], what: str) -> _Encoding:
     if message.encoding not in known:
         raise FrameError(
-            f"{what} has the encoding {shorten(message.encoding)!r}, which is not read; read are {', '.join(known)}."
+            f"{what} has the encoding {shorten(message.encoding)!r}, which is not supported; supported: "
+            f"{', '.join(known)}."
         )
     return known[message.encoding]
 
@@ -196,7 +197,7 @@ def _rows(message: Any, encoding: _Encoding, max_px: int = MAX_PIXELS) -> Pixels
     _check_size(height, width, f"{message.encoding} image", max_px)
     if width % encoding.columns or height % encoding.rows:
         raise FrameError(
-            f"A {message.encoding} image is {width}×{height}, but its pixels come in blocks of "
+            f"A {message.encoding} image is {width}×{height}, but its pixels are in blocks of "
             f"{encoding.columns}×{encoding.rows}."
         )
     order = ">" if message.is_bigendian else "<"
@@ -220,7 +221,7 @@ def _check_size(height: int, width: int, what: str, max_px: int) -> None:
     if height < 1 or width < 1:
         raise FrameError(f"A {what} is {width}×{height}, but it must have at least one pixel.")
     if height * width > max_px:
-        raise FrameError(f"A {what} is {width}×{height}, but at most {max_px:,} pixels are read.")
+        raise FrameError(f"A {what} is {width}×{height}, but at most {max_px:,} pixels are allowed.")
     if max(height, width) > _MOST_ASPECT * min(height, width):
         raise FrameError(
             f"A {what} is {width}×{height}, but one side may be at most {_MOST_ASPECT} times as long as the other."
@@ -319,7 +320,7 @@ def compressed_message(messages: Messages, header: Any, picture: Pixels, quality
     code = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGR
     encoded, data = cv2.imencode(".jpg", cv2.cvtColor(picture, code), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not encoded:
-        raise FrameError(f"A picture of {picture.shape[1]}×{picture.shape[0]} cannot be written as JPEG.")
+        raise FrameError(f"An image of {picture.shape[1]}×{picture.shape[0]} cannot be written as JPEG.")
     return messages.make(
         "sensor_msgs/msg/CompressedImage", header=header, format="jpeg", data=messages.pack(data.reshape(-1))
     )

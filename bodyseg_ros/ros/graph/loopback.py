@@ -36,7 +36,7 @@ def private_environment() -> dict[str, str]:
             "CYCLONEDDS_URI": _LOOPBACK,
             "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp",
         }
-    raise GraphError("All ROS domains from 1 to 99 are in use on this machine; end what you do not need.")
+    raise GraphError("All ROS domains from 1 to 99 are in use on this machine; stop some processes.")
 
 
 @contextmanager

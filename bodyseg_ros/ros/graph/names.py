@@ -58,7 +58,7 @@ class Names:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(_WORD, self.node):
-            raise GraphError(f"{self.node!r} is no name for a node: letters, digits and _ only, no digit in front.")
+            raise GraphError(f"{self.node!r} is not a node name: letters, digits and _ only, no digit in front.")
         if not self.namespace.startswith("/"):
             object.__setattr__(self, "namespace", f"/{self.namespace}")
         _check(self.namespace)
@@ -88,7 +88,7 @@ class Names:
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise GraphError(
-            f"{name!r} is no ROS name: words of letters, digits and _ (no digit in front), joined by single "
+            f"{name!r} is not a ROS name: words of letters, digits and _ (no digit in front), joined by single "
             "slashes, such as 'image', '~/mask' or '/robot1/image'."
         )
 
@@ -140,7 +140,7 @@ def _ros_pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
         elif inside and word not in _FLAGS:
             if word not in {"-r", "--remap", "-p", "--param", "--params-file", "--log-level"} | _IGNORED:
                 raise GraphError(
-                    f"{word!r} is no ROS argument. After --ros-args come -r a:=b, -p name:=value, --params-file "
+                    f"{word!r} is not a ROS argument. After --ros-args come -r a:=b, -p name:=value, --params-file "
                     "file.yaml and --log-level info; -- ends them."
                 )
             value = next(rest, None)
@@ -177,5 +177,5 @@ def _named(node: str, namespace: str, rules: Sequence[tuple[str, str, str]]) -> 
 def _log_level(text: str, before: str, node: str) -> str:
     who, _, level = text.rpartition(":=")
     if level.lower() not in ("debug", "info", "warn", "error", "fatal", "unset"):
-        raise GraphError(f"{level!r} is no log level; there are debug, info, warn, error and fatal.")
+        raise GraphError(f"{level!r} is not a log level; allowed are debug, info, warn, error and fatal.")
     return level.lower() if who.rpartition(".")[2] in ("", node) else before

@@ -44,7 +44,7 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
             raise missing_package(f"The runtime {runtime!r}", err, f"bodyseg_ros[{runtime}]") from err
         raise MissingDependencyError(
             f"The runtime 'rclpy' needs the package {err.name!r}, which is not installed. Source a ROS 2 "
-            "installation's setup.bash, or take the runtime 'dds'."
+            "installation's setup.bash, or use the runtime 'dds'."
         ) from err
     logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
     return Chosen(parse_ros_arguments(name, arguments))

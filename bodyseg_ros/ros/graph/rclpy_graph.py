@@ -145,7 +145,7 @@ class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
 
     def _step(self, name: str, undo: str = "") -> Any:
         if self.served is None:
-            self.get_logger().error(f"{name} came before the node was ready.")
+            self.get_logger().error(f"{name} was called before the node was ready.")
             return TransitionCallbackReturn.FAILURE
         try:
             getattr(self.served, name)()

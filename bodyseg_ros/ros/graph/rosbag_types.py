@@ -35,7 +35,7 @@ def distribution() -> str:
     """ROS_DISTRO in lower case, 'jazzy' if unset. GraphError if rosbags does not know it."""
     name = os.environ.get("ROS_DISTRO", "").lower() or "jazzy"
     if f"ros2_{name}" not in {store.value for store in Stores}:
-        raise GraphError(f"ROS_DISTRO is {name!r}, which is no ROS 2 distribution with known message types.")
+        raise GraphError(f"ROS_DISTRO is {name!r}, which is not a ROS 2 distribution with known message types.")
     return name
 
 
@@ -94,7 +94,7 @@ class RosbagMessages:
     def need(self, type_name: str) -> None:
         """Raise GraphError if there is no such type."""
         if not self.knows(type_name):
-            raise GraphError(f"The message type {type_name!r} is not known here.")
+            raise GraphError(f"Unknown message type {type_name!r}.")
 
     def serialize(self, message: Any, type_name: str) -> bytes:
         """A message as CDR bytes, encapsulation header first; a picture's data are copied once."""
@@ -106,7 +106,7 @@ class RosbagMessages:
                 return b"".join((head[:-4], data.size.to_bytes(4, sys.byteorder), data.data))
             return bytes(self.store.serialize_cdr(message, type_name))
         except (SerdeError, AttributeError, TypeError, ValueError, struct.error) as err:
-            raise GraphError(f"This is no {type_name}: {err}") from err
+            raise GraphError(f"This is not a {type_name}: {err}") from err
 
     def deserialize(self, data: bytes, type_name: str) -> Any:
         """A message from CDR bytes; its number arrays are read-only views of them."""

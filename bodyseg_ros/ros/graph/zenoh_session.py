@@ -59,7 +59,7 @@ def open_session() -> zenoh.Session:
     session = _open(_config("ZENOH_SESSION_CONFIG_URI", _SESSION_DEFAULTS), "session")
     if not _wait_for_router(session):
         _log.warning(
-            "No Zenoh router is heard, so no other node is either, until one comes. Start one: ros2 run rmw_zenoh_cpp "
+            "No Zenoh router was found; other nodes are invisible until one starts. Start one: ros2 run rmw_zenoh_cpp "
             "rmw_zenohd"
         )
     return session
@@ -111,7 +111,7 @@ def _config(variable: str, defaults: Mapping[str, Any]) -> zenoh.Config:
             config.insert_json5(key.strip(), value.strip())
         except (zenoh.ZError, GraphError) as err:
             raise GraphError(
-                f'ZENOH_CONFIG_OVERRIDE holds {entry!r}, but it must be key/path=value, such as mode="client": {err}.'
+                f'ZENOH_CONFIG_OVERRIDE has {entry!r}, but it must be key/path=value, such as mode="client": {err}.'
             ) from err
     return config
 

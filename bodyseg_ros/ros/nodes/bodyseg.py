@@ -133,7 +133,7 @@ class BodysegNode(PublishingNode[Any]):
             else:
                 self._publishers[output] = self._graph.publisher(output.topic, output.type)
         if absent:
-            self._graph.log("info", f"Topics that are absent: {', '.join(absent)}.")
+            self._graph.log("info", f"Topics not advertised: {', '.join(absent)}.")
 
     def _publish_labels(self) -> None:
         """Publish once, for everybody who will come, what the numbers in the pictures mean."""

@@ -40,7 +40,7 @@ class CameraNode:
     def configure(self) -> None:
         """Offer the topics; see that the source can be opened."""
         if not self._settings.source:
-            raise SettingsError("Parameter source is '', but it must name a photo, a folder, a video or a camera.")
+            raise SettingsError("Parameter source is '', but it must be a photo, folder, video or camera.")
         open_source(self._settings.source)
         if not self._out:
             # Reliable, so that a subscriber of either kind hears it.

@@ -103,7 +103,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         frame = self._background.behind(self._reader.read(image))
         person = _person(mask)
         if person.shape != frame.size:
-            raise FrameError(f"The mask is {person.shape}, but the image of the same stamp is {frame.size}.")
+            raise FrameError(f"The mask is {person.shape}, but the image with its stamp is {frame.size}.")
         yield
         yield
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -116,8 +116,8 @@ def _live_settings(own: CompositorSettings, effects: Mapping[str, Settings], bef
     chain = load_effects("effects", own.effects, effects, before)
     if needs_of(chain) & ~Wanted.PERSON:
         raise SettingsError(
-            f"Parameter effects is {list(own.effects)!r}, but the compositor has a person mask only; "
-            "take effects that need no more, such as blur_background."
+            f"Parameter effects is {list(own.effects)!r}, but the compositor only has a person mask; use effects "
+            "that need no more, such as blur_background."
         )
     shared = own.model_dump(include=set(PictureSettings.model_fields))
     return LiveSettings(NodeSettings(**shared), Settings(), RefineSettings(), overlay=(), composite=chain)

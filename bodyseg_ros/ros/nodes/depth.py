@@ -91,8 +91,8 @@ def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info:
     """(H, W) uint16 or float32 depth, 0 or NaN where people are."""
     if shorten(frame_id) != people.frame_id:
         raise FrameError(
-            f"The depth image is of the frame {shorten(frame_id)!r}, but the colour image of {people.frame_id!r}; "
-            "take the depth that the camera's driver aligns to colour."
+            f"The depth image has the frame_id {shorten(frame_id)!r}, but the color image has "
+            f"{people.frame_id!r}; use the driver's depth aligned to color."
         )
     invalid = depth.dtype.type(0 if depth.dtype.kind == "u" else np.nan)
     return np.where(_seen_by_depth(people, depth.shape, depth_info) > 0, invalid, depth)
@@ -118,7 +118,7 @@ def _lens(info: Any, size: tuple[int, ...], whose: str) -> NDArray[np.float64]:
     matrix = np.zeros(9) if info is None else np.asarray(info.k, np.float64)
     if info is None or (info.height, info.width) != tuple(size) or not (matrix[0] > 0 and matrix[4] > 0):
         raise FrameError(
-            "Depth and colour images differ in size, so the camera_info of both is needed; that of the "
-            f"{whose} camera has not come, is uncalibrated, or is not of {size[1]}×{size[0]}."
+            f"Depth and color images differ in size, so the camera_info of both is needed; that of the {whose} "
+            f"camera is missing, uncalibrated, or not for {size[1]}×{size[0]}."
         )
     return matrix[[0, 4, 2, 5]]

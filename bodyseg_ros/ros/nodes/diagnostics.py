@@ -72,7 +72,7 @@ class Diagnostics:
             self._problem = text
         level: Level = "warn" if isinstance(err, FrameError) else "error"
         # Sizes and counts differ from frame to frame; the reason is the same.
-        self._graph.log(level, f"A frame went wrong: {text}", once=True, key=re.sub(r"[0-9]+", "#", text))
+        self._graph.log(level, f"A frame failed: {text}", once=True, key=re.sub(r"[0-9]+", "#", text))
 
     def start(self) -> None:
         """Publish from now on."""

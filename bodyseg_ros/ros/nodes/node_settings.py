@@ -69,7 +69,7 @@ class PictureSettings(InputSettings):
     def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # Without an effect the picture would be the raw one: what a privacy filter must never send.
         if not value:
-            raise ValueError("A list of effects is empty, but effects and overlay_effects must name at least one.")
+            raise ValueError("A list of effects is empty, but effects and overlay_effects need at least one.")
         return value
 
 
@@ -86,7 +86,7 @@ class ProcessSettings(Settings):
     @classmethod
     def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may stand in it once.")
+            raise ValueError(f"Parameter cameras is {list(value)!r}, but each camera may appear only once.")
         return value
 
 

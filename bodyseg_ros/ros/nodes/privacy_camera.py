@@ -139,7 +139,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             self._graph.log("error", self._idle)
 
     def _put(self, arrival: _Arrival) -> None:
-        self._idle = "No further picture has come."
+        self._idle = "No new image was received."
         super()._put(arrival)
 
     def _process(self, arrival: _Arrival) -> None:
@@ -173,7 +173,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
-            raise FrameError(f"The effects made {image.dtype} {image.shape} of a picture of {frame.size}.")
+            raise FrameError(f"The effects returned {image.dtype} {image.shape} for an image of {frame.size}.")
         self._check_age(arrival)
         if self._hider.missing:
             return blank(self._size, f"Looking for people: {self._hider.missing} more frames.")
@@ -198,8 +198,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         age = (self._graph.now_ns() - stamp_ns(arrival.header)) / 1e9
         if abs(age) > self._settings.max_age:
             raise FrameError(
-                f"The picture is {age:.2f} s old now that its mask is there, more than max_age, "
-                f"{self._settings.max_age:g} s; is the network too slow, or the camera's clock another one?"
+                f"The image is {age:.2f} s old after masking, more than max_age, {self._settings.max_age:g} s; is "
+                "the network too slow, or the camera's clock different?"
             )
 
     def watch(self) -> None:

@@ -47,7 +47,7 @@ class RecorderNode:
     def configure(self) -> None:
         """Make the bag."""
         if not self._settings.topics:
-            raise SettingsError("Parameter topics is [], but it must name topics as NAME:TYPE.")
+            raise SettingsError("Parameter topics is [], but it must list topics as NAME:TYPE.")
         if self._settings.bag:
             writer = self._stack.enter_context(write_bag(Path(self._settings.bag)))
             self._bag = BagWriter(writer, self._messages)
@@ -57,7 +57,7 @@ class RecorderNode:
         for text in self._settings.topics:
             topic, colon, type_name = text.partition(":")
             if not colon:
-                raise SettingsError(f"Parameter topics holds {text!r}, but it must name topics as NAME:TYPE.")
+                raise SettingsError(f"Parameter topics has {text!r}, but topics must be NAME:TYPE.")
             self._types.add(type_name)
             self._listen(topic, type_name)
         self._graph.log("info", f"Recording {len(self._settings.topics)} topics.")

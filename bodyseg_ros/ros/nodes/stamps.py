@@ -49,8 +49,8 @@ class Stamps:
         name, other = self._names[side], self._names[1 - side]
         if stamp_ns <= 0:
             raise FrameError(
-                f"The {name} has no stamp (it is zero), so the {other} of the same moment cannot be found; it is not "
-                "used. Have the driver stamp what it sends."
+                f"The {name} has a stamp of zero, so it cannot be paired with the {other} and is dropped. Make "
+                "the driver set stamps."
             )
         if stamp_ns < self._newest[side] - _JUMP_NS:
             self._jump(side)
@@ -58,16 +58,16 @@ class Stamps:
         if stamp_ns in self._seen[side]:
             self._repeated(side, stamp_ns)
             raise FrameError(
-                f"The {name} has a stamp that one before it had, so it is not known which belongs to the {other} of "
-                "that stamp; neither is used. Have the driver give each its own stamp."
+                f"The {name} repeats an earlier stamp, so its {other} is ambiguous; both are dropped. Make the "
+                "driver set unique stamps."
             )
         self._seen[side][stamp_ns] = None
         if len(self._seen[side]) > _REMEMBERED:
             del self._seen[side][next(iter(self._seen[side]))]
         if not self._same_time(side, stamp_ns):
             raise FrameError(
-                f"The stamps jumped back in time, those of the {name} and the {other} not yet both; until then nothing "
-                "is paired."
+                f"Stamps jumped back in time, but not yet for both the {name} and the {other}; nothing is paired "
+                "until they do."
             )
 
     def _jump(self, side: int) -> None:

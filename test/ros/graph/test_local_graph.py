@@ -148,7 +148,7 @@ def test_services_answer_and_say_no(graph: FakeGraph) -> None:
     graph.service("~/enable", "std_srvs/srv/SetBool", answer)
     assert graph.bus.call("/node/enable", data=True) == {"success": True, "message": "on"}
     assert graph.bus.call("/node/enable", data=False) == {"success": False, "message": "No power."}
-    with pytest.raises(GraphError, match="Nobody answers '/nobody'.*/node/enable."):
+    with pytest.raises(GraphError, match="There is no service '/nobody'.*/node/enable."):
         graph.bus.call("/nobody")
 
 

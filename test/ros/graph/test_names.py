@@ -116,10 +116,10 @@ def test_log_level() -> None:
         (["-r", "image"], r"-r 'image' cannot be read; write it like -r image:=/camera/image_raw"),
         (["-p", "gain=2"], r"-p 'gain=2' cannot be read; write it like -p min_pose_confidence:=0.3"),
         (["-p"], "The ROS argument '-p' needs a value behind it."),
-        (["--remaps", "a:=b"], "'--remaps' is no ROS argument. After --ros-args come"),
-        (["-r", "__node:=1st"], "'1st' is no name for a node: letters, digits and _ only, no digit in front."),
-        (["-r", "__ns:=/a//b"], "'/a//b' is no ROS name: words of letters, digits and _"),
-        (["--log-level", "loud"], "'loud' is no log level; there are debug, info, warn, error and fatal."),
+        (["--remaps", "a:=b"], "'--remaps' is not a ROS argument. After --ros-args come"),
+        (["-r", "__node:=1st"], "'1st' is not a node name: letters, digits and _ only, no digit in front."),
+        (["-r", "__ns:=/a//b"], "'/a//b' is not a ROS name: words of letters, digits and _"),
+        (["--log-level", "loud"], "'loud' is not a log level; allowed are debug, info, warn, error and fatal."),
     ],
 )
 def test_wrong_arguments_are_named(words: list[str], sentence: str) -> None:
@@ -134,5 +134,5 @@ def test_a_parameter_file_that_is_not_there_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["", "a//b", "a/", "/a/", "1a", "a b", "a/~", "~a", "a-b", "é"])
 def test_names_that_ros_does_not_allow(name: str) -> None:
-    with pytest.raises(GraphError, match="is no ROS name"):
+    with pytest.raises(GraphError, match="is not a ROS name"):
         Names("bodyseg").resolve(name)

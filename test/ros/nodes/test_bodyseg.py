@@ -467,7 +467,7 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
         ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5, but it must be a number from 0 to 1"),
         ({"segmentation_threshold": "high"}, "segmentation_threshold is 'high'"),
         ({"effects": ["nothing"]}, "effects is .'nothing'., but it must name effects"),
-        ({"effects": []}, "must name at least one"),
+        ({"effects": []}, "need at least one"),
         ({"output_stride": 8}, "output_stride is read at start"),
         ({"fake.people": 2}, "fake.people is read at start"),
         ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'. Did you mean segmentation_threshold"),
@@ -532,7 +532,7 @@ def test_topics_that_the_network_cannot_fill_are_absent(rig: Rigs) -> None:
     assert "/bodyseg/poses" in topics
     assert "/bodyseg/overlay" in topics
     assert not topics & {"/bodyseg/mask", "/bodyseg/parts", "/bodyseg/composite", "/bodyseg/label_info"}
-    (absent,) = [text for _, text in node.graph.said if "absent" in text]
+    (absent,) = [text for _, text in node.graph.said if "not advertised" in text]
     assert "~/mask (the network does not compute it)" in absent
     with pytest.raises(SettingsError, match="not compute"):
         node.graph.set_parameters({"overlay_effects": ["overlay"]})
@@ -546,7 +546,7 @@ def test_a_message_type_that_is_not_installed_leaves_its_topics_out(rig: Rigs, m
     topics = {publisher.topic for publisher in node.bus.publishers}
     assert not topics & {"/bodyseg/detections", "/bodyseg/label_info"}
     assert "/bodyseg/poses" in topics
-    (absent,) = [text for _, text in node.graph.said if "absent" in text]
+    (absent,) = [text for _, text in node.graph.said if "not advertised" in text]
     assert "~/detections (vision_msgs/msg/Detection2DArray is not installed)" in absent
 
 
@@ -613,7 +613,7 @@ def test_the_default_overlay_shows_what_the_network_computes(rig: Rigs) -> None:
 
 def test_a_network_that_learns_no_background_offers_no_capture(rig: Rigs) -> None:
     node = rig()
-    with pytest.raises(GraphError, match="Nobody answers '/bodyseg/capture_background'"):
+    with pytest.raises(GraphError, match="There is no service '/bodyseg/capture_background'"):
         node.bus.call("/bodyseg/capture_background")
 
 

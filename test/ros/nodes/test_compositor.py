@@ -70,13 +70,13 @@ def test_a_mask_of_another_size_is_refused_and_the_next_pair_goes_through(node: 
         node.wait(lambda stamp=stamp: len(heard) + node.node.diagnostics.totals["bad_frames"] == stamp)
     assert heard[0].header.stamp.nanosec == 2
     (warning,) = node.warnings()
-    assert "The mask is (60, 80), but the image of the same stamp is (120, 160)" in warning
+    assert "The mask is (60, 80), but the image with its stamp is (120, 160)" in warning
 
 
 def test_an_effect_that_needs_more_than_a_mask_is_refused(rig: Rigs, node: Rig) -> None:
     with pytest.raises(SettingsError, match="effects is .'skeleton'..*compositor.*person mask"):
         rig("effects:=[skeleton]", make=CompositorNode)
-    with pytest.raises(SettingsError, match="the compositor has a person mask only"):
+    with pytest.raises(SettingsError, match="the compositor only has a person mask"):
         node.graph.set_parameters({"effects": ["colored_parts"]})
 
 
@@ -94,7 +94,7 @@ def test_a_picture_of_other_numbers_is_no_mask(node: Rig) -> None:
     assert [message.header.stamp.nanosec for message in heard] == [2]
 
 
-@pytest.mark.parametrize(("stamp", "reason"), [(0, "has no stamp"), (5, "a stamp that one before it had")])
+@pytest.mark.parametrize(("stamp", "reason"), [(0, "has a stamp of zero"), (5, "repeats an earlier stamp")])
 def test_without_a_stamp_of_its_own_no_picture_is_composed(rig: Rigs, stamp: int, reason: str) -> None:
     """A network two pictures behind its camera: the mask would be that of another picture."""
     node = rig("effects:=[anonymize]", make=CompositorNode)

@@ -110,12 +110,12 @@ def test_stamps_are_equal_or_the_depth_is_younger_by_the_slop(rig: Rigs, slop: s
         (
             np.ones((60, 80), np.uint16),
             "camera",
-            "the camera_info of both is needed; that of the colour camera has not",
+            "the camera_info of both is needed; that of the color camera is missing",
         ),
         (
             np.ones((120, 160), np.uint16),
             "depth",
-            "of the frame 'depth', but the colour image of 'camera'; take the depth",
+            "frame_id 'depth', but the color image has 'camera'",
         ),
     ],
 )
@@ -136,7 +136,9 @@ def test_depth_messages_are_read_as_rep_118_has_them(rig: Rigs) -> None:
     message.data, message.is_bigendian = swapped, int(sys.byteorder == "little")
     np.testing.assert_array_equal(read_depth(message), [[1, 300]])
     message.encoding = "mono8"
-    with pytest.raises(ValueError, match="A depth image has the encoding 'mono8', which is not read.*16UC1, 32FC1"):
+    with pytest.raises(
+        ValueError, match="A depth image has the encoding 'mono8', which is not supported.*16UC1, 32FC1"
+    ):
         read_depth(message)
 
 

@@ -53,7 +53,7 @@ def test_the_chosen_networks_parameters_stand_at_the_root() -> None:
 
 @pytest.mark.parametrize("parameter", ["effects", "overlay_effects"])
 def test_a_picture_without_an_effect_is_refused(parameter: str) -> None:
-    with pytest.raises(SettingsError, match="must name at least one"):
+    with pytest.raises(SettingsError, match="need at least one"):
         build(NodeSettings, {parameter: []})
 
 

@@ -29,8 +29,8 @@ from .conftest import DEEP, IMAGE, header_of, wait_until
 
 COMPRESSED, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
 LATE = (
-    "The picture is 1.00 s old now that its mask is there, more than max_age, 0.05 s; is the network too slow, or the "
-    "camera's clock another one?"
+    "The image is 1.00 s old after masking, more than max_age, 0.05 s; is the network too slow, or the "
+    "camera's clock different?"
 )
 #: People alone are coloured; everything else in these tests is grey.
 PERSON = (255, 0, 255)
@@ -232,7 +232,7 @@ BROKEN = {
     "zeros": lambda logits: logits * 0,
     "one value": lambda logits: np.full_like(logits, -3.5),
     "one value but for noise": lambda logits: -3.5 + 1e-5 * np.sin(np.arange(logits.size)).reshape(logits.shape),
-    "far off": lambda logits: logits - 60,
+    "out of range": lambda logits: logits - 60,
     "further off": lambda logits: logits - 1e6,
     "on another scale": lambda logits: logits / 1000,
 }
@@ -330,7 +330,7 @@ def test_an_engine_that_answers_without_seeing_gives_a_blank_picture_that_says_s
         eye.fails = answering(BROKEN[kind])
         assert is_blank(camera.shown(camera.message(scene(21))))
         said = " ".join(text for _, text in camera.graph.said)
-        assert ("far off" if "far off" in kind else "answers the same over the whole picture") in said
+        assert ("out of range" if "out of range" in kind else "output is constant over the whole image") in said
 
 
 def test_a_stuck_engine_gives_blank_pictures_and_a_still_scene_does_not() -> None:
@@ -341,7 +341,7 @@ def test_a_stuck_engine_gives_blank_pictures_and_a_still_scene_does_not() -> Non
         eye.fails = eye.answer_again
         for left in range(21, 30):
             assert is_blank(camera.shown(camera.message(scene(left))))
-        assert any("has not changed with the picture" in text for _, text in camera.graph.said)
+        assert any("did not change by a single bit" in text for _, text in camera.graph.said)
 
 
 @pytest.mark.parametrize(
