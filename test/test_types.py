@@ -31,7 +31,7 @@ def test_outputs_share_a_grid_and_are_finite() -> None:
     bad = np.zeros((2, 2, 1), np.float32)
     for poison in (np.nan, np.inf):
         bad[0, 0, 0] = poison
-        with pytest.raises(EngineError, match="'a' holds NaN or infinity"):
+        with pytest.raises(EngineError, match="'a' contains NaN or infinity"):
             Outputs({"a": bad}, 16)
     with pytest.raises(EngineError, match="has no output 'c'.*a"):
         Outputs({"a": np.zeros((2, 2, 1))}, 16)["c"]

@@ -88,7 +88,7 @@ def test_what_is_quantised_waits_to_be_named(photo: Path) -> None:
 def test_a_folder_without_photos_is_named(photo: Path) -> None:
     empty = photo.parent / "empty"
     empty.mkdir()
-    with pytest.raises(MediaError, match="empty' holds no photo"):
+    with pytest.raises(MediaError, match="empty' has no photos"):
         convert("--to", "tflite", "--quantize", "int8", "--calibration", str(empty), "--photo", str(photo))
     with pytest.raises(SettingsError, match="--calibration"):
         convert("--to", "tflite", "--quantize", "int8", "--photo", str(photo))

@@ -69,7 +69,7 @@ def test_the_cameras_own_flags_become_parameters(given: list[tuple[str, Sequence
 def test_what_nobody_knows_is_not_passed_over(given: list[tuple[str, Sequence[str], str]], command: str) -> None:
     done = invoke(command, "--modle", "x", "--ros-args", "-p", "model:=y", env={"COLUMNS": "300"})
     assert done.exit_code == 2
-    assert "There is no option or argument '--modle' here" in done.output
+    assert "There is no option or argument '--modle'" in done.output
     assert given == []
 
 

@@ -112,7 +112,7 @@ def test_eval_takes_models_with_parameters(tmp_path: Path) -> None:
     assert "a.png" in output
     with pytest.raises(BodysegError, match=r"card.*path.*commas"):
         run(["eval", str(tmp_path), "--model", "auto,stride"])
-    with pytest.raises(BodysegError, match=r"photos.*held out.*0\.0"):
+    with pytest.raises(BodysegError, match=r"photo .*held out.*0\.0"):
         run(["eval", str(tmp_path), "--held-out", "0"])
 
 

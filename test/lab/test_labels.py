@@ -137,7 +137,7 @@ def test_photos_without_any_label_need_a_teacher(tmp_path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(content | {"folders": [{"photos": "photos"}]}))
     settings = config.read_settings(path)
-    with pytest.raises(SettingsError, match="people of .*0.png"):
+    with pytest.raises(SettingsError, match="labels for .*0.png"):
         teacher.label_all(settings, settings.folders[0].read(0))
 
 
@@ -174,7 +174,7 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path) -> None:
         config.read_settings(path)
     for words in ("folders is missing", "stages.0.steps is 0", "a multiple of 16 plus 1, such as 161", "foldrs is no"):
         assert words in str(caught.value)
-    with pytest.raises(MediaError, match="holds no photo"):
+    with pytest.raises(MediaError, match="has no photos"):
         photos.PhotoFolder(photos=tmp_path / "none").read(0)
     settings = config.TrainSettings.model_validate(values())
     assert [settings.at(step)[1] for step in (0, 1, 11)] == pytest.approx([2e-3, 3.75e-3, 1.25e-3])

@@ -163,7 +163,7 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
     renamed = tmp_path / "mine.tflite"
     renamed.write_bytes(changed)
     message = (
-        r"mine.tflite' looks like a portrait network, .* Set model to the card that goes with it: portrait-mobile-u"
+        r"mine.tflite' looks like a portrait network, .* Set model to its card: portrait-mobile-u"
     )
     with pytest.raises(ModelFileError, match=message):
         recognise(renamed, 16, all_cards())

@@ -99,7 +99,7 @@ def test_kept_classes_make_the_mask_and_all_are_told() -> None:
 
 
 def test_a_class_that_the_card_does_not_have_is_named() -> None:
-    message = "kept_classes names 'cat', but colors tells apart: background, person, dog"
+    message = "kept_classes has 'cat', but the classes of colors are: background, person, dog"
     with pytest.raises(SettingsError, match=message):
         DeepLab(card("deeplab"), DeepLabSettings(kept_classes=("person", "cat")), 16)
 
@@ -153,7 +153,7 @@ def test_an_input_of_whole_numbers_gets_them() -> None:
         (np.zeros((1, 64, 64, 2)), r"one output, probabilities of 3 classes for 64×64 pixels as colors says, but its "
                                    r"outputs are image \(1, 64, 64, 2\)"),
         (np.zeros((1, 32, 32, 3)), r"outputs are image \(1, 32, 32, 3\)"),
-        (np.full((1, 64, 64, 3), np.nan), "holds NaN or infinity"),
+        (np.full((1, 64, 64, 3), np.nan), "contains NaN or infinity"),
     ],
 )  # fmt: skip
 def test_a_wrong_answer_is_refused(answer: np.ndarray, message: str) -> None:

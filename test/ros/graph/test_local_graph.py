@@ -225,7 +225,7 @@ def test_messages_are_made_with_all_fields_and_refuse_others(graph: FakeGraph) -
     assert (len(pose.keypoints), pose.keypoints[3].name, pose.track_id, pose.visible_parts.size) == (17, "", "", 0)
     with pytest.raises(GraphError, match="bodyseg_ros/msg/PersonPose has no field points, scores."):
         graph.messages.make("bodyseg_ros/msg/PersonPose", scores=1, points=2)
-    with pytest.raises(GraphError, match="'a/msg/B'.*known"):
+    with pytest.raises(GraphError, match="Unknown .*'a/msg/B'"):
         graph.publisher("a", "a/msg/B")
 
 
@@ -233,7 +233,7 @@ def test_damaged_messages_are_refused() -> None:
     messages = RosbagMessages()
     with pytest.raises(GraphError, match="A message of type std_msgs/msg/String is damaged"):
         messages.deserialize(b"\0\1\0\0\xff\xff\xff\xffa", STRING)
-    with pytest.raises(GraphError, match="This is no std_msgs/msg/String"):
+    with pytest.raises(GraphError, match="This is not a std_msgs/msg/String"):
         messages.serialize(messages.make("std_msgs/msg/Header"), STRING)
     with pytest.raises(GraphError, match="This is no sensor_msgs/msg/Image"):
         messages.serialize(messages.make("sensor_msgs/msg/Image", data="text", height=-1), "sensor_msgs/msg/Image")

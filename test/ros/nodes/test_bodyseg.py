@@ -382,7 +382,7 @@ def hostile_header(message: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (wrong_encoding, "encoding 'yuv420', which is not read; read are rgb8, bgr8"),
+        (wrong_encoding, "encoding 'yuv420', which is not supported; supported: rgb8, bgr8"),
         (short_data, "needs 57600 bytes of data, but it has 57599"),
         (no_size, "0×120, but it must have at least one pixel"),
         (hostile_header, "needs 75000000 bytes of data, but it has 57600"),
@@ -415,7 +415,7 @@ def test_an_engine_that_fails_is_counted_and_the_next_frame_goes_through(rig: Ri
         node.wait(lambda stamp=stamp: counted["done"] == stamp)
     node.wait(lambda: len(heard) == 2)
     assert [message.header.stamp.nanosec for message in heard] == [1, 3]
-    assert node.warnings() == ["A frame went wrong: The fake engine fails at run 3, as fake.fail_every asks."]
+    assert node.warnings() == ["A frame failed: The fake engine fails at run 3, as fake.fail_every asks."]
     assert diagnostics(node)["errors"] == "1"
 
 
