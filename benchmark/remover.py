@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "test")]
+sys.path.insert(0, str(ROOT / "test"))
+sys.path.insert(0, str(ROOT))
 
-from scene import DEPTH_AT, LIDAR_AT, SCANNER_AT, Scene, cloud_message, lidar_rays, pixel_rays, scan_message, scan_rays
-
+from bodyseg_ros.refine import shift_edge
 from bodyseg_ros.ros.graph.cloud_messages import read_points, read_scan
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
-from bodyseg_ros.space import PeopleView
+from bodyseg_ros.space import PeopleView, people_pixels
+from scene import DEPTH_AT, LIDAR_AT, SCANNER_AT, Scene, cloud_message, lidar_rays, pixel_rays, scan_message, scan_rays
 
 MESSAGES = RosbagMessages()
 MARGIN_PX, DEPTH_M = 8, 0.5
@@ -69,7 +70,24 @@ def main() -> None:
             f"{p90:.2f}",
             f"{cpu:.2f}",
         )
-    Console().print(table)
+    table.add_row(*depth_image(scene, mask, repeat))
+    Console(width=120).print(table)
+
+
+def depth_image(scene: Scene, mask: np.ndarray, repeat: int) -> list[str]:
+    """The row of an aligned depth image."""
+    seen = scene.cast(scene.camera_at, pixel_rays(scene.camera))
+    depth, person = seen.points[:, 2].reshape(mask.shape), seen.person.reshape(mask.shape)
+
+    def remove() -> np.ndarray:
+        found = people_pixels(depth, mask, shift_edge(mask, MARGIN_PX), MARGIN_PX, DEPTH_M)
+        np.where(found, np.nan, depth)
+        return found
+
+    found = remove()
+    median, p90, cpu = timed(remove, repeat)
+    shares = [f"{found[person].mean():.2%} of {person.sum()}", f"{found[~person].mean():.2%}"]
+    return ["depth image, 640×480", f"{depth.size}", *shares, f"{median:.2f}", f"{p90:.2f}", f"{cpu:.2f}"]
 
 
 def organised(messages: Any, header: Any, points: np.ndarray) -> Any:

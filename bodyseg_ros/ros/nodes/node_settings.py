@@ -118,7 +118,7 @@ class NodeSettings(PictureSettings, ProcessSettings):
     )
     depth_slop: float = start_only(
         0.0,
-        "A depth image of `depth/image` may be this much younger than the colour image whose people are taken out of "
+        "A depth image of `depth/image` may be this much younger than the color image whose people are taken out of "
         "it, s; 0: stamps must be equal. It is never older.",
         ge=0.0,
         le=1.0,
@@ -128,8 +128,8 @@ class NodeSettings(PictureSettings, ProcessSettings):
     )
     removal_margin_m: float = live(
         0.5,
-        "What lies in a person's silhouette stays in clouds and scans where it is farther away than the nearest "
-        "surface there by more than this, m.",
+        "Points in a person's silhouette stay in clouds and scans if they lie behind the nearest surface there by more "
+        "than this, m; so do pixels of depth images in the margin around people.",
         ge=0.0,
         le=10.0,
     )
