@@ -82,6 +82,7 @@ ALLOWED = {
     "refine": {"types", "settings", "frame_sequence", "mirror"},
     "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
     "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
+    "space": {"errors", "refine"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine", "tracking"},
     "model": {
         "errors",
