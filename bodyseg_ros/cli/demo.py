@@ -51,17 +51,17 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     frames: Annotated[int, typer.Option(min=2, help="How many frames to record.")] = 40,
     rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 5.0,
-    model: Annotated[str, typer.Option(help="A model card; '' for the default one.")] = "",
+    model: Annotated[str, typer.Option(help="A model card; '': the default.")] = "",
     params: Annotated[Path | None, typer.Option(help="A ROS 2 parameter file for the node.")] = None,
     runtime: Annotated[
         str, typer.Option(help="What carries the topics: dds or zenoh (with a router of its own), or auto.")
     ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what goes wrong, and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Show the whole way on this machine: a camera, the node bodyseg and a recorder, each a process, on ROS 2 topics.
+    """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
-    Without an input, matplotlib's sample portrait is shown. Writes OUT/topics.png, OUT/topics.mcap and prints
-    a table of frames, rates and latencies.
+    The default input is matplotlib's sample portrait. Writes OUT/topics.png and OUT/topics.mcap and prints a table of
+    frames, rates and latencies.
 
     Example: bodyseg demo photo.jpg --out out
     """
@@ -104,7 +104,7 @@ def _run(
     arguments: tuple[str, ...],
     recording: dict[str, object],
 ) -> None:
-    """Start the processes in the order of the data's way back, and end them when the recorder has enough."""
+    """Start the processes, recorder first, camera last; stop them when the recorder has enough."""
     topics = ",".join(f"{topic}:{type_name}" for topic, type_name in _TOPICS.items())
     with ExitStack() as stack:
         node = stack.enter_context(NodeProcess("bodyseg", environment, given, arguments))

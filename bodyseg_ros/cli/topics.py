@@ -28,9 +28,9 @@ _WIDE = 10_000
 
 
 class Lister:
-    """A node that looks around, listens for `seconds` to what is published, and ends.
+    """Lists the graph, measures rates for `seconds`, and ends.
 
-    pictures: whether to listen to pictures and point clouds too.
+    pictures: also measure images and point clouds.
     """
 
     def __init__(self, graph: Graph, seconds: float, pictures: bool = False) -> None:
@@ -84,7 +84,7 @@ class Lister:
 
 
 def troubles(ends: list[Endpoint]) -> list[str]:
-    """Why some of one topic's subscribers hear nothing of some of its publishers, as sentences."""
+    """Explain which publishers and subscribers of a topic do not match."""
     found = []
     for speaker in (end for end in ends if end.publishes):
         for listener in (end for end in ends if not end.publishes):
@@ -100,16 +100,16 @@ def troubles(ends: list[Endpoint]) -> list[str]:
 
 def topics(
     context: typer.Context,
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long to listen for rates; 0 only looks.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Seconds to measure rates for; 0: list only.")] = 2.0,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Measure the rates of pictures and point clouds too.")
+        bool, typer.Option("--pictures", help="Also measure the rates of images and point clouds.")
     ] = False,
     runtime: Runtime = "auto",
 ) -> None:
-    """List the topics on the graph: types, who speaks and listens, rates, and QoS that do not match, with the reason.
+    """List the topics on the graph: types, publishers and subscribers, rates, and QoS mismatches with the reason.
 
-    With --runtime auto also those on Zenoh, where it is installed and a router listens. A node that works only while
-    somebody listens, such as bodyseg, makes its pictures only for --pictures.
+    With --runtime auto, Zenoh topics are included if Zenoh is installed and a router runs. Nodes such as bodyseg
+    compute images only while subscribed, that is, with --pictures.
 
     Example: bodyseg topics --seconds 5
     """
