@@ -23,6 +23,11 @@ LABEL_HEADS = (
 _ends = np.cumsum([HEAD_CHANNELS[head] for head in LABEL_HEADS]).tolist()
 LABEL_SLICES = {head: slice(end - HEAD_CHANNELS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
 LABEL_CHANNELS: int = _ends[-1]
+_first = LABEL_SLICES["heatmaps"].start
+START_SLICES = {
+    head: slice(LABEL_SLICES[head].start - _first, LABEL_SLICES[head].stop - _first) for head in LABEL_HEADS[2:6]
+}
+"""The pose heads, packed alone: where a PoseNet's outputs stand."""
 SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
 """Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
 

@@ -6,17 +6,25 @@ keypoint, long offsets inside people.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
 
 from .config import LossWeights
-from .labels import CHILDREN, LABEL_SLICES, PARENTS
+from .labels import CHILDREN, LABEL_CHANNELS, LABEL_SLICES, PARENTS, START_SLICES
 
 
 def cross_entropy(probability: Any, logit: Any) -> Any:
     """Elementwise sigmoid cross-entropy of logits to soft targets."""
     return ops.softplus(logit) - logit * probability
+
+
+def choice_entropy(probability: Any, logit: Any) -> Any:
+    """Softmax cross-entropy over the last axis of logits to what a softmax makes of sigmoid probabilities."""
+    probability = ops.clip(probability, 1e-4, 1 - 1e-4)
+    target = ops.softmax(ops.log(probability) - ops.log(1 - probability), axis=-1)
+    return -ops.sum(target * ops.log_softmax(logit, axis=-1), axis=-1)
 
 
 def huber(error: Any) -> Any:
@@ -47,19 +55,35 @@ class PersonLabLoss:
     def __call__(self, labels: Any, outputs: Any) -> Any:
         """Give the weighted sum of all terms."""
         terms = self.terms(labels, outputs)
-        return sum(getattr(self.weights, name) * term for name, term in terms.items())
+        total = sum(getattr(self.weights, name) * term for name, term in terms.items())
+        if labels.shape[-1] == LABEL_CHANNELS:
+            return total
+        # What follows the labels is what the frozen start gives for the pose heads.
+        label, output = _by_head(labels[..., LABEL_CHANNELS:], START_SLICES), _by_head(outputs, LABEL_SLICES)
+        own = self._pose_terms(label, output)
+        return total + self.weights.start_pose * sum(getattr(self.weights, name) * term for name, term in own.items())
 
     def terms(self, labels: Any, outputs: Any) -> dict[str, Any]:
         """Give each term before its weight."""
-        label = {head: labels[..., part] for head, part in LABEL_SLICES.items()}
-        output = {head: outputs[..., part] for head, part in LABEL_SLICES.items()}
-        person, heat = label["segments"], label["heatmaps"]
-        near = heat * ops.cast(heat > 0.3, heat.dtype)
+        label, output = _by_head(labels, LABEL_SLICES), _by_head(outputs, LABEL_SLICES)
+        person = label["segments"]
         parts = ops.sum(cross_entropy(label["part_heatmaps"], output["part_heatmaps"]), axis=-1, keepdims=True)
         body = person + 0.02
+        surely = person * ops.cast(person > 0.3, person.dtype)
+        choice = ops.expand_dims(choice_entropy(label["part_heatmaps"], output["part_heatmaps"]), axis=-1)
         return {
             "segments": ops.mean(cross_entropy(person, output["segments"])),
             "parts": ops.sum(body * parts) / ops.sum(body),
+            "part_choice": ops.sum(surely * choice) / (ops.sum(surely) + 1.0),
+            "long_offsets": _offset_loss(
+                label["long_offsets"], output["long_offsets"], person * _known(label["long_offsets"]), 64.0
+            ),
+        } | self._pose_terms(label, output)
+
+    def _pose_terms(self, label: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
+        heat = label["heatmaps"]
+        near = heat * ops.cast(heat > 0.3, heat.dtype)
+        return {
             "heatmaps": ops.mean(ops.sum((1 + 3 * heat) * cross_entropy(heat, output["heatmaps"]), axis=-1)),
             "short_offsets": _offset_loss(label["short_offsets"], output["short_offsets"], near, 16.0),
             "displacements": _offset_loss(
@@ -68,7 +92,8 @@ class PersonLabLoss:
             + _offset_loss(
                 label["displacement_bwd"], output["displacement_bwd"], ops.take(near, CHILDREN, axis=-1), 32.0
             ),
-            "long_offsets": _offset_loss(
-                label["long_offsets"], output["long_offsets"], person * _known(label["long_offsets"]), 64.0
-            ),
         }
+
+
+def _by_head(packed: Any, slices: Mapping[str, slice]) -> dict[str, Any]:
+    return {head: packed[..., part] for head, part in slices.items()}
