@@ -61,9 +61,9 @@ class ModelSettings(Settings):
 
     model: str = start_only(
         "auto",
-        "Name of a model card; `bodyseg models list` shows them. auto: one of the network that is named, if its files "
-        "are here; else bodypix-mobilenet-050 if its files are here and an engine here reads them, else "
-        "bodyseg-mobilenet-050, which comes with the package and is less accurate; nothing is downloaded.",
+        "Name of a model card; `bodyseg models list` shows them. auto: bodyseg-mobilenet-075, which comes with the "
+        "package, on every machine; where another network is named, one of it whose files are here. Nothing is "
+        "downloaded.",
     )
     model_path: str = start_only(
         "",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
@@ -22,13 +24,14 @@ from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
 from .recognise import adapted, own_name, recognise
 
-__all__ = ["Located", "cache_folder", "choose_card", "converted_file", "find_model", "locate"]
+__all__ = ["Located", "cache_folder", "choose_card", "converted_file", "find_model", "int8_is_faster", "locate"]
 
 _log = logging.getLogger(__name__)
 
-#: What `model: auto` takes, in this order.
-_GOOGLES: Final = "bodypix-mobilenet-050"
-_OURS: Final = "bodyseg-mobilenet-050"
+#: What `model: auto` takes, whatever else lies on the machine: the same command gives the same answer on each.
+_OURS: Final = "bodyseg-mobilenet-075"
+#: Whose facts a BodyPix file of one's own is read by.
+_PUBLISHED: Final = "bodypix-mobilenet-050"
 #: Format → packages of which one must be here for its files to be run.
 _PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "tfjs": ("tensorflow",),
@@ -56,8 +59,8 @@ def choose_card(settings: ModelSettings) -> Card:
     """The card that `model` names.
 
     'auto' recognises the model at model_path; else it takes the first card of the network that is named, if its files
-    are here or it needs none; else Google's BodyPix if its files are here or one's own stand in, else ours. A card
-    whose files an engine here can run comes before those that none can.
+    are here or it needs none, and for BodyPix the network that comes with the package. A card whose files an engine
+    here can run comes before those that none can.
     """
     if settings.model != "auto":
         return load_card(settings.model)
@@ -71,16 +74,12 @@ def choose_card(settings: ModelSettings) -> Card:
     here = [card for card in cards if card.format == "none" or _located(card, settings)]
     if here:
         return next((card for card in here if _can_run(card, settings)), here[0])
-    googles = load_card(_GOOGLES)
-    own_files = settings.model_path or settings.model_url
-    if settings.model_path and not cards and settings.network not in ("auto", googles.network):
-        return googles.model_copy(update={"name": own_name(_own(settings.model_path))})  # a network that has no card
-    if own_files:
-        return googles
-    ours = load_card(_OURS)
-    if _located(googles, settings) and (_can_run(googles, settings) or not _can_run(ours, settings)):
-        return googles
-    return ours
+    if not settings.model_path and not settings.model_url:
+        return load_card(_OURS)
+    published = load_card(_PUBLISHED)
+    if settings.model_path and not cards and settings.network not in ("auto", published.network):
+        return published.model_copy(update={"name": own_name(_own(settings.model_path))})  # a network that has no card
+    return published
 
 
 def _located(card: Card, settings: ModelSettings) -> Located | None:
@@ -112,7 +111,7 @@ def _is_read(engine: str) -> bool:
 
 
 def _cards_of(network: str) -> list[Card]:
-    """The cards of a network, sorted by name; none for BodyPix, whose best one choose_card() knows."""
+    """The cards of a network, sorted by name; none for BodyPix, whose default choose_card() knows."""
     if network in ("auto", "bodypix"):
         return []
     return [card for card in map(load_card, card_names()) if card.network == network]
@@ -131,9 +130,6 @@ def find_model(
     if settings.model_path and settings.model_url:
         raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
     card = choose_card(settings)
-    if settings.model == "auto" and card.name == _OURS and not settings.model_path:
-        why = "no engine here reads its files" if _located(load_card(_GOOGLES), settings) else "its files are not here"
-        _log.info("%s, which comes with the package, is taken in place of %s: %s.", _OURS, _GOOGLES, why)
     if card.format == "none":
         return card, ModelSource(Path(card.name), "none")
     if settings.model_path:
@@ -164,6 +160,9 @@ def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path
 def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:
     """The same network in the card's other formats, as far as they lie beside the file, and converted by the user."""
     found = []
+    if card.int8_file:
+        how = "is expected to be faster than float, and taken" if int8_is_faster() else "is not faster than float"
+        _log.info("The 8-bit file of %s %s on this processor.", card.name, how)
     for kind, path in _other_files(card, source.path, source.output_stride):
         if path.parent == source.path.parent:
             _refuse_changed(path, known)
@@ -171,9 +170,28 @@ def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[Mod
     return tuple(found)
 
 
+@lru_cache(maxsize=1)
+def int8_is_faster() -> bool:
+    """Whether the processor computes 8-bit networks faster: ARM's with dot products, by what XNNPACK has for them.
+
+    On x86 they take about as long as float, measured with AVX-512 VNNI.
+    """
+    if platform.machine().lower() not in ("aarch64", "arm64"):
+        return False
+    if platform.system() == "Darwin":
+        return True  # every processor of that kind has them
+    try:
+        return "asimddp" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False
+
+
 def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[str, Path]]:
     """(format, file) of the same network in other formats: beside the card's file, then converted by the user."""
-    for kind, name in card.other_files.items():
+    names = dict(card.other_files)
+    if card.int8_file and int8_is_faster():
+        names["tflite"] = card.int8_file
+    for kind, name in names.items():
         path = index.with_name(name.replace("{stride}", str(output_stride)))
         if path.is_file():
             yield kind, path

@@ -36,7 +36,7 @@ from ..types import (
     Wanted,
 )
 from .heads import HEAD_NAMES, named_heads
-from .people import MirrorSettings, found_people, mirrored
+from .people import MirrorSettings, close_up_scores, found_people, mirrored
 from .prepare import prepared
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -61,11 +61,18 @@ class BodyPixSettings(MirrorSettings):
     score_threshold: float = live(
         0.3, "Least score of a pose, and of a keypoint from which a pose is begun.", ge=0.0, le=1.0
     )
+    close_up_score: float = live(
+        0.7,
+        "A large pose below score_threshold is kept if its visible keypoints, at least 5 with min_keypoint_score, "
+        "score more than this on average: a face that fills the picture. 1: none is, as in the reference.",
+        ge=0.0,
+        le=1.0,
+    )
     nms_radius: float = live(
         20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
     )
     min_keypoint_score: float = live(
-        0.3, "A keypoint below this score is not used to tell people apart.", ge=0.0, le=1.0
+        0.3, "A keypoint below this score is not visible, and not used to tell people apart.", ge=0.0, le=1.0
     )
     refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
 
@@ -147,7 +154,7 @@ class BodyPix:
         return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
-        """Poses of at least the score threshold, in source px."""
+        """Poses that the thresholds let through, in source px."""
         options = self.settings
         everyone = found_people(
             heads,
@@ -157,7 +164,11 @@ class BodyPix:
             score_threshold=options.score_threshold,
             nms_radius=options.nms_radius,
         )
-        return everyone.only(everyone.scores >= np.float32(options.score_threshold))
+        kept = everyone.scores >= np.float32(options.score_threshold)
+        if options.close_up_score < 1:
+            size = geometry.height, geometry.width
+            kept |= close_up_scores(everyone, size, options.min_keypoint_score) > options.close_up_score
+        return everyone.only(kept)
 
     def _instances(
         self, heads: Outputs, person: NDArray[np.uint8], poses: Poses, geometry: Geometry

@@ -63,8 +63,8 @@ class Stage(BaseModel):
     learning_rate: tuple[float, float] = Field((2e-3, 2e-3), description="At the stage's start and at its end.")
     train: Literal["all", "heads"] | int = Field(
         "all",
-        description="What is trained: all, the heads that the start lacks, or all heads and MobileNet's blocks from this "
-        "number, 1 to 13, on.",
+        description="What is trained: all, the heads that the start lacks, or all heads and MobileNet's blocks from "
+        "this number, 1 to 13, on.",
     )
     frames: int = Field(
         0,

@@ -113,7 +113,7 @@ def load_samples(photos: Sequence[Photo], cache: Path) -> list[Sample]:
         image = read_photo(photo.image)
         person = photo.person(*image.shape[:2])
         mask = None if person is None else person.astype(np.uint8) * np.uint8(255)
-        samples += [Sample(image, np.load(label_path(cache, photo)), mask)] * photo.repeat
+        samples += [Sample(image, np.load(label_path(cache, photo), mmap_mode="r"), mask)] * photo.repeat
     return samples
 
 
