@@ -72,6 +72,9 @@ class Stage(BaseModel):
         description="Make so many frames once, and keep what the frozen layers give for them in the cache; "
         "0: new frames at every step.",
     )
+    midpoints: bool = Field(
+        False, description="Train person and parts also halfway between output positions, as masks interpolate them."
+    )
     pull: float = Field(0.0, ge=0, description="Decoupled decay of each weight's distance from the start.")
     head_rate: float = Field(1.0, ge=0, description="Learning rate of the heads that the start lacks, as a multiple.")
 
@@ -103,6 +106,8 @@ class TrainSettings(BaseModel):
     folders: list[PhotoFolder] = Field(description="Photos to learn from.")
     held_out: float = Field(0.07, ge=0, lt=1, description="Share of photos to validate on, by hash of the name.")
     start: str = Field("", description="Card or model.json whose weights the run starts from; '' for random ones.")
+    start_sha256: dict[str, str] = Field({}, description="Checksum of each of the start's files, by its name.")
+    fetch: str = Field("", description="Where start and photos come from: said where one of them is missing.")
     teacher: str = Field("", description="Card or model file whose outputs are labels; '' for annotations alone.")
     teacher_stride: Literal[8, 16, 32] = Field(8, description="The teacher's output stride.")
     teacher_long_sides: list[int] = Field([481, 289], min_length=1, description="Photo sizes the teacher sees, px.")

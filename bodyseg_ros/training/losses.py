@@ -12,7 +12,19 @@ from typing import Any
 from keras import ops
 
 from .config import LossWeights
-from .labels import CHILDREN, LABEL_CHANNELS, LABEL_SLICES, PARENTS, START_SLICES
+from .labels import (
+    BODY,
+    CHILDREN,
+    LABEL_CHANNELS,
+    LABEL_SLICES,
+    MIDPOINT_CHANNELS,
+    MIDPOINTS,
+    PARENTS,
+    START_CHANNELS,
+    START_SLICES,
+)
+
+BODY_SLICES = {head: LABEL_SLICES[head] for head in ("segments", "part_heatmaps")}
 
 
 def cross_entropy(probability: Any, logit: Any) -> Any:
@@ -54,18 +66,43 @@ class PersonLabLoss:
 
     def __call__(self, labels: Any, outputs: Any) -> Any:
         """Give the weighted sum of all terms."""
-        terms = self.terms(labels, outputs)
-        total = sum(getattr(self.weights, name) * term for name, term in terms.items())
-        if labels.shape[-1] == LABEL_CHANNELS:
+        total = self._weighted(self.terms(labels, outputs))
+        further = labels.shape[-1] - LABEL_CHANNELS
+        if further in (MIDPOINT_CHANNELS, MIDPOINT_CHANNELS + START_CHANNELS):
+            total = total + self._between(labels, outputs)
+        if further not in (START_CHANNELS, MIDPOINT_CHANNELS + START_CHANNELS):
             return total
-        # What follows the labels is what the frozen start gives for the pose heads.
-        label, output = _by_head(labels[..., LABEL_CHANNELS:], START_SLICES), _by_head(outputs, LABEL_SLICES)
+        # Last is what the frozen start gives for the pose heads.
+        label, output = _by_head(labels[..., -START_CHANNELS:], START_SLICES), _by_head(outputs, LABEL_SLICES)
         own = self._pose_terms(label, output)
-        return total + self.weights.start_pose * sum(getattr(self.weights, name) * term for name, term in own.items())
+        return total + self.weights.start_pose * self._weighted(own)
+
+    def _weighted(self, terms: Mapping[str, Any]) -> Any:
+        return sum(getattr(self.weights, name) * term for name, term in terms.items())
+
+    def _between(self, labels: Any, outputs: Any) -> Any:
+        """The body's loss halfway between positions, where masks are interpolated: mean of the three places."""
+        right = (outputs[:, :, :-1, BODY] + outputs[:, :, 1:, BODY]) / 2
+        below = (outputs[:, :-1, :, BODY] + outputs[:, 1:, :, BODY]) / 2
+        middle = (right[:, :-1] + right[:, 1:]) / 2
+        total = 0.0
+        for place, output in enumerate((right, below, middle)):
+            first = LABEL_CHANNELS + place * BODY.stop
+            label = labels[:, : output.shape[1], : output.shape[2], first : first + BODY.stop]
+            body = self._body_terms(_by_head(label, BODY_SLICES), _by_head(output, BODY_SLICES))
+            total += self._weighted(body) / MIDPOINTS
+        return total
 
     def terms(self, labels: Any, outputs: Any) -> dict[str, Any]:
         """Give each term before its weight."""
         label, output = _by_head(labels, LABEL_SLICES), _by_head(outputs, LABEL_SLICES)
+        person = label["segments"]
+        long_offsets = _offset_loss(
+            label["long_offsets"], output["long_offsets"], person * _known(label["long_offsets"]), 64.0
+        )
+        return self._body_terms(label, output) | self._pose_terms(label, output) | {"long_offsets": long_offsets}
+
+    def _body_terms(self, label: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
         person = label["segments"]
         parts = ops.sum(cross_entropy(label["part_heatmaps"], output["part_heatmaps"]), axis=-1, keepdims=True)
         body = person + 0.02
@@ -75,10 +112,7 @@ class PersonLabLoss:
             "segments": ops.mean(cross_entropy(person, output["segments"])),
             "parts": ops.sum(body * parts) / ops.sum(body),
             "part_choice": ops.sum(surely * choice) / (ops.sum(surely) + 1.0),
-            "long_offsets": _offset_loss(
-                label["long_offsets"], output["long_offsets"], person * _known(label["long_offsets"]), 64.0
-            ),
-        } | self._pose_terms(label, output)
+        }
 
     def _pose_terms(self, label: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
         heat = label["heatmaps"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .config import TrainSettings
 from .data import Frames, Image
-from .labels import Array
+from .labels import LABEL_CHANNELS, Array, with_midpoints
 
 Half = npt.NDArray[np.float16]
 Layers = Callable[[Image], tuple[Mapping[int, Array], Array]]
@@ -51,9 +51,11 @@ class FramePool:
     def __init__(self, folder: Path, seed: int) -> None:
         self._labels = np.load(folder / "labels.npy", mmap_mode="r")
         self._blocks = {int(p.stem.removeprefix("block_")): np.load(p, mmap_mode="r") for p in folder.glob("block_*")}
+        midpoints = folder / "midpoints.npy"
+        self._midpoints = np.load(midpoints, mmap_mode="r") if midpoints.exists() else None
         self._seed = seed
 
-    def batch(self, step: int, count: int, block: int) -> tuple[Array, Array]:
+    def batch(self, step: int, count: int, block: int, midpoints: bool = False) -> tuple[Array, Array]:
         """What a block gives for some frames, and their labels with the start's pose: float32.
 
         All frames come before one comes again; step counts from the stage's start.
@@ -64,7 +66,11 @@ class FramePool:
         if place + count > total:
             order = np.concatenate([order, np.random.default_rng((self._seed, epoch + 1)).permutation(total)])
         chosen = np.sort(order[place : place + count])
-        return self._blocks[block][chosen].astype(np.float32), self._labels[chosen].astype(np.float32)
+        labels = self._labels[chosen].astype(np.float32)
+        if midpoints and self._midpoints is not None:
+            between = self._midpoints[chosen].astype(np.float32)
+            labels = np.concatenate([labels[..., :LABEL_CHANNELS], between, labels[..., LABEL_CHANNELS:]], axis=-1)
+        return self._blocks[block][chosen].astype(np.float32), labels
 
 
 def fill_pool(
@@ -81,10 +87,11 @@ def fill_pool(
     note = folder / _DONE
     done = int(json.loads(note.read_text())) if note.exists() else 0
     files: dict[str, Half] = {}
+    fine = frames.finer()
     with ThreadPoolExecutor(1) as thread:
 
         def make(first: int) -> Future[tuple[Image, Array]]:
-            return thread.submit(frames.batch, _FIRST_STEP + first // _BATCH, min(_BATCH, count - first), size)
+            return thread.submit(fine.batch, _FIRST_STEP + first // _BATCH, min(_BATCH, count - first), size)
 
         coming = make(done) if done < count else None
         while coming is not None:
@@ -92,7 +99,9 @@ def fill_pool(
             first, done = done, done + len(images)
             coming = make(done) if done < count else None
             outputs, pose = layers(images)
-            made = {"labels": np.concatenate([labels, pose], axis=-1)} | {f"block_{b}": v for b, v in outputs.items()}
+            labels = with_midpoints(labels)
+            made = {"labels": np.concatenate([labels[..., :LABEL_CHANNELS], pose], axis=-1)}
+            made |= {"midpoints": labels[..., LABEL_CHANNELS:]} | {f"block_{b}": v for b, v in outputs.items()}
             for name, values in made.items():
                 if name not in files:
                     files[name] = _open(folder / f"{name}.npy", (count, *values.shape[1:]), new=first == 0)

@@ -18,13 +18,14 @@ import keras
 import numpy as np
 
 from ..catalog import find_model
+from ..catalog.checksums import sha256_of
 from ..decode import sigmoid
-from ..errors import ModelFileError, SettingsError
+from ..errors import MediaError, ModelFileError, ModelNotFoundError, SettingsError
 from ..media import read_photo, write_photo
 from ..settings import ModelSettings
 from .config import CONFIG_NAME, LAST_BLOCK, LossWeights, Stage, TrainSettings, same_optimizer, write_settings
 from .data import Frames, Image, Sample
-from .labels import LABEL_HEADS, START_SLICES, Array
+from .labels import LABEL_HEADS, START_SLICES, Array, with_midpoints
 from .log import RunLog
 from .losses import PersonLabLoss
 from .near_start import NEW_HEAD_SCALE, Anchor, NearStart, channel_size
@@ -77,7 +78,14 @@ class Nobody:
 def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     """Label the photos and train as the configuration says, or go on with it. Gives whether it is done."""
     watcher = watcher or Nobody()
+    check_start(settings)
     photos = list_photos(settings)
+    if not any(photo.held_out for photo in photos):
+        logger.warning(
+            "None of the %d photos is held out: nothing says how good the network is, and export needs --photos. "
+            "Set held_out, or take more photos.",
+            len(photos),
+        )
     if not label_all(settings, photos, watcher.labelled, watcher.stop):
         return False
     samples = load_samples([photo for photo in photos if not photo.held_out], settings.cache)
@@ -88,8 +96,27 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     return train(settings, samples, load_samples(annotated or held_out, settings.cache), watcher)
 
 
+def check_start(settings: TrainSettings) -> None:
+    """Raise ModelNotFoundError or ModelFileError where the start's file is missing or another one."""
+    if "/" not in settings.start:
+        return
+    start = Path(settings.start)
+    for name in (start.name, *settings.start_sha256):
+        path = start.with_name(name)
+        if not path.exists():
+            raise ModelNotFoundError(f"The start {str(path)!r} is not here. {settings.fetch}".strip())
+        if settings.start_sha256.get(name, known := sha256_of(path)) != known:
+            raise ModelFileError(
+                f"{str(path)!r} is another file than the run started from: its sha256 is {known}, not "
+                f"{settings.start_sha256[name]}. {settings.fetch}".strip()
+            )
+
+
 def list_photos(settings: TrainSettings) -> list[Photo]:
     """List every photo of the run's folders, those held out too."""
+    for folder in settings.folders:
+        if not folder.photos.exists():
+            raise MediaError(f"The photos {str(folder.photos)!r} are not here. {settings.fetch}".strip())
     return [photo for folder in settings.folders for photo in folder.read(settings.held_out, settings.cache)]
 
 
@@ -354,12 +381,16 @@ def batches(
     frames: Frames, settings: TrainSettings, first: int, pools: Mapping[tuple[int, int], FramePool], ahead: int = 3
 ) -> Iterator[tuple[Image | Array, Array]]:
     """Make the batches of each step from the first on, some ahead in threads, in order."""
+    fine = frames.finer()
 
     def make(step: int) -> tuple[Image | Array, Array]:
         stage, _ = settings.at(step)
         if stage.frames:
             pool = pools[stage.frames, stage.size]
-            return pool.batch(step, stage.batch, stage.first_block - 1)
+            return pool.batch(step, stage.batch, stage.first_block - 1, stage.midpoints)
+        if stage.midpoints:
+            images, labels = fine.batch(step, stage.batch, stage.size)
+            return images, with_midpoints(labels)
         return frames.batch(step, stage.batch, stage.size)
 
     with ThreadPoolExecutor(2) as threads:
