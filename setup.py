@@ -2,7 +2,7 @@
 
 from setuptools import Extension, find_namespace_packages, find_packages, setup
 
-_DEFINITIONS = "bodyseg_ros.graph.definitions"
+_DEFINITIONS = "bodyseg_ros.ros.graph.definitions"
 _MESSAGES = f"{_DEFINITIONS}.bodyseg_ros"
 
 #: No contraction: the kernels give the same pixels as NumPy. No traps: comparisons may be done several at a time.
@@ -20,7 +20,7 @@ setup(
     ext_modules=[
         Extension(
             "bodyseg_ros.kernels._kernels",
-            sources=[f"bodyseg_ros/kernels/{name}.c" for name in ("maps", "people", "resize")],
+            sources=[f"bodyseg_ros/kernels/{name}.c" for name in ("instances", "maps", "poses", "resize")],
             depends=["bodyseg_ros/kernels/kernels.h"],
             extra_compile_args=_FLAGS,
             optional=True,  # without a C compiler NumPy does the kernels' work

@@ -27,7 +27,7 @@ from networks.test_bodypix_reference import OPTIONS  # noqa: E402
 SCORE_THRESHOLD = 0.4
 
 
-def run(model: bodyseg.Pipeline, case: Case) -> bodyseg.Result:
+def run(model: bodyseg.Model, case: Case) -> bodyseg.Result:
     options = {OPTIONS[key]: value for key, value in case.options.items() if key in OPTIONS}
     model.network = model.network.with_settings(
         model.network.Settings(**{"score_threshold": SCORE_THRESHOLD} | options)

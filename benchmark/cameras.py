@@ -23,12 +23,13 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodyseg_ros.allocation import keep_freed_memory
-from bodyseg_ros.graph.fake import Bus, FakeGraph
-from bodyseg_ros.graph.images import image_message, stamp_ns
-from bodyseg_ros.graph.port import SENSOR, Qos
-from bodyseg_ros.nodes.bodyseg import BodysegNode
-from bodyseg_ros.nodes.processes import usage
-from bodyseg_ros.nodes.shared import Shared
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.headers import stamp_ns
+from bodyseg_ros.ros.graph.image_messages import image_message
+from bodyseg_ros.ros.graph.port import SENSOR, Qos
+from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
+from bodyseg_ros.ros.nodes.shared import Shared
+from bodyseg_ros.ros.processes import usage
 
 IMAGE = "sensor_msgs/msg/Image"
 RATE = 30.0

@@ -10,9 +10,9 @@ import time
 
 import cv2
 
-from bodyseg_ros.effects import compose_all
+from bodyseg_ros.effects import compose_all, load_effects
 from bodyseg_ros.effects.example import example
-from bodyseg_ros.nodes.recipe import load_effects
+from bodyseg_ros.plan import plugin_settings
 from bodyseg_ros.plugins import plugin_names
 
 FRAME_MS = 1000 / 30
@@ -27,7 +27,7 @@ MORE = {
 
 def median_ms(name: str, settings: dict[str, object], size: tuple[int, int]) -> float:
     scene = example(*size)
-    chain = load_effects("effects", (name,), {name: settings})
+    chain = load_effects("effects", (name,), plugin_settings("effects", {name: settings}))
     compose_all(chain, *scene)
     times = []
     for _ in range(5 if name == "seamless_clone" else REPEATS):

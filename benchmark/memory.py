@@ -26,12 +26,12 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodyseg_ros.allocation import keep_freed_memory
-from bodyseg_ros.graph.fake import Bus, FakeGraph
-from bodyseg_ros.graph.images import image_message
-from bodyseg_ros.graph.port import RELIABLE, SENSOR
 from bodyseg_ros.media import open_source
-from bodyseg_ros.nodes.bodyseg import BodysegNode
-from bodyseg_ros.nodes.processes import usage
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.image_messages import image_message
+from bodyseg_ros.ros.graph.port import RELIABLE, SENSOR
+from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
+from bodyseg_ros.ros.processes import usage
 
 IMAGE = "sensor_msgs/msg/Image"
 TOPICS = {

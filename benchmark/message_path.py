@@ -29,16 +29,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodyseg_ros import Frame, Wanted, load
 from bodyseg_ros.allocation import keep_freed_memory
-from bodyseg_ros.graph.dds import DdsGraph
-from bodyseg_ros.graph.images import image_message, read_image, stamp_ns
-from bodyseg_ros.graph.names import parse_ros_arguments
-from bodyseg_ros.graph.port import RELIABLE, Qos
-from bodyseg_ros.graph.private import private_environment
-from bodyseg_ros.graph.rosbag_types import RosbagMessages
-from bodyseg_ros.nodes.processes import NodeProcess, usage
-from bodyseg_ros.nodes.recipe import node_parameters
-from bodyseg_ros.nodes.settings import NodeSettings
-from bodyseg_ros.settings import parse_value
+from bodyseg_ros.parameter_files import parse_value
+from bodyseg_ros.ros.graph.dds_graph import DdsGraph
+from bodyseg_ros.ros.graph.headers import stamp_ns
+from bodyseg_ros.ros.graph.image_messages import image_message, read_image
+from bodyseg_ros.ros.graph.loopback import private_environment
+from bodyseg_ros.ros.graph.names import parse_ros_arguments
+from bodyseg_ros.ros.graph.port import RELIABLE, Qos
+from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
+from bodyseg_ros.ros.nodes.node_settings import NodeSettings
+from bodyseg_ros.ros.processes import NodeProcess, usage
 
 HEIGHT, WIDTH = 480, 640
 IMAGE = "sensor_msgs/msg/Image"
@@ -118,8 +118,7 @@ def measure(parameters: dict[str, Any], frames: int, rate: float) -> dict[str, A
 
 def network_cpu_ms(parameters: dict[str, Any], runs: int = 100) -> tuple[float, float]:
     """CPU time of one run of the bare network, and of the whole recipe to a mask, all threads, ms."""
-    known = {parameter.name for parameter in node_parameters(parameters)} - NodeSettings.model_fields.keys()
-    with load(**{name: value for name, value in parameters.items() if name in known}) as model:
+    with load(**{name: value for name, value in parameters.items() if name not in NodeSettings.model_fields}) as model:
         frame = Frame(PICTURE)
         tensor = model.network.prepare(frame).tensor
 

@@ -28,10 +28,10 @@ import bodyseg_ros as bodyseg
 from bodyseg_ros.effects import compose_all, contact_sheet
 from bodyseg_ros.effects.drawing import Overlay, OverlaySettings, Skeleton, SkeletonSettings
 from bodyseg_ros.errors import BodysegError
+from bodyseg_ros.lab.evaluation import Tally
+from bodyseg_ros.lab.labelled import labelled_photos
 from bodyseg_ros.media import read_photo, write_photo
 from bodyseg_ros.plugins import load_plugin, plugin_names
-from bodyseg_ros.training.evaluate import Tally
-from bodyseg_ros.training.labelled import labelled_photos
 from bodyseg_ros.types import Frame, Wanted
 
 SHARED = Path(os.environ.get("BODYSEG_SHARED", Path(__file__).resolve().parent.parent.parent / "shared"))
@@ -46,13 +46,13 @@ def model_files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if INDEX.fullmatch(path.name))
 
 
-def load(path: Path, threads: int, engine: str = "auto") -> bodyseg.Pipeline:
+def load(path: Path, threads: int, engine: str = "auto") -> bodyseg.Model:
     stride = re.search(r"stride(8|16|32)", f"{path.parent.name}/{path.stem}")
     options = {"output_stride": int(stride.group(1))} if stride else {}
     return bodyseg.load(model_path=str(path), engine=engine, threads=threads, **options)
 
 
-def drawn(model: bodyseg.Pipeline, image: NDArray[np.uint8], stamp_ns: int) -> NDArray[np.uint8]:
+def drawn(model: bodyseg.Model, image: NDArray[np.uint8], stamp_ns: int) -> NDArray[np.uint8]:
     """Person and skeletons over the photo, as far as the network knows them."""
     frame = Frame(image, stamp_ns)
     wanted = model.network.offers & (Wanted.PERSON | Wanted.POSES)
@@ -60,7 +60,7 @@ def drawn(model: bodyseg.Pipeline, image: NDArray[np.uint8], stamp_ns: int) -> N
     return compose_all([layer for layer in layers if layer.needs in wanted], frame, model.run(frame, wanted))
 
 
-def person_iou(model: bodyseg.Pipeline, folder: Path) -> float:
+def person_iou(model: bodyseg.Model, folder: Path) -> float:
     """All photos' pixels together; NaN for a network without masks."""
     if Wanted.PERSON not in model.network.offers:
         return math.nan

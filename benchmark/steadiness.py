@@ -25,10 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bodyseg_ros as bodyseg  # noqa: E402
+from bodyseg_ros.lab.labelled import Labelled, labelled_photos  # noqa: E402
 from bodyseg_ros.media import open_source  # noqa: E402
+from bodyseg_ros.parameter_files import parse_value  # noqa: E402
 from bodyseg_ros.refine import Refiner, RefineSettings  # noqa: E402
-from bodyseg_ros.settings import parse_value  # noqa: E402
-from bodyseg_ros.training.labelled import Labelled, labelled_photos  # noqa: E402
 
 WANTED = bodyseg.Wanted.PERSON
 STEADY = {"smoothing": 0.8}
@@ -40,7 +40,7 @@ TOLERANCE = 0.008
 PHOTOS = 100
 
 
-def masks(model: bodyseg.Pipeline, frames: list[bodyseg.Frame], refine: dict[str, object]) -> list[np.ndarray]:
+def masks(model: bodyseg.Model, frames: list[bodyseg.Frame], refine: dict[str, object]) -> list[np.ndarray]:
     model.configure(refine=RefineSettings().model_dump() | refine)
     return [model.run(frame, WANTED).person for frame in frames]
 
@@ -79,7 +79,7 @@ def boundary_f(person: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
-def edge_row(model: bodyseg.Pipeline, photos: list[Labelled], refine: dict[str, object]) -> list[float]:
+def edge_row(model: bodyseg.Model, photos: list[Labelled], refine: dict[str, object]) -> list[float]:
     """Boundary F raw, boundary F refined, IoU raw, IoU refined; means over the photos."""
     scores: list[list[float]] = []
     for photo in photos:

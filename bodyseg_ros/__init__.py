@@ -1,23 +1,65 @@
 """bodyseg_ros: person masks, 24 body parts, several people and their poses, for ROS 2 and without it.
 
-import bodyseg_ros as bodyseg
-model = bodyseg.load()
-result = model.segment(image)  # (H, W, 3) uint8 RGB; result.person, .parts, .instances, .poses
+>>> import bodyseg_ros as bodyseg
+>>> model = bodyseg.load()
+>>> result = model("photo.jpg")  # or an image: (H, W, 3) uint8 RGB
+>>> result
+Result 320×320: 1 person, person 51 %, confidence, parts, instances
+
+docs/library.md says all of it on one page.
 """
 
 import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+#: The one place of the version: pyproject.toml reads it here, package.xml repeats it because ROS's tools read that.
+__version__ = "0.1.0"
+
 # A checkout, a virtual environment's install and a colcon install (which has the messages) add up.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 if TYPE_CHECKING:
     from .body import KEYPOINT_NAMES, NO_PART, PART_COLORS, PART_NAMES, POSE_TREE, SKELETON
-    from .errors import BodysegError
-    from .pipeline import Pipeline, load
+    from .errors import (
+        BodysegError,
+        EngineError,
+        FrameError,
+        MediaError,
+        MissingDependencyError,
+        ModelError,
+        ModelFileError,
+        ModelNotFoundError,
+        PluginError,
+        ResultError,
+        SettingsError,
+    )
+    from .media import open_sink, open_source
+    from .model import Model, load
+    from .person import VISIBLE_SCORE, Person
     from .types import Frame, Poses, Result, Wanted
 
+#: Where each public name comes from.
+_HOMES = {
+    "body": ("KEYPOINT_NAMES", "NO_PART", "PART_COLORS", "PART_NAMES", "POSE_TREE", "SKELETON"),
+    "errors": (
+        "BodysegError",
+        "EngineError",
+        "FrameError",
+        "MediaError",
+        "MissingDependencyError",
+        "ModelError",
+        "ModelFileError",
+        "ModelNotFoundError",
+        "PluginError",
+        "ResultError",
+        "SettingsError",
+    ),
+    "media": ("open_sink", "open_source"),
+    "model": ("Model", "load"),
+    "person": ("VISIBLE_SCORE", "Person"),
+    "types": ("Frame", "Poses", "Result", "Wanted"),
+}
 __all__ = [
     "KEYPOINT_NAMES",
     "NO_PART",
@@ -25,20 +67,38 @@ __all__ = [
     "PART_NAMES",
     "POSE_TREE",
     "SKELETON",
+    "VISIBLE_SCORE",
     "BodysegError",
+    "EngineError",
     "Frame",
-    "Pipeline",
+    "FrameError",
+    "MediaError",
+    "MissingDependencyError",
+    "Model",
+    "ModelError",
+    "ModelFileError",
+    "ModelNotFoundError",
+    "Person",
+    "PluginError",
     "Poses",
     "Result",
+    "ResultError",
+    "SettingsError",
     "Wanted",
     "load",
+    "open_sink",
+    "open_source",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, so that the command's help and a node's messages wait for no NumPy."""
-    for module in ("errors", "body", "types", "pipeline") if name in __all__ else ():
-        found = getattr(import_module(f".{module}", __name__), name, None)
-        if found is not None:
-            return found
+    for module, names in _HOMES.items():
+        if name in names:
+            globals()[name] = getattr(import_module(f".{module}", __name__), name)
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

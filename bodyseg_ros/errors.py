@@ -5,6 +5,7 @@ BodysegError
 ├── PluginError                           no plugin of that name
 │   └── MissingDependencyError            the plugin is there, a package it needs is not
 ├── FrameError (ValueError)               a picture that cannot be a frame
+├── ResultError (ValueError)              a result lacks what is asked of it
 ├── ModelError
 │   ├── ModelNotFoundError                no card, no file, no download
 │   └── ModelFileError                    a model file that is damaged, hostile or of another kind
@@ -26,6 +27,7 @@ __all__ = [
     "ModelFileError",
     "ModelNotFoundError",
     "PluginError",
+    "ResultError",
     "SettingsError",
 ]
 
@@ -48,6 +50,10 @@ class MissingDependencyError(PluginError):
 
 class FrameError(BodysegError, ValueError):
     """An array or message cannot be a frame: wrong shape, dtype, size or encoding."""
+
+
+class ResultError(BodysegError, ValueError):
+    """A result lacks what is asked of it, because nobody wanted it of the frame or the network cannot tell it."""
 
 
 class ModelError(BodysegError):

@@ -8,7 +8,6 @@ Every bilinear step here is separable: two neighbours and a weight per row, the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,18 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels import library
-
 __all__ = [
     "Geometry",
     "Taps",
+    "aligned_taps",
     "apply_taps",
+    "input_taps",
     "network_size",
     "padded_geometry",
     "replicated_geometry",
-    "resize_padded",
     "source_taps",
-    "taps_of_axis",
     "to_source",
     "upsample",
 ]
@@ -84,8 +81,8 @@ class Geometry:
     def to_source_px(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (…, 2), x and y in network px, to source px: x·(W + pads)/inW − left pad."""
         scale = np.array([self.padded_width / self.input_width, self.padded_height / self.input_height])
-        moved: NDArray[np.float64] = points * scale - np.array([self.pad_left, self.pad_top])
-        return moved
+        source_px: NDArray[np.float64] = points * scale - np.array([self.pad_left, self.pad_top])
+        return source_px
 
 
 def padded_geometry(height: int, width: int, input_height: int, input_width: int) -> Geometry:
@@ -180,48 +177,19 @@ def apply_taps(array: NDArray[Any], taps: Taps, axis: int) -> NDArray[np.float32
     return np.asarray(out, np.float32)
 
 
-def resize_padded(
-    image: NDArray[np.uint8],
-    geometry: Geometry,
-    scale: Sequence[float] = (1.0, 1.0, 1.0),
-    offset: Sequence[float] = (0.0, 0.0, 0.0),
-) -> NDArray[np.float32]:
-    """The network's view of an image: padded, bilinear, no half-pixel centres; then ·scale + offset by channel.
-
-    image: (H, W, 3) uint8. Returns (input_height, input_width, 3) float32, 0 to 255 before scale and offset.
-    Raises ValueError for a picture that is not the geometry's.
-    """
-    if image.dtype != np.uint8 or image.shape != (geometry.height, geometry.width, 3):
-        expected = (geometry.height, geometry.width, 3)
-        raise ValueError(f"The picture must be uint8 {expected}, but it is {image.dtype} {image.shape}.")
-    taps = replicated_taps if geometry.replicated else padded_taps
-    rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
-    columns = taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)
-    factors, summands = np.array(scale, np.float32), np.array(offset, np.float32)
-    if not library.KERNELS:
-        return apply_taps(apply_taps(image, rows, 0), columns, 1) * factors + summands
-    if image.strides[1:] != (3, 1):
-        image = np.ascontiguousarray(image)
-    resized = np.empty((geometry.input_height, geometry.input_width, 3), np.float32)
-    library.call(
-        "resize_padded", image.ctypes.data, image.strides[0], image.shape[1], taps_of_axis(rows), taps_of_axis(columns),
-        *(library.address(array, np.float32) for array in (factors, summands, resized)),
-    )  # fmt: skip
-    return resized
-
-
-def taps_of_axis(taps: Taps) -> library.TapsOfAxis:
-    """Taps as the kernels read them; they must outlive the struct, which holds their addresses."""
-    places = (library.address(index, np.int32) for index in (taps.lower, taps.upper))
-    weights = (library.address(weight, np.float32) for weight in (taps.lower_weight, taps.upper_weight))
-    return library.TapsOfAxis(*places, *weights, len(taps.lower))
-
-
 def upsample(logits: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
     """Head (h, w, C) at stride to network px (input_height, input_width, C): bilinear, align_corners."""
     rows = aligned_taps(logits.shape[0], geometry.input_height)
     columns = aligned_taps(logits.shape[1], geometry.input_width)
     return apply_taps(apply_taps(logits, columns, 1), rows, 0)  # rows last: they lie together in memory
+
+
+def input_taps(geometry: Geometry) -> tuple[Taps, Taps]:
+    """Rows and columns that take the source image, padded, to the network's input."""
+    taps = replicated_taps if geometry.replicated else padded_taps
+    rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
+    columns = taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)
+    return rows, columns
 
 
 def source_taps(geometry: Geometry) -> tuple[Taps, Taps]:

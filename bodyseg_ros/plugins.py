@@ -1,35 +1,68 @@
-"""Look a plugin up by name, in the entry points of every installed package.
+"""Plugins by name, from the entry points of every installed package.
 
-Groups: ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.sources``, ``.sinks``, ``.trackers``. The built-in
-plugins stand in ``entry_points.txt``, which pip registers like anybody's; a checkout or a colcon install, which
-have no metadata of their own, read the same file.
+A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.sources`` and
+``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version of that class it
+was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a checkout or a
+colcon install, which have no metadata of their own, read the same file.
 """
 
 from __future__ import annotations
 
 import configparser
 import difflib
+import inspect
+import logging
 import re
+from abc import ABC
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar, Final
 
+from .dependencies import missing_package
 from .errors import MissingDependencyError, PluginError
 
-__all__ = ["load_plugin", "plugin_names"]
+__all__ = ["Plugin", "load_plugin", "loadable_plugins", "plugin_names"]
+
+_log = logging.getLogger(__name__)
+
+#: Group → the base class of its plugins. It is named, not imported: it stands above this module.
+_SEAMS: Final[Mapping[str, str]] = {
+    "engines": "bodyseg_ros.engines:Engine",
+    "networks": "bodyseg_ros.networks:Network",
+    "effects": "bodyseg_ros.effects:Effect",
+    "sources": "bodyseg_ros.media:Source",
+    "sinks": "bodyseg_ros.media:Sink",
+}
+
+
+class Plugin(ABC):
+    """What the base classes of all groups have in common."""
+
+    #: Of a base class: the versions of it that plugins may be written for.
+    supported_versions: ClassVar[frozenset[int]]
+    #: Of a plugin: the version of its base class that it was written for.
+    api_version: ClassVar[int]
+    #: What users write to choose it; load_plugin() takes it from the entry point.
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = cls.__name__  # of a class that is used without an entry point
 
 
 def plugin_names(kind: str) -> list[str]:
-    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'sources', 'sinks' or 'trackers'."""
+    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'sources' or 'sinks'."""
     return sorted(_plugins(kind))
 
 
 def load_plugin(kind: str, name: str) -> Any:
-    """The object a plugin's entry point names; only that plugin is imported.
+    """The class of a plugin, with its `name` set; only that plugin is imported.
 
-    Raises PluginError for an unknown name, with those there are; MissingDependencyError if a package it
-    needs is not installed, with the pip line that brings it.
+    Raises PluginError for an unknown name, with those there are, and for a class that does not fit this version of
+    the package; MissingDependencyError if a package it needs is not installed, with the pip line that brings it.
     """
     found = _plugins(kind)
     if name not in found:
@@ -37,17 +70,68 @@ def load_plugin(kind: str, name: str) -> Any:
         near = difflib.get_close_matches(name, found, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise PluginError(f"There is no plugin {name!r} among the {kind}; there are: {have}.{hint}")
-    entry = found[name]
+    plugin = _imported(kind, found[name])
+    _check(kind, found[name], plugin)
+    plugin.name = name
+    return plugin
+
+
+def loadable_plugins(kind: str) -> Iterator[tuple[str, Any]]:
+    """(name, class) of every plugin of a kind that can be loaded, by name; a broken one is logged and left out."""
+    for name in plugin_names(kind):
+        try:
+            yield name, load_plugin(kind, name)
+        except MissingDependencyError as err:  # noqa: PERF203 - plugins are few
+            _log.debug("%s", err)
+        except PluginError as err:
+            _log.warning("%s It is left out.", err)
+
+
+def _imported(kind: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except ModuleNotFoundError as err:
         # Python 3.10's EntryPoint.extras is a list of match objects; the text is the same everywhere.
-        extras = re.search(r"\[(.*)\]", entry.value)
-        wanted = f"bodyseg_ros[{extras.group(1)}]" if extras else str(err.name)
-        raise MissingDependencyError(
-            f"The plugin {name!r} among the {kind} needs the package {err.name!r}, which is not installed. "
-            f"Install it with: pip install '{wanted}'"
+        extras = re.search(r"\[.*\]", entry.value)
+        whose = entry.dist.name if entry.dist else str(__package__)
+        wanted = f"{whose}{extras.group()}" if extras else str(err.name)
+        raise missing_package(f"The plugin {entry.name!r} among the {kind}", err, wanted) from err
+    except Exception as err:  # a stranger's module may raise anything
+        raise PluginError(
+            f"{_described(kind, entry)} cannot be loaded from {entry.value!r}: {type(err).__name__}: {err}."
         ) from err
+
+
+def _check(kind: str, entry: EntryPoint, plugin: Any) -> None:
+    """Raise PluginError unless a class derives from its group's base, in a version known here, with every method."""
+    module, _, base_name = _SEAMS[kind].partition(":")
+    base = getattr(import_module(module), base_name)
+    plugin_text = _described(kind, entry)
+    if not (inspect.isclass(plugin) and issubclass(plugin, base)):
+        raise PluginError(
+            f"{plugin_text} is {entry.value!r}, but it must be a class that derives from {module}.{base_name}."
+        )
+    known = ", ".join(map(str, sorted(base.supported_versions)))
+    version = getattr(plugin, "api_version", None)
+    if version is None:
+        raise PluginError(
+            f"{plugin_text} does not say for which version of {base_name} it was written; add api_version = {known} to "
+            f"{plugin.__name__}."
+        )
+    if version not in base.supported_versions:
+        raise PluginError(
+            f"{plugin_text} was written for version {version!r} of {base_name}, but this bodyseg_ros supports {known}; "
+            f"install releases of the two packages that fit each other."
+        )
+    missing = ", ".join(sorted(getattr(plugin, "__abstractmethods__", ())))
+    if missing:
+        raise PluginError(f"{plugin_text} lacks what every {base_name} must have; add to {plugin.__name__}: {missing}.")
+
+
+def _described(kind: str, entry: EntryPoint) -> str:
+    """'The plugin 'opencv_dnn' among the engines (bodyseg_green_screen 0.1.0)'."""
+    package = f" ({entry.dist.name} {entry.dist.version})" if entry.dist else ""
+    return f"The plugin {entry.name!r} among the {kind}{package}"
 
 
 @lru_cache(maxsize=16)

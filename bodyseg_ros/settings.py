@@ -1,4 +1,4 @@
-"""Every parameter once: name, type, range, default, description, live or not.
+"""What a parameter is: name, type, range, default, description, live or not, each stated once.
 
 Each plugin, node and tool has a Settings class; a field is a parameter. From the fields come the reader of ROS
 parameter files, the command line's flags, the ROS descriptors and the parameter page of the documentation.
@@ -10,13 +10,12 @@ engine or effect stand under its name (``tensorflow.device``), so that two plugi
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SettingsError
@@ -25,14 +24,15 @@ __all__ = [
     "ModelSettings",
     "Parameter",
     "Settings",
+    "Size",
     "build",
     "flatten",
     "parameters",
-    "parse_value",
-    "read_params_file",
+    "require_live",
+    "shortened",
     "split_groups",
-    "take",
     "unknown_parameter",
+    "updated",
 ]
 
 Scalar = bool | int | float | str
@@ -40,10 +40,27 @@ Value = Scalar | Sequence[Scalar]
 S = TypeVar("S", bound="Settings")
 
 
+@dataclass(frozen=True)
+class Size:
+    """A picture's size, px."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str, smallest: int = 1, largest: int = 9999) -> Size:
+        """The size that is written as WIDTHxHEIGHT. Raises ValueError that says what is allowed."""
+        found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text.strip())
+        size = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
+        if not smallest <= min(size.width, size.height) <= max(size.width, size.height) <= largest:
+            raise ValueError(f"WIDTHxHEIGHT, each from {smallest} to {largest}")
+        return size
+
+
 class Settings(BaseModel):
     """Base of every parameter class: frozen, no unknown names; a change builds a new object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
 
 
 def start_only(default: Any, description: str, **limits: Any) -> Any:
@@ -61,9 +78,8 @@ class ModelSettings(Settings):
 
     model: str = start_only(
         "auto",
-        "Name of a model card; `bodyseg models list` shows them. auto: bodyseg-mobilenet-075, which comes with the "
-        "package, on every machine; where another network is named, one of it whose files are here. Nothing is "
-        "downloaded.",
+        "Name of a model card; `bodyseg models list` shows them. auto: the network that comes with the package; with "
+        "model_path the card that the file is recognised by, with network the first card of that network.",
     )
     model_path: str = start_only(
         "",
@@ -85,15 +101,28 @@ class ModelSettings(Settings):
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
 
+    @model_validator(mode="after")
+    def _one_way(self) -> ModelSettings:
+        if self.model_path and self.model_url:
+            raise ValueError("Both model_path and model_url are set; set one of them, and the other to ''.")
+        if (self.model_path or self.model_url) and self.quant_bytes != type(self).model_fields["quant_bytes"].default:
+            raise ValueError(
+                f"Parameter quant_bytes is {self.quant_bytes}, but it chooses among published files, and "
+                f"{'model_path' if self.model_path else 'model_url'} names the file itself; set only one of them."
+            )
+        return self
 
+
+_LONGEST_QUOTE: Final = 100
+_DEEPEST: Final = 20
 _NOUNS: Final = {
-    "int": "whole number",
-    "float": "number",
-    "str": "text",
-    "int_list": "list of whole numbers",
-    "float_list": "list of numbers",
-    "str_list": "list of texts",
-    "bool_list": "list of true and false",
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "int_list": "a list of integers",
+    "float_list": "a list of numbers",
+    "str_list": "a list of strings",
+    "bool_list": "a list of true and false",
 }
 
 
@@ -116,7 +145,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """What may be written, in words: 'one of a, b', '0 to 1', 'any text'."""
+        """What may be written, in words: 'one of a, b', 'a number from 0 to 1', 'a string'."""
         if self.choices:
             names = "one of " + ", ".join(str(choice) for choice in self.choices)
             if self.minimum is None or self.maximum is None:
@@ -124,12 +153,9 @@ class Parameter:
             return f"{names}, or a number from {self.minimum:g} to {self.maximum:g}"
         if self.kind == "bool":
             return "true or false"
-        noun = _NOUNS[self.kind]
-        if self.minimum is None and self.maximum is None:
-            return f"any {noun}"
-        low = "" if self.minimum is None else f"from {self.minimum:g}"
-        high = "" if self.maximum is None else f"to {self.maximum:g}"
-        return f"{noun} {low} {high}".replace("  ", " ").strip()
+        low = "" if self.minimum is None else f" from {self.minimum:g}"
+        high = "" if self.maximum is None else f" to {self.maximum:g}"
+        return f"{_NOUNS[self.kind]}{low}{high}"
 
 
 def parameters(settings: type[Settings], prefix: str = "") -> Iterator[Parameter]:
@@ -162,12 +188,6 @@ def _limit(info: FieldInfo, bound: str) -> float | None:
     return None
 
 
-def take(values: dict[str, Any], settings: type[S]) -> S:
-    """Build a settings object from the values that are its parameters, and remove those from `values`."""
-    own = {name: values.pop(name) for name in settings.model_fields if name in values}
-    return build(settings, own)
-
-
 def _kind(annotation: Any) -> tuple[str, tuple[Scalar, ...]]:
     """ROS-like type name and choices of a field's annotation."""
     origin = get_origin(annotation)
@@ -194,6 +214,15 @@ def build(settings: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
         raise SettingsError(_sentence(settings, err, prefix)) from err
 
 
+def updated(settings: S, values: Mapping[str, Any], prefix: str = "") -> S:
+    """The settings with those of the values that are its parameters; the same object if there are none.
+
+    Under a prefix all values must be its parameters. Raises SettingsError, as build() does.
+    """
+    own = values if prefix else {name: value for name, value in values.items() if name in type(settings).model_fields}
+    return build(type(settings), settings.model_dump() | dict(own), prefix) if own else settings
+
+
 def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> str:
     known = {parameter.name: parameter for parameter in parameters(settings)}
     sentences = []
@@ -206,21 +235,44 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
             sentences.append(str(problem["ctx"]["error"]))
         else:
             allowed = problem["msg"] if problem["type"] == "allowed" else known[name].allowed
-            sentence = f"Parameter {shown} is {problem['input']!r}, but it must be {allowed}."
+            sentence = f"Parameter {shown} is {shortened(problem['input'])}, but it must be {allowed}."
             if sentence not in sentences:
                 sentences.append(sentence)
     return " ".join(sentences)
+
+
+def shortened(value: object) -> str:
+    """A value as a message quotes it: at most 100 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
 
 
 def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
     """The sentence for a parameter that nobody has, or that 'The model X has' not, with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{whose} no parameter {name!r}.{hint} `bodyseg params` lists them all."
+    return f"{whose} no parameter {shortened(name)}.{hint} `bodyseg params` lists them all."
+
+
+def require_live(
+    names: Iterable[str], known: Iterable[Parameter], start: str = "when the model is loaded; load it again"
+) -> None:
+    """Raise SettingsError for a parameter that does not exist, or is read once.
+
+    start: when the latter is read, and how the user gets another value.
+    """
+    by_name = {parameter.name: parameter for parameter in known}
+    for name in names:
+        if name not in by_name:
+            raise SettingsError(unknown_parameter(name, list(by_name)))
+        if not by_name[name].live:
+            raise SettingsError(f"Parameter {name} is read {start} with another value.")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to one level with dotted names, as ROS does."""
+    """Nested mappings to one level with dotted names, as ROS does. Raises SettingsError where they nest too deep."""
+    if prefix.count(".") > _DEEPEST:
+        raise SettingsError(f"The parameter {shortened(prefix)} is nested deeper than {_DEEPEST} levels.")
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -242,63 +294,3 @@ def split_groups(flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dic
         else:
             root[name] = value
     return root, groups
-
-
-def parse_value(text: str) -> Any:
-    """A parameter written on a command line, read as ROS reads it: YAML."""
-    try:
-        return yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
-        return text
-
-
-def read_params_file(path: Path, node_name: str = "bodyseg", namespace: str = "/") -> dict[str, Any]:
-    """Parameters for one node from a ROS 2 parameter file, dotted names.
-
-    Sections are node names (`bodyseg`, `/robot1/bodyseg`, or namespaces that hold node names), with the
-    wildcards `/**`, `/*` and `**`; later sections overrule earlier ones. A file without any
-    `ros__parameters` is read as plain parameters. Raises SettingsError where the file cannot be read.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise SettingsError(f"The parameter file {str(path)!r} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise SettingsError(f"The parameter file {str(path)!r} is not valid YAML: {err}.") from err
-    if tree is None:
-        return {}
-    if not isinstance(tree, Mapping):
-        raise SettingsError(f"The parameter file {str(path)!r} must hold names and values, not {type(tree).__name__}.")
-    sections = list(_sections(tree))
-    if not sections:
-        return flatten(tree)
-    full_name = f"{namespace.rstrip('/')}/{node_name}"
-    values: dict[str, Any] = {}
-    for section, body in sections:
-        if _names(section, full_name):
-            values.update(flatten(body))
-    return values
-
-
-def _sections(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(full node name, its parameters) for each `ros__parameters` in a file."""
-    for key, value in tree.items():
-        if not isinstance(value, Mapping):
-            continue
-        name = f"{prefix}/{str(key).strip('/')}"
-        if isinstance(value.get("ros__parameters"), Mapping):
-            yield name, value["ros__parameters"]
-        yield from _sections({k: v for k, v in value.items() if k != "ros__parameters"}, name)
-
-
-def _names(pattern: str, full_name: str) -> bool:
-    """Whether a section's name (with `*` for one part, `**` for any number) means this node."""
-
-    def match(want: list[str], have: list[str]) -> bool:
-        if not want:
-            return not have
-        if want[0] == "**":
-            return any(match(want[1:], have[start:]) for start in range(len(have) + 1)) or len(want) == 1
-        return bool(have) and want[0] in ("*", have[0]) and match(want[1:], have[1:])
-
-    return match(pattern.strip("/").split("/"), full_name.strip("/").split("/"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bodyseg_ros.cli.options import all_parameters
+from bodyseg_ros.cli.parameter_flags import all_parameters
 from bodyseg_ros.cli.params import markdown
 
 ROOT = Path(__file__).resolve().parent.parent

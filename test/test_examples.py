@@ -52,7 +52,7 @@ def test_the_command_uses_the_engine_and_the_network_of_a_parameter_file(folder:
 
 def test_the_node_uses_all_three_and_their_parameters(folder: Path) -> None:
     said = python(folder, "-c", NODE)
-    assert said.split() == ["opencv", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
+    assert said.split() == ["opencv_dnn", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
 
 
 #: Prints what runs, and a pixel of the person and of the screen: 0.8 · grey + 0.2 · (30, 220, 40), grey 143.
@@ -61,10 +61,10 @@ import time
 
 import numpy as np
 from PIL import Image
-from bodyseg_ros.graph.fake import Bus, FakeGraph
-from bodyseg_ros.graph.images import image_message, read_image
-from bodyseg_ros.graph.port import LATCHED, RELIABLE
-from bodyseg_ros.nodes.bodyseg import BodysegNode
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.image_messages import image_message, read_image
+from bodyseg_ros.ros.graph.port import LATCHED, RELIABLE
+from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 
 graph = FakeGraph("bodyseg", bus := Bus(), ["--ros-args", "--params-file", "params.yaml"])
 tester, seen = FakeGraph("tester", bus), []
@@ -83,7 +83,7 @@ while not seen and time.monotonic() < end:
     tester.spin_once(0.01)
 (message,) = seen
 image = read_image(message).image
-print(node._recipe.engine, node._recipe.device, *image[30, 40], *image[0, 0])
+print(node._model.engine, node._model.device, *image[30, 40], *image[0, 0])
 node.deactivate()
 node.cleanup()
 """

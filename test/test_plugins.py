@@ -30,6 +30,6 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 def test_a_missing_package_says_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("wish", "no_such_package_here.engine:Wish [wish]", "bodyseg_ros.engines")
     monkeypatch.setattr(plugins, "_plugins", lambda kind: {"wish": entry})
-    with pytest.raises(MissingDependencyError, match=r"needs the package 'no_such_package_here'.*bodyseg_ros\[wish\]"):
+    with pytest.raises(MissingDependencyError, match=r"'no_such_package_here'.*\[wish\]"):
         plugins.load_plugin("engines", "wish")
     assert "no_such_package_here" not in sys.modules

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,13 +9,12 @@ from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.networks.bodypix import BodyPixSettings
 from bodyseg_ros.settings import (
     ModelSettings,
+    Parameter,
+    Size,
     build,
     flatten,
     parameters,
-    parse_value,
-    read_params_file,
     split_groups,
-    take,
 )
 
 
@@ -27,7 +26,7 @@ def test_a_field_is_a_parameter_with_all_its_facts() -> None:
     threshold = by_name(BodyPixSettings)["segmentation_threshold"]
     assert (threshold.kind, threshold.default, threshold.minimum, threshold.maximum) == ("float", 0.7, 0.0, 1.0)
     assert threshold.live
-    assert threshold.allowed == "number from 0 to 1"
+    assert threshold.allowed == "a number from 0 to 1"
     stride = by_name(ModelSettings)["output_stride"]
     assert stride.choices == (8, 16, 32)
     assert not stride.live
@@ -56,14 +55,14 @@ def test_internal_resolution_refuses(value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("segmentation_threshold", 1.5, "number from 0 to 1"),
-        ("segmentation_threshold", "much", "number from 0 to 1"),
-        ("segmentation_threshold", float("nan"), "number from 0 to 1"),
-        ("max_detections", 0, "whole number from 1 to 100"),
-        ("max_detections", 2.5, "whole number from 1 to 100"),
-        ("refine_steps", 21, "whole number from 1 to 20"),
+        ("segmentation_threshold", 1.5, "a number from 0 to 1"),
+        ("segmentation_threshold", "much", "a number from 0 to 1"),
+        ("segmentation_threshold", float("nan"), "a number from 0 to 1"),
+        ("max_detections", 0, "an integer from 1 to 100"),
+        ("max_detections", 2.5, "an integer from 1 to 100"),
+        ("refine_steps", 21, "an integer from 1 to 20"),
         ("flip_horizontal", "perhaps", "true or false"),
-        ("nms_radius", -1, "number from 0 to 1000"),
+        ("nms_radius", -1, "a number from 0 to 1000"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: object, allowed: str) -> None:
@@ -79,13 +78,12 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         build(OverlaySettings, {"opacite": 1}, prefix="overlay")
 
 
-def test_groups_and_take() -> None:
+def test_groups() -> None:
     flat = flatten({"model": "m", "tensorflow": {"device": "cpu"}, "refine_steps": 3})
     assert flat == {"model": "m", "tensorflow.device": "cpu", "refine_steps": 3}
     root, groups = split_groups(flat)
     assert groups == {"tensorflow": {"device": "cpu"}}
-    assert take(root, ModelSettings).model == "m"
-    assert root == {"refine_steps": 3}
+    assert root == {"model": "m", "refine_steps": 3}
 
 
 def test_settings_are_frozen() -> None:
@@ -95,61 +93,48 @@ def test_settings_are_frozen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [("0.5", 0.5), ("3", 3), ("true", True), ("low", "low"), ("[a, b]", ["a", "b"]), ("", ""), ("a: [", "a: [")],
-)
-def test_command_line_values_are_read_as_ros_reads_them(text: str, value: object) -> None:
-    assert parse_value(text) == value
-
-
-ROS_FILE = """
-/**:
-  ros__parameters:
-    refine_steps: 2
-    tensorflow: {device: cpu}
-bodyseg:
-  ros__parameters: {refine_steps: 3}
-/robot1/bodyseg:
-  ros__parameters: {refine_steps: 4}
-robot2:
-  bodyseg:
-    ros__parameters: {refine_steps: 5}
-other:
-  ros__parameters: {refine_steps: 6}
-"""
-
-
-@pytest.mark.parametrize(
-    ("namespace", "name", "steps"),
-    [("/", "bodyseg", 3), ("/robot1", "bodyseg", 4), ("/robot2", "bodyseg", 5), ("/robot3", "bodyseg", 2),
-     ("/", "other", 6), ("/a/b", "third", 2)],
-)  # fmt: skip
-def test_ros_parameter_files(tmp_path: Path, namespace: str, name: str, steps: int) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(ROS_FILE)
-    assert read_params_file(path, name, namespace) == {"refine_steps": steps, "tensorflow.device": "cpu"}
-
-
-def test_plain_and_empty_files(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text("segmentation_threshold: 0.5\noverlay: {opacity: 0.2}\n")
-    assert read_params_file(path) == {"segmentation_threshold": 0.5, "overlay.opacity": 0.2}
-    path.write_text("")
-    assert read_params_file(path) == {}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
+    ("kind", "limits", "words"),
     [
-        ("a: [", "is not valid YAML"),
-        ("- 1\n- 2", "must hold names and values, not list"),
-        (b"\xff\xfe\x00", "not valid YAML"),
+        ("int", {}, "an integer"),
+        ("int", {"minimum": 1}, "an integer from 1"),
+        ("float", {"minimum": 0, "maximum": 1}, "a number from 0 to 1"),
+        ("str", {}, "a string"),
+        ("str_list", {}, "a list of strings"),
+        ("float_list", {"maximum": 2}, "a list of numbers to 2"),
+        ("bool", {}, "true or false"),
+        ("str", {"choices": ("a", "b")}, "one of a, b"),
     ],
 )
-def test_bad_files_are_named(tmp_path: Path, content: str | bytes, message: str) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(SettingsError, match=message):
-        read_params_file(path)
-    with pytest.raises(SettingsError, match=r"'.*none.yaml' cannot be read: No such file"):
-        read_params_file(tmp_path / "none.yaml")
+def test_what_is_allowed_in_words(kind: str, limits: dict[str, Any], words: str) -> None:
+    assert Parameter("name", kind, None, "", live=True, **limits).allowed == words
+
+
+def test_a_long_value_is_cut_where_it_is_quoted() -> None:
+    with pytest.raises(SettingsError, match="segmentation_threshold is 'x") as err:
+        build(BodyPixSettings, {"segmentation_threshold": "x" * 100_000})
+    assert len(str(err.value)) < 250
+    with pytest.raises(SettingsError) as err:
+        build(BodyPixSettings, {"x" * 100_000: 1})
+    assert len(str(err.value)) < 250
+
+
+def test_numbers_serve_as_strings() -> None:
+    assert build(ModelSettings, {"model": 5}).model == "5"
+
+
+@pytest.mark.parametrize("text", ["640x480", " 640x480 "])
+def test_sizes(text: str) -> None:
+    assert Size.parse(text) == Size(640, 480)
+
+
+@pytest.mark.parametrize("text", ["", "640", "640x", "x480", "0x480", "640x10000", "640X480", "1e2x5", "-1x5", "٣x٣"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="WIDTHxHEIGHT, each from 1 to 9999"):
+        Size.parse(text)
+
+
+def test_nesting_that_does_not_end() -> None:
+    tree: dict[str, Any] = {}
+    tree["a"] = tree
+    with pytest.raises(SettingsError, match="nested deeper than 20"):
+        flatten(tree)

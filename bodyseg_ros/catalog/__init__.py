@@ -1,18 +1,20 @@
 """Model cards: what was published, where it is found, how it is downloaded and checked."""
 
-from .card import Card, Preprocessing, card_names, load_card
+from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
-from .find import Located, choose_card, converted_file, find_model, locate
+from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
 from .recognise import looks_like, recognise
 
 __all__ = [
+    "SHIPPED_MODEL",
     "Card",
     "FileCheck",
     "Limits",
     "Located",
     "Preprocessing",
     "Progress",
+    "all_cards",
     "card_names",
     "check_files",
     "choose_card",

@@ -14,18 +14,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats.base import read_file
+from ..settings import shortened
+from ..yaml_reader import read_yaml_file
 
-__all__ = ["PRECISIONS", "Card", "Preprocessing", "card_folders", "card_names", "load_card", "shipped_folder"]
+__all__ = [
+    "PRECISIONS",
+    "Card",
+    "Preprocessing",
+    "all_cards",
+    "card_folders",
+    "card_names",
+    "load_card",
+    "shipped_folder",
+]
 
 #: Bytes per stored weight → the folder of the published files (tfjs-models body-pix 2.2.1, saved_models.ts).
 PRECISIONS: Final[Mapping[int, str]] = {4: "float", 2: "quant2", 1: "quant1"}
-
-_MAX_CARD_BYTES = 65_536
 
 
 def _matching(pattern: str, allowed: str) -> AfterValidator:
@@ -43,6 +50,7 @@ def _some(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+_LONGEST_NAME = 200
 _PLAIN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 Name = Annotated[str, _matching(_PLAIN, "letters, digits, '.', '_' and '-', and no folder")]
 FolderName = Annotated[str, _matching(rf"{_PLAIN}(/{_PLAIN})*", "a folder's name, without '..' and not absolute")]
@@ -181,7 +189,7 @@ def load_card(name: str) -> Card:
 
     Raises ModelNotFoundError if there is none, with those there are; ModelFileError if it is not valid.
     """
-    if re.fullmatch(_PLAIN, name):
+    if re.fullmatch(_PLAIN, name) and len(name) <= _LONGEST_NAME:
         for folder in card_folders():
             path = folder / f"{name}.yaml"
             if path.is_file():
@@ -189,32 +197,24 @@ def load_card(name: str) -> Card:
     names = card_names()
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ModelNotFoundError(f"There is no model card {name!r}; there are: {', '.join(names) or 'none'}.{hint}")
+    raise ModelNotFoundError(
+        f"There is no model card {shortened(name)}; there are: {', '.join(names) or 'none'}.{hint}"
+    )
+
+
+def all_cards() -> list[Card]:
+    """Every card, by name. Raises ModelFileError for one that is not valid."""
+    return [load_card(name) for name in card_names()]
 
 
 def _read_card(path: Path) -> Card:
-    text = read_file(path, _MAX_CARD_BYTES)
     try:
-        _refuse_tangles(text, path)
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as err:
-        raise ModelFileError(f"The model card {str(path)!r} is not valid YAML: {err}.") from err
-    try:
-        card = Card.model_validate(values)
+        card = Card.model_validate(read_yaml_file(path, "model card", ModelFileError))
     except ValidationError as err:
         raise ModelFileError(f"The model card {str(path)!r} is not valid: {_sentence(err)}") from err
     if card.name != path.stem:
         raise ModelFileError(f"The model card {str(path)!r} must have the name of its file, but it is {card.name!r}.")
     return card
-
-
-def _refuse_tangles(text: bytes, path: Path) -> None:
-    """Aliases and deep nesting make a small file a huge tree, or slow to read; a card needs neither."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > 4:
-            raise ModelFileError(f"The model card {str(path)!r} uses YAML aliases or deep nesting; a card may not.")
 
 
 def _sentence(err: ValidationError) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelFileError
-from ..formats.base import read_file
+from ..formats.model_source import read_file
 
 __all__ = ["SAFE_NAME", "FileCheck", "check_files", "model_files", "recorded_sha256", "record_sha256", "sha256_of"]
 

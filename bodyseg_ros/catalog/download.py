@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import re
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -18,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO, Protocol
+from queue import Empty, SimpleQueue
+from typing import IO, Any, Protocol
 
 from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..formats.base import MAX_MODEL_BYTES
+from ..formats.model_source import MAX_MODEL_BYTES
 from .checksums import SAFE_NAME, model_files, record_sha256, recorded_sha256, sha256_of
 
 __all__ = ["Limits", "Progress", "download_model"]
@@ -40,12 +42,21 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """timeout_s: longest silence of the server. pause_s: before the second attempt; doubled before each further."""
+    """When a server is given up.
+
+    timeout_s: longest silence. attempts: per file. pause_s: before the second attempt; doubled before each further one.
+    max_bytes: of all files together. max_files: of one model. total_s: for all files together. min_bytes_per_s: slowest
+    rate, averaged over rate_window_s; a server that drips bytes would never be silent.
+    """
 
     timeout_s: float = 30.0
     attempts: int = 4
     pause_s: float = 1.0
     max_bytes: int = MAX_MODEL_BYTES
+    max_files: int = 500
+    total_s: float = 3600.0
+    min_bytes_per_s: float = 1000.0
+    rate_window_s: float = 20.0
 
 
 def download_model(
@@ -73,7 +84,9 @@ def download_model(
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             index = fetch(name, address)
-            for path in _files_or_nothing(index)[1:]:
+            beside_index = _files_or_nothing(index)[1:]
+            fetch.check_count(index, len(beside_index) + 1)
+            for path in beside_index:
                 # The query stays: some servers hand out the files only with it.
                 beside = parts._replace(path=f"{parts.path.rpartition('/')[0]}/{path.name}")
                 fetch(path.name, urllib.parse.urlunsplit(beside))
@@ -135,7 +148,16 @@ class _Fetch:
     def __init__(self, folder: Path, known: Mapping[str, str], progress: Progress | None, limits: Limits) -> None:
         self._folder, self._known, self._progress, self._limits = folder, known, progress, limits
         self._budget = limits.max_bytes
+        self._deadline = time.monotonic() + limits.total_s
         self._open = urllib.request.build_opener(_SafeRedirects).open
+
+    def check_count(self, index: Path, count: int) -> None:
+        """Raise ModelFileError where a model names more files than any network needs; its index is thrown away."""
+        if count > self._limits.max_files:
+            index.unlink()
+            raise ModelFileError(
+                f"The model file {str(index)!r} names {count:,} files; at most {self._limits.max_files} are downloaded."
+            )
 
     def __call__(self, name: str, address: str) -> Path:
         """The file, downloaded unless it is there."""
@@ -168,6 +190,8 @@ class _Fetch:
                 reason, cause = str(err.reason), err
             except (TimeoutError, ConnectionError, HTTPException, _CutError) as err:
                 reason, cause = str(err) or type(err).__name__, err
+            if time.monotonic() > self._deadline:
+                break
         raise ModelNotFoundError(
             f"The model file {target.name!r} is not here and could not be downloaded from {address} ({reason}): "
             f"get it and the files beside it by other means and put them into {str(self._folder)!r}, "
@@ -177,12 +201,14 @@ class _Fetch:
     def _transfer(self, address: str, name: str, part: Path) -> None:
         """One attempt: fill `part`, going on where it ends if the server's file is still the same."""
         tag = part.with_name(f"{part.name}.tag")
+        _remove_links(part, tag)
         request = urllib.request.Request(address, headers={"User-Agent": "bodyseg_ros"})
-        here = part.stat().st_size if part.is_file() and tag.is_file() else 0
+        version = _read_tag(tag)
+        here = part.stat().st_size if version and part.is_file() else 0
         if here:
             request.add_header("Range", f"bytes={here}-")
-            request.add_header("If-Range", tag.read_text(encoding="latin-1"))
-        with self._open(request, timeout=self._limits.timeout_s) as answer:
+            request.add_header("If-Range", version)
+        with self._answer(request) as answer:
             if answer.status == 206 and not str(answer.headers["Content-Range"]).startswith(f"bytes {here}-"):
                 part.unlink(missing_ok=True)
                 raise _CutError("the server continued at another place than asked")
@@ -193,15 +219,49 @@ class _Fetch:
                 _keep_tag(tag, answer.headers)
             total = None if answer.length is None else here + answer.length
             self._check_size(name, address, total or 0)
+            pace = _Pace(self._limits, self._deadline)
             with part.open("ab" if here else "wb") as file:
                 while chunk := answer.read1(_CHUNK):
                     here += len(chunk)
                     self._check_size(name, address, here)
                     file.write(chunk)
+                    pace.add(len(chunk))
                     if self._progress:
                         self._progress(name, here, total)
         if total is not None and here < total:
             raise _CutError(f"it ended after {here} of {total} bytes")
+
+    def _answer(self, request: urllib.request.Request) -> Any:
+        """The server's answer once its headers are here, which may not take longer than all files may.
+
+        A socket's timeout is for each read, so headers that come byte by byte would hold us for good; hence the thread.
+        """
+        answers: SimpleQueue[Any] = SimpleQueue()
+        given_up = threading.Event()
+
+        def ask() -> None:
+            try:
+                answer = self._open(request, timeout=self._limits.timeout_s)
+            except Exception as err:  # noqa: BLE001 - raised below, where somebody waits for it
+                answers.put(err)
+                return
+            if given_up.is_set():
+                answer.close()
+            else:
+                answers.put(answer)
+
+        threading.Thread(target=ask, name="download", daemon=True).start()
+        try:
+            answer = answers.get(timeout=max(0.0, min(self._deadline - time.monotonic(), 4 * self._limits.timeout_s)))
+        except Empty:
+            given_up.set()
+            raise _CutError("the server's headers did not come in time") from None
+        if isinstance(answer, Exception):
+            try:
+                raise answer
+            finally:
+                del answer  # or the error and this frame keep each other, and the connection, alive
+        return answer
 
     def _check_size(self, name: str, address: str, size: int) -> None:
         if size > self._budget:
@@ -223,6 +283,49 @@ class _Fetch:
             )
         record_sha256(target, digest)
         part.replace(target)
+
+
+class _Pace:
+    """Watches how fast bytes come."""
+
+    def __init__(self, limits: Limits, deadline: float) -> None:
+        self._limits, self._deadline = limits, deadline
+        self._since, self._bytes = time.monotonic(), 0
+
+    def add(self, count: int) -> None:
+        """Count bytes that came. Raises _CutError where the server is too slow, or all the time is used up."""
+        now = time.monotonic()
+        self._bytes += count
+        if now > self._deadline:
+            raise _CutError(f"it was not whole after {self._limits.total_s:g} s")
+        if now - self._since >= self._limits.rate_window_s:
+            rate = self._bytes / (now - self._since)
+            if rate < self._limits.min_bytes_per_s:
+                raise _CutError(f"the server sent {rate:.0f} bytes/s, less than {self._limits.min_bytes_per_s:g}")
+            self._since, self._bytes = now, 0
+
+
+def _remove_links(*paths: Path) -> None:
+    """Remove what stands for another file: writing to it would write there."""
+    for path in paths:
+        if path.is_symlink():
+            path.unlink()
+
+
+def _read_tag(tag: Path) -> str:
+    """The version of the server's file that a partial one belongs to; '' where it is not known.
+
+    A tag that no header could hold is thrown away.
+    """
+    try:
+        version = tag.read_text(encoding="latin-1")
+    except OSError:
+        version = ""
+    if not re.fullmatch(r"[\x20-\x7e\xa0-\xff]{1,500}", version):
+        if tag.is_file():
+            tag.unlink()
+        return ""
+    return version
 
 
 def _keep_tag(tag: Path, headers: HTTPMessage) -> None:

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
-from ..errors import ModelFileError, ModelNotFoundError, SettingsError
+from ..errors import ModelFileError, ModelNotFoundError
 from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
 from ..plugins import load_plugin
-from ..settings import ModelSettings
-from .card import PRECISIONS, Card, card_folders, card_names, expanded, load_card, shipped_folder
+from ..settings import ModelSettings, shortened
+from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
 from .recognise import adapted, own_name, recognise
 
-__all__ = ["Located", "cache_folder", "choose_card", "converted_file", "find_model", "int8_is_faster", "locate"]
+__all__ = [
+    "SHIPPED_MODEL",
+    "Located",
+    "cache_folder",
+    "choose_card",
+    "converted_file",
+    "find_model",
+    "int8_is_faster",
+    "locate",
+]
 
 _log = logging.getLogger(__name__)
 
-#: What `model: auto` takes, whatever else lies on the machine: the same command gives the same answer on each.
-_OURS: Final = "bodyseg-mobilenet-075"
-#: Whose facts a BodyPix file of one's own is read by.
-_PUBLISHED: Final = "bodypix-mobilenet-050"
-#: Format → packages of which one must be here for its files to be run.
-_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "tfjs": ("tensorflow",),
-    "frozen": ("tensorflow",),
-    "tflite": ("ai_edge_litert", "openvino"),
-    "onnx": ("onnxruntime", "openvino"),
-    "openvino": ("openvino",),
-}
+#: What `model: auto` means: the network that comes with the package.
+SHIPPED_MODEL: Final = "bodyseg-mobilenet-075"
 
 
 @dataclass(frozen=True)
@@ -56,98 +55,80 @@ def cache_folder() -> Path:
 
 
 def choose_card(settings: ModelSettings) -> Card:
-    """The card that `model` names.
+    """The card that `model` names; no file is looked for, except at model_path.
 
-    'auto' recognises the model at model_path; else it takes the first card of the network that is named, if its files
-    are here or it needs none, and for BodyPix the network that comes with the package. A card whose files an engine
-    here can run comes before those that none can.
+    'auto' recognises the model at model_path; else it is the first card of the network that is named; else the
+    network that comes with the package. Raises ModelNotFoundError, ModelFileError.
     """
     if settings.model != "auto":
         return load_card(settings.model)
-    if settings.model_path and _is_read(settings.engine):
+    if settings.network == "auto" and not settings.model_path:
+        return load_card(SHIPPED_MODEL)
+    cards = all_cards()
+    if settings.model_path and reads_files(settings.engine):
         try:
-            return recognise(_own(settings.model_path), settings.output_stride)
+            return recognise(_own_file(settings.model_path), settings.output_stride, cards)
         except ModelFileError:
             if settings.network == "auto":  # else its plugin may know what it is
                 raise
-    cards = _cards_of(settings.network)
-    here = [card for card in cards if card.format == "none" or _located(card, settings)]
-    if here:
-        return next((card for card in here if _can_run(card, settings)), here[0])
-    if not settings.model_path and not settings.model_url:
-        return load_card(_OURS)
-    published = load_card(_PUBLISHED)
-    if settings.model_path and not cards and settings.network not in ("auto", published.network):
-        return published.model_copy(update={"name": own_name(_own(settings.model_path))})  # a network that has no card
-    return published
+    shipped = next(card for card in cards if card.name == SHIPPED_MODEL)
+    for card in (shipped, *cards):
+        if settings.network in ("auto", card.network):
+            return card
+    # A network that has no card reads the file that it is given, else those of the package.
+    return shipped.model_copy(update={"name": own_name(_own_file(settings.model_path))} if settings.model_path else {})
 
 
-def _located(card: Card, settings: ModelSettings) -> Located | None:
-    return locate(card, settings.output_stride, settings.quant_bytes)
-
-
-def _can_run(card: Card, settings: ModelSettings) -> bool:
-    """Whether the engine that is named, or any that is installed, reads one of the card's files that are here."""
-    located = _located(card, settings)
-    formats: set[str] = {card.format}
-    if located:
-        formats |= {kind for kind, _ in _other_files(card, located.index, settings.output_stride)}
-    if settings.engine != "auto":
-        return not formats.isdisjoint(load_plugin("engines", settings.engine).formats)
-    return any(find_spec(package) for kind in formats for package in _PACKAGES.get(kind, ())) or "none" in formats
-
-
-def _own(path: str) -> Path:
-    """The file or folder that model_path means. Raises ModelNotFoundError."""
-    index = expanded(path)
-    if not index.exists():
-        raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
-    return index
-
-
-def _is_read(engine: str) -> bool:
+def reads_files(engine: str) -> bool:
     """Whether an engine reads model files at all."""
     return engine == "auto" or "none" not in load_plugin("engines", engine).formats
 
 
-def _cards_of(network: str) -> list[Card]:
-    """The cards of a network, sorted by name; none for BodyPix, whose default choose_card() knows."""
-    if network in ("auto", "bodypix"):
-        return []
-    return [card for card in map(load_card, card_names()) if card.network == network]
-
-
 def find_model(
-    settings: ModelSettings, progress: Progress | None = None, limits: Limits | None = None
+    card: Card, settings: ModelSettings, progress: Progress | None = None, limits: Limits | None = None
 ) -> tuple[Card, ModelSource]:
-    """The card and the file that the parameters mean; downloaded where no file is here.
+    """The file that the parameters mean, and the card with what this very file says of itself.
 
-    In order: model_path; model_url; the folders of $BODYSEG_MODEL_PATH; the files shipped beside the card; the
-    cache; the card's address. With model_path and model_url the card gives the network's facts only.
-    Files in a folder of one's own are taken as they are; quant_bytes chooses among the published ones.
-    Raises SettingsError for a variant the card does not offer, ModelNotFoundError, ModelFileError.
+    Looked for at model_path; at model_url; in the folders of $BODYSEG_MODEL_PATH; beside the card; in the cache; at
+    the card's address. With model_path and model_url the card gives the network's facts only. A file whose checksum
+    is known must have it, wherever it lies. Raises SettingsError for a variant that the card does not offer,
+    ModelNotFoundError, ModelFileError.
     """
-    if settings.model_path and settings.model_url:
-        raise SettingsError("Both model_path and model_url are set; set one of them, and the other to ''.")
-    card = choose_card(settings)
-    if card.format == "none":
-        return card, ModelSource(Path(card.name), "none")
-    if settings.model_path:
-        index = _own(settings.model_path)
-    elif settings.model_url:
-        digest = hashlib.sha256(settings.model_url.encode()).hexdigest()
-        folder = cache_folder() / f"url-{digest[:16]}"
-        index = download_model(settings.model_url, folder, {}, progress, limits)
-        _refuse_changed(index, {})
+    if card.format == "none" or not reads_files(settings.engine):
+        return card, ModelSource(Path(card.name), "none", output_stride=settings.output_stride)
+    if settings.model_path or settings.model_url:
+        index = _given_file(settings, progress, limits)
+        source = detect(index, settings.output_stride)
+        # Its tensors may be named otherwise: the network finds its heads among all outputs.
+        found = adapted(card, source), source
     else:
         index = _card_file(card, settings, progress, limits)
+        source = detect(index, settings.output_stride)
+        source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+        found = card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
     _log.info("The model %s is read from %s.", card.name, index)
-    source = detect(index, settings.output_stride)
-    if settings.model_path or settings.model_url:
-        # Its tensors may be named otherwise: the network finds its heads among all outputs.
-        return adapted(card, source), source
-    source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
-    return card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
+    return found
+
+
+def _given_file(settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
+    """The file at model_path, or downloaded from model_url."""
+    if settings.model_path:
+        return _own_file(settings.model_path)
+    digest = hashlib.sha256(settings.model_url.encode()).hexdigest()
+    index = download_model(settings.model_url, cache_folder() / f"url-{digest[:16]}", {}, progress, limits)
+    _refuse_changed(index, {})
+    return index
+
+
+def _own_file(path: str) -> Path:
+    """The file or folder that model_path means. Raises ModelNotFoundError."""
+    index = expanded(path)
+    try:
+        if index.exists():
+            return index
+    except OSError as err:  # a name too long, a folder that may not be read
+        raise ModelNotFoundError(f"The model at {shortened(path)}, where model_path points: {err.strerror}.") from err
+    raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
 
 def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path:
@@ -195,7 +176,9 @@ def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[
         path = index.with_name(name.replace("{stride}", str(output_stride)))
         if path.is_file():
             yield kind, path
-    kinds: tuple[Kind, ...] = ("tflite", "onnx") if (cache_folder() / "converted").is_dir() else ()
+    # A cache that belongs to somebody else holds nothing for us.
+    converted = os.access(cache_folder() / "converted", os.R_OK | os.X_OK)
+    kinds: tuple[Kind, ...] = ("tflite", "onnx") if converted else ()
     for made in kinds:
         path = converted_file(index, made)
         if path.is_file():
@@ -203,11 +186,10 @@ def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[
 
 
 def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
+    """The card's file on this machine, else downloaded; one whose checksum is known is checked."""
     stride, quant = settings.output_stride, settings.quant_bytes
     card.check_variant(stride, quant)
     located = locate(card, stride, quant)
-    if located and located.place == "found":
-        return located.index
     if located:
         index = located.index
     elif card.source:
@@ -237,23 +219,34 @@ def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
     for folder, place in _folders(card, quant_bytes):
         for name in _file_names(card, output_stride):
             index = folder / name
-            if index.is_file() and (place != "cached" or _whole(index)):
+            if _is_file(index) and (place != "cached" or _whole(index)):
                 return Located(index, place)
     return None
 
 
-def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:
-    """Folders that may hold the card's files, best first.
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; what belongs to somebody else is not there."""
+    try:
+        return path.is_file()
+    except PermissionError as err:
+        _log.info("%s is passed over: %s.", path, err.strerror)
+        return False
 
-    Under each search folder: one named as the card or by its other names, there first the one of the precision; the
-    tail of the public address, such as bodypix/mobilenet/float/050; and for a model of one file the folder itself.
+
+def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:
+    """Folders that may hold the card's files of a precision, best first.
+
+    Under each search folder: one named as the card or by its other names, in it first the one named as the precision;
+    the tail of the public address, such as bodypix/mobilenet/float/050; and for a model of one file the search folder
+    itself. What lies where no name says the precision has the finest that was published.
     """
+    finest = quant_bytes == max(card.quant_bytes)
     names = [PurePosixPath(name) for name in (card.name, *card.folder_names)]
-    below = [path for name in names for path in (name / PRECISIONS[quant_bytes], name)]
+    below = [path for name in names for path in (name / PRECISIONS[quant_bytes], *([name] if finest else []))]
     parts = PurePosixPath(urlsplit(card.folder_address(quant_bytes)).path).parts
     if "savedmodel" in parts:
         below.append(PurePosixPath(*parts[parts.index("savedmodel") + 1 :]))
-    if card.format != "tfjs":
+    if card.format != "tfjs" and finest:
         below.append(PurePosixPath())
     shipped = shipped_folder()
     for folder in card_folders():

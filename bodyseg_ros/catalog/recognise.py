@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
 from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
-from .card import Card, card_names, load_card
+from .card import Card
 from .checksums import sha256_of
 
 __all__ = ["adapted", "looks_like", "own_name", "recognise"]
@@ -25,20 +25,15 @@ _CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolutio
 _PICTURE_CHANNELS: Final = (3, 4)
 
 
-def recognise(path: Path, output_stride: int) -> Card:
-    """The card of the model at `path`, with the input that this very file takes.
+def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
+    """The one of the cards that the model at `path` goes with, with the input that this very file takes.
 
     Raises ModelNotFoundError, ModelFileError: the latter also where the file is of no network known here, or of one
     whose pictures' normalisation cannot be read off a file.
     """
     source = detect(path, output_stride)
-    return _recognised(source.path, source.format, output_stride, source.path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _recognised(path: Path, kind: str, output_stride: int, _changed_ns: int) -> Card:
-    source = ModelSource(path, kind, output_stride=output_stride)
-    card = _known(source)
+    path = source.path
+    card = _known(source, cards)
     if card is not None:
         return adapted(card, source)
     facts = describe(source)
@@ -51,13 +46,14 @@ def _recognised(path: Path, kind: str, output_stride: int, _changed_ns: int) -> 
             "1 or 2). Set model to the card it goes with, or network to the plugin that understands it."
         )
     if name == "portrait":
-        cards = ", ".join(card.name for card in _cards() if card.network == "portrait")
+        portraits = ", ".join(card.name for card in cards if card.network == "portrait")
         raise ModelFileError(
             f"The model {str(path)!r} looks like a portrait network, but a file does not say how its pictures are "
-            f"normalised. Set model to the card that goes with it: {cards}."
+            f"normalised. Set model to the card that goes with it: {portraits}."
         )
     own = {"name": own_name(path), "title": "recognised by its inputs and outputs"}
-    return _fitted(load_card(name), facts).model_copy(update=own)
+    like = next(card for card in cards if card.name == name)
+    return _fitted(like, facts).model_copy(update=own)
 
 
 def looks_like(facts: FileFacts) -> str:
@@ -117,9 +113,9 @@ def _channels(tensor: TensorFacts, channels_first: bool) -> int | None:
     return shape[1 if channels_first and len(shape) == 4 else -1] if shape else None
 
 
-def _known(source: ModelSource) -> Card | None:
+def _known(source: ModelSource, cards: Sequence[Card]) -> Card | None:
     """The card that names this file, or its folder where files are named alike, or that holds its checksum."""
-    cards = [card for card in _cards() if source.format.startswith(card.format)]
+    cards = [card for card in cards if source.format.startswith(card.format)]
     folder = source.path.parent.as_posix()
     for card in cards:
         if card.format == "tfjs":
@@ -130,10 +126,6 @@ def _known(source: ModelSource) -> Card | None:
             return card
     digest = sha256_of(source.path) if source.path.is_file() else ""
     return next((card for card in cards if digest in card.sha256.values()), None)
-
-
-def _cards() -> list[Card]:
-    return [load_card(name) for name in card_names()]
 
 
 def own_name(path: Path) -> str:

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ..catalog import converted_file, find_model
+from ..catalog import choose_card, converted_file, find_model
 from ..engines import open_engine
 from ..errors import SettingsError
-from ..formats import Kind, ModelSource, Quantize, convert_model
+from ..formats import Kind, ModelSource, Quantize
+from ..lab.conversion import convert_model
 from ..media import open_source
 from ..networks import Network
 from ..plugins import load_plugin
 from ..settings import ModelSettings, build
 from ..types import Frame, Prepared, Result, Wanted
-from .loading import DownloadBar, sample_photo
+from .model_loading import DownloadBar, sample_photo
+from .native_noise import hold_native_noise
 
 __all__ = ["convert"]
 
@@ -62,7 +64,7 @@ def convert(
     """
     settings = build(ModelSettings, {"model": name, "output_stride": output_stride, "quant_bytes": quant_bytes})
     with DownloadBar() as bar:
-        card, source = find_model(settings, bar)
+        card, source = find_model(choose_card(settings), settings, bar)
     if source.format == "none":
         raise SettingsError(f"The model {name!r} has no files, so there is nothing to convert.")
     source = replace(source, others=())  # an earlier conversion is not the original
@@ -70,7 +72,7 @@ def convert(
     network: Network = network_class(card, network_class.Settings(), output_stride)
     frame = _first_frame(photo or sample_photo())
     console = Console(soft_wrap=True)
-    with console.status(f"{source.path.name} to {to} …"):
+    with console.status(f"{source.path.name} to {to} …"), hold_native_noise():
         path = converted_file(source.path, to, quantize)
         made = convert_model(source, to, path, quantize, _tensors(network, calibration) if calibration else ())
         prepared = network.prepare(frame)

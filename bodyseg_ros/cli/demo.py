@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,15 +15,16 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from rosbags.highlevel import AnyReader
 
+from ..dependencies import missing_package
 from ..effects import colored_parts, contact_sheet
 from ..errors import MediaError
-from ..graph.images import read_compressed, read_image
-from ..graph.private import private_environment
 from ..media import open_source, write_photo
-from ..nodes.processes import NodeProcess
-from .loading import sample_photo
+from ..parameter_files import read_params_file
+from ..ros.graph.image_messages import read_compressed, read_image
+from ..ros.graph.loopback import private_environment
+from ..ros.processes import NodeProcess
+from .model_loading import sample_photo
 
 __all__ = ["demo"]
 
@@ -39,6 +41,8 @@ _TOPICS: Final = {
 }
 #: Large pictures on a small machine give fewer frames than asked for, not a longer wait.
 _LONGEST_S: Final = 20.0
+#: For the first picture to come through, and the recording.
+_PATIENCE_S: Final = 120.0
 _REMAP: Final = ("-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info")
 
 
@@ -56,7 +60,11 @@ def demo(
     a table of frames, rates and latencies.
     """
     console = Console(soft_wrap=True)
+    _need_dds()
     source = input_path or sample_photo()
+    camera_picture = _first_picture(source)
+    if params:
+        read_params_file(params)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:
@@ -75,7 +83,7 @@ def demo(
             _run(source, rate, given, arguments, limits | {"bag": bag, "report": report_path})
         report = json.loads(report_path.read_text(encoding="utf-8"))
     sheet = out / "topics.png"
-    write_photo(sheet, contact_sheet({"camera": _first_picture(source)} | _pictures(bag), columns=3))
+    write_photo(sheet, contact_sheet({"camera": camera_picture} | _pictures(bag), columns=3))
     _print(console, report)
     console.print(f"Contact sheet: {sheet}\nBag:           {bag}")
 
@@ -91,9 +99,22 @@ def _run(
         node.wait_for(" runs on ", patience_s=600)
         recorder = stack.enter_context(NodeProcess("recorder", environment, {"topics": f"[{topics}]"} | recording))
         recorder.wait_for("Recording")
-        camera = {"source": source, "rate": rate}
-        stack.enter_context(NodeProcess("camera", environment, camera, _REMAP))
-        recorder.wait(120)
+        camera = stack.enter_context(NodeProcess("camera", environment, {"source": source, "rate": rate}, _REMAP))
+        end = time.monotonic() + _PATIENCE_S
+        while recorder.status is None and time.monotonic() < end:
+            for process in (camera, node, recorder):
+                process.check()
+            time.sleep(0.1)
+        recorder.wait(0.1)
+
+
+def _need_dds() -> None:
+    """Raise MissingDependencyError where the processes could not talk, or the recording not be read."""
+    try:
+        import cyclonedds  # noqa: F401
+        import rosbags  # noqa: F401
+    except ModuleNotFoundError as err:
+        raise missing_package("The demonstration", err, "bodyseg_ros[dds]") from err
 
 
 def _first_picture(source: str) -> NDArray[np.uint8]:
@@ -103,6 +124,8 @@ def _first_picture(source: str) -> NDArray[np.uint8]:
 
 def _pictures(bag: Path) -> dict[str, NDArray[np.uint8]]:
     """Name → picture, of the last moment that has them all; a network without masks gives the overlay alone."""
+    from rosbags.highlevel import AnyReader
+
     moments: dict[tuple[int, int], dict[str, NDArray[np.uint8]]] = {}
     whole: dict[str, NDArray[np.uint8]] = {}
     with AnyReader([bag]) as reader:

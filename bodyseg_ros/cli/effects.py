@@ -15,17 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from ..body import PART_NAMES
-from ..effects import compose_all
+from ..effects import compose_all, load_effects, needs_of
 from ..effects.example import example, room
 from ..media.photos import read_photo, write_photo
-from ..nodes.recipe import load_effects, needs_of, parameters_of
-from ..pipeline import Pipeline
+from ..model import Model
+from ..plan import parameters_of, plugin_settings
 from ..plugins import load_plugin, plugin_names
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
-from .loading import load_model
-from .options import takes_parameters
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 from .params import print_text
+from .short_help import ShortHelpCommand
 
 __all__ = ["app"]
 
@@ -91,7 +92,7 @@ def _first_line(effect: Any) -> str:
     return (inspect.getdoc(effect) or "").partition("\n")[0]
 
 
-@app.command("show")
+@app.command("show", cls=ShortHelpCommand)
 @takes_parameters("effect")
 def show(
     name: Annotated[str, typer.Argument(help="Name of an effect, as `bodyseg effects list` shows it.")],
@@ -105,16 +106,16 @@ def show(
     effect = load_plugin("effects", name)
     console = Console(highlight=False)
     console.print(f"{name}: {inspect.getdoc(effect)}", markup=False)
-    print_text([(f"effect {name}", parameter) for parameter in parameters_of("effects", name, prefix=name)])
+    print_text([(f"effect {name}", parameter) for parameter in parameters_of("effects", name)])
     if name == "blur_parts":
         console.print(f"\nParts: {', '.join(PART_NAMES)}", soft_wrap=True)
     path = out or Path(f"{name}.png")
-    chain = load_effects("NAME", (name,), split_groups(values)[1])
+    chain = load_effects("NAME", (name,), plugin_settings("effects", split_groups(values)[1]))
     write_photo(path, compose_all(chain, *example()))
     console.print(f"\nAn example is in {path}", soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=ShortHelpCommand)
 @takes_parameters("model", "network", "engine", "effect", "refinement")
 def gallery(
     photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
@@ -141,7 +142,7 @@ def gallery(
     typer.echo(f"{len(cells)} pictures and gallery.md in {out}")
 
 
-def _seen(model: Pipeline, photo: Path) -> tuple[Frame, Result]:
+def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
     """The photo, small, and what the model sees in it."""
     image = read_photo(photo)
     scale = min(1.0, _GALLERY_PX / max(image.shape[:2]))
@@ -172,7 +173,7 @@ def _pictures(
     for caption, (names, shown) in _SHOWN.items():
         own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
         merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
-        chain = load_effects("NAME", names, merged)
+        chain = load_effects("NAME", names, plugin_settings("effects", merged))
         if (needs_of(chain) & Wanted.POSES and result.poses is None) or (
             needs_of(chain) & Wanted.PARTS and result.parts is None
         ):

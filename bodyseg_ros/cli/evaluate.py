@@ -15,15 +15,15 @@ from rich.progress import track
 from rich.table import Table
 
 from ..errors import MediaError, SettingsError
-from ..pipeline import Pipeline
-from ..settings import parse_value
-from ..training.evaluate import Tally
-from ..training.keypoint_ap import keypoint_ap
-from ..training.labelled import Labelled, labelled_photos
-from ..training.photos import is_held_out
-from ..types import Poses, Result, Wanted
-from .loading import load_model
-from .options import takes_parameters
+from ..lab.evaluation import Tally
+from ..lab.keypoint_ap import keypoint_ap
+from ..lab.labelled import Labelled, labelled_photos
+from ..lab.photo_folders import is_held_out
+from ..model import Model
+from ..parameter_files import parse_value
+from ..types import Frame, Poses, Result, Wanted
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 
 __all__ = ["evaluate"]
 
@@ -78,12 +78,12 @@ def evaluate(
     if json_file:
         _write(json_file, tallies)
     if plots:
-        from ..training.plots import draw
+        from ..lab.evaluation_plots import draw
 
         draw(tallies, plots)
 
 
-def _load(choice: str, values: Mapping[str, Any]) -> Pipeline:
+def _load(choice: str, values: Mapping[str, Any]) -> Model:
     """A model by its name or path and its own parameters, which overrule the common ones."""
     name, *own = choice.split(",")
     is_file = "/" in name or Path(name).is_file()
@@ -97,7 +97,7 @@ def _load(choice: str, values: Mapping[str, Any]) -> Pipeline:
 
 
 def _measure(
-    models: Mapping[str, Pipeline], reference: Pipeline | None, photos: Sequence[Labelled], long_side: int
+    models: Mapping[str, Model], reference: Model | None, photos: Sequence[Labelled], long_side: int
 ) -> dict[str, Tally]:
     """Every model over every photo."""
     tallies = {name: Tally() for name in models}
@@ -118,11 +118,11 @@ def _measure(
     return tallies
 
 
-def _seen(pipeline: Pipeline, image: Any, long_side: int) -> Result:
+def _seen(pipeline: Model, image: Any, long_side: int) -> Result:
     if long_side and "internal_resolution" in type(pipeline.network.settings).model_fields:
         fraction = long_side / max(image.shape[:2])
         pipeline.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
-    return pipeline.segment(image, _WANTED & pipeline.network.offers)
+    return pipeline.run(Frame(image), _WANTED & pipeline.network.offers)
 
 
 def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:

@@ -57,9 +57,9 @@ def export(
     Example: bodyseg export run --to tflite --quantize int8 --out my_model
     """
     need_keras()
-    from ..training import export as training
-    from ..training.train import held_out_samples
-    from ..training.validate import THRESHOLD
+    from ..lab import export as training
+    from ..lab.trainer import held_out_samples
+    from ..lab.validation import THRESHOLD
 
     training.check_offered(to, quantize)
     if not photos:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ..catalog import model_files, recognise
+from ..catalog import all_cards, model_files, recognise
 from ..errors import ModelFileError
 from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
 from ..settings import ModelSettings
+from .native_noise import hold_native_noise
 
 __all__ = ["inspect"]
 
@@ -27,7 +28,8 @@ def inspect(
     Example: bodyseg models inspect my_model.tflite
     """
     source = detect(file, output_stride)
-    facts = describe(source)
+    with hold_native_noise():  # TensorFlow's formats are read by TensorFlow
+        facts = describe(source)
     rows = [("File", str(source.path)), ("Format", source.format), ("Size", _size(source))]
     rows += [("Network", _network(source))]
     rows += [("Input", _shown(tensor)) for tensor in facts.inputs]
@@ -46,7 +48,7 @@ def _size(source: ModelSource) -> str:
 
 def _network(source: ModelSource) -> str:
     try:
-        card = recognise(source.path, source.output_stride)
+        card = recognise(source.path, source.output_stride, all_cards())
     except ModelFileError as err:
         return str(err)
     return f"{card.network}: {card.title} ({card.name})"

@@ -3,99 +3,159 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from typer.core import TyperGroup
 
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
+from .native_noise import mute_native_logs
+from .short_help import ShortHelpCommand
 
-__all__ = ["build_app", "main"]
+__all__ = ["app", "main"]
 
-#: Command → its module (and function, or its `app`), its line in the help. Only the chosen one is imported.
+_SEE, _WEIGHTS, _ROS = "See people", "Models, measuring and training", "ROS 2"
+#: Command → its module (and function, or its `app`), where it stands in the help, and its line there. Only the chosen
+#: one is imported.
 _COMMANDS: Final = {
-    "run": ("run:run", "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
-    "demo": ("demo:demo", "Show the whole way on this machine: camera, node and recorder on ROS 2 topics."),
-    "effects": ("effects:app", "What can be made of a picture and its people: list, an example of each, a gallery."),
-    "params": ("params:params", "Print every parameter: type, what is allowed, default, meaning."),
-    "models": ("models:app", "Networks that can be used: what they are, where they are; download, verify, inspect."),
-    "eval": ("evaluate:evaluate", "Measure models on labelled photos, and against each other: a table, JSON, plots."),
-    "sheet": ("sheet:sheet", "One picture of a model's masks, parts and skeletons on a folder of photos."),
-    "train": ("train:train", "Train a network on photos of one's own, as a configuration says."),
-    "export": ("export:export", "Write a trained network as tfjs, tflite, ONNX or SavedModel, and check the file."),
-    "bench": ("bench:bench", "Time the bare network and everything around it, in one run."),
-    "bench engines": ("bench_engines:bench_engines", "Time the bare network, by engine and input size."),
-    "bench peers": ("bench_peers:bench_peers", "Time other implementations of BodyPix beside this one, in turns."),
-    "node": ("node:node", "Run the ROS 2 node bodyseg, with or without a ROS installation."),
-    "camera": ("node:camera", "Run the ROS 2 node camera: a photo, folder, video or webcam on topics."),
-    "privacy-camera": ("node:privacy_camera", "Run the ROS 2 node privacy_camera: a camera that covers people."),
-    "compositor": ("node:compositor", "Run the ROS 2 node compositor: image and mask to a picture."),
-    "topics": ("topics:topics", "What is on the ROS 2 graph: names, types, rates, QoS that does not match."),
+    "run": ("run:run", _SEE, "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
+    "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
+    "effects": ("effects:app", _SEE, "List the effects, show an example of one, make a gallery of all."),
+    "params": ("params:params", _SEE, "Print every parameter: type, allowed values, default, meaning."),
+    "models": ("models:app", _WEIGHTS, "List, download, verify, inspect and convert networks."),
+    "eval": ("evaluate:evaluate", _WEIGHTS, "Measure models on labelled photos: a table, JSON, plots."),
+    "sheet": ("sheet:sheet", _WEIGHTS, "Show a model's masks, parts and skeletons on many photos in one picture."),
+    "train": ("train:train", _WEIGHTS, "Train a network on your own photos."),
+    "export": ("export:export", _WEIGHTS, "Write a trained network as tfjs, tflite, ONNX or SavedModel, and check it."),
+    "bench": ("bench:bench", _WEIGHTS, "Time the network and every step around it."),
+    "bench engines": ("bench_engines:bench_engines", _WEIGHTS, "Time the network by engine and input size."),
+    "bench peers": ("bench_peers:bench_peers", _WEIGHTS, "Time other implementations of BodyPix beside this one."),
+    "node": ("node:node", _ROS, "Run the node bodyseg, with or without a ROS installation."),
+    "camera": ("node:camera", _ROS, "Run the node camera: a photo, folder, video or webcam on topics."),
+    "privacy-camera": ("node:privacy_camera", _ROS, "Run the node privacy_camera: a camera that covers people."),
+    "compositor": ("node:compositor", _ROS, "Run the node compositor: image and mask to a picture."),
+    "topics": ("topics:topics", _ROS, "List the topics there are: types, rates, QoS that does not match."),
 }
 _TO_ROS: Final = ("node", "camera", "privacy-camera", "compositor", "topics")
 _HELP: Final = """See people in pictures: masks, 24 body parts, several people and their poses.
 
 Start with: bodyseg run photo.jpg --out out"""
+_INTERRUPTED: Final = 130
 
 
-def build_app(words: Sequence[str]) -> typer.Typer:
-    """The command line for these words; commands that they do not choose stand in the help alone."""
-    app = typer.Typer(
-        name="bodyseg",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        help=_HELP,
-    )
-    app.callback()(_options)
-    chosen = next(iter(named := [word for word in words if not word.startswith("-")]), "")
-    chosen = two if (two := " ".join(named[:2])) in _COMMANDS else chosen
-    for name, (place, line) in _COMMANDS.items():
-        if name != chosen:
-            app.command(name, help=line)(_not_chosen)
-            continue
-        module, _, attribute = place.partition(":")
-        command = getattr(import_module(f".{module}", __package__), attribute)
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
-        else:
-            # What typer does not know goes on to ROS, where the command passes it on.
-            unknown = {"allow_extra_args": True, "ignore_unknown_options": True} if name in _TO_ROS else {}
-            group, _, last = name.rpartition(" ")
-            holder = typer.Typer(help=line) if group else app
-            holder.command(last, context_settings=unknown)(command)
-            if group:
-                holder.callback()(_not_chosen)  # or typer makes the group's only command the group itself
-                app.add_typer(holder, name=group)
-    return app
+class _Commands(TyperGroup):
+    """The commands of the table; the chosen one is imported, the others stand in the help by their line."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the command that the first one or two words name; an unknown one is refused with the nearest."""
+        for words in (2, 1):
+            name = " ".join(args[:words])
+            if name in _COMMANDS:
+                return name, _load(name), args[words:]
+        return super().resolve_command(ctx, args)
 
 
-def _not_chosen() -> None:
-    """Stand in for a command in the help."""
+def _load(name: str) -> Any:
+    module, _, attribute = _COMMANDS[name][0].partition(":")
+    command = getattr(import_module(f".{module}", __package__), attribute)
+    if not isinstance(command, typer.Typer):
+        holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+        # What typer does not know goes on to ROS, where the command passes it on.
+        unknown = {"allow_extra_args": True, "ignore_unknown_options": True} if name in _TO_ROS else {}
+        holder.command(name, cls=ShortHelpCommand, context_settings=unknown)(command)
+        command = holder
+    return typer.main.get_command(command)
 
 
+app = typer.Typer(
+    cls=_Commands,
+    name="bodyseg",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=_HELP,
+)
+
+
+def _stand_in() -> None:
+    """Stand in the help for a command that is not imported."""
+
+
+for _name, (_, _panel, _line) in _COMMANDS.items():
+    app.command(_name, help=_line, rich_help_panel=_panel)(_stand_in)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"bodyseg_ros {version('bodyseg_ros')}")
+    except PackageNotFoundError:  # a colcon install has no metadata
+        typer.echo("bodyseg_ros, version unknown: it was not installed by pip")
+    raise typer.Exit
+
+
+@app.callback()
 def _options(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Say what is going on, step by step."),
+    show_version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+    ),
 ) -> None:
+    if not verbose:
+        mute_native_logs()
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, show_time=False, rich_tracebacks=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
 
 
 def main() -> None:
-    """Run the command; an error raised on purpose ends it with its sentence and status 1."""
+    """Run the command; what goes wrong ends it with a sentence and status 1, Ctrl-C with 130."""
     keep_freed_memory()
+    status: Any = 1
     try:
-        build_app(sys.argv[1:])()
+        try:
+            app(prog_name="bodyseg")
+        except SystemExit as end:
+            status = end.code
+        sys.stdout.flush()
     except BodysegError as err:
-        Console(stderr=True, soft_wrap=True).print(f"bodyseg: {err}", style="red", markup=False, highlight=False)
-        sys.exit(1)
+        _complain(str(err))
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except OSError as err:
+        status = 1
+        _complain(_what_failed(err))
+        _give_output_up()
+    sys.exit(status)
+
+
+def _what_failed(err: OSError) -> str:
+    """'No space left on device', with the file where there is one."""
+    reason = err.strerror or str(err)
+    return f"{str(err.filename)!r}: {reason}." if err.filename else f"The output cannot be written: {reason}."
+
+
+def _give_output_up() -> None:
+    """What could not be written to standard output is not tried again when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _complain(sentence: str) -> None:
+    try:
+        Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
+    except OSError:
+        sys.stderr = None  # nobody can be told; Python must not try again when it ends
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ..errors import ModelError
 from ..settings import ModelSettings, build
 from .convert import convert
 from .inspect import inspect
-from .loading import DownloadBar
+from .model_loading import DownloadBar
 
 __all__ = ["app"]
 
@@ -129,7 +129,7 @@ def download(
     for stride, quant in wanted:
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
         with DownloadBar() as bar:
-            _, source = find_model(settings, bar)
+            _, source = find_model(card, settings, bar)
         typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
 
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ..nodes import bodyseg as bodyseg_node
-from ..nodes import camera as camera_node
-from ..nodes import compositor as compositor_node
-from ..nodes import privacy_camera as privacy_node
+from ..ros.nodes import bodyseg as bodyseg_node
+from ..ros.nodes import camera as camera_node
+from ..ros.nodes import compositor as compositor_node
+from ..ros.nodes import privacy_camera as privacy_node
 
 __all__ = ["camera", "compositor", "node", "privacy_camera", "ros_arguments"]
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..settings import Parameter
-from .options import all_parameters
+from .parameter_flags import all_parameters
 
 __all__ = ["markdown", "params", "print_text"]
 

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..errors import BodysegError, EngineError, FrameError, MediaError, MissingDependencyError
+from ..dependencies import missing_package
+from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
-from ..pipeline import Pipeline
-from .files import FileWriter, choose_outputs
-from .loading import load_model
-from .options import takes_parameters
-from .window import show_window
+from ..model import Model
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
+from .run_files import FileWriter, choose_outputs
+from .run_window import show_window
 
 __all__ = ["run"]
 
@@ -44,6 +45,10 @@ def run(
     show: Annotated[bool, typer.Option("--show", help="Show the effects in a window, and write nothing.")] = False,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop an input after this many frames; 0: at its end.")] = 0,
     image_topic: Annotated[str, typer.Option(help="In a bag: whose pictures; '' for the only ones there are.")] = "",
+    keep_raw: Annotated[
+        bool,
+        typer.Option("--keep-raw", help="In a bag: copy pictures of people too where an effect hides people."),
+    ] = False,
 ) -> None:
     """See the people in photos, folders, videos, a camera or a ROS 2 bag.
 
@@ -55,6 +60,7 @@ def run(
 
     A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
     bodyseg run in.mcap --out out.mcap
+    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
 
     With --effect it writes photo_composite.png, or a video. With --show keys change the effect and a slider the
     threshold: bodyseg run 0 --show --effect virtual_background
@@ -66,7 +72,8 @@ def run(
     if bags:
         if len(inputs) > 1:
             raise MediaError(f"The bag {str(bags[0])!r} must be the only input; give each bag a run of its own.")
-        run_bag(bags[0], out, values, image_topic, console)
+        chosen = values | ({"effects": list(effect)} if effect else {})
+        run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
         return
     problems: list[str] = []
     with load_model(values) as model:
@@ -101,36 +108,47 @@ def is_bag(path: Path) -> bool:
     return path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file()
 
 
-def run_bag(source: Path, target: Path, values: dict[str, Any], image_topic: str, console: Console) -> None:
+def run_bag(
+    source: Path, target: Path, values: dict[str, Any], image_topic: str, keep_raw: bool, console: Console
+) -> None:
     """Copy a bag with the node's topics added, with a progress bar."""
     try:
-        from ..nodes.bag import process_bag
+        from ..ros.bag import process_bag
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"Bags need the package {err.name!r}, which is not installed. "
-            "Install it with: pip install 'bodyseg_ros[bags]'"
-        ) from err
+        raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
     with _progress(console) as progress:
         task = progress.add_task(source.name, total=None)
         report = process_bag(
-            source, target, values, lambda done, total: progress.update(task, completed=done, total=total), image_topic
+            source,
+            target,
+            values,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            image_topic,
+            keep_raw,
+        )
+    console.print(f"Topics copied: {', '.join(report.copied) or 'none'}.", highlight=False, soft_wrap=True)
+    if report.left_out:
+        console.print(
+            f"Topics left out, as they may show people: {', '.join(report.left_out)}; --keep-raw copies them.",
+            highlight=False,
+            soft_wrap=True,
         )
     problems = [f"{source.name}, frame at {stamp_ns} ns: {why}" for stamp_ns, why in report.problems]
     _report(console, problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
 
 
-def _process(model: Pipeline, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:
+def _process(model: Model, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:
     """All frames of one input, through the recipe, to the files; returns what could not be done."""
     problems = []
     try:
         with open_source(text) as source, writer.files_of(source) as write:
             total = min(source.length, max_frames or source.length) if source.length else None
-            task = progress.add_task(source.name, total=total)
+            task = progress.add_task(source.stem, total=total)
             for count, frame in enumerate(source, start=1):
                 try:
                     write(frame, model.run(frame, writer.wanted))
                 except (EngineError, FrameError) as err:
-                    problems.append(f"{source.name}, frame {count}: {err}")
+                    problems.append(f"{source.stem}, frame {count}: {err}")
                 progress.advance(task)
                 if count == max_frames:
                     problems += source.problems

@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from ..effects import contact_sheet
+from ..effects import contact_sheet, load_effects
 from ..errors import MissingDependencyError
 from ..media import open_source, write_photo
-from ..nodes.recipe import load_effects
+from ..plan import plugin_settings
 from ..settings import split_groups
 from ..types import Frame
-from .loading import load_model
-from .options import takes_parameters
+from .model_loading import load_model
+from .parameter_flags import takes_parameters
 
 __all__ = ["sheet"]
 
@@ -49,8 +49,8 @@ def sheet(
     Example: bodyseg sheet holiday/ --model bodypix-mobilenet-050 --out sheet.png
     """
     with load_model(values) as model:
-        _, groups = split_groups(values)
-        effects = zip(_EFFECTS, load_effects("", _EFFECTS, groups), strict=True)
+        settings = plugin_settings("effects", split_groups(values)[1])
+        effects = zip(_EFFECTS, load_effects("", _EFFECTS, settings), strict=True)
         shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.network.offers}
         pictures: dict[str, Any] = {}
         frames = list(_frames(inputs or _samples(), at_most))

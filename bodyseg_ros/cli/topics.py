@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import GraphError
-from ..graph.opening import open_graph
-from ..graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
+from ..ros.graph.open_graph import open_graph
+from ..ros.graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
 from .node import Runtime, ros_arguments
 
 __all__ = ["Lister", "topics", "troubles"]

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
-from ..training.config import TrainSettings, read_settings
+from ..lab.train_config import TrainSettings, read_settings
+from .native_noise import hold_native_noise
 
 __all__ = ["need_keras", "train"]
 
@@ -33,7 +34,7 @@ def train(
     """
     settings = read_settings(config)
     need_keras()
-    from ..training.train import run
+    from ..lab.trainer import run
 
     console = Console(stderr=True)
     with _Watcher(settings, console) as watcher:
@@ -46,15 +47,13 @@ def train(
 
 def need_keras() -> None:
     """Load Keras and its backend; raise MissingDependencyError where one is not installed."""
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        load_tensorflow()
-    try:
-        import keras  # noqa: F401
-    except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"Training needs Keras, and the package {err.name!r} is not installed. Install it with: "
-            "pip install 'bodyseg_ros[train]'"
-        ) from err
+    with hold_native_noise():
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+            load_tensorflow()
+        try:
+            import keras  # noqa: F401
+        except ModuleNotFoundError as err:
+            raise missing_package("Training", err, "bodyseg_ros[train]") from err
 
 
 class _Watcher:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .backdrop import Backdrop, BackdropSettings
 from .blending import Picture, blurred, edge, mix, need
+from .effect import Effect
 
 __all__ = ["BlurBackground", "VirtualBackground"]
 
@@ -19,14 +18,13 @@ class BlurBackgroundSettings(Settings):
     feather_px: int = live(3, "Half width of the soft edge around people.", ge=0, le=50)
 
 
-class BlurBackground:
+class BlurBackground(Effect):
     """People sharp before their own background, blurred without their colours in it."""
 
-    Settings: ClassVar[type[Settings]] = BlurBackgroundSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: BlurBackgroundSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = BlurBackgroundSettings
+    needs = Wanted.PERSON
+    settings: BlurBackgroundSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
@@ -39,14 +37,16 @@ class VirtualBackgroundSettings(BackdropSettings):
     """What stands behind people, and how softly they stand before it."""
 
 
-class VirtualBackground:
+class VirtualBackground(Effect):
     """People before a colour, a photo, a video, or the pictures of another topic."""
 
-    Settings: ClassVar[type[Settings]] = VirtualBackgroundSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = VirtualBackgroundSettings
+    needs = Wanted.PERSON
+    settings: VirtualBackgroundSettings
 
     def __init__(self, settings: VirtualBackgroundSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._backdrop = Backdrop(settings, "virtual_background")
 
     def compose(self, frame: Frame, result: Result) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .blending import Mask, Picture, edge, mix, need, plain
+from .effect import Effect
 from .palettes import Rgb
 
 __all__ = ["Alpha", "Cutout", "SmoothStep"]
@@ -32,14 +33,13 @@ class CutoutSettings(Settings):
     color: Rgb = live((255, 255, 255), "Colour behind people where background is color: red, green, blue.")
 
 
-class Cutout:
+class Cutout(Effect):
     """People alone, everything else transparent or of one colour."""
 
-    Settings: ClassVar[type[Settings]] = CutoutSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: CutoutSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = CutoutSettings
+    needs = Wanted.PERSON
+    settings: CutoutSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a colour."""
@@ -56,14 +56,13 @@ class AlphaSettings(Settings):
     feather_px: int = live(4, "Half width of the soft edge around people.", ge=0, le=50)
 
 
-class Alpha:
+class Alpha(Effect):
     """People alone with a feathered edge; an effect after it places them with this edge."""
 
-    Settings: ClassVar[type[Settings]] = AlphaSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: AlphaSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = AlphaSettings
+    needs = Wanted.PERSON
+    settings: AlphaSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, straight alpha."""
@@ -77,14 +76,16 @@ class SmoothStepSettings(Settings):
     high: float = live(0.9, "Person probability from which all is shown; at least a hundredth above low.", ge=0, le=1)
 
 
-class SmoothStep:
+class SmoothStep(Effect):
     """People alone, as opaque as the network is sure of them; an effect after it places them with this edge."""
 
-    Settings: ClassVar[type[Settings]] = SmoothStepSettings
-    needs: ClassVar[Wanted] = Wanted.CONFIDENCE
+    api_version = 1
+    Settings = SmoothStepSettings
+    needs = Wanted.CONFIDENCE
+    settings: SmoothStepSettings
 
     def __init__(self, settings: SmoothStepSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         low, high = settings.low, max(settings.high, settings.low + 0.01)
         share = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
         self._table = np.rint(255 * share * share * (3 - 2 * share)).astype(np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from ..errors import FrameError
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .blending import Mask, Picture, long_side, mix, need, plain
+from .effect import Effect
 from .palettes import PALETTES, Rgb, hex_colors
 
 __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
@@ -58,13 +59,15 @@ class OverlaySettings(Settings):
     )
 
 
-class Overlay:
+class Overlay(Effect):
     """The picture with a coloured mask on it, a line around people; one colour each where people are told apart."""
 
-    Settings: ClassVar[type[Settings]] = OverlaySettings
+    api_version = 1
+    Settings = OverlaySettings
+    settings: OverlaySettings
 
     def __init__(self, settings: OverlaySettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.needs = Wanted.PARTS | Wanted.PERSON if settings.mask == "parts" else Wanted.PERSON
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -115,14 +118,16 @@ class ColoredPartsSettings(Settings):
         return colors
 
 
-class ColoredParts:
+class ColoredParts(Effect):
     """The picture with each of the 24 body parts in its own colour."""
 
-    Settings: ClassVar[type[Settings]] = ColoredPartsSettings
-    needs: ClassVar[Wanted] = Wanted.PARTS
+    api_version = 1
+    Settings = ColoredPartsSettings
+    needs = Wanted.PARTS
+    settings: ColoredPartsSettings
 
     def __init__(self, settings: ColoredPartsSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._colors = hex_colors(settings.colors) if settings.palette == "own" else PALETTES[settings.palette]
         self._colors = self._colors or PART_COLORS
 
@@ -140,14 +145,13 @@ class SkeletonSettings(Settings):
     line_px: int = live(0, "Width of the bones; 0 goes by the picture's size.", ge=0, le=20)
 
 
-class Skeleton:
+class Skeleton(Effect):
     """The picture with every person's bones and keypoints."""
 
-    Settings: ClassVar[type[Settings]] = SkeletonSettings
-    needs: ClassVar[Wanted] = Wanted.POSES
-
-    def __init__(self, settings: SkeletonSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = SkeletonSettings
+    needs = Wanted.POSES
+    settings: SkeletonSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""

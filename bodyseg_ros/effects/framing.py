@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ..settings import Settings, live
 from ..types import Frame, Poses, Result, Wanted
 from .blending import Picture, need
+from .effect import Effect
 
 __all__ = ["CropToPeople", "Mirror"]
 
 Points = NDArray[np.float32]
 
 
-def _moved(
+def _move(
     result: Result, size: tuple[int, int], maps: Callable[[Any], Any], points: Callable[[Points], Points]
 ) -> Result:
     """Every map of a result through `maps`, its keypoints through `points`."""
@@ -28,30 +29,23 @@ def _moved(
     if result.poses is not None:
         keypoints = points(result.poses.keypoints).astype(np.float32)
         moved["poses"] = Poses(keypoints, result.poses.keypoint_scores, result.poses.scores)
-    return Result(**(values | moved | {"size": size}))
+    return Result(**(values | moved | {"size": size, "frame": None}))
 
 
-class MirrorSettings(Settings):
-    """A mirror has no parameters."""
-
-
-class Mirror:
+class Mirror(Effect):
     """The picture as in a mirror; a left hand stays the left one by name."""
 
-    Settings: ClassVar[type[Settings]] = MirrorSettings
-    needs: ClassVar[Wanted] = Wanted.NOTHING
-
-    def __init__(self, settings: MirrorSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    needs = Wanted.NOTHING
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
         return np.asarray(cv2.flip(frame.image, 1), np.uint8).reshape(frame.image.shape)
 
-    def moved(self, result: Result) -> Result:
+    def move(self, result: Result) -> Result:
         """Masks and keypoints mirrored too."""
         width = result.size[1]
-        return _moved(
+        return _move(
             result,
             result.size,
             lambda array: np.ascontiguousarray(array[:, ::-1]),
@@ -69,14 +63,16 @@ class CropToPeopleSettings(Settings):
     )
 
 
-class CropToPeople:
+class CropToPeople(Effect):
     """The section of the picture with everybody in it; all of it where nobody is."""
 
-    Settings: ClassVar[type[Settings]] = CropToPeopleSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = CropToPeopleSettings
+    needs = Wanted.PERSON
+    settings: CropToPeopleSettings
 
     def __init__(self, settings: CropToPeopleSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._size = (0, 0)
         #: top, left, bottom, right of the section, px.
         self._box = np.zeros(4)
@@ -89,12 +85,12 @@ class CropToPeople:
         self._size, self._box = frame.size, target
         return np.asarray(self._cut(frame.image, cv2.INTER_LINEAR), np.uint8)
 
-    def moved(self, result: Result) -> Result:
+    def move(self, result: Result) -> Result:
         """Masks and keypoints of the section."""
         top, left, bottom, right = self._pixels()
         height, width = self._size if self.settings.resize else (bottom - top, right - left)
         scale = np.array([width / (right - left), height / (bottom - top)])
-        return _moved(
+        return _move(
             result,
             (height, width),
             lambda array: self._cut(array, cv2.INTER_NEAREST),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from ..settings import Settings, live, start_only
 from ..types import Frame, Result, Wanted
 from .backdrop import Backdrop, BackdropSettings
 from .blending import Picture, edge, mix, need
+from .effect import Effect
 
 __all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
 
@@ -31,17 +32,16 @@ class ColorTransferSettings(Settings):
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
-class ColorTransfer:
+class ColorTransfer(Effect):
     """People in the brightness and tint of their background; stands after virtual_background.
 
     Mean and spread of each Lab channel (Reinhard et al., Color Transfer between Images, 2001).
     """
 
-    Settings: ClassVar[type[Settings]] = ColorTransferSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: ColorTransferSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = ColorTransferSettings
+    needs = Wanted.PERSON
+    settings: ColorTransferSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB; the frame as it is where there is nobody, or nothing but people."""
@@ -64,14 +64,16 @@ class SeamlessCloneSettings(BackdropSettings):
     feather_px: int = live(4, "How far around people their surroundings are taken along.", ge=0, le=50)
 
 
-class SeamlessClone:
+class SeamlessClone(Effect):
     """People before another picture without a seam: Poisson blending (Pérez et al., Poisson Image Editing, 2003)."""
 
-    Settings: ClassVar[type[Settings]] = SeamlessCloneSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = SeamlessCloneSettings
+    needs = Wanted.PERSON
+    settings: SeamlessCloneSettings
 
     def __init__(self, settings: SeamlessCloneSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._backdrop = Backdrop(settings, "seamless_clone")
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -102,14 +104,16 @@ class HarmonizeSettings(Settings):
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
-class Harmonize:
+class Harmonize(Effect):
     """People as a harmonization network of your own paints them; stands after virtual_background."""
 
-    Settings: ClassVar[type[Settings]] = HarmonizeSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = HarmonizeSettings
+    needs = Wanted.PERSON
+    settings: HarmonizeSettings
 
     def __init__(self, settings: HarmonizeSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         path = settings.model_path
         if not path:
             raise SettingsError("Parameter harmonize.model_path is '', but it must name the network's file.")

@@ -5,7 +5,7 @@ What the network does not see is not hidden: see the margins, a low threshold, a
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from ..rendering import draw_pixelated_mask, to_colored_mask
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .blending import Mask, Picture, blurred, cells, filled, grown, long_side, mix, need, plain
+from .effect import Effect
 from .palettes import Rgb
 
 __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
@@ -56,13 +57,16 @@ class PixelateSettings(Settings):
     opacity: float = live(0.7, "With parts: share of the cells' colour.", ge=0.0, le=1.0)
 
 
-class Pixelate:
+class Pixelate(Effect):
     """People in coarse cells."""
 
-    Settings: ClassVar[type[Settings]] = PixelateSettings
+    api_version = 1
+    Settings = PixelateSettings
+    hides_people = True
+    settings: PixelateSettings
 
     def __init__(self, settings: PixelateSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.needs = Wanted.PERSON if settings.what == "people" else Wanted.PARTS
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -91,14 +95,14 @@ class BlurPartsSettings(Settings):
         return parts
 
 
-class BlurParts:
+class BlurParts(Effect):
     """Chosen parts of people blurred: their faces, if nothing else is said."""
 
-    Settings: ClassVar[type[Settings]] = BlurPartsSettings
-    needs: ClassVar[Wanted] = Wanted.PARTS
-
-    def __init__(self, settings: BlurPartsSettings) -> None:
-        self.settings = settings
+    api_version = 1
+    Settings = BlurPartsSettings
+    needs = Wanted.PARTS
+    hides_people = True
+    settings: BlurPartsSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
@@ -123,13 +127,16 @@ class AnonymizeSettings(Settings):
     margin: float = live(0.015, _MARGIN, ge=0.0, le=0.2)
 
 
-class Anonymize:
+class Anonymize(Effect):
     """People, or their faces, made unknowable."""
 
-    Settings: ClassVar[type[Settings]] = AnonymizeSettings
+    api_version = 1
+    Settings = AnonymizeSettings
+    hides_people = True
+    settings: AnonymizeSettings
 
     def __init__(self, settings: AnonymizeSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.needs = Wanted.PERSON | (Wanted.PARTS if settings.what == "faces" else Wanted.NOTHING)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
@@ -165,14 +172,17 @@ class RemovePeopleSettings(Settings):
     margin: float = live(0.02, _MARGIN, ge=0.0, le=0.2)
 
 
-class RemovePeople:
+class RemovePeople(Effect):
     """The background as it was last seen without people; where it never was, its colours around them."""
 
-    Settings: ClassVar[type[Settings]] = RemovePeopleSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
+    api_version = 1
+    Settings = RemovePeopleSettings
+    needs = Wanted.PERSON
+    hides_people = True
+    settings: RemovePeopleSettings
 
     def __init__(self, settings: RemovePeopleSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._learnt = np.zeros((0, 0, 3), np.uint8)
         self._unknown = np.zeros((0, 0), np.uint8)
 

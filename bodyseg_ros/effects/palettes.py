@@ -17,7 +17,7 @@ Colors = tuple[tuple[int, int, int], ...]
 
 def _is_rgb(color: tuple[int, ...]) -> tuple[int, ...]:
     if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-        raise PydanticCustomError("allowed", "three whole numbers from 0 to 255")
+        raise PydanticCustomError("allowed", "three integers from 0 to 255")
     return color
 
 

@@ -1,6 +1,6 @@
 """Run a network."""
 
-from .base import Engine, LeavesCpu, MakesMaps
-from .choose import open_engine
+from .choose import open_engine, runnable_formats
+from .engine import Engine
 
-__all__ = ["Engine", "LeavesCpu", "MakesMaps", "open_engine"]
+__all__ = ["Engine", "open_engine", "runnable_formats"]

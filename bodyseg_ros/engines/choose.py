@@ -3,80 +3,96 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
+from ..dependencies import install_line
 from ..errors import MissingDependencyError, ModelFileError, PluginError
 from ..formats import ModelSource
-from ..plugins import load_plugin, plugin_names
+from ..plugins import load_plugin, loadable_plugins
 from ..settings import Settings, build
-from .base import Engine
+from .engine import Engine
 
-__all__ = ["open_engine"]
+__all__ = ["open_engine", "runnable_formats"]
 
 _log = logging.getLogger(__name__)
 
 
-def open_engine(name: str, source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int = 0) -> Engine:
+def runnable_formats() -> frozenset[str]:
+    """Formats of model files that some installed engine runs; nothing but the plugins' own modules is imported."""
+    return frozenset[str]().union(*(engine_class.formats for engine_class in _installed()))
+
+
+def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
     """Open the engine `name` on the first of the model's files that it reads; 'auto': the fastest pair there is.
 
-    source: the model's file; its `others` hold the same network. groups: settings of plugins by their names; other
-    plugins' groups are left alone. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
+    source: the model's file; its `others` hold the same network. settings: by the engines' names; an engine that
+    is left out has its defaults. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
     what the engine's constructor raises.
     """
-    if name != "auto":
-        engine_class = load_plugin("engines", name)
-        file = _readable(engine_class, source)
-        if file is None:
-            readable = ", ".join(sorted(engine_class.formats))
-            raise PluginError(
-                f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
-                "Set engine to auto to have one picked."
-            )
-        return engine_class(file, _settings(name, engine_class, groups), threads)  # type: ignore[no-any-return]
-    return _fastest(source, groups, threads)
+    if name == "auto":
+        return _fastest(source, settings, threads)
+    engine_class: type[Engine] = load_plugin("engines", name)
+    file = _readable(engine_class, source)
+    if file is None:
+        readable = ", ".join(sorted(engine_class.formats))
+        raise PluginError(
+            f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
+            "Set engine to auto to have one picked."
+        )
+    return engine_class(file, _settings_of(engine_class, settings), threads)
 
 
-def _fastest(source: ModelSource, groups: Mapping[str, Mapping[str, Any]], threads: int) -> Engine:
-    missing: list[tuple[str, MissingDependencyError]] = []
-    refused: list[tuple[str, ModelFileError]] = []
-    candidates = _candidates(source, groups)
-    for name, engine_class, file in candidates:
+def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int) -> Engine:
+    failed: dict[str, ModelFileError | MissingDependencyError] = {}
+    candidates = _candidates(source, settings)
+    for engine_class, file, own in candidates:
         try:
-            engine: Engine = engine_class(file, _settings(name, engine_class, groups), threads)
-        except MissingDependencyError as err:
-            missing.append((name, err))
+            engine = engine_class(file, own, threads)
+        except (MissingDependencyError, ModelFileError) as err:
+            failed[engine_class.name] = err
             continue
-        except ModelFileError as err:
-            refused.append((name, err))
-            continue
-        passed = [f"{other} is not installed" for other, _ in missing] + [str(err) for _, err in refused]
-        slower = [other for other, *_ in candidates[len(passed) + 1 :]]
-        why = f"expected to be faster than {', '.join(slower)}" if slower else "no other engine reads its files"
-        _log.info("The engine %s (%s) runs %s: %s.", name, engine.device, file.path.name, "; ".join([why, *passed]))
+        slower = [other.name for other, *_ in candidates[len(failed) + 1 :]]
+        why = f"expected to be faster than {' and '.join(slower)}" if slower else "no other engine here reads its files"
+        reasons = "; ".join([why, *(str(err) for err in failed.values())])
+        _log.info("The engine %s (%s) runs %s: %s.", engine.name, engine.device, file.path.name, reasons.rstrip("."))
         return engine
+    refused = [err for err in failed.values() if isinstance(err, ModelFileError)]
     if refused:
-        raise refused[0][1]
-    hints = " ".join(str(err) for _, err in missing)
-    raise PluginError(f"No engine here can run {_listed(source)}. {hints}".strip())
+        raise refused[0]
+    raise PluginError(f"No engine here can run {_listed(source)}. {_advice(source, failed)}".strip())
+
+
+def _installed() -> Iterator[type[Engine]]:
+    """The engines that `auto` may take and whose package is here."""
+    for _, engine_class in loadable_plugins("engines"):
+        if engine_class.is_available() and not engine_class.by_name_only:
+            yield engine_class
 
 
 def _candidates(
-    source: ModelSource, groups: Mapping[str, Mapping[str, Any]]
-) -> list[tuple[str, type[Engine], ModelSource]]:
-    """(name, engine, file it would run), fastest first; plugins that cannot be imported are none."""
-    found = []
-    for name in plugin_names("engines"):
-        try:
-            engine_class = load_plugin("engines", name)
-        except MissingDependencyError as err:
-            _log.debug("%s", err)
-            continue
-        file = _readable(engine_class, source)
-        speed = engine_class.speed(_settings(name, engine_class, groups)) if file else 0.0
-        if file and speed > 0:
-            found.append((speed, (name, engine_class, file)))
-    return [candidate for _, candidate in sorted(found, key=lambda entry: -entry[0])]
+    source: ModelSource, settings: Mapping[str, Settings]
+) -> list[tuple[type[Engine], ModelSource, Settings]]:
+    """(engine, file it would run, its settings) of the installed engines, fastest first."""
+    files = [(engine_class, _readable(engine_class, source)) for engine_class in _installed()]
+    found = [(engine_class, file, _settings_of(engine_class, settings)) for engine_class, file in files if file]
+    return sorted(found, key=lambda candidate: -_speed(candidate[0], candidate[2]))
+
+
+def _speed(engine_class: type[Engine], settings: Settings) -> float:
+    try:
+        return engine_class.speed(settings)
+    except Exception as err:  # noqa: BLE001 - a broken package must not keep the other engines from running
+        _log.warning("The engine %s does not say how fast it is, and comes last: %s.", engine_class.name, err)
+        return 0.0
+
+
+def _advice(source: ModelSource, failed: Mapping[str, Exception]) -> str:
+    """How to get an engine for a model's files."""
+    lines = [str(err) for err in failed.values()]
+    for name, engine_class in loadable_plugins("engines"):
+        if not engine_class.is_available() and _readable(engine_class, source):
+            lines.append(f"The engine {name} can: {install_line(engine_class.requirement or engine_class.package)}.")
+    return " ".join(lines)
 
 
 def _readable(engine_class: type[Engine], source: ModelSource) -> ModelSource | None:
@@ -87,5 +103,5 @@ def _listed(source: ModelSource) -> str:
     return ", ".join(f"{file.path.name} ({file.format})" for file in (source, *source.others))
 
 
-def _settings(name: str, engine_class: type[Engine], groups: Mapping[str, Mapping[str, Any]]) -> Settings:
-    return build(engine_class.Settings, groups.get(name, {}), prefix=name)
+def _settings_of(engine_class: type[Engine], settings: Mapping[str, Settings]) -> Settings:
+    return settings.get(engine_class.name) or build(engine_class.Settings, {}, prefix=engine_class.name)

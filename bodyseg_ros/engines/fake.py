@@ -6,15 +6,16 @@ import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..body import KEYPOINT_NAMES, PART_NAMES, POSE_TREE
 from ..errors import EngineError
-from ..formats import FORMATS, ModelSource
+from ..formats import FORMATS
 from ..settings import Settings, start_only
+from .engine import Engine
 
 __all__ = ["FakeEngine", "FakeSettings", "fake_keypoints"]
 
@@ -54,7 +55,7 @@ class FakeSettings(Settings):
 
     people: int = start_only(1, "How many people are drawn.", ge=0, le=30)
     delay_ms: float = start_only(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
-    fail_every: int = start_only(0, "Every so-manieth run fails with an error; 0: none does.", ge=0, le=1_000_000)
+    fail_every: int = start_only(0, "Every Nth run fails with an error; 0: none does.", ge=0, le=1_000_000)
 
 
 def fake_keypoints(people: int, height: int, width: int) -> Array:
@@ -71,30 +72,28 @@ def fake_keypoints(people: int, height: int, width: int) -> Array:
     return np.asarray((places + 0.5) * cell - box / 2 + _BODY * box)
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Draws `people` people into the heads of BodyPix, on the grid of `source.output_stride`; needs no file.
 
     Decoding gives back `fake_keypoints` as long as people are three cells apart and `nms_radius` is below that.
     """
 
-    Settings: ClassVar[type[Settings]] = FakeSettings
-    formats: ClassVar[frozenset[str]] = FORMATS
-
-    def __init__(self, source: ModelSource, settings: FakeSettings, threads: int = 0) -> None:
-        self._source, self._settings = source, settings
-        self._runs = 0
-
-    @classmethod
-    def speed(cls, settings: FakeSettings) -> float:
-        """It is asked for by name only."""
-        return 0.0
+    api_version = 1
+    Settings = FakeSettings
+    formats = FORMATS
+    by_name_only = True
+    settings: FakeSettings
 
     @property
     def device(self) -> str:
         """What it runs on."""
         return "no device: drawn people"
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def load(self) -> None:
+        """There is nothing to read."""
+        self._runs = 0
+
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """(1, h, w, c) in, (1, rows, columns, channels) float32 heads out; only those in `source.outputs`, if any are.
 
         Raises EngineError at every `fail_every`-th run, or if the tensor is no picture.
@@ -102,15 +101,12 @@ class FakeEngine:
         if tensor.ndim != 4 or 0 in tensor.shape:
             raise EngineError(f"The network takes an array of 1×any×any×3, but it was given {tensor.shape}.")
         self._runs += 1
-        time.sleep(self._settings.delay_ms / 1000)
-        if self._settings.fail_every and self._runs % self._settings.fail_every == 0:
+        time.sleep(self.settings.delay_ms / 1000)
+        if self.settings.fail_every and self._runs % self.settings.fail_every == 0:
             raise EngineError(f"The fake engine fails at run {self._runs}, as fake.fail_every asks.")
-        heads = _drawn(self._settings.people, tensor.shape[1], tensor.shape[2], self._source.output_stride)
-        wanted = self._source.outputs or heads
+        heads = _drawn(self.settings.people, tensor.shape[1], tensor.shape[2], self.source.output_stride)
+        wanted = self.source.outputs or heads
         return {name: array[None].astype(np.float32) for name, array in heads.items() if name in wanted}
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 @lru_cache(maxsize=8)

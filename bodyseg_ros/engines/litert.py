@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from ctypes import CDLL
-from typing import Any, ClassVar, Final
+from importlib import import_module
+from typing import Any, Final
 
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from ..errors import EngineError, ModelFileError, SettingsError
+from ..errors import ModelFileError, SettingsError
 from ..formats import FileFacts, ModelSource, read_file, tflite_facts
 from ..settings import Settings, start_only
-from .tensors import any_size, as_float, as_input, chosen_outputs, first_line, imported, only_input, thread_count
+from .engine import Engine
+from .tensors import any_size, as_float, chosen_outputs, first_line, only_input, thread_count
 
 __all__ = ["LiteRTEngine", "LiteRTSettings"]
 
@@ -48,29 +50,17 @@ class LiteRTSettings(Settings):
         return options
 
 
-class LiteRTEngine:
+class LiteRTEngine(Engine):
     """Runs a .tflite file of any input size; tensors are laid out again only where the picture's size changes.
 
     8-bit files take and give float32 as others do; what goes in may also be of the file's own type.
     """
 
-    Settings: ClassVar[type[Settings]] = LiteRTSettings
-    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
-
-    def __init__(self, source: ModelSource, settings: LiteRTSettings, threads: int = 0) -> None:
-        self._litert = imported("ai_edge_litert.interpreter", "litert", "ai-edge-litert")
-        self._path, self._settings, self._threads = source.path, settings, thread_count(threads)
-        self._data: bytes | None = read_file(source.path)  # None once closed
-        facts = tflite_facts(self._data, source.path)
-        _refuse_foreign(facts, source, bool(settings.delegate))
-        self._xnnpack = settings.xnnpack
-        self._delegates = _delegates(self._litert, settings)
-        self._declared = only_input(facts.inputs, source.path).shape
-        self._input = any_size(only_input(facts.inputs, source.path))
-        outputs = chosen_outputs(source.outputs, [output.name for output in facts.outputs], source.path)
-        self._outputs = {head: (place, facts.outputs[place]) for head, place in outputs.items()}
-        self._interpreter: Any = None  # None before the first run, and after one that failed
-        self._open()
+    api_version = 1
+    Settings = LiteRTSettings
+    formats = frozenset({"tflite"})
+    package, requirement = "ai_edge_litert", "ai-edge-litert"
+    settings: LiteRTSettings
 
     @classmethod
     def speed(cls, settings: LiteRTSettings) -> float:
@@ -79,71 +69,71 @@ class LiteRTEngine:
 
     @property
     def device(self) -> str:
-        """'CPU, 2 threads, XNNPACK', or the delegate's library."""
-        kernels = ", XNNPACK" if self._xnnpack else ""
-        delegate = f"{self._settings.delegate}, " if self._settings.delegate else ""
-        return f"{delegate}CPU, {self._threads} thread{'s' * (self._threads != 1)}{kernels}"
+        """'CPU, 2 threads, XNNPACK', before it the delegate's library."""
+        delegate = f"{self.settings.delegate}, " if self.settings.delegate else ""
+        return f"{delegate}{super().device}{', XNNPACK' * self._xnnpack}"
 
-    @property
-    def leaves_cpu(self) -> bool:
-        """Whether a delegate was chosen: most stand for another device, and the library does not say."""
-        return bool(self._settings.delegate)
+    def load(self) -> None:
+        """Check the file, load the delegate, build the interpreter."""
+        self._litert = import_module("ai_edge_litert.interpreter")
+        path = self.source.path
+        self._data = read_file(path)
+        facts = tflite_facts(self._data, path)
+        _refuse_foreign(facts, self.source, bool(self.settings.delegate))
+        # Most delegates stand for another device, and the library does not say.
+        self.leaves_cpu = bool(self.settings.delegate)
+        self._xnnpack = self.settings.xnnpack
+        self._delegates = _delegates(self._litert, self.settings)
+        self._declared = only_input(facts.inputs, path).shape
+        self.input = any_size(only_input(facts.inputs, path))
+        outputs = chosen_outputs(self.source.outputs, [output.name for output in facts.outputs], path)
+        self._outputs = {head: (place, facts.outputs[place]) for head, place in outputs.items()}
+        self._interpreter = self._opened()
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: (1, h, w, c) in, float32 arrays by output names out (labels stay whole numbers).
-
-        Sides of the picture may differ from the file's; not every network can then run. Raises EngineError.
-        """
-        if self._data is None:
-            raise EngineError("The LiteRT engine is closed; open the model again.")
-        values = as_input(tensor, self._input)
-        try:
-            if self._interpreter is None:
-                self._open()
-            return self._answer(values)
-        except (RuntimeError, ValueError, MemoryError) as err:
-            self._interpreter = None  # what failed half-way is not used again
-            size = "×".join("any" if side is None else str(side) for side in self._declared)
-            raise EngineError(
-                f"LiteRT could not run {self._path.name} with an input of {values.shape}; the file states {size}: "
-                f"{first_line(err)}."
-            ) from err
-
-    def close(self) -> None:
-        """Let the network go."""
-        self._interpreter = self._data = None
-
-    def _answer(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        inner = self._interpreter
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """As Engine.infer(); labels stay whole numbers. Not every network can run other sizes than its file states."""
+        inner = self._interpreter or self._opened()
+        self._interpreter = None  # what fails half-way is not used again
         picture = inner.get_input_details()[0]
-        if tuple(picture["shape"]) != values.shape:
-            inner.resize_tensor_input(picture["index"], values.shape)
+        if tuple(picture["shape"]) != tensor.shape:
+            inner.resize_tensor_input(picture["index"], tensor.shape)
             inner.allocate_tensors()
-        inner.set_tensor(picture["index"], values)
+        inner.set_tensor(picture["index"], tensor)
         inner.invoke()
         details = inner.get_output_details()
+        self._interpreter = inner
         return {
             head: as_float(inner.get_tensor(details[place]["index"]), facts)
             for head, (place, facts) in self._outputs.items()
         }
 
-    def _open(self) -> None:
+    def explain(self, error: Exception) -> str:
+        """The first line, and the size that the file states."""
+        size = "×".join("any" if side is None else str(side) for side in self._declared)
+        return f"{first_line(error)}; the file states {size}"
+
+    def unload(self) -> None:
+        """Let the network go."""
+        self._interpreter, self._data = None, b""
+
+    def _opened(self) -> Any:
         try:
-            self._interpreter = self._built()
+            return self._built()
         except (RuntimeError, ValueError) as err:
             if not self._xnnpack or "XNNPACK" not in str(err):
-                raise ModelFileError(f"LiteRT refuses {str(self._path)!r}: {first_line(err)}.") from err
-            _log.warning("XNNPACK refuses %s (%s); LiteRT's own kernels run it.", self._path.name, first_line(err))
+                raise
+            _log.warning(
+                "XNNPACK refuses %s (%s); LiteRT's own kernels run it.", self.source.path.name, first_line(err)
+            )
             self._xnnpack = False
-            self._open()
+            return self._built()
 
     def _built(self) -> Any:
         kinds = self._litert.OpResolverType
-        resolver = kinds.AUTO if self._xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         interpreter = self._litert.Interpreter(
             model_content=self._data,
-            num_threads=self._threads,
-            experimental_op_resolver_type=resolver,
+            num_threads=thread_count(self.threads),
+            experimental_op_resolver_type=kinds.AUTO if self._xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_delegates=self._delegates,
         )
         interpreter.allocate_tensors()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from importlib import import_module
+from typing import Any, Final, Literal
 
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from pydantic import field_validator
 
-from ..errors import EngineError, ModelFileError, SettingsError
-from ..formats import ModelSource, onnx_facts, read_file
+from ..errors import SettingsError
+from ..formats import onnx_facts, read_file
 from ..settings import Settings, start_only
-from .tensors import as_float, as_input, chosen_outputs, first_line, imported, may_use_nvidia, only_input, thread_count
+from .engine import Engine
+from .tensors import as_float, chosen_outputs, may_use_nvidia, only_input, thread_count
 
 __all__ = ["OnnxRuntimeEngine", "OnnxRuntimeSettings"]
 
@@ -44,69 +46,53 @@ class OnnxRuntimeSettings(Settings):
         return tuple(providers.replace(" ", "").split(",")) if isinstance(providers, str) else providers
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """Runs an .onnx file of any input size that the file leaves open."""
 
-    Settings: ClassVar[type[Settings]] = OnnxRuntimeSettings
-    formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
-
-    def __init__(self, source: ModelSource, settings: OnnxRuntimeSettings, threads: int = 0) -> None:
-        runtime = imported("onnxruntime", "onnxruntime", "bodyseg_ros[onnx]")
-        self._path, self._threads = source.path, thread_count(threads)
-        data = read_file(source.path)
-        facts = onnx_facts(data, source.path)
-        self._input = only_input(facts.inputs, source.path)
-        outputs = chosen_outputs(source.outputs, [output.name for output in facts.outputs], source.path)
-        self._outputs = {head: facts.outputs[place] for head, place in outputs.items()}
-        providers = _chosen_providers(runtime, settings.providers)
-        try:
-            session = runtime.InferenceSession(data, _options(runtime, self._threads), providers=providers)
-        except Exception as err:  # its errors have no base of their own
-            raise ModelFileError(f"onnxruntime refuses {str(source.path)!r}: {first_line(err)}.") from err
-        self._active = [name for name, full in _PROVIDERS.items() if full in session.get_providers()]
-        _refuse_fallback(settings.providers, self._active)
-        self._session: Any = session  # None once closed
+    api_version = 1
+    Settings = OnnxRuntimeSettings
+    formats = frozenset({"onnx"})
+    package, requirement = "onnxruntime", "bodyseg_ros[onnx]"
+    settings: OnnxRuntimeSettings
 
     @classmethod
     def speed(cls, settings: OnnxRuntimeSettings) -> float:
         """A little more than TensorFlow's."""
-        if not may_use_nvidia("onnxruntime") or (
-            settings.providers and not {"tensorrt", "cuda"} & set(settings.providers)
-        ):
+        asked = not settings.providers or bool({"tensorrt", "cuda"} & set(settings.providers))
+        if not asked or not may_use_nvidia("onnxruntime"):
             return 1.2
-        there = imported("onnxruntime", "onnxruntime", "bodyseg_ros[onnx]").get_available_providers()
-        return 12.0 if _PROVIDERS["cuda"] in there else 1.2
+        return 12.0 if _PROVIDERS["cuda"] in import_module("onnxruntime").get_available_providers() else 1.2
 
     @property
     def device(self) -> str:
         """'CPU, 2 threads', or the providers before it: 'cuda, CPU, 2 threads'."""
-        others = "".join(f"{name}, " for name in self._active if name != "cpu")
-        return f"{others}CPU, {self._threads} thread{'s' * (self._threads != 1)}"
+        return "".join(f"{name}, " for name in self._active if name != "cpu") + super().device
 
-    @property
-    def leaves_cpu(self) -> bool:
-        """Whether a GPU comes first; what that cannot run is the CPU's all the same."""
-        return self._active[:1] in (["tensorrt"], ["cuda"])
+    def load(self) -> None:
+        """Check the file and open a session on the providers chosen."""
+        runtime, path = import_module("onnxruntime"), self.source.path
+        data = read_file(path)
+        facts = onnx_facts(data, path)
+        self._input = self.input = only_input(facts.inputs, path)
+        outputs = chosen_outputs(self.source.outputs, [output.name for output in facts.outputs], path)
+        self._outputs = {head: facts.outputs[place] for head, place in outputs.items()}
+        providers = _chosen_providers(runtime, self.settings.providers)
+        self._session = runtime.InferenceSession(
+            data, _options(runtime, thread_count(self.threads)), providers=providers
+        )
+        self._active = [name for name, full in _PROVIDERS.items() if full in self._session.get_providers()]
+        _refuse_fallback(self.settings.providers, self._active)
+        # What a GPU cannot run is the CPU's all the same.
+        self.leaves_cpu = self._active[:1] in (["tensorrt"], ["cuda"])
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: an array of the model's shape in, float32 arrays by output names out.
-
-        Raises EngineError.
-        """
-        if self._session is None:
-            raise EngineError("The onnxruntime engine is closed; open the model again.")
-        values = as_input(tensor, self._input)
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """See Engine.infer()."""
         names = [facts.name for facts in self._outputs.values()]
-        try:
-            arrays = self._session.run(names, {self._input.name: values})
-        except Exception as err:  # its errors have no base of their own
-            raise EngineError(
-                f"onnxruntime could not run {self._path.name} with an input of {values.shape}: {first_line(err)}."
-            ) from err
+        arrays = self._session.run(names, {self._input.name: tensor})
         found = zip(self._outputs.items(), arrays, strict=True)
         return {head: as_float(array, facts) for (head, facts), array in found}
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Let the network go."""
         self._session = None
 

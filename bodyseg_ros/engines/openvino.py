@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from importlib import import_module
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError, ModelFileError, SettingsError
-from ..formats import ModelSource, read_onnx, read_openvino, read_tflite
+from ..errors import SettingsError
+from ..formats import read_onnx, read_openvino, read_tflite
 from ..settings import Settings, start_only
-from .tensors import any_size, as_float, as_input, chosen_outputs, first_line, imported, only_input, thread_count
+from .engine import Engine
+from .tensors import any_size, as_float, chosen_outputs, first_line, only_input, thread_count
 
 __all__ = ["OpenVINOEngine", "OpenVINOSettings"]
 
@@ -30,35 +32,14 @@ class OpenVINOSettings(Settings):
     )
 
 
-class OpenVINOEngine:
+class OpenVINOEngine(Engine):
     """Runs an .onnx, .tflite or IR file, compiled for each size of the picture; the last few are kept."""
 
-    Settings: ClassVar[type[Settings]] = OpenVINOSettings
-    formats: ClassVar[frozenset[str]] = frozenset({"onnx", "tflite", "openvino"})
-
-    def __init__(self, source: ModelSource, settings: OpenVINOSettings, threads: int = 0) -> None:
-        openvino = imported("openvino", "openvino", "bodyseg_ros[openvino]")
-        self._path, self._device, self._threads = source.path, settings.device, thread_count(threads)
-        self._core = openvino.Core()
-        _refuse_device(settings.device, self._core.available_devices)
-        self._options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": settings.precision,
-        }
-        if settings.device == "CPU":
-            self._options["INFERENCE_NUM_THREADS"] = self._threads
-            # Its own rounding of 8-bit networks is off by dozens of steps; without it they are computed in float32.
-            self._options["LP_TRANSFORMS_MODE"] = "NO"
-        facts = _READERS[source.format](source.path)
-        try:
-            self._model: Any = self._core.read_model(source.path)  # None once closed
-        except RuntimeError as err:
-            raise ModelFileError(f"OpenVINO refuses {str(source.path)!r}: {_reason(err)}.") from err
-        stated = only_input(facts.inputs, source.path)
-        self._input = any_size(stated) if source.format == "tflite" else stated
-        self._facts = facts.outputs
-        self._outputs = chosen_outputs(source.outputs, [output.name for output in facts.outputs], source.path)
-        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+    api_version = 1
+    Settings = OpenVINOSettings
+    formats = frozenset(_READERS)
+    package, requirement = "openvino", "bodyseg_ros[openvino]"
+    settings: OpenVINOSettings
 
     @classmethod
     def speed(cls, settings: OpenVINOSettings) -> float:
@@ -68,34 +49,44 @@ class OpenVINOEngine:
     @property
     def device(self) -> str:
         """'CPU, 2 threads', or another device's name."""
-        return f"CPU, {self._threads} thread{'s' * (self._threads != 1)}" if self._device == "CPU" else self._device
+        return super().device if self.settings.device == "CPU" else self.settings.device
 
-    @property
-    def leaves_cpu(self) -> bool:
-        """Whether a GPU or NPU was chosen; AUTO may take the CPU."""
-        return self._device.partition(".")[0] in ("GPU", "NPU")
+    def load(self) -> None:
+        """Check device and file, and read the file; it is compiled for the first picture."""
+        self._core, device = import_module("openvino").Core(), self.settings.device
+        _refuse_device(device, self._core.available_devices)
+        self.leaves_cpu = device.partition(".")[0] in ("GPU", "NPU")  # AUTO may take the CPU
+        self._options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": self.settings.precision,
+        }
+        if device == "CPU":
+            self._options["INFERENCE_NUM_THREADS"] = thread_count(self.threads)
+            # Its own rounding of 8-bit networks is off by dozens of steps; without it they are computed in float32.
+            self._options["LP_TRANSFORMS_MODE"] = "NO"
+        facts = _READERS[self.source.format](self.source.path)
+        self._model: Any = self._core.read_model(self.source.path)
+        stated = only_input(facts.inputs, self.source.path)
+        self.input = any_size(stated) if self.source.format == "tflite" else stated
+        self._facts, names = facts.outputs, [output.name for output in facts.outputs]
+        self._outputs = chosen_outputs(self.source.outputs, names, self.source.path)
+        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: an array of the model's shape in, float32 arrays by output names out.
-
-        Raises EngineError.
-        """
-        if self._model is None:
-            raise EngineError("The OpenVINO engine is closed; open the model again.")
-        values = as_input(tensor, self._input)
-        try:
-            request = self._request(values.shape)
-            request.infer([values], share_inputs=True)
-            arrays = {head: request.get_output_tensor(place).data for head, place in self._outputs.items()}
-        except RuntimeError as err:
-            raise EngineError(
-                f"OpenVINO could not run {self._path.name} with an input of {values.shape} on {self.device}: "
-                f"{_reason(err)}."
-            ) from err
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """See Engine.infer()."""
+        request = self._request(tensor.shape)
+        request.infer([tensor], share_inputs=True)
+        arrays = {head: request.get_output_tensor(place).data for head, place in self._outputs.items()}
         # The request writes its next answer into the same memory.
         return {head: np.array(as_float(array, self._facts[self._outputs[head]])) for head, array in arrays.items()}
 
-    def close(self) -> None:
+    def explain(self, error: Exception) -> str:
+        """OpenVINO's errors begin with the places in its source that they passed."""
+        lines = [line.strip() for line in str(error).splitlines()]
+        said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+        return (said or [first_line(error)])[0].rstrip(".:")
+
+    def unload(self) -> None:
         """Let the network go."""
         self._model = None
         self._compiled.clear()
@@ -107,7 +98,8 @@ class OpenVINOEngine:
             if model.input(0).partial_shape.is_dynamic or tuple(model.input(0).shape) != shape:
                 model = model.clone()
                 model.reshape(list(shape))
-            self._compiled[shape] = self._core.compile_model(model, self._device, self._options).create_infer_request()
+            compiled = self._core.compile_model(model, self.settings.device, self._options)
+            self._compiled[shape] = compiled.create_infer_request()
         self._compiled.move_to_end(shape)
         if len(self._compiled) > _KEPT_SIZES:
             self._compiled.popitem(last=False)
@@ -120,10 +112,3 @@ def _refuse_device(device: str, there: list[str]) -> None:
             f"Parameter openvino.device is {device!r}, but OpenVINO sees {', '.join(there) or 'none'} here; "
             "a GPU or NPU needs its driver."
         )
-
-
-def _reason(err: BaseException) -> str:
-    """OpenVINO's errors begin with the places in its source that they passed."""
-    lines = [line.strip() for line in str(err).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    return (said or [first_line(err)])[0].rstrip(".:")

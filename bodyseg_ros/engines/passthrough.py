@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from numpy.typing import NDArray
 
-from ..formats import ModelSource
-from ..settings import Settings
+from .engine import Engine
 
-__all__ = ["PassthroughEngine", "PassthroughSettings"]
-
-
-class PassthroughSettings(Settings):
-    """It has no parameters."""
+__all__ = ["PassthroughEngine"]
 
 
-class PassthroughEngine:
+class PassthroughEngine(Engine):
     """Hands the prepared picture on as the output `image`; needs no file."""
 
-    Settings: ClassVar[type[Settings]] = PassthroughSettings
-    formats: ClassVar[frozenset[str]] = frozenset({"none"})
-
-    def __init__(self, source: ModelSource, settings: PassthroughSettings, threads: int = 0) -> None:
-        pass
-
-    @classmethod
-    def speed(cls, settings: PassthroughSettings) -> float:
-        """Nothing else runs what needs no network."""
-        return 1.0
+    api_version = 1
+    formats = frozenset({"none"})
 
     @property
     def device(self) -> str:
         """What it runs on."""
         return "CPU, no network"
 
-    def run(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def load(self) -> None:
+        """There is nothing to read."""
+
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """The tensor itself, under the name `image`."""
         return {"image": tensor}
-
-    def close(self) -> None:
-        """Nothing to give back."""

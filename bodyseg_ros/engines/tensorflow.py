@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from ..errors import EngineError, SettingsError
-from ..formats import ModelSource, OpenedModel, TensorFacts, load_tensorflow, open_model
+from ..dependencies import install_line
+from ..errors import SettingsError
+from ..formats import TensorFacts, load_tensorflow, open_model
 from ..formats.runtime import first_line
 from ..settings import Settings, start_only
 from ..types import MapsWanted
+from .engine import Engine
 from .tensorflow_maps import MapMaker
-from .tensors import as_input, may_use_nvidia, thread_count
+from .tensors import may_use_nvidia, thread_count
 
 __all__ = ["TensorFlowEngine", "TensorFlowSettings"]
 
@@ -57,31 +59,17 @@ class TensorFlowSettings(Settings):
         return device
 
 
-class TensorFlowEngine:
+class TensorFlowEngine(Engine):
     """Runs a network by TensorFlow: traced once for all sizes that the model's file leaves open.
 
     Thread counts, memory growth and limit are TensorFlow's own, one for the whole process, and fixed by its first use.
     """
 
-    Settings: ClassVar[type[Settings]] = TensorFlowSettings
-    formats: ClassVar[frozenset[str]] = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model"})
-
-    def __init__(self, source: ModelSource, settings: TensorFlowSettings, threads: int = 0) -> None:
-        self._tf = load_tensorflow()
-        _set_threads(self._tf, threads)
-        gpus = self._tf.config.list_physical_devices("GPU")
-        gpu = _chosen_gpu(settings.device, len(gpus))
-        if gpu is not None:
-            _set_memory(self._tf, gpus[gpu], settings.memory_limit_mb)
-        self._place = "/CPU:0" if gpu is None else f"/GPU:{gpu}"
-        self._device = _described(self._tf, gpus, gpu)
-        if gpu is not None:  # TensorFlow has one switch for the process, read when a network is built
-            self._tf.config.optimizer.set_experimental_options({"auto_mixed_precision": settings.mixed_float16})
-        self._source = source
-        self._compiled: set[tuple[int, ...]] | None = set() if settings.jit and gpu is not None else None
-        self._model: OpenedModel | None = self._opened(compiled=self._compiled is not None)  # None once closed
-        on_device = settings.decode_on_device == "always" or (settings.decode_on_device == "auto" and gpu is not None)
-        self._maps = MapMaker(self._tf, compile_with_xla=self._compiled is not None) if on_device else None
+    api_version = 1
+    Settings = TensorFlowSettings
+    formats = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model"})
+    package, requirement = "tensorflow", "bodyseg_ros[tensorflow]"
+    settings: TensorFlowSettings
 
     @classmethod
     def speed(cls, settings: TensorFlowSettings) -> float:
@@ -94,62 +82,68 @@ class TensorFlowEngine:
 
     @property
     def device(self) -> str:
-        """'CPU', 'CPU, 2 threads' or 'GPU 0: name'."""
+        """'CPU, 2 threads' or 'GPU 0: name'."""
         return self._device
 
-    @property
-    def leaves_cpu(self) -> bool:
-        """Whether it runs on a GPU."""
-        return "GPU" in self._place
+    def load(self) -> None:
+        """Fix threads and memory if nobody did, and trace the network on the device chosen."""
+        self._tf = load_tensorflow()
+        _set_threads(self._tf, self.threads)
+        gpus = self._tf.config.list_physical_devices("GPU")
+        gpu = _chosen_gpu(self.settings.device, len(gpus))
+        self._place = "/CPU:0" if gpu is None else f"/GPU:{gpu}"
+        self._compiled: set[tuple[int, ...]] | None = None
+        on_device = self.settings.decode_on_device == "always"
+        if gpu is not None:
+            _set_memory(self._tf, gpus[gpu], self.settings.memory_limit_mb)
+            # TensorFlow has one switch for the process, read when a network is built.
+            self._tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.settings.mixed_float16})
+            self._compiled = set() if self.settings.jit else None
+            on_device = self.settings.decode_on_device != "never"
+        self._device = _described(self._tf, gpus, gpu)
+        self.leaves_cpu, self.makes_maps = gpu is not None, on_device
+        self._trace(compiled=self._compiled is not None)
 
-    @property
-    def makes_maps(self) -> bool:
-        """Whether run() makes maps: on a GPU, or as `decode_on_device` says."""
-        return self._maps is not None
+    def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """See Engine.infer(); the file's dtypes."""
+        return self._answer(tensor, None)
 
-    def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: an array of the model's input shape and dtype in, arrays by output names out.
+    def infer_maps(self, tensor: NDArray[Any], maps: MapsWanted) -> Mapping[str, NDArray[Any]]:
+        """See Engine.infer_maps()."""
+        return self._answer(tensor, maps)
 
-        maps: what to make of the outputs on the device, by their names in `types`; part logits then stay there.
+    def explain(self, error: Exception) -> str:
+        """TensorFlow's errors begin with a heading."""
+        return first_line(error)
 
-        Raises EngineError for another shape or dtype, where TensorFlow fails, or after close().
-        """
-        if self._model is None:
-            raise EngineError("The TensorFlow engine is closed; open the model again.")
-        values = as_input(tensor, TensorFacts(self._model.input, self._model.dtype, self._model.shape))
-        try:
-            with self._tf.device(self._place):
-                source = (maps.geometry.height, maps.geometry.width) if maps else ()
-                outputs = self._for_size(self._model, values.shape + source).function(self._tf.constant(values))
-                if maps and self._maps:
-                    outputs = self._maps.with_maps(outputs, maps)
-                return {name: output.numpy() for name, output in outputs.items()}
-        except (self._tf.errors.OpError, ValueError, TypeError, RuntimeError) as err:
-            raise EngineError(f"TensorFlow could not run the network on {self._device}: {first_line(err)}.") from err
+    def unload(self) -> None:
+        """Let the network go; the memory returns to TensorFlow, which keeps it for the next one."""
+        del self._model
 
-    def _opened(self, *, compiled: bool) -> OpenedModel:
+    def _answer(self, tensor: NDArray[Any], maps: MapsWanted | None) -> dict[str, NDArray[Any]]:
+        self._note_size(tensor.shape + ((maps.geometry.height, maps.geometry.width) if maps else ()))
         with self._tf.device(self._place):
-            return open_model(self._source, compile_with_xla=compiled)
+            outputs = self._model.function(self._tf.constant(tensor))
+            if maps:
+                outputs = self._maps.with_maps(outputs, maps)
+            return {name: output.numpy() for name, output in outputs.items()}
 
-    def _for_size(self, model: OpenedModel, shape: tuple[int, ...]) -> OpenedModel:
-        """The model itself; once XLA has compiled it for too many sizes, one without XLA from then on.
+    def _trace(self, *, compiled: bool) -> None:
+        with self._tf.device(self._place):
+            self._model = open_model(self.source, compile_with_xla=compiled)
+        self.input = TensorFacts(self._model.input, self._model.dtype, self._model.shape)
+        self._maps = MapMaker(self._tf, compile_with_xla=compiled)
 
-        shape: of the picture, then of the maps if there are any, which are compiled for too.
-        """
+    def _note_size(self, shape: tuple[int, ...]) -> None:
+        """Trace anew without XLA once that has compiled for too many sizes: of the picture, and of the maps if any."""
         if self._compiled is None or shape in self._compiled:
-            return model
+            return
         if len(self._compiled) < _COMPILED_SIZES:
             self._compiled.add(shape)
-            return model
+            return
         _log.warning("XLA has compiled the network for %d sizes; it runs uncompiled from now on.", _COMPILED_SIZES)
         self._compiled = None
-        self._model = self._opened(compiled=False)
-        self._maps = self._maps and MapMaker(self._tf, compile_with_xla=False)
-        return self._model
-
-    def close(self) -> None:
-        """Let the network go; the memory returns to TensorFlow, which keeps it for the next one."""
-        self._model = None
+        self._trace(compiled=False)
 
 
 def _set_threads(tf: Any, threads: int) -> None:
@@ -176,7 +170,8 @@ def _chosen_gpu(device: str, count: int) -> int | None:
     if index >= count:
         raise SettingsError(
             f"Parameter tensorflow.device is {device!r}, but TensorFlow sees {count or 'no'} GPU here. A GPU needs "
-            "its driver and pip install 'bodyseg_ros[gpu]'; with TF_CPP_MIN_LOG_LEVEL=0 TensorFlow says what it misses."
+            f"its driver and {install_line('bodyseg_ros[gpu]')}; with TF_CPP_MIN_LOG_LEVEL=0 TensorFlow says what it "
+            "misses."
         )
     return index
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError, MissingDependencyError, ModelFileError
+from ..errors import EngineError, ModelFileError
 from ..formats import TensorFacts, short_name
 
 __all__ = [
@@ -22,22 +21,10 @@ __all__ = [
     "as_input",
     "chosen_outputs",
     "first_line",
-    "imported",
     "may_use_nvidia",
     "only_input",
     "thread_count",
 ]
-
-
-def imported(module: str, engine: str, requirement: str) -> Any:
-    """An engine's package. Raises MissingDependencyError with the pip line that brings it."""
-    try:
-        return import_module(module)
-    except ImportError as err:
-        raise MissingDependencyError(
-            f"The engine {engine!r} needs the package {module.split('.')[0]!r}, which cannot be imported: {err}. "
-            f"Install it with: pip install '{requirement}'"
-        ) from err
 
 
 def may_use_nvidia(module: str) -> bool:

@@ -1,12 +1,11 @@
 """Read model files: tfjs GraphModel (v2 and v1), frozen GraphDef, SavedModel, tflite, ONNX. All are untrusted input."""
 
-from .base import FORMATS, FileFacts, ModelSource, TensorFacts, read_file, short_name
-from .convert import SUFFIXES, Kind, Quantize, convert_model
 from .describe import describe
 from .detect import detect
+from .graph_function import OpenedModel, open_model
+from .model_source import FORMATS, SUFFIXES, FileFacts, Kind, ModelSource, Quantize, TensorFacts, read_file, short_name
 from .onnx import onnx_facts, read_onnx
-from .opening import OpenedModel, open_model
-from .openvino import read_openvino
+from .openvino_ir import read_openvino
 from .runtime import load_tensorflow
 from .tfjs import read_weights
 from .tflite import read_tflite, tflite_facts
@@ -20,7 +19,6 @@ __all__ = [
     "OpenedModel",
     "Quantize",
     "TensorFacts",
-    "convert_model",
     "describe",
     "detect",
     "load_tensorflow",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from .base import FileFacts, ModelSource
+from .graph_function import graph_facts
+from .model_source import FileFacts, ModelSource
 from .onnx import read_onnx
-from .opening import graph_facts
-from .openvino import read_openvino
+from .openvino_ir import read_openvino
 from .saved_model import saved_model_facts
 from .tflite import read_tflite
 

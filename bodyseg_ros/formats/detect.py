@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError, ModelNotFoundError
-from .base import ModelSource
+from .model_source import ModelSource, check_regular
 
 __all__ = ["detect"]
 
@@ -21,6 +21,10 @@ def detect(path: Path, output_stride: int) -> ModelSource:
     there is.
     Raises ModelNotFoundError if there is nothing, ModelFileError if it is no model this package knows.
     """
+    if path.is_symlink() and not path.exists():
+        raise ModelNotFoundError(
+            f"The link {str(path)!r} leads to nothing, or to itself; give a model's file or folder."
+        )
     if not path.exists():
         raise ModelNotFoundError(f"There is no model at {str(path)!r}; give a model's file or its folder.")
     found = _in_folder(path, output_stride) if path.is_dir() else path
@@ -28,6 +32,7 @@ def detect(path: Path, output_stride: int) -> ModelSource:
         return ModelSource(found.parent, "saved_model", output_stride=output_stride)
     if found.name in ("tensorflowjs_model.pb", "weights_manifest.json"):
         return ModelSource(found.with_name("tensorflowjs_model.pb"), "tfjs-v1", output_stride=output_stride)
+    check_regular(found)
     kind = _BY_SUFFIX.get(found.suffix.lower())
     if found.suffix.lower() in _KERAS:
         raise ModelFileError(

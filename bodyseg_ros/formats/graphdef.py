@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, read_file
+from .model_source import MAX_MODEL_BYTES, MAX_NODES, read_file
 from .runtime import load_tensorflow
 
 __all__ = ["ALLOWED_OPS", "GraphFile", "check_constants", "check_graph", "node_of", "parse_graph", "read_frozen"]
@@ -71,6 +71,10 @@ def check_graph(graph: Any, path: Path) -> None:
     """
     if not graph.node:
         raise ModelFileError(f"The model file {str(path)!r} holds no network: its graph is empty.")
+    if len(graph.node) > MAX_NODES:
+        raise ModelFileError(
+            f"The graph of {str(path)!r} has {len(graph.node):,} nodes; at most {MAX_NODES:,} are run."
+        )
     inputs: dict[str, list[str]] = {}
     for node in graph.node:
         if node.op not in ALLOWED_OPS:

@@ -6,12 +6,12 @@ Source: ONNX 1.16, ``onnx/onnx.proto`` (the fields' numbers), and the protocol b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .base import FileFacts, TensorFacts, read_file
+from .model_source import MAX_NODES, FileFacts, TensorFacts, read_file
 
 __all__ = ["onnx_facts", "read_onnx"]
 
@@ -21,11 +21,16 @@ _DTYPES: Final = {
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
 }  # fmt: skip
 #: Fields' numbers.
-_MODEL_GRAPH, _MODEL_OPSETS = 7, 8
-_GRAPH_NODES, _GRAPH_WEIGHTS, _GRAPH_INPUTS, _GRAPH_OUTPUTS = 1, 5, 11, 12
+_MODEL_GRAPH, _MODEL_OPSETS, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 8, 20, 25
+_TRAINING_GRAPHS = (1, 2)
+_GRAPH_NODES, _GRAPH_WEIGHTS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_SPARSE = 1, 5, 11, 12, 15
+_FUNCTION_NODES, _FUNCTION_DEFAULTS = 7, 11
 _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
-_WEIGHT_NAME, _WEIGHT_EXTERNAL = 8, 13
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_SPARSE_TENSORS = (1, 2)
+_TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
+#: Ops whose end the file does not say: they may run for ever.
+_UNBOUNDED: Final = frozenset({"Loop", "SequenceMap"})
 
 
 def read_onnx(path: Path) -> FileFacts:
@@ -43,12 +48,18 @@ def onnx_facts(data: bytes, path: Path) -> FileFacts:
         graphs, versions = list(model.messages(_MODEL_GRAPH)), list(model.messages(_MODEL_OPSETS))
         if len(graphs) != 1 or not versions:
             raise ValueError("it holds no graph, or no version of its ops")
-        facts, away = _facts(graphs[0]), next(_external(graphs[0]), None)
+        facts, away = _facts(graphs[0]), next(_external_in_model(model), None)
+        unbounded = next((op for op in _ops_of_model(model) if op in _UNBOUNDED), None)
     except (ValueError, IndexError, RecursionError) as err:
         raise ModelFileError(f"The file {str(path)!r} is no ONNX model, or it is damaged or cut off: {err}.") from err
     if away is not None:
         raise ModelFileError(
             f"The ONNX model {str(path)!r} keeps its weights {away!r} in another file; save it as one file."
+        )
+    if unbounded is not None:
+        raise ModelFileError(
+            f"The ONNX model {str(path)!r} has the op {unbounded!r}, which may run without end; export the network "
+            "without loops."
         )
     return facts
 
@@ -83,8 +94,11 @@ class _Message:
 
 
 def _split(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > MAX_NODES:
+            raise ValueError(f"a message has more than {MAX_NODES:,} fields")
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
         if number == 0 or kind not in (0, 1, 2, 5):
@@ -114,7 +128,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 def _facts(graph: _Message) -> FileFacts:
     # Files before ONNX's version 4 list weights among the inputs.
-    weights = {weight.text(_WEIGHT_NAME) for weight in graph.messages(_GRAPH_WEIGHTS)}
+    weights = {weight.text(_TENSOR_NAME) for weight in graph.messages(_GRAPH_WEIGHTS)}
     inputs = tuple(_tensor(entry) for entry in graph.messages(_GRAPH_INPUTS))
     ops = Counter(
         f"{node.text(_NODE_DOMAIN)}::{node.text(_NODE_OP)}".removeprefix("ai.onnx::").removeprefix("::")
@@ -131,14 +145,75 @@ def _tensor(info: _Message) -> TensorFacts:
     return TensorFacts(info.text(1), _DTYPES.get(kind.number(1), "unknown"), sides)
 
 
-def _external(graph: _Message) -> Iterator[str]:
-    """Names of weights that lie in other files, in inner graphs too."""
-    attributes = [entry for node in graph.messages(_GRAPH_NODES) for entry in node.messages(_NODE_ATTRIBUTES)]
-    constants = [tensor for entry in attributes for field in _ATTRIBUTE_TENSORS for tensor in entry.messages(field)]
-    for weight in (*graph.messages(_GRAPH_WEIGHTS), *constants):
-        if weight.values(_WEIGHT_EXTERNAL):
-            yield weight.text(_WEIGHT_NAME)
-    for entry in attributes:
+def _ops_of_model(model: _Message) -> Iterator[str]:
+    """The op of every node, in inner graphs and functions too."""
+    for node in _nodes_of_model(model):
+        yield node.text(_NODE_OP)
+
+
+def _nodes_of_model(model: _Message) -> Iterator[_Message]:
+    for graph in _top_graphs(model):
+        yield from _nodes_below(graph.messages(_GRAPH_NODES))
+    for function in model.messages(_MODEL_FUNCTIONS):
+        yield from _nodes_below(function.messages(_FUNCTION_NODES))
+
+
+def _nodes_below(nodes: Iterable[_Message]) -> Iterator[_Message]:
+    """These nodes, and those of the graphs in their attributes."""
+    for node in nodes:
+        yield node
+        for graph in _inner_graphs(node.messages(_NODE_ATTRIBUTES)):
+            yield from _nodes_below(graph.messages(_GRAPH_NODES))
+
+
+def _inner_graphs(attributes: Iterable[_Message]) -> Iterator[_Message]:
+    for attribute in attributes:
         for field in _ATTRIBUTE_GRAPHS:
-            for inner in entry.messages(field):
-                yield from _external(inner)
+            yield from attribute.messages(field)
+
+
+def _top_graphs(model: _Message) -> Iterator[_Message]:
+    yield from model.messages(_MODEL_GRAPH)
+    for training in model.messages(_MODEL_TRAINING):
+        for field in _TRAINING_GRAPHS:
+            yield from training.messages(field)
+
+
+def _external_in_model(model: _Message) -> Iterator[str]:
+    """Names of tensors that lie in other files: weights, sparse ones, those in attributes, graphs and functions."""
+    for graph in _top_graphs(model):
+        yield from _external_in_graph(graph)
+    for function in model.messages(_MODEL_FUNCTIONS):
+        yield from _external_in_attributes(function.messages(_FUNCTION_DEFAULTS))
+        for node in function.messages(_FUNCTION_NODES):
+            yield from _external_in_attributes(node.messages(_NODE_ATTRIBUTES))
+
+
+def _external_in_graph(graph: _Message) -> Iterator[str]:
+    yield from _external(graph.messages(_GRAPH_WEIGHTS))
+    yield from _external(_dense(graph.messages(_GRAPH_SPARSE)))
+    for node in graph.messages(_GRAPH_NODES):
+        yield from _external_in_attributes(node.messages(_NODE_ATTRIBUTES))
+
+
+def _external_in_attributes(attributes: Iterable[_Message]) -> Iterator[str]:
+    for attribute in attributes:
+        for field in _ATTRIBUTE_TENSORS:
+            yield from _external(attribute.messages(field))
+        for field in _ATTRIBUTE_SPARSE:
+            yield from _external(_dense(attribute.messages(field)))
+        for graph in _inner_graphs([attribute]):
+            yield from _external_in_graph(graph)
+
+
+def _dense(sparse: Iterable[_Message]) -> Iterator[_Message]:
+    """The tensors that sparse ones are made of."""
+    for tensor in sparse:
+        for field in _SPARSE_TENSORS:
+            yield from tensor.messages(field)
+
+
+def _external(tensors: Iterable[_Message]) -> Iterator[str]:
+    for tensor in tensors:
+        if tensor.values(_TENSOR_EXTERNAL) or tensor.number(_TENSOR_LOCATION):
+            yield tensor.text(_TENSOR_NAME)

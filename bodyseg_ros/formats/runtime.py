@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..dependencies import missing_package
 
 __all__ = ["first_line", "load_tensorflow"]
 
@@ -21,10 +21,7 @@ def load_tensorflow() -> Any:
     try:
         import tensorflow
     except ModuleNotFoundError as err:
-        raise MissingDependencyError(
-            f"This model is run by TensorFlow, and the package {err.name!r} is not installed. Install it with: "
-            "pip install 'bodyseg_ros[tensorflow]'"
-        ) from err
+        raise missing_package("A model in TensorFlow's formats", err, "bodyseg_ros[tensorflow]") from err
     return tensorflow
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, FileFacts, TensorFacts, read_file
 from .graphdef import ALLOWED_OPS, GraphFile, check_constants, node_of
+from .model_source import MAX_MODEL_BYTES, FileFacts, TensorFacts, read_file
 from .runtime import first_line, load_tensorflow
 
 __all__ = ["read_saved_model", "saved_model_facts"]

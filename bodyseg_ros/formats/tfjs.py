@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..errors import ModelFileError
-from .base import MAX_MODEL_BYTES, read_file
 from .graphdef import GraphFile, parse_graph
+from .model_source import MAX_MODEL_BYTES, read_file
 from .runtime import first_line, load_tensorflow
 
 __all__ = ["read_graph_model", "read_graph_model_v1", "read_weights"]
@@ -218,6 +218,7 @@ def _fill(graph: Any, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
             continue
         have = weights[node.name]
         shape = tuple(dim.size for dim in declared.tensor_shape.dim)
+        have = _widened(have, tf.as_dtype(node.attr["dtype"].type or tf.float32))
         dtype = tf.string if have.dtype == object else tf.as_dtype(have.dtype)
         if shape != have.shape or node.attr["dtype"].type != dtype.as_datatype_enum:
             raise ModelFileError(
@@ -225,6 +226,13 @@ def _fill(graph: Any, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
                 f"the graph declares {str(node.attr['dtype']).strip()} {shape}."
             )
         declared.CopyFrom(tf.make_tensor_proto(have, dtype, have.shape))
+
+
+def _widened(values: NDArray[Any], wanted: Any) -> NDArray[Any]:
+    """A weight in the graph's type where that holds every value of the stored one: tfjs keeps int64 as int32."""
+    if values.dtype == object or not (wanted.is_integer or wanted.is_floating):
+        return values
+    return values.astype(wanted.as_numpy_dtype) if np.can_cast(values.dtype, wanted.as_numpy_dtype, "safe") else values
 
 
 def _signature(content: Mapping[str, Any], path: Path) -> tuple[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .base import FileFacts, TensorFacts, read_file
+from .model_source import MAX_NODES, FileFacts, TensorFacts, read_file
 
 __all__ = ["read_tflite", "tflite_facts"]
 
@@ -22,10 +22,10 @@ _DTYPES: Final = {
     8: "complex64", 9: "int8", 10: "float64", 12: "uint64", 15: "uint32", 16: "uint16",
 }  # fmt: skip
 _CUSTOM: Final = 32
+#: The op WHILE: the file does not say when it ends.
+_WHILE: Final = 119
 #: Below it an op's number stands in the field of old files, too.
 _OLD_OPS: Final = 127
-#: More than any network has; a hostile file may promise billions.
-_MOST: Final = 100_000
 _MOST_VALUES: Final = 2**28
 
 
@@ -41,11 +41,19 @@ def read_tflite(path: Path) -> FileFacts:
 def tflite_facts(data: bytes, path: Path) -> FileFacts:
     """The same from the file's bytes; path: for the error's text."""
     if data[4:8] != b"TFL3":
-        raise ModelFileError(f"The file {str(path)!r} is no tflite model: it does not begin as one.")
+        raise ModelFileError(f"The file {str(path)!r} is not a TFLite file: bad header.")
     try:
-        return _facts(_Table(data, _unpack(data, "<I", 0)))
+        model = _Table(data, _unpack(data, "<I", 0))
+        facts = _facts(model)
+        loops = any(_number(code) == _WHILE for code in model.tables(1))
     except (struct.error, UnicodeDecodeError, IndexError, OverflowError) as err:
         raise ModelFileError(f"The tflite model {str(path)!r} is damaged or cut off: {err}.") from err
+    if loops:
+        raise ModelFileError(
+            f"The tflite model {str(path)!r} has the op 'WHILE', which may run without end; export the network without "
+            "loops."
+        )
+    return facts
 
 
 class _Table:
@@ -110,7 +118,7 @@ def _unpack(data: bytes, code: str, at: int) -> int:
 
 
 def _bounded(length: int) -> int:
-    if length > _MOST:
+    if length > MAX_NODES:
         raise IndexError(f"a list of {length:,} entries")
     return length
 
@@ -151,10 +159,14 @@ def _tensor(tensor: _Table, name: str) -> TensorFacts:
     )
 
 
-def _op(code: _Table) -> str:
+def _number(code: _Table) -> int:
+    """Number of an op, in files of either age."""
     old = code.number(0, "b")
-    number = old if old < _OLD_OPS else code.number(3, "i")
-    number = max(number, code.number(3, "i"))
+    return max(old if old < _OLD_OPS else 0, code.number(3, "i"))
+
+
+def _op(code: _Table) -> str:
+    number = _number(code)
     return code.text(1) if number == _CUSTOM else _op_names().get(number, f"op {number}")
 
 

@@ -1,13 +1,13 @@
 /* What the kernels share. They are called from Python by ctypes: nothing here knows Python, nothing keeps state.
  *
- * Arithmetic is float32 in the order of the plain versions in NumPy, and compiled without contraction
+ * Arithmetic is float32 in the order of the NumPy versions, and compiled without contraction
  * (-ffp-contract=off), so that both give the same pixels. All arrays are C-contiguous. */
 #ifndef BODYSEG_KERNELS_H
 #define BODYSEG_KERNELS_H
 
 #include <stdint.h>
 
-/* One version for every x86-64, one for those with AVX2, which takes a quarter less time; chosen at loading. */
+/* Compiled twice, for every x86-64 and for those with AVX2, where it takes a quarter less time; chosen at loading. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define FAST __attribute__((target_clones("avx2", "default")))
 #else
@@ -19,7 +19,7 @@
 typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Python refuses a library of another version: raise it with every change of a signature or struct. */
-#define KERNELS_VERSION 1
+#define KERNELS_VERSION 2
 #define JOINTS 17
 #define EDGES 16
 #define NO_MEMORY (-1)

@@ -1,4 +1,4 @@
-/* Person and part logits to maps of the picture's size.
+/* Person and part logits to maps of the picture's size; decode/masks.py holds the same in NumPy, and names the source.
  *
  * A cell is the square between four neighbours of a head's grid. Inside it logits are a mix of those at its corners, so
  * they stay between the least and the largest of the four, there and, after the sigmoid, at every source pixel in
@@ -23,19 +23,20 @@ typedef struct {
     int32_t cell, start, count;
 } Band;
 
+/* Working memory for one map. nodes: a cell at network px. across: see scores_across. best, ids: see best_channels. */
 typedef struct {
     Band *rows, *columns;
     int32_t row_count, column_count;
     float *nodes, *across, *best;
     int32_t *ids;
-} Room;
+} Scratch;
 
-/* Scores of a cell's corners this near to the threshold settle nothing: more than float32 rounds. */
+/* Where a corner's score is this near to the threshold, rounding may decide: the cell is computed. */
 static const float SCORE_MARGIN = 1e-5f;
 /* Where one part's logit is more than this above another's at all corners, its score is larger in between. */
 static const float LOGIT_MARGIN = 1e-2f;
-/* Logits beyond these differ too little as float32 scores to tell parts apart. */
-static const float LEAST_TELLING = -79, MOST_TELLING = 9;
+/* Beyond these, logits that differ give the same float32 score. */
+static const float MIN_LOGIT = -79, MAX_LOGIT = 9;
 
 /* 1 / (1 + e^−x). The exponential as in Cephes' expf: a power of two and a polynomial on ±ln 2 / 2. */
 INLINE float sigmoid(float x) {
@@ -59,13 +60,14 @@ INLINE float sigmoid(float x) {
     return 1.0f / (1.0f + sum * two.value);
 }
 
-/* A logit, no farther out than tells. */
-INLINE float told(float logit) {
-    logit = logit > LEAST_TELLING ? logit : LEAST_TELLING;
-    return logit < MOST_TELLING ? logit : MOST_TELLING;
+/* A logit, kept where scores still differ. */
+INLINE float clamp_logit(float logit) {
+    logit = logit > MIN_LOGIT ? logit : MIN_LOGIT;
+    return logit < MAX_LOGIT ? logit : MAX_LOGIT;
 }
 
-static int32_t bands(const Taps *taps, int32_t step, int32_t length, Band *out) {
+/* Which source pixels lie in which row or column of cells. Returns how many bands there are. */
+static int32_t make_bands(const Taps *taps, int32_t step, int32_t length, Band *out) {
     const int32_t last = length > 2 ? length - 2 : 0;
     int32_t count = 0;
     for (int32_t i = 0; i < taps->count; i++) {
@@ -77,37 +79,37 @@ static int32_t bands(const Taps *taps, int32_t step, int32_t length, Band *out) 
     return count;
 }
 
-static int32_t longest(const Band *bands, int32_t count) {
+static int32_t longest_band(const Band *bands, int32_t count) {
     int32_t most = 0;
     for (int32_t i = 0; i < count; i++) most = bands[i].count > most ? bands[i].count : most;
     return most;
 }
 
-static void close_room(Room *room) {
-    free(room->rows);
-    free(room->columns);
-    free(room->nodes);
-    free(room->across);
-    free(room->best);
-    free(room->ids);
+static void free_scratch(Scratch *scratch) {
+    free(scratch->rows);
+    free(scratch->columns);
+    free(scratch->nodes);
+    free(scratch->across);
+    free(scratch->best);
+    free(scratch->ids);
 }
 
-static int open_room(const Grid *grid, Room *room) {
-    *room = (Room){0};
-    room->rows = malloc(((size_t)grid->height + 1) * sizeof *room->rows);
-    room->columns = malloc(((size_t)grid->width + 1) * sizeof *room->columns);
-    if (room->rows && room->columns) {
-        room->row_count = bands(&grid->rows, grid->row_step, grid->height, room->rows);
-        room->column_count = bands(&grid->columns, grid->column_step, grid->width, room->columns);
-        const size_t rows = (size_t)grid->row_step + 1, wide = longest(room->columns, room->column_count);
-        const size_t pixels = wide * longest(room->rows, room->row_count);
-        room->nodes = malloc(rows * ((size_t)grid->column_step + 1) * sizeof *room->nodes);
-        room->across = malloc(rows * wide * sizeof *room->across);
-        room->best = malloc(pixels * sizeof *room->best);
-        room->ids = malloc(pixels * sizeof *room->ids);
-        if (room->nodes && room->across && room->best && room->ids) return 0;
+static int make_scratch(const Grid *grid, Scratch *scratch) {
+    *scratch = (Scratch){0};
+    scratch->rows = malloc(((size_t)grid->height + 1) * sizeof *scratch->rows);
+    scratch->columns = malloc(((size_t)grid->width + 1) * sizeof *scratch->columns);
+    if (scratch->rows && scratch->columns) {
+        scratch->row_count = make_bands(&grid->rows, grid->row_step, grid->height, scratch->rows);
+        scratch->column_count = make_bands(&grid->columns, grid->column_step, grid->width, scratch->columns);
+        const size_t rows = (size_t)grid->row_step + 1, wide = longest_band(scratch->columns, scratch->column_count);
+        const size_t pixels = wide * longest_band(scratch->rows, scratch->row_count);
+        scratch->nodes = malloc(rows * ((size_t)grid->column_step + 1) * sizeof *scratch->nodes);
+        scratch->across = malloc(rows * wide * sizeof *scratch->across);
+        scratch->best = malloc(pixels * sizeof *scratch->best);
+        scratch->ids = malloc(pixels * sizeof *scratch->ids);
+        if (scratch->nodes && scratch->across && scratch->best && scratch->ids) return 0;
     }
-    close_room(room);
+    free_scratch(scratch);
     return NO_MEMORY;
 }
 
@@ -120,11 +122,11 @@ INLINE void corners_of(const Grid *grid, const float *head, Band row, Band colum
         corners[i] = head + ((size_t)rows[i / 2] * grid->width + columns[i % 2]) * grid->channels;
 }
 
-/* A channel's scores at a cell's network rows and source columns: room->across, (row_step + 1, column.count). */
-INLINE void scores_across(const Grid *grid, const float *const corners[4], int channel, Band column, Room *room) {
+/* A channel's scores at a cell's network rows and source columns: scratch->across, (row_step + 1, column.count). */
+INLINE void scores_across(const Grid *grid, const float *const corners[4], int channel, Band column, Scratch *scratch) {
     const size_t wide = (size_t)grid->column_step + 1, rows = (size_t)grid->row_step + 1;
     const int32_t first = column.cell * grid->column_step;
-    float *nodes = room->nodes;
+    float *nodes = scratch->nodes;
     const float a = corners[0][channel], b = corners[1][channel], c = corners[2][channel], d = corners[3][channel];
     for (size_t y = 0; y < rows; y++) {
         const float down = grid->row_nodes[y], up = 1.0f - down;
@@ -139,22 +141,22 @@ INLINE void scores_across(const Grid *grid, const float *const corners[4], int c
     const float *upper_weight = grid->columns.upper_weight + column.start;
     for (size_t y = 0; y < rows; y++) {
         const float *line = nodes + y * wide;
-        float *out = room->across + y * column.count;
+        float *out = scratch->across + y * column.count;
         for (int32_t x = 0; x < column.count; x++)
             out[x] = line[lower[x] - first] * lower_weight[x] + line[upper[x] - first] * upper_weight[x];
     }
 }
 
-/* The rows of room->across that source row y of a cell lies between, and their weights. */
+/* The rows of scratch->across that source row y of a cell lies between, and their weights. */
 typedef struct {
     const float *above, *below;
     float above_weight, below_weight;
-} Between;
+} RowPair;
 
-INLINE Between between(const Grid *grid, const Room *room, Band row, Band column, int32_t y) {
+INLINE RowPair row_pair(const Grid *grid, const Scratch *scratch, Band row, Band column, int32_t y) {
     const int32_t source = row.start + y, first = row.cell * grid->row_step;
-    return (Between){room->across + (size_t)(grid->rows.lower[source] - first) * column.count,
-                     room->across + (size_t)(grid->rows.upper[source] - first) * column.count,
+    return (RowPair){scratch->across + (size_t)(grid->rows.lower[source] - first) * column.count,
+                     scratch->across + (size_t)(grid->rows.upper[source] - first) * column.count,
                      grid->rows.lower_weight[source], grid->rows.upper_weight[source]};
 }
 
@@ -162,12 +164,12 @@ INLINE Between between(const Grid *grid, const Room *room, Band row, Band column
  * threshold. Where only the mask is wanted, cells that lie on one side of the threshold are not computed.
  * Returns 0, or NO_MEMORY. */
 FAST int person_map(const Grid *grid, const float *logits, float threshold, float *confidence, uint8_t *person) {
-    Room room;
-    if (open_room(grid, &room)) return NO_MEMORY;
+    Scratch scratch;
+    if (make_scratch(grid, &scratch)) return NO_MEMORY;
     const size_t wide = grid->columns.count;
     if (person) memset(person, 0, wide * grid->rows.count);
-    for (int32_t cell = 0; cell < room.row_count * room.column_count; cell++) {
-        const Band row = room.rows[cell / room.column_count], column = room.columns[cell % room.column_count];
+    for (int32_t cell = 0; cell < scratch.row_count * scratch.column_count; cell++) {
+        const Band row = scratch.rows[cell / scratch.column_count], column = scratch.columns[cell % scratch.column_count];
         const size_t first = row.start * wide + column.start;
         const float *corners[4];
         corners_of(grid, logits, row, column, corners);
@@ -181,57 +183,61 @@ FAST int person_map(const Grid *grid, const float *logits, float threshold, floa
             for (int32_t y = 0; y < row.count; y++) memset(person + first + y * wide, 1, column.count);
             continue;
         }
-        scores_across(grid, corners, 0, column, &room);
+        scores_across(grid, corners, 0, column, &scratch);
         for (int32_t y = 0; y < row.count; y++) {
-            const Between rows = between(grid, &room, row, column, y);
-            float *score = confidence ? confidence + first + y * wide : room.best;
+            const RowPair rows = row_pair(grid, &scratch, row, column, y);
+            float *score = confidence ? confidence + first + y * wide : scratch.best;
             for (int32_t x = 0; x < column.count; x++)
                 score[x] = rows.above[x] * rows.above_weight + rows.below[x] * rows.below_weight;
             for (int32_t x = 0; person && x < column.count; x++) person[first + y * wide + x] = score[x] > threshold;
         }
     }
-    close_room(&room);
+    free_scratch(&scratch);
     return 0;
 }
 
 /* Whether any pixel of a cell is a person's; `mask` points at its first. */
-INLINE int inhabited(const uint8_t *mask, size_t wide, Band row, Band column) {
+INLINE int any_person(const uint8_t *mask, size_t wide, Band row, Band column) {
     for (int32_t y = 0; y < row.count; y++)
         if (memchr(mask + y * wide, 1, column.count)) return 1;
     return 0;
 }
 
-/* The channels that no corner's leading one outdoes at all four corners, ascending. Returns how many. */
-INLINE int with_a_chance(const float *const corners[4], int channels, int32_t *chances) {
+/* The channels that could have the largest score somewhere in a cell: those that no corner's leading channel beats at
+ * all four corners. Ascending. Returns how many. */
+INLINE int find_candidates(const float *const corners[4], int channels, int32_t *candidates) {
     int count = 0, leaders[4] = {0};
-    for (int corner = 0; corner < 4; corner++)
+    for (int corner = 0; corner < 4; corner++) {
+        const float *logits = corners[corner];
         for (int channel = 1; channel < channels; channel++)
-            if (told(corners[corner][channel]) > told(corners[corner][leaders[corner]])) leaders[corner] = channel;
+            if (clamp_logit(logits[channel]) > clamp_logit(logits[leaders[corner]])) leaders[corner] = channel;
+    }
     for (int channel = 0; channel < channels; channel++) {
-        int outdone = 0;
-        for (int leader = 0; leader < 4 && !outdone; leader++) {
-            outdone = 1;
+        int beaten = 0;
+        for (int leader = 0; leader < 4 && !beaten; leader++) {
+            beaten = 1;
             for (int corner = 0; corner < 4; corner++) {
                 const float *logits = corners[corner];
-                outdone &= told(logits[leaders[leader]]) - told(logits[channel]) > LOGIT_MARGIN;
+                beaten &= clamp_logit(logits[leaders[leader]]) - clamp_logit(logits[channel]) > LOGIT_MARGIN;
             }
         }
-        if (!outdone) chances[count++] = channel;
+        if (!beaten) candidates[count++] = channel;
     }
     return count;
 }
 
-/* Keep in room->best and room->ids the best of a cell's channels at each source pixel, the first of equals. */
-INLINE void best_channels(const Grid *grid, const float *const corners[4], const int32_t *chances, int count, Band row,
-                          Band column, Room *room) {
-    for (size_t i = 0; i < (size_t)row.count * column.count; i++) room->best[i] = -1; /* less than any score */
-    for (int chance = 0; chance < count; chance++) {
-        const int32_t channel = chances[chance];
-        scores_across(grid, corners, channel, column, room);
+/* The largest score of the candidates at each source pixel of a cell, and its channel, the first of equal ones:
+ * scratch->best and scratch->ids. */
+INLINE void best_channels(const Grid *grid, const float *const corners[4], const int32_t *candidates, int count,
+                          Band row, Band column, Scratch *scratch) {
+    for (size_t i = 0; i < (size_t)row.count * column.count; i++) scratch->best[i] = -1; /* less than any score */
+    for (int i = 0; i < count; i++) {
+        const int32_t channel = candidates[i];
+        scores_across(grid, corners, channel, column, scratch);
         for (int32_t y = 0; y < row.count; y++) {
-            const Between rows = between(grid, room, row, column, y);
-            float *best = room->best + (size_t)y * column.count;
-            int32_t *ids = room->ids + (size_t)y * column.count;
+            const RowPair rows = row_pair(grid, scratch, row, column, y);
+            float *best = scratch->best + (size_t)y * column.count;
+            int32_t *ids = scratch->ids + (size_t)y * column.count;
             for (int32_t x = 0; x < column.count; x++) {
                 const float score = rows.above[x] * rows.above_weight + rows.below[x] * rows.below_weight;
                 const int better = score > best[x];
@@ -242,33 +248,33 @@ INLINE void best_channels(const Grid *grid, const float *const corners[4], const
     }
 }
 
-/* logits: (height, width, channels). person: (H, W), 0 or 1. chances: room for as many numbers as channels.
+/* logits: (height, width, channels). person: (H, W), 0 or 1. candidates: scratch of as many numbers as channels.
  * parts: (H, W), the channel with the largest score where a person is, the first of equals; −1 elsewhere.
  * Returns 0, or NO_MEMORY. */
-FAST int part_map(const Grid *grid, const float *logits, const uint8_t *person, int32_t *chances, int8_t *parts) {
-    Room room;
-    if (open_room(grid, &room)) return NO_MEMORY;
+FAST int part_map(const Grid *grid, const float *logits, const uint8_t *person, int32_t *candidates, int8_t *parts) {
+    Scratch scratch;
+    if (make_scratch(grid, &scratch)) return NO_MEMORY;
     const size_t wide = grid->columns.count;
     memset(parts, -1, wide * grid->rows.count);
-    for (int32_t cell = 0; cell < room.row_count * room.column_count; cell++) {
-        const Band row = room.rows[cell / room.column_count], column = room.columns[cell % room.column_count];
+    for (int32_t cell = 0; cell < scratch.row_count * scratch.column_count; cell++) {
+        const Band row = scratch.rows[cell / scratch.column_count], column = scratch.columns[cell % scratch.column_count];
         const size_t first = row.start * wide + column.start;
-        if (!inhabited(person + first, wide, row, column)) continue;
+        if (!any_person(person + first, wide, row, column)) continue;
         const float *corners[4];
         corners_of(grid, logits, row, column, corners);
-        const int count = with_a_chance(corners, grid->channels, chances);
-        if (count > 1) best_channels(grid, corners, chances, count, row, column, &room);
+        const int count = find_candidates(corners, grid->channels, candidates);
+        if (count > 1) best_channels(grid, corners, candidates, count, row, column, &scratch);
         for (int32_t y = 0; y < row.count; y++) {
             const uint8_t *mask = person + first + y * wide;
-            const int32_t *ids = room.ids + (size_t)y * column.count;
+            const int32_t *ids = scratch.ids + (size_t)y * column.count;
             int8_t *out = parts + first + y * wide;
             if (count > 1) {
                 for (int32_t x = 0; x < column.count; x++) out[x] = mask[x] ? (int8_t)ids[x] : -1;
             } else {
-                for (int32_t x = 0; x < column.count; x++) out[x] = mask[x] ? (int8_t)chances[0] : -1;
+                for (int32_t x = 0; x < column.count; x++) out[x] = mask[x] ? (int8_t)candidates[0] : -1;
             }
         }
     }
-    close_room(&room);
+    free_scratch(&scratch);
     return 0;
 }

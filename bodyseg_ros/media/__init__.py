@@ -1,7 +1,18 @@
 """Photos, videos and cameras: sources and sinks."""
 
-from .base import Picture, Sink, Source
-from .opening import open_sink, open_source
+from .any_image import ImageLike, frame_of
+from .open_media import open_sink, open_source
 from .photos import read_photo, write_photo
+from .source import Picture, Sink, Source
 
-__all__ = ["Picture", "Sink", "Source", "open_sink", "open_source", "read_photo", "write_photo"]
+__all__ = [
+    "ImageLike",
+    "Picture",
+    "Sink",
+    "Source",
+    "frame_of",
+    "open_sink",
+    "open_source",
+    "read_photo",
+    "write_photo",
+]

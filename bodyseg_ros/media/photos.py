@@ -2,7 +2,8 @@
 
 What comes in is upright (EXIF orientation applied) 8-bit RGB: grey and palettes are expanded, CMYK converted,
 16 bit scaled down, what is see-through lies over black. Of animations and many-page files the first picture is
-taken. A file that ends too early is broken, not half a picture.
+taken, and a warning says so. A file that ends too early is broken, not half a picture. HEIC needs the package
+pillow-heif, AVIF a Pillow that has it.
 """
 
 from __future__ import annotations
@@ -13,27 +14,50 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from ..dependencies import install_line
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .base import Picture
+from .source import Picture, Sink, Source
 
-__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "write_photo"]
+__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "rgb_image", "write_photo"]
 
 logger = logging.getLogger(__name__)
 
 #: Pillow's names of the formats that are read. Others (EPS, PDF…) would start foreign programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
-_READ_SUFFIXES = (".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_READ_SUFFIXES = (
+    *(".apng", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg"),
+    *(".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
+#: Suffix → Pillow's name of a format that not every installation reads, and what brings it.
+_BROUGHT = {
+    ".avif": ("AVIF", "--upgrade pillow"),
+    ".heic": ("HEIF", "pillow-heif"),
+    ".heif": ("HEIF", "pillow-heif"),
+    ".hif": ("HEIF", "pillow-heif"),
+}
+#: Brands of ISO media files (ISO 23008-12) that hold still pictures → Pillow's name.
+_STILL_BRANDS = {b"avif": "AVIF", **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1"), "HEIF")}
+#: What is named when a folder's photos are read without it.
+_PASSED_OVER = (
+    *_BROUGHT,
+    *(".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+    *(".eps", ".exr", ".hdr", ".ico", ".j2k", ".jp2", ".jxl", ".pcx", ".psd", ".qoi", ".svg", ".tga", ".xcf"),
+)
+#: As many names stand in a sentence.
+_MOST_NAMES = 10
+#: Formats of which a second picture is not a view or a map of the first.
+_ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -43,12 +67,35 @@ _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
 
 def is_photo(path: Path) -> bool:
     """Whether a file is to be read as a photo: by its content, or its suffix where the content says nothing."""
+    suffix = path.suffix.lower()
     try:
+        with path.open("rb") as file:
+            if _brought_format(file.read(64)):
+                return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.open(path, formats=_FORMATS).close()
     except (OSError, ValueError, Image.DecompressionBombError):
-        return path.suffix.lower() in _READ_SUFFIXES
+        return suffix in _READ_SUFFIXES or suffix in _BROUGHT
+    return True
+
+
+def _brought_format(head: bytes) -> str:
+    """'HEIF' or 'AVIF' by a file's first bytes, '' for others."""
+    if head[4:8] != b"ftyp" or head[8:12] not in _STILL_BRANDS:
+        return ""
+    return "AVIF" if b"avif" in head[8 : int.from_bytes(head[:4], "big")] else "HEIF"
+
+
+def _is_brought(name: str) -> bool:
+    """Whether this Pillow reads HEIF or AVIF; a plugin for it is registered."""
+    if name == "AVIF":
+        return "avif" in features.modules and bool(features.check("avif"))
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
     return True
 
 
@@ -58,18 +105,36 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
     Raises MediaError, with the file's name, for a file that is missing, empty, cut short, no photo, of a kind
     without a defined brightness range, or above 100 megapixels (known from its header, before it is decoded).
     """
+    with _opened(path) as image:
+        picture = _decoded(image, path)
+        _note_animation(image, path)
+        return picture
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A photo whose header was read; whatever is wrong with it, now or later, is a MediaError."""
     try:
         data = path.read_bytes()
     except OSError as err:
         raise MediaError(f"The photo {str(path)!r} cannot be read: {err.strerror}.") from err
     if not data:
         raise MediaError(f"The photo {str(path)!r} is empty: the file has 0 bytes.")
+    brought = _brought_format(data[:64])
+    if brought and not _is_brought(brought):
+        suffix, package = next((suffix, by) for suffix, (name, by) in _BROUGHT.items() if name == brought)
+        raise MediaError(
+            f"The photo {str(path)!r} is {suffix[1:].upper()}, which is not read here. Install a reader: "
+            f"{install_line(package)}"
+        )
     with warnings.catch_warnings():
         # Pillow warns of large sizes, odd EXIF blocks and transparent palettes; all three are dealt with here.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                return _decoded(image, path)
+            with Image.open(io.BytesIO(data), formats=(brought,) if brought else _FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise MediaError(_too_large(path, f"{image.width}×{image.height}"))
+                yield image
         except MediaError:
             raise
         except Image.DecompressionBombError as err:
@@ -86,18 +151,30 @@ def _too_large(path: Path, size: str = "larger") -> str:
     return f"The photo {str(path)!r} may have at most {MAX_PIXELS:,} pixels, but it is {size}; make it smaller first."
 
 
+def _note_animation(image: Image.Image, path: Path) -> None:
+    """Say that a file holds more than the picture taken of it."""
+    try:
+        more = image.format in _ANIMATED and getattr(image, "is_animated", False)
+    except Exception as err:  # noqa: BLE001 - Pillow's decoders raise nearly every kind on damaged bytes
+        logger.debug("%s: %s", path, err)
+        return
+    if more:
+        whole = f" Read it whole as video:{path}" if image.format in ("GIF", "PNG") else ""
+        logger.warning("The file %r holds several pictures; only the first is taken.%s", str(path), whole)
+
+
 def _decoded(image: Image.Image, path: Path) -> NDArray[np.uint8]:
-    if image.width * image.height > MAX_PIXELS:
-        raise MediaError(_too_large(path, f"{image.width}×{image.height}"))
     image.load()
-    return np.asarray(_rgb(ImageOps.exif_transpose(image), path), np.uint8)
+    return np.asarray(rgb_image(ImageOps.exif_transpose(image), f"The photo {str(path)!r}"), np.uint8)
 
 
-def _rgb(image: Image.Image, path: Path) -> Image.Image:
+def rgb_image(image: Image.Image, name: str) -> Image.Image:
+    """A Pillow image of any mode as 8-bit RGB, what is see-through over black.
+
+    Raises MediaError, which begins with `name`, for floating-point values.
+    """
     if image.mode == "F":
-        raise MediaError(
-            f"The photo {str(path)!r} holds floating-point values without a defined range; save it with 8 or 16 bits."
-        )
+        raise MediaError(f"{name} holds floating-point values without a defined range; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
         # 16-bit grey; Pillow's own conversion would clip it at 255.
         grey = np.clip(np.asarray(image, np.int64), 0, 65535)
@@ -144,29 +221,36 @@ def _checked_suffix(path: Path) -> str:
     return suffix
 
 
-class PhotoSource:
+class PhotoSource(Source):
     """A photo, or the photos of a folder in natural order (img2 before img10).
 
     A folder's own photos are taken, known by their suffix; its sub-folders, hidden files and files of other kinds
-    are not. A broken photo is logged and left out; after the last one a MediaError names all that were broken.
-    Frames: stamp_ns is the place in the order, frame_id the file's name without suffix (with it, where two
-    files would be called the same). Raises MediaError for a folder that cannot be read or holds no photo.
+    are not, and a warning at the end names the pictures and videos among them. A broken photo is logged and left out;
+    after the last one a MediaError names all that were broken. Frames: stamp_ns is the place in the order, frame_id the
+    file's name without suffix (with it, where two files would be called the same). Raises MediaError for a folder that
+    cannot be read or holds no photo, and for a single file that is none.
     """
 
-    fps: Fraction | None = None
+    api_version = 1
 
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         path = Path(text)
-        self.name = path.resolve().stem if path.is_file() else path.resolve().name
-        self._paths = _photos_of(path) if path.is_dir() else [path]
-        self.length: int | None = len(self._paths)
-        self.problems: list[str] = []
+        self.stem = path.resolve().stem if path.is_file() else path.resolve().name
+        self._folder = path
+        self._passed_over: list[Path] = []
+        if path.is_dir():
+            self._paths, self._passed_over = _photos_of(path)
+        else:
+            self._paths = [path]
+            with _opened(path):
+                pass  # a file that is no photo is refused at once
+        self.length = len(self._paths)
 
-    def __enter__(self) -> PhotoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        return None
+    def close(self) -> None:
+        """Name what was passed over."""
+        if self._passed_over:
+            logger.warning("The folder %r: %s", str(self._folder), _passed_over_sentence(self._passed_over))
 
     def __iter__(self) -> Iterator[Frame]:
         stems = Counter(path.stem.casefold() for path in self._paths)
@@ -184,15 +268,38 @@ class PhotoSource:
             raise MediaError(" ".join(self.problems))
 
 
-def _photos_of(folder: Path) -> list[Path]:
+def _photos_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The photos of a folder, and the pictures and videos that are passed over."""
     try:
-        inside = [path for path in folder.iterdir() if path.suffix.lower() in _READ_SUFFIXES and path.is_file()]
+        inside = sorted((path for path in folder.iterdir() if path.is_file()), key=_natural)
     except OSError as err:
         raise MediaError(f"The folder {str(folder)!r} cannot be read: {err.strerror}.") from err
-    found = sorted((path for path in inside if not path.name.startswith(".")), key=_natural)
+    seen = [path for path in inside if not path.name.startswith(".")]
+    read = {
+        *_READ_SUFFIXES,
+        *(suffix for suffix in _suffixes(seen) & _BROUGHT.keys() if _is_brought(_BROUGHT[suffix][0])),
+    }
+    found = [path for path in seen if path.suffix.lower() in read]
+    passed = [path for path in seen if path.suffix.lower() in _PASSED_OVER and path not in found]
     if not found:
-        raise MediaError(f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}.")
-    return found
+        hint = f" {_passed_over_sentence(passed)}" if passed else ""
+        raise MediaError(f"The folder {str(folder)!r} holds no photo; photos end in {', '.join(_READ_SUFFIXES)}.{hint}")
+    return found, passed
+
+
+def _suffixes(paths: Sequence[Path]) -> set[str]:
+    return {path.suffix.lower() for path in paths}
+
+
+def _passed_over_sentence(paths: Sequence[Path]) -> str:
+    """What is passed over, and the pip line that brings a reader where there is one."""
+    names = ", ".join(path.name for path in paths[:_MOST_NAMES])
+    more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
+    remedies = [
+        f" {install_line(_BROUGHT[suffix][1])} brings a reader of {suffix}."
+        for suffix in sorted(_suffixes(paths) & _BROUGHT.keys())
+    ]
+    return f"These files are passed over: {names}{more}.{''.join(remedies)}"
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
@@ -200,23 +307,19 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
-class PhotoSink:
+class PhotoSink(Sink):
     """Writes each picture to its own PNG or JPEG file.
 
     path: in it, `{name}` becomes the frame's name and `{index}` the number of the picture, six digits from 0.
     Raises MediaError for another suffix, and where a picture would take the place of one just written.
     """
 
+    api_version = 1
+
     def __init__(self, path: str | Path) -> None:
         self._pattern = str(path)
         self._written: set[Path] = set()
         _checked_suffix(Path(path))
-
-    def __enter__(self) -> PhotoSink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        return None
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture, atomically."""

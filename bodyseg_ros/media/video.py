@@ -1,8 +1,9 @@
 """Video files in and out, by PyAV (FFmpeg).
 
 Pictures alone: a soundtrack is neither read nor written. Every picture keeps its own time, so videos with a
-variable rate keep their pace; the nominal rate stays an exact fraction. Rotation stated by the file is applied
-to the pictures once, and what is written states none.
+variable rate keep their pace; the nominal rate stays an exact fraction. What the file states of how it is to be
+shown – turned, mirrored, with pixels that are not square – is applied to the pictures once, and what is written
+states none of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
@@ -23,19 +25,21 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .base import Picture
+from .source import Picture, Sink, Source
 
-__all__ = ["VideoSink", "VideoSource"]
+__all__ = ["WRITE_SUFFIXES", "VideoSink", "VideoSource"]
 
 logger = logging.getLogger(__name__)
 
 #: FFmpeg's names of the containers that are read. Others would take a text for a video, or a playlist for an order.
 _CONTAINERS = (
-    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,mjpeg,h264,hevc,m4v,dv,ivf,mxf,nut,yuv4mpegpipe"
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,apng,mjpeg,h264,hevc,m4v,dv,ivf,mxf,nut,yuv4mpegpipe"
 )
 #: A file whose pictures end this much before the time it states was cut short, seconds.
 _MISSING_S = 0.5
-_WRITE_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+#: Sides of a pixel further apart than this are a mistake of the file's.
+_MAX_PIXEL_RATIO = 8
+WRITE_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 #: The first one that is built into FFmpeg is taken.
 _ENCODERS = {
     "libx264": {"crf": "18", "preset": "veryfast"},
@@ -48,18 +52,22 @@ _MAX_TICKS = 65_535
 _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 
 
-class VideoSource:
-    """The pictures of a video file, upright, RGB; stamp_ns counts from the first one.
+class VideoSource(Source):
+    """The pictures of a video file as it is to be shown, RGB; stamp_ns counts from the first one.
 
+    Pixels that are not square are made so by widening or heightening the picture. Where the size changes within the
+    video, later pictures are fitted into the first one's size, with black bars where their shape is another.
     Colours are converted by the file's own statement (BT.601, BT.709…, limited or full range); without one,
     BT.601 as FFmpeg does. A damaged file gives the pictures that can be decoded, then raises MediaError.
     Raises MediaError for a file that cannot be opened, holds no video, or whose pictures exceed 100 megapixels.
     """
 
+    api_version = 1
+
     def __init__(self, text: str | Path) -> None:
+        super().__init__(text)
         self._path = Path(text)
-        self.name = self._path.stem
-        self.problems: list[str] = []
+        self._noted_size = False
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
             self._container = av.open(f"file:{self._path}", "r", options=options, metadata_errors="replace")
@@ -76,23 +84,24 @@ class VideoSource:
             raise
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps: Fraction | None = _exact(Fraction(rate)) if rate else Fraction(30)
+        self.fps = _exact(Fraction(rate)) if rate else Fraction(30)
         seconds = self._stated_seconds()
-        self.length: int | None = self._stream.frames or (round(seconds * self.fps) if seconds else None)
+        self.length = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
     def _checked_stream(self) -> VideoStream:
-        streams = self._container.streams.video
-        if not streams:
+        stream = self._container.streams.best("video")  # not an album's cover
+        if not isinstance(stream, VideoStream):
             raise MediaError(f"The file {str(self._path)!r} holds no video, only sound or data.")
-        context = streams[0].codec_context
+        context = stream.codec_context
         if context is None:
             raise MediaError(f"The video {str(self._path)!r} is in a coding that the installed FFmpeg does not know.")
-        if context.width * context.height > MAX_PIXELS:
+        width, height = _square_size(context.width, context.height, stream.sample_aspect_ratio)
+        if width * height > MAX_PIXELS:
             raise MediaError(
                 f"The video {str(self._path)!r} may have at most {MAX_PIXELS:,} pixels a picture, "
-                f"but it is {context.width}×{context.height}; make it smaller first."
+                f"but it is {width}×{height}; make it smaller first."
             )
-        return streams[0]
+        return stream
 
     def _stated_seconds(self) -> Fraction | None:
         """Length by the file's own word; None where it says nothing, or speaks of other tracks too."""
@@ -102,15 +111,14 @@ class VideoSource:
             return Fraction(self._container.duration, 1_000_000)
         return None
 
-    def __enter__(self) -> VideoSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
         assert self.fps is not None
         count, damaged, first, end = 0, 0, None, Fraction(0)
+        size: tuple[int, ...] = ()
         for picture in self._pictures():
             if picture is None:
                 damaged += 1
@@ -122,7 +130,12 @@ class VideoSource:
             length = picture.duration * Fraction(picture.time_base) if picture.duration and picture.time_base else 0
             end = max(end, seconds - first + (length or 1 / self.fps))
             count += 1
-            yield Frame(_upright(picture), round((seconds - first) * 1_000_000_000), self.name)
+            image = _as_shown(picture, self._stream.sample_aspect_ratio)
+            size = size or image.shape[:2]
+            if image.shape[:2] != size:
+                self._note_size(size, image.shape, seconds - first)
+                image = _fitted(image, *size)
+            yield Frame(image, round((seconds - first) * 1_000_000_000), self.stem)
         stated = self._stated_seconds()
         if damaged or not count or (stated and end + Fraction(_MISSING_S) < stated):
             of = f" of {float(stated):.1f}" if stated else ""
@@ -130,6 +143,15 @@ class VideoSource:
                 f"The video {str(self._path)!r} is damaged or cut short: {count} pictures, {float(end):.1f}{of} s, "
                 "could be read."
             )
+
+    def _note_size(self, size: tuple[int, ...], other: tuple[int, ...], seconds: Fraction) -> None:
+        """Say once that the pictures are not all of one size."""
+        if not self._noted_size:
+            logger.warning(
+                "The video %r is %d×%d, but %d×%d from second %.1f on; what differs is fitted into the first size.",
+                *(str(self._path), size[1], size[0], other[1], other[0], float(seconds)),
+            )
+        self._noted_size = True
 
     def _pictures(self) -> Iterator[av.VideoFrame | None]:
         """Decoded pictures in their order; None for each place where there was damage."""
@@ -159,14 +181,42 @@ def _exact(rate: Fraction) -> Fraction:
     return ntsc if abs(ntsc / rate - 1) < Fraction(2, 10**7) else rate
 
 
-def _upright(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB, turned as the file's display matrix says."""
-    image = picture.to_ndarray(format="rgb24")
-    # `rotation` is counter-clockwise, as np.rot90 is.
-    return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)), np.uint8)
+def _as_shown(picture: av.VideoFrame, pixel: Fraction | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB with square pixels, turned and mirrored as the file's display matrix says.
+
+    pixel: a stored pixel's width to its height.
+    """
+    width, height = _square_size(picture.width, picture.height, pixel)
+    image = picture.reformat(width, height).to_ndarray(format="rgb24")
+    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return np.ascontiguousarray(image, np.uint8)
+    # A pixel (x, y) is shown at (a·x + c·y, b·x + d·y); FFmpeg's libavutil/display.h.
+    a, b, _, c, d = (int(number) for number in np.frombuffer(bytes(matrix), np.int32)[:5])
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1], np.uint8)
 
 
-class VideoSink:
+def _square_size(width: int, height: int, pixel: Fraction | None) -> tuple[int, int]:
+    """(width, height) with square pixels, and no fewer of them."""
+    if not pixel or not 1 / _MAX_PIXEL_RATIO <= pixel <= _MAX_PIXEL_RATIO:
+        return width, height
+    return (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))
+
+
+def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """The picture as large as it fits, in the middle of a black one."""
+    scale = min(height / image.shape[0], width / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    whole = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    whole[top : top + size[1], left : left + size[0]] = small
+    return whole
+
+
+class VideoSink(Sink):
     """Writes pictures to an H.264 video (MPEG-4 where FFmpeg has no H.264 encoder); the first one sets the size.
 
     Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
@@ -176,11 +226,13 @@ class VideoSink:
     Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
     """
 
+    api_version = 1
+
     def __init__(self, path: str | Path, fps: Fraction) -> None:
         self._path = Path(path)
-        if self._path.suffix.lower() not in _WRITE_SUFFIXES:
+        if self._path.suffix.lower() not in WRITE_SUFFIXES:
             raise MediaError(
-                f"The video {str(path)!r} must end in one of {', '.join(_WRITE_SUFFIXES)}, not {self._path.suffix!r}."
+                f"The video {str(path)!r} must end in one of {', '.join(WRITE_SUFFIXES)}, not {self._path.suffix!r}."
             )
         if not 0 < fps <= _MAX_FPS:
             raise MediaError(
@@ -193,9 +245,6 @@ class VideoSink:
         self._size = (0, 0)
         self._first_ns = 0
         self._last_tick = -1
-
-    def __enter__(self) -> VideoSink:
-        return self
 
     def __call__(self, image: Picture, frame: Frame) -> None:
         """Write one picture: (H, W) grey or (H, W, 3) RGB, uint8."""

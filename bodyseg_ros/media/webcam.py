@@ -7,14 +7,13 @@ import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import MediaError
 from ..types import Frame
+from .source import Source
 
 __all__ = ["WebcamSource"]
 
@@ -25,27 +24,27 @@ _TIMEOUT_MS = 10_000
 _USUAL_FPS = Fraction(30)
 
 
-class WebcamSource:
+class WebcamSource(Source):
     """A camera by number ('0') or device ('/dev/video0'), or a stream by address ('rtsp://…', 'http://…').
 
     It goes on until the caller stops. stamp_ns: the wall clock when the picture arrived. Raises MediaError where
     it cannot be opened, gives no picture, or the camera stops; a stream that ends after some pictures just ends.
     """
 
-    length: int | None = None
+    api_version = 1
 
     def __init__(self, text: str) -> None:
+        super().__init__(text)
         self._text = text
         self._is_stream = "://" in text
         # Neither the address's password nor its slashes belong in a file name.
         shown = text.rpartition("@")[2] if self._is_stream else text
         self._shown = f"{text.partition('://')[0]}://…@{shown}" if shown != text else text
         words = re.sub(r"\W+", "_", shown.rpartition("://")[2]).strip("_")
-        self.name = f"camera{words}" if words.isdigit() else words.removeprefix("dev_")
-        self.problems: list[str] = []
+        self.stem = f"camera{words}" if words.isdigit() else words.removeprefix("dev_")
         self._capture = self._opened()
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: Fraction | None = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else _USUAL_FPS
+        self.fps = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else _USUAL_FPS
 
     def _opened(self) -> cv2.VideoCapture:
         level = cv2.utils.logging.getLogLevel()
@@ -71,10 +70,8 @@ class WebcamSource:
             )
         return capture
 
-    def __enter__(self) -> WebcamSource:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the camera."""
         self._capture.release()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -85,7 +82,7 @@ class WebcamSource:
                 break
             stamp = time.time_ns()
             count += 1
-            yield Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), stamp, self.name)
+            yield Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), stamp, self.stem)
         if self._is_stream and count:
             logger.warning("The stream %r ended after %d pictures.", self._shown, count)
             return

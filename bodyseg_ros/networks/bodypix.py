@@ -7,37 +7,21 @@ Source: tfjs-models ``body-pix/src/body_pix_model.ts`` (body-pix 2.2.1), options
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..catalog import Card
-from ..decode import (
-    confidence_map,
-    instance_map,
-    part_map,
-    person_map,
-    person_mask,
-)
+from ..decode import confidence_map, instance_map, part_map, person_map, person_mask
+from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
-from ..settings import Settings, live
-from ..types import (
-    MAP_CONFIDENCE,
-    MAP_PARTS,
-    MAP_PERSON,
-    Frame,
-    MapsWanted,
-    Outputs,
-    Poses,
-    Prepared,
-    Result,
-    Wanted,
-)
+from ..settings import live
+from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
 from .heads import HEAD_NAMES, named_heads
-from .people import MirrorSettings, close_up_scores, found_people, mirrored
-from .prepare import prepared
+from .network import Network
+from .person_poses import MirrorSettings, close_up_scores, find_poses, mirrored
+from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
 
@@ -77,18 +61,15 @@ class BodyPixSettings(MirrorSettings):
     refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
 
 
-class BodyPix:
+class BodyPix(Network):
     """One BodyPix network; holds its card and settings, and no frame.
 
     v1 models of 2018 have no displacements and no long offsets: they see one pose, and every person pixel is its.
     """
 
-    Settings: ClassVar[type[Settings]] = BodyPixSettings
-
-    def __init__(self, card: Card, settings: BodyPixSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self.stride = output_stride
+    api_version = 1
+    Settings = BodyPixSettings
+    settings: BodyPixSettings
 
     @property
     def offers(self) -> Wanted:
@@ -100,13 +81,9 @@ class BodyPix:
             offers &= ~Wanted.INSTANCES
         return offers
 
-    def with_settings(self, settings: BodyPixSettings) -> BodyPix:
-        """The same network with other options."""
-        return BodyPix(self.card, settings, self.stride)
-
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
-        return prepared(frame, self._geometry(*frame.size), self.card)
+        return pad_frame(frame, self._geometry(*frame.size), self.card)
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
         """What decode() would else make of `segments` and `part_heatmaps` itself; None where that is nothing."""
@@ -131,7 +108,7 @@ class BodyPix:
         wanted &= self.offers
         confidence, person, parts = (outputs.get(name) for name in (MAP_CONFIDENCE, MAP_PERSON, MAP_PARTS))
         needed = _needed(wanted if parts is None else wanted & ~Wanted.PARTS)
-        heads = named_heads(outputs, needed, geometry, self.stride, self.card.layout)
+        heads = named_heads(outputs, needed, geometry, self.output_stride, self.card.layout)
         poses = instances = None
         if person is None and wanted & Wanted.CONFIDENCE:
             confidence = confidence_map(heads["segments"], geometry)
@@ -150,20 +127,15 @@ class BodyPix:
     def _geometry(self, height: int, width: int) -> Geometry:
         resolution = self.settings.internal_resolution
         fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
-        size = self.card.input_size or network_size(height, width, fraction, self.stride)
+        size = self.card.input_size or network_size(height, width, fraction, self.output_stride)
         return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
         """Poses that the thresholds let through, in source px."""
         options = self.settings
-        everyone = found_people(
-            heads,
-            geometry,
-            single="displacement_fwd" not in heads or "displacement_bwd" not in heads,
-            max_detections=options.max_detections,
-            score_threshold=options.score_threshold,
-            nms_radius=options.nms_radius,
-        )
+        limits = PoseLimits(options.max_detections, options.score_threshold, options.nms_radius)
+        has_tree = "displacement_fwd" in heads and "displacement_bwd" in heads
+        everyone = find_poses(heads, geometry, limits, single=not has_tree)
         kept = everyone.scores >= np.float32(options.score_threshold)
         if options.close_up_score < 1:
             size = geometry.height, geometry.width
@@ -178,11 +150,9 @@ class BodyPix:
             owner = 0 if len(poses) else -1
             return np.where(person == 1, np.int16(owner), np.int16(-1))
         return instance_map(
-            heads["long_offsets"],
+            LongOffsets(heads["long_offsets"], heads.stride, geometry),
             person,
             poses,
-            geometry,
-            stride=heads.stride,
             refine_steps=options.refine_steps,
             min_keypoint_score=options.min_keypoint_score,
         )

@@ -6,18 +6,19 @@ Source: tensorflow/models ``research/deeplab/deeplab_demo.ipynb`` (pictures are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Card
 from ..decode import person_mask
-from ..settings import Settings, live, start_only
+from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .people import MirrorSettings, mirrored
+from .network import Network
+from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
-from .prepare import stretched
+from .prepare import stretch_frame
 
 __all__ = ["DeepLab", "DeepLabSettings"]
 
@@ -36,15 +37,15 @@ class DeepLabSettings(MirrorSettings):
     )
 
 
-class DeepLab:
+class DeepLab(Network):
     """One DeepLab network; holds its card and settings, and no frame."""
 
-    Settings: ClassVar[type[Settings]] = DeepLabSettings
+    api_version = 1
+    Settings = DeepLabSettings
+    settings: DeepLabSettings
 
     def __init__(self, card: Card, settings: DeepLabSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self._stride = output_stride
+        super().__init__(card, settings, output_stride)
         self._kept = class_indices(settings.kept_classes, card, "kept_classes")
 
     @property
@@ -52,13 +53,9 @@ class DeepLab:
         """The mask, its probability, and every class."""
         return Wanted.PERSON | Wanted.CONFIDENCE | Wanted.CLASSES
 
-    def with_settings(self, settings: DeepLabSettings) -> DeepLab:
-        """The same network with other options."""
-        return DeepLab(self.card, settings, self._stride)
-
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the file's size, or where that is open with a long side of 513 px."""
-        return stretched(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
+        return stretch_frame(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The best class of each pixel, and where the kept ones are; from a file that gives labels, as 0 or 1."""
@@ -73,7 +70,8 @@ class DeepLab:
             person = person_mask(confidence, self.settings.segmentation_threshold)
         if wanted & Wanted.CLASSES:
             classes = labels_to_source(labels, geometry)
-        result = Result((geometry.height, geometry.width), person, confidence, classes=classes)
+        size = (geometry.height, geometry.width)
+        result = Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
         return mirrored(result) if self.settings.flip_horizontal else result
 
 

@@ -6,7 +6,7 @@ What differs between them (size, layout, normalisation, what the output holds) s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from ..catalog import Card
 from ..decode import person_mask
 from ..errors import ModelFileError
-from ..settings import Settings, live
+from ..settings import live
 from ..types import Frame, Prepared, Result, Wanted
-from .people import MirrorSettings, mirrored
+from .network import Network
+from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
-from .prepare import stretched
+from .prepare import stretch_frame
 
 __all__ = ["Portrait", "PortraitSettings"]
 
@@ -55,10 +56,12 @@ class _Memory:
         return self.mask
 
 
-class Portrait:
+class Portrait(Network):
     """One portrait network; of frames it keeps the last mask, if the network takes it."""
 
-    Settings: ClassVar[type[Settings]] = PortraitSettings
+    api_version = 1
+    Settings = PortraitSettings
+    settings: PortraitSettings
 
     def __init__(self, card: Card, settings: PortraitSettings, output_stride: int) -> None:
         if card.input_size is None or "person" not in card.classes:
@@ -66,10 +69,9 @@ class Portrait:
                 f"The model card {card.name!r} is none of a portrait network: it needs input_size, and classes with "
                 "'person' among them."
             )
-        self.card = card
-        self.settings = settings
+        super().__init__(card, settings, output_stride)
         self._size = card.input_size
-        self._stride = output_stride
+        self.needs_previous = card.preprocessing.previous_mask
         self._person = class_indices(("person",), card, "classes")[0]
         self._memory = _Memory()
 
@@ -78,21 +80,16 @@ class Portrait:
         """The person mask and its probability."""
         return Wanted.PERSON | Wanted.CONFIDENCE
 
-    @property
-    def needs_previous(self) -> bool:
-        """Whether the network takes the last mask."""
-        return self.card.preprocessing.previous_mask
-
     def with_settings(self, settings: PortraitSettings) -> Portrait:
         """The same network with other options, and the same last mask."""
-        other = Portrait(self.card, settings, self._stride)
+        other = Portrait(self.card, settings, self.output_stride)
         other._memory = self._memory
         return other
 
     def prepare(self, frame: Frame) -> Prepared:
         """The whole frame at the network's size, with the mask of the frame before where the network takes it."""
-        previous = self._memory.recall(frame, *self._size) if self.card.preprocessing.previous_mask else None
-        return stretched(frame, *self._size, self.card, previous)
+        previous = self._memory.recall(frame, *self._size) if self.needs_previous else None
+        return stretch_frame(frame, *self._size, self.card, previous)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's output to a person mask."""

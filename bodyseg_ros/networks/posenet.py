@@ -6,26 +6,24 @@ Source: tfjs-models ``posenet/src/posenet_model.ts`` and ``util.ts`` (posenet 2.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from ..catalog import Card
+from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
-from ..settings import Settings, live
+from ..settings import Size, live
 from ..types import Frame, Prepared, Result, Wanted
 from .heads import named_heads
-from .people import MirrorSettings, found_people, mirrored
-from .prepare import prepared
+from .network import Network
+from .person_poses import MirrorSettings, find_poses, mirrored
+from .prepare import pad_frame
 
 __all__ = ["PoseNet", "PoseNetSettings"]
 
 _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
-
-_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 
 
 class PoseNetSettings(MirrorSettings):
@@ -50,46 +48,43 @@ class PoseNetSettings(MirrorSettings):
     @field_validator("input_resolution", mode="before")
     @classmethod
     def _readable(cls, value: Any) -> Any:
-        match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value))
-        if match is None or not all(33 <= int(side) <= 2049 for side in match.groups() if side):
-            raise ValueError(
-                f"Parameter input_resolution is {value!r}, but it must be a whole number from 33 to 2049, "
-                "or two as WIDTHxHEIGHT."
-            )
+        try:
+            _size_of(value)
+        except ValueError as err:
+            raise ValueError(f"Parameter input_resolution is {value!r}, but it must be an integer or {err}.") from None
         return value
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) asked for, px."""
-        width, _, height = str(self.input_resolution).partition("x")
-        return int(height or width), int(width)
+        size = _size_of(self.input_resolution)
+        return size.height, size.width
 
 
-class PoseNet:
+def _size_of(value: object) -> Size:
+    """A side, or WIDTHxHEIGHT."""
+    text = "" if isinstance(value, bool) else str(value)
+    return Size.parse(text if "x" in text else f"{text}x{text}", 33, 2049)
+
+
+class PoseNet(Network):
     """One PoseNet network; holds its card and settings, and no frame."""
 
-    Settings: ClassVar[type[Settings]] = PoseNetSettings
-
-    def __init__(self, card: Card, settings: PoseNetSettings, output_stride: int) -> None:
-        self.card = card
-        self.settings = settings
-        self.stride = output_stride
+    api_version = 1
+    Settings = PoseNetSettings
+    settings: PoseNetSettings
 
     @property
     def offers(self) -> Wanted:
         """Poses, and nothing else."""
         return Wanted.POSES
 
-    def with_settings(self, settings: PoseNetSettings) -> PoseNet:
-        """The same network with other options."""
-        return PoseNet(self.card, settings, self.stride)
-
     def prepare(self, frame: Frame) -> Prepared:
         """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
         height, width = self.settings.size
         widened = padded_geometry if self.settings.borders == "zeros" else replicated_geometry
-        geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.stride)))
-        return prepared(frame, geometry, self.card)
+        geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.output_stride)))
+        return pad_frame(frame, geometry, self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
         """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""
@@ -97,14 +92,8 @@ class PoseNet:
         size = (geometry.height, geometry.width)
         if not wanted & Wanted.POSES:
             return Result(size)
-        heads = named_heads(outputs, _HEADS, geometry, self.stride, self.card.layout)
-        poses = found_people(
-            heads,
-            geometry,
-            single=options.max_poses == 1,
-            max_detections=options.max_poses,
-            score_threshold=options.score_threshold,
-            nms_radius=options.nms_radius,
-        )
+        heads = named_heads(outputs, _HEADS, geometry, self.output_stride, self.card.layout)
+        limits = PoseLimits(options.max_poses, options.score_threshold, options.nms_radius)
+        poses = find_poses(heads, geometry, limits, single=options.max_poses == 1)
         result = Result(size, poses=poses)
         return mirrored(result) if options.flip_horizontal else result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -9,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Card
-from ..geometry import Geometry, resize_padded
+from ..geometry import Geometry, apply_taps, input_taps
+from ..kernels import compiled
 from ..types import Frame, Prepared
 
-__all__ = ["prepared", "stretched"]
+__all__ = ["pad_frame", "resize_padded", "stretch_frame"]
 
 
-def prepared(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
+def pad_frame(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
     """Pad, resize and normalise a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), laid out as the card says."""
     normal = card.preprocessing
     return Prepared(_tensor(resize_padded(frame.image, geometry, normal.scale, normal.offset), card), geometry)
 
 
-def stretched(
+def stretch_frame(
     frame: Frame, height: int, width: int, card: Card, previous: NDArray[np.float32] | None = None
 ) -> Prepared:
     """Bring the whole frame to height × width, whatever its shape, and normalise it as the card says.
@@ -35,6 +37,27 @@ def stretched(
     normal = picture.astype(np.float32) * np.asarray(card.preprocessing.scale, np.float32)
     normal += np.asarray(card.preprocessing.offset, np.float32)
     return Prepared(_tensor(normal, card, previous), Geometry(*frame.size, height, width))
+
+
+def resize_padded(
+    image: NDArray[np.uint8],
+    geometry: Geometry,
+    scale: Sequence[float] = (1.0, 1.0, 1.0),
+    offset: Sequence[float] = (0.0, 0.0, 0.0),
+) -> NDArray[np.float32]:
+    """The network's view of an image: padded, bilinear, no half-pixel centers; then ·scale + offset by channel.
+
+    image: (H, W, 3) uint8 RGB. Returns (input_height, input_width, 3) float32, 0 to 255 before scale and offset.
+    Done by ``kernels/resize.c`` where it was built. Raises ValueError for an image that is not the geometry's.
+    """
+    if image.dtype != np.uint8 or image.shape != (geometry.height, geometry.width, 3):
+        expected = (geometry.height, geometry.width, 3)
+        raise ValueError(f"The image must be uint8 {expected}, but it is {image.dtype} {image.shape}.")
+    if compiled.LIBRARY:
+        return compiled.resize_padded(image, geometry, scale, offset)
+    rows, columns = input_taps(geometry)
+    resized = apply_taps(apply_taps(image, rows, 0), columns, 1)
+    return resized * np.array(scale, np.float32) + np.array(offset, np.float32)
 
 
 def _tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:

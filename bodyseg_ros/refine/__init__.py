@@ -1,7 +1,7 @@
 """A person mask made neater than the network left it: edges, holes, specks, flicker."""
 
-from .masks import fill_holes, shifted_edge
+from .mask_edges import fill_holes, shifted_edge
+from .refine_settings import RefineSettings
 from .refiner import Refiner
-from .settings import RefineSettings
 
 __all__ = ["RefineSettings", "Refiner", "fill_holes", "shifted_edge"]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Frame, Result
-from .masks import fill_holes, guided_filter, hysteresis, opened_and_closed, shifted_edge
-from .settings import RefineSettings
+from .mask_edges import fill_holes, guided_filter, hysteresis, opened_and_closed, shifted_edge
+from .refine_settings import RefineSettings
 
 __all__ = ["Refiner"]
 

@@ -23,6 +23,8 @@ class ModelServer:
         self.content_type: dict[str, str] = {}
         self.etag: str | None = "by content"
         self.pause_s = 0.0
+        self.drip_s = 0.0  # a byte each, for ten seconds at most
+        self.drips_headers = False
         self.asked: list[tuple[str, str | None]] = []
         self.released = threading.Event()
         outer = self
@@ -85,6 +87,9 @@ class ModelServer:
         if start and start >= len(data):
             request.send_error(416)
             return
+        if self.drips_headers:
+            self._drip(request, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000)
+            return
         request.send_response(206 if start else 200)
         if start:
             request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -94,7 +99,20 @@ class ModelServer:
         request.send_header("Content-Length", str(len(data) - start))
         request.end_headers()
         end = self.cut_after.pop(path, len(data))
-        request.wfile.write(data[start:end])
+        if self.drip_s:
+            self._drip(request, data[start:end])
+        else:
+            request.wfile.write(data[start:end])
+
+    def _drip(self, request: BaseHTTPRequestHandler, data: bytes) -> None:
+        began = time.monotonic()
+        for byte in data:
+            if self.released.wait(self.drip_s) or time.monotonic() - began > 10:
+                return
+            try:
+                request.wfile.write(bytes([byte]))
+            except OSError:
+                return
 
 
 @pytest.fixture

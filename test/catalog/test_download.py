@@ -240,3 +240,59 @@ def test_two_processes_at_once_share_one_download(server, folder):
     assert [process.wait(60) for process in both] == [0, 0]
     assert_whole(folder)
     assert sorted(path for path, _ in server.asked) == ["/m/model.json", "/m/shard1.bin", "/m/shard2.bin"]
+
+
+def test_a_server_that_drips_bytes_is_given_up(server, folder):
+    server.drip_s = 0.02  # a byte each: never silent for long, never done
+    limits = Limits(timeout_s=5, attempts=1, pause_s=0, min_bytes_per_s=1000, rate_window_s=0.3)
+    with pytest.raises(ModelNotFoundError, match=r"'model.json'.*bytes/s, less than 1000"):
+        download_model(server.publish("m", WEIGHTS), folder, {}, limits=limits)
+
+
+def test_the_time_for_all_files_is_bounded_whatever_the_attempts(server, folder):
+    server.drip_s = 0.02
+    limits = Limits(timeout_s=5, attempts=50, pause_s=0, total_s=0.3, min_bytes_per_s=0)
+    with pytest.raises(ModelNotFoundError, match=r"not whole after 0.3 s"):
+        download_model(server.publish("m", WEIGHTS), folder, {}, limits=limits)
+    assert len(server.asked) == 1
+
+
+def test_a_model_of_too_many_files_is_refused_before_they_are_asked_for(server, folder):
+    address = server.publish("m", {f"shard{i}.bin": b"x" for i in range(6)})
+    with pytest.raises(ModelFileError, match="names 7 files; at most 5"):
+        download_model(address, folder, {}, limits=Limits(timeout_s=5, attempts=1, max_files=5))
+    assert len(server.asked) == 1
+    assert not (folder / "model.json").exists()
+
+
+@pytest.mark.parametrize("tag", [b"", b"a\r\nHost: elsewhere", b"\x00", b"x" * 10_000])
+def test_a_broken_tag_is_thrown_away_and_the_file_begun_anew(server, folder, tag):
+    address = server.publish("m", WEIGHTS)
+    folder.mkdir()
+    (folder / "shard1.bin.part").write_bytes(b"old")
+    (folder / "shard1.bin.part.tag").write_bytes(tag)
+    download_model(address, folder, {}, limits=ONCE)
+    assert ("/m/shard1.bin", None) in server.asked
+    assert_whole(folder)
+
+
+@pytest.mark.parametrize("name", ["shard1.bin.part", "shard1.bin.part.tag"])
+def test_a_link_is_not_written_through(server, folder, tmp_path, name):
+    address = server.publish("m", WEIGHTS)
+    folder.mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (folder / name).symlink_to(precious)
+    download_model(address, folder, {}, limits=ONCE)
+    assert precious.read_text() == "mine"
+    assert_whole(folder)
+    assert not (folder / "shard1.bin").is_symlink()
+
+
+def test_headers_that_drip_are_given_up(server, folder):
+    server.drip_s, server.drips_headers = 0.02, True
+    with pytest.raises(ModelNotFoundError, match="headers did not come in time"):
+        download_model(
+            server.publish("m", WEIGHTS), folder, {}, limits=Limits(timeout_s=5, attempts=3, pause_s=0, total_s=0.3)
+        )
+    assert len(server.asked) == 1

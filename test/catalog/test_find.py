@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import json
 import os
-from importlib import import_module
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
-from bodyseg_ros.catalog import Limits, Located, choose_card, find_model, load_card, locate
+from bodyseg_ros.catalog import SHIPPED_MODEL, Limits, Located, choose_card, find_model, load_card, locate
+from bodyseg_ros.catalog.card import shipped_folder
 from bodyseg_ros.errors import ModelFileError, ModelNotFoundError, SettingsError
-from bodyseg_ros.settings import ModelSettings
+from bodyseg_ros.settings import ModelSettings, build
 
-find_module = import_module("bodyseg_ros.catalog.find")
 ONCE = Limits(timeout_s=5, attempts=1, pause_s=0)
 NAME = "bodypix-mobilenet-050"
 
@@ -27,7 +28,8 @@ def make_model(folder, name="model-stride16.json", weights=("w.bin",)):
 
 
 def find(**values):
-    return find_model(ModelSettings(**values), limits=ONCE)
+    settings = build(ModelSettings, values)
+    return find_model(choose_card(settings), settings, limits=ONCE)
 
 
 @pytest.fixture
@@ -180,40 +182,50 @@ def test_the_real_files_are_found_by_their_folder_names(shared, monkeypatch):
         assert dict(source.outputs) == card.outputs
 
 
-def test_auto_takes_googles_where_its_files_are_and_else_the_shipped_one(tmp_path, own):
+def test_auto_is_the_shipped_network_whatever_lies_in_a_folder(own):
+    make_model(own / NAME)
     card, source = find(model="auto")
-    assert card.name == "bodyseg-mobilenet-050"
+    assert card.name == SHIPPED_MODEL
     assert source.path.is_file()
-    make_model(own / NAME)
-    assert find(model="auto")[0].name == NAME == "bodypix-mobilenet-050"
 
 
-def test_auto_takes_what_an_engine_here_can_run(tmp_path, own, monkeypatch, caplog):
-    """Google's files are tfjs: without TensorFlow ours is taken, where its tflite file lies beside it."""
-    caplog.set_level("INFO")
-    make_model(own / NAME)
-    card = json.loads(load_card("bodyseg-mobilenet-050").model_dump_json())
-    card |= {"other_files": {"tflite": "model-stride{stride}.tflite"}, "sha256": {}}
-    (own / "bodyseg-mobilenet-050.yaml").write_text(yaml.safe_dump(card))
-    make_model(own / "bodyseg-mobilenet-050")
-    monkeypatch.setattr(find_module, "find_spec", lambda package: None if package == "tensorflow" else object())
-    assert choose_card(ModelSettings()).name == NAME  # neither can be run
-    (own / "bodyseg-mobilenet-050/model-stride16.tflite").write_bytes(b"")
-    found, source = find(model="auto")
-    assert (found.name, source.others[0].format) == ("bodyseg-mobilenet-050", "tflite")
-    assert f"is taken in place of {NAME}: no engine here reads its files" in caplog.text
-    assert choose_card(ModelSettings(engine="tensorflow")).name == NAME
-    monkeypatch.undo()
-    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(own))
-    assert choose_card(ModelSettings()).name == NAME
-    assert choose_card(ModelSettings(engine="litert")).name == "bodyseg-mobilenet-050"
-
-
-def test_auto_takes_the_named_networks_card_if_its_files_are_here_or_it_needs_none(tmp_path, monkeypatch):
-    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
-    card, source = find_model(ModelSettings(network="background"))
+def test_auto_with_a_network_is_its_first_card_and_the_shipped_one_where_it_is_of_that_network(monkeypatch, own):
+    card, source = find(network="background")
     assert (card.name, source.format) == ("background", "none")
-    assert choose_card(ModelSettings(network="posenet")).network == "bodypix"
-    (tmp_path / "posenet_075_tfjs").mkdir()
-    (tmp_path / "posenet_075_tfjs/model-stride16.json").write_text("{}")
-    assert choose_card(ModelSettings(network="posenet")).name == "posenet-mobilenet-075"
+    assert choose_card(ModelSettings(network="posenet")).name == "posenet-mobilenet-050"
+    assert choose_card(ModelSettings(network="bodypix")).name == SHIPPED_MODEL
+
+
+def test_a_found_file_whose_checksum_is_known_must_have_it(own):
+    """Weights of zeros would show nobody, and a privacy camera everybody."""
+    shutil.copytree(shipped_folder() / SHIPPED_MODEL, own / SHIPPED_MODEL)
+    assert find()[1].path.is_relative_to(own)
+    weights = own / SHIPPED_MODEL / "group1-shard1of1.bin"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    with pytest.raises(ModelFileError, match=r"own/bodyseg-mobilenet-.*group1-shard1of1.bin' has changed: its sha256"):
+        find()
+
+
+def test_a_cache_of_somebody_else_is_passed_over(own_cache, monkeypatch):
+    """As where the first run was by sudo; root, who runs these tests in a container, sees through permissions."""
+    is_file = Path.is_file
+
+    def denied(path):
+        if path.is_relative_to(own_cache):
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).is_relative_to(own_cache))
+    assert find()[0].name == SHIPPED_MODEL
+    assert locate(load_card(NAME), 16, 4) is None
+
+
+@pytest.mark.parametrize("quant_bytes", [1, 2])
+def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, quant_bytes):
+    index = make_model(own / "local")
+    assert find(model="local")[1].path == index
+    with pytest.raises(ModelNotFoundError, match=f"local/quant{quant_bytes}/model-stride16.json"):
+        find(model="local", quant_bytes=quant_bytes)
+    with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}, but .* model_path names the file itself"):
+        find(model="local", quant_bytes=quant_bytes, model_path=str(index))

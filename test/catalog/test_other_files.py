@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from bodyseg_ros.catalog import find_model, load_card
 from bodyseg_ros.errors import ModelFileError
+from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.settings import ModelSettings
 
 DIGEST = "0" * 64
@@ -31,8 +33,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "both"
 
 
+def found(**values: Any) -> ModelSource:
+    return find_model(load_card("both"), ModelSettings(model="both", **values))[1]
+
+
 def test_those_that_are_here(folder: Path) -> None:
-    _, source = find_model(ModelSettings(model="both"))
+    source = found()
     assert (source.format, source.path) == ("tfjs", folder / "model-stride16.json")
     (other,) = source.others
     assert (other.format, other.path) == ("tflite", folder / "model-stride16.tflite")
@@ -40,15 +46,15 @@ def test_those_that_are_here(folder: Path) -> None:
 
 
 def test_of_the_stride_that_was_chosen(folder: Path) -> None:
-    assert find_model(ModelSettings(model="both", output_stride=8))[1].others == ()
+    assert found(output_stride=8).others == ()
 
 
 def test_a_file_of_ones_own_has_no_others(folder: Path) -> None:
-    own = find_model(ModelSettings(model="both", model_path=str(folder / "model-stride16.json")))[1]
+    own = found(model_path=str(folder / "model-stride16.json"))
     assert own.others == ()
 
 
 def test_a_changed_file_is_refused(folder: Path) -> None:
     (folder / "model-stride8.onnx").write_bytes(b"other")
     with pytest.raises(ModelFileError, match=r"model-stride8.onnx' has changed"):
-        find_model(ModelSettings(model="both", output_stride=8))
+        found(output_stride=8)

@@ -16,7 +16,7 @@ from bodyseg_ros.catalog import load_card
 from bodyseg_ros.cli.models import app
 from bodyseg_ros.errors import MediaError, SettingsError
 
-pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[tensorflow]'")
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install ai-edge-litert")
 
 NAME = "posenet-mobilenet-075"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import MissingDependencyError, PluginError, SettingsError
 from bodyseg_ros.plugins import plugin_names
 
@@ -20,7 +20,7 @@ FAKE = ["--engine", "fake"]
 
 def run(*arguments: object) -> str:
     words = [str(argument) for argument in arguments]
-    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output

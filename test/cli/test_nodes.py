@@ -11,21 +11,22 @@ import pytest
 from rosbags.highlevel import AnyReader
 from typer.testing import CliRunner
 
+from bodyseg_ros.cli import demo as demo_command
 from bodyseg_ros.cli import node as commands
 from bodyseg_ros.cli import topics as topics_command
 from bodyseg_ros.cli.demo import demo
-from bodyseg_ros.cli.main import build_app
-from bodyseg_ros.errors import GraphError
-from bodyseg_ros.graph.fake import Bus, FakeGraph
-from bodyseg_ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
+from bodyseg_ros.cli.main import app
+from bodyseg_ros.errors import GraphError, MediaError
 from bodyseg_ros.media import read_photo, write_photo
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
 
 IMAGE = "sensor_msgs/msg/Image"
 
 
 def invoke(*words: str, **options: Any) -> Any:
     """The command line `bodyseg …words`."""
-    return CliRunner().invoke(build_app(words), list(words), **options)
+    return CliRunner().invoke(app, list(words), **options)
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_an_empty_graph_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
-    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install 'bodyseg_ros[dds]'")
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
     (tmp_path / "drawn.onnx").touch()
     write_photo(tmp_path / "photo.png", np.full((240, 320, 3), 90, np.uint8))
     params = tmp_path / "params.yaml"
@@ -139,7 +140,29 @@ def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
 
 
 def test_a_demonstration_that_cannot_start_says_why(tmp_path: Path) -> None:
-    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install 'bodyseg_ros[dds]'")
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
     write_photo(tmp_path / "photo.png", np.full((24, 32, 3), 90, np.uint8))
-    with pytest.raises(GraphError, match="(?s)did not say ' runs on '.*no model card 'nothing'"):
+    with pytest.raises(GraphError, match="bodyseg ended with status 1.*no model card 'nothing'"):
         demo(str(tmp_path / "photo.png"), tmp_path / "out", 5, 10.0, "nothing", None)
+
+
+def test_a_demonstration_without_its_input_ends_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
+    with pytest.raises(MediaError, match=r"nothing\.jpg"):
+        demo(str(tmp_path / "nothing.jpg"), tmp_path / "out")
+
+
+def test_a_demonstration_whose_camera_dies_says_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
+    photo = tmp_path / "photo.png"
+    write_photo(photo, np.full((24, 32, 3), 90, np.uint8))
+
+    def look_once(source: str) -> Any:
+        photo.unlink()
+
+    monkeypatch.setattr(demo_command, "_first_picture", look_once)
+    (tmp_path / "drawn.onnx").touch()
+    params = tmp_path / "params.yaml"
+    params.write_text(f"engine: fake\nmodel_path: {tmp_path / 'drawn.onnx'}\n")
+    with pytest.raises(GraphError, match=r"camera ended with status 1.*photo\.png"):
+        demo(str(photo), tmp_path / "out", params=params)

@@ -17,17 +17,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import BodysegError
 
-av = pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+av = pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
 
 FAKE = ["--engine", "fake"]
 
 
 def run(*arguments: object, code: int = 0) -> str:
     words = [str(argument) for argument in arguments]
-    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output
@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
     [
         (
             ["--segmentation-threshold", "1.5"],
-            r"Parameter segmentation_threshold is 1.5, but it must be number from 0 to 1",
+            r"Parameter segmentation_threshold is 1.5, but it must be a number from 0 to 1",
         ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
         (["--write", "mask,soul"], r"--write names 'soul', but it may name mask, parts"),
@@ -200,7 +200,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_params_lists_every_flag_of_run() -> None:
     listed = run("params", "--format", "json")
     names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith("node")}
-    help_text = run("run", "--help")
+    help_text = run("run", "--help-all")
     assert {"segmentation_threshold", "internal_resolution", "tensorflow.device", "overlay.opacity"} <= names
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text

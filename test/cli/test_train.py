@@ -16,10 +16,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from bodyseg_ros.cli.main import build_app
+from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import BodysegError
-from bodyseg_ros.training.config import TrainSettings, read_settings
-from training.drawn import drawn, write_run
+from bodyseg_ros.lab.train_config import TrainSettings, read_settings
+from lab.drawn import drawn, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/training.md").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ TINY = {
 
 
 def run(words: list[str]) -> str:
-    done = CliRunner().invoke(build_app(words), words, env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -53,7 +53,7 @@ def test_the_configuration_of_the_shipped_model_is_valid() -> None:
 
 def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("tensorflow", "ai_edge_litert", "onnxruntime", "matplotlib"):
-        pytest.importorskip(package, reason="training and exports need: pip install 'bodyseg_ros[train]'")
+        pytest.importorskip(package, reason="training and exports need: pip install '.[train]'")
     monkeypatch.chdir(tmp_path)
     # Our own network stands in for Google's, whose files need not be here.
     path = write_run(tmp_path, start="bodyseg-mobilenet-050", teacher="bodyseg-mobilenet-050", **TINY)
@@ -80,7 +80,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'bodyseg_ros[train]'")
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install '.[train]'")
     path = write_run(tmp_path, stages=[{"steps": 100_000, "size": 33, "batch": 1}], checkpoint_every=100_000)
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(content | {"validate_every": 1}))

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from bodyseg_ros.kernels import library
+from bodyseg_ros.kernels import compiled
 
 
 @pytest.fixture(scope="module", autouse=True, params=["compiled", "plain"])
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param == "compiled":
-        if library.KERNELS is None:
+        if compiled.LIBRARY is None:
             pytest.skip("the kernels were not built: a C compiler has to be there when the package is installed")
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "KERNELS", None)
+        patch.setattr(compiled, "LIBRARY", None)
         yield

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bodyseg_ros.decode import (
-    argmax2d,
     decode_poses,
     decode_single_pose,
     instance_map,
     person_mask,
     sigmoid,
 )
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
+from bodyseg_ros.errors import EngineError
 from bodyseg_ros.geometry import padded_geometry
 from bodyseg_ros.types import Poses
 
@@ -23,15 +24,8 @@ from bodyseg_ros.types import Poses
 def poses_of(heatmaps: np.ndarray, **options: float) -> Poses:
     height, width, _ = heatmaps.shape
     zeros = np.zeros((height, width, 34), np.float32)
-    chosen = {"stride": 16, "max_detections": 10, "score_threshold": 0.5, "nms_radius": 20.0} | options
-    return decode_poses(heatmaps, zeros, zeros[..., :32], zeros[..., :32], **chosen)[1]
-
-
-def test_argmax2d_as_the_reference_states_it() -> None:
-    assert argmax2d(np.array([[1, 2], [0, 3]], np.float32)) == (1, 1)
-    assert argmax2d(np.array([[1, 2, 0], [3, 4, -1], [2, 9, 6]], np.float32)) == (2, 1)
-    assert argmax2d(np.array([[4, 0.2, 0.8], [0.1, 6, 0.6], [0.3, 11, 0.6]], np.float32)) == (2, 1)
-    assert argmax2d(np.array([[5, 5]], np.float32)) == (0, 0)
+    limits = PoseLimits(**{"max_people": 10, "score_threshold": 0.5, "nms_radius": 20.0} | options)
+    return decode_poses(PoseHeads(heatmaps, zeros, zeros[..., :32], zeros[..., :32], stride=16), limits)[1]
 
 
 def test_sigmoid_of_extremes_is_finite() -> None:
@@ -49,10 +43,10 @@ def test_thirty_people_and_the_limit() -> None:
     heatmaps = np.zeros((40, 60, 17), np.float32)
     for person in range(30):
         heatmaps[2 + person // 6 * 7, 3 + person % 6 * 9, 0] = 0.9 - 0.01 * person
-    poses = poses_of(heatmaps, max_detections=100)
+    poses = poses_of(heatmaps, max_people=100)
     assert len(poses) == 30
     np.testing.assert_allclose(poses.keypoints[4, 0], [(3 + 4 * 9) * 16, 2 * 16])
-    assert len(poses_of(heatmaps, max_detections=7)) == 7
+    assert len(poses_of(heatmaps, max_people=7)) == 7
 
 
 def test_threshold_is_inclusive_for_roots_and_strict_for_masks() -> None:
@@ -62,6 +56,30 @@ def test_threshold_is_inclusive_for_roots_and_strict_for_masks() -> None:
     assert len(poses_of(heatmaps, score_threshold=0.50001)) == 0
     confidence = np.array([[0.7, np.nextafter(np.float32(0.7), np.float32(1))]], np.float32)
     np.testing.assert_array_equal(person_mask(confidence, 0.7), [[0, 1]])
+
+
+@pytest.mark.parametrize("wrong", [3e38, -2e6, np.inf, np.nan])
+@pytest.mark.parametrize("name", ["short_offsets", "displacement_fwd", "displacement_bwd", "long_offsets"])
+def test_offsets_that_no_network_gives_are_refused(name: str, wrong: float) -> None:
+    """Before any arithmetic, which would overflow, in C unnoticed."""
+    channels = {"short_offsets": 34, "displacement_fwd": 32, "displacement_bwd": 32}
+    heads = {head: np.zeros((3, 4, count), np.float32) for head, count in channels.items()}
+    broken = np.zeros((3, 4, channels.get(name, 34)), np.float32)
+    broken[2, 3, 5] = wrong
+    scores = np.zeros((3, 4, 17), np.float32)
+    kind, arguments = PoseHeads, (scores, *(heads | {name: broken}).values(), 16)
+    if name == "long_offsets":
+        kind, arguments = LongOffsets, (broken, 16, padded_geometry(33, 49, 33, 49))
+    with pytest.raises(EngineError, match=name):
+        kind(*arguments)
+    if name == "short_offsets":
+        with pytest.raises(EngineError, match=name):
+            decode_single_pose(scores, broken, stride=16)
+
+
+def test_heatmaps_with_nan_are_refused() -> None:
+    with pytest.raises(EngineError, match="heatmaps"):
+        poses_of(np.full((3, 4, 17), np.nan, np.float32))
 
 
 def test_nms_radius_joins_near_roots() -> None:
@@ -91,9 +109,8 @@ def test_wild_long_offsets_stay_inside(long_offsets: np.ndarray, refine_steps: i
     geometry = padded_geometry(40, 60, 25, 33)
     poses = Poses(np.full((2, 17, 2), 20, np.float32), np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32))
     person = np.ones((40, 60), np.uint8)
-    instances = instance_map(
-        long_offsets, person, poses, geometry, stride=8, refine_steps=refine_steps, min_keypoint_score=0.3
-    )
+    field = LongOffsets(long_offsets, 8, geometry)
+    instances = instance_map(field, person, poses, refine_steps=refine_steps, min_keypoint_score=0.3)
     assert set(np.unique(instances)) <= {-1, 0}  # two equal poses: the first wins, or nobody is near
 
 
@@ -109,7 +126,8 @@ def test_pixels_go_to_the_person_they_point_at() -> None:
     long_offsets[..., 17:] = (target_x - columns * 8)[..., None]
     person = np.ones((33, 65), np.uint8)
     person[0] = 0
-    instances = instance_map(long_offsets, person, poses, geometry, stride=8, refine_steps=5, min_keypoint_score=0.3)
+    field = LongOffsets(long_offsets, 8, geometry)
+    instances = instance_map(field, person, poses, refine_steps=5, min_keypoint_score=0.3)
     assert (instances[1:, :24] == 0).all()
     assert (instances[1:, 40:] == 1).all()
     assert (instances[0] == -1).all()
@@ -118,10 +136,8 @@ def test_pixels_go_to_the_person_they_point_at() -> None:
 def test_no_keypoint_above_the_score_is_nobody() -> None:
     geometry = padded_geometry(17, 17, 17, 17)
     poses = Poses(np.zeros((1, 17, 2), np.float32), np.full((1, 17), 0.2, np.float32), np.ones(1, np.float32))
-    instances = instance_map(
-        np.zeros((3, 3, 34), np.float32), np.ones((17, 17), np.uint8), poses, geometry,
-        stride=8, refine_steps=1, min_keypoint_score=0.3,
-    )  # fmt: skip
+    field = LongOffsets(np.zeros((3, 3, 34), np.float32), 8, geometry)
+    instances = instance_map(field, np.ones((17, 17), np.uint8), poses, refine_steps=1, min_keypoint_score=0.3)
     assert (instances == -1).all()
 
 
@@ -131,8 +147,8 @@ def test_a_person_alone_gets_every_pixel_of_the_mask() -> None:
     poses = Poses(np.zeros((2, 17, 2), np.float32), scores, np.ones(2, np.float32))
     person = np.zeros((40, 60), np.uint8)
     person[10:20, 5:50] = 1
-    options = {"stride": 8, "refine_steps": 5, "min_keypoint_score": 0.3}
-    found = instance_map(np.zeros((4, 5, 34), np.float32), person, poses, geometry, **options)
+    field = LongOffsets(np.zeros((4, 5, 34), np.float32), 8, geometry)
+    found = instance_map(field, person, poses, refine_steps=5, min_keypoint_score=0.3)
     np.testing.assert_array_equal(found, np.where(person == 1, 1, -1))
 
 
@@ -141,6 +157,6 @@ def test_a_very_long_side() -> None:
     poses = Poses(np.full((1, 17, 2), 9, np.float32), np.full((1, 17), 0.9, np.float32), np.ones(1, np.float32))
     person = np.zeros((20, 40_000), np.uint8)
     person[5:15, 100:900] = 1
-    offsets = np.zeros((2, 3, 34), np.float32)
-    options = {"stride": 8, "refine_steps": 1, "min_keypoint_score": 0.3}
-    assert (instance_map(offsets, person, poses, geometry, **options) == 0).sum() == person.sum()
+    field = LongOffsets(np.zeros((2, 3, 34), np.float32), 8, geometry)
+    found = instance_map(field, person, poses, refine_steps=1, min_keypoint_score=0.3)
+    assert (found == 0).sum() == person.sum()

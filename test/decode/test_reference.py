@@ -17,7 +17,9 @@ from bodyseg_ros.decode import (
     person_mask,
 )
 from bodyseg_ros.decode import sigmoid as to_scores
-from bodyseg_ros.geometry import padded_geometry, resize_padded
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
+from bodyseg_ros.geometry import padded_geometry
+from bodyseg_ros.networks.prepare import resize_padded
 from bodyseg_ros.types import Poses
 from golden import Case, bodypix_cases, load_case, pose_arrays
 
@@ -33,16 +35,13 @@ def raw_cases(shared: Path) -> list[Case]:
 
 
 def decoded(case: Case) -> tuple[np.ndarray, Poses]:
-    return decode_poses(
-        to_scores(case["raw/heatmaps"][0]),
-        case["raw/short_offsets"][0],
-        case["raw/displacement_fwd"][0],
-        case["raw/displacement_bwd"][0],
-        stride=case.stride,
-        max_detections=case.options.get("maxDetections", 10),
-        score_threshold=case.options.get("scoreThreshold", GOLDEN_SCORE_THRESHOLD),
-        nms_radius=case.options.get("nmsRadius", 20),
+    tree = (case[f"raw/{name}"][0] for name in ("short_offsets", "displacement_fwd", "displacement_bwd"))
+    limits = PoseLimits(
+        case.options.get("maxDetections", 10),
+        case.options.get("scoreThreshold", GOLDEN_SCORE_THRESHOLD),
+        case.options.get("nmsRadius", 20),
     )
+    return decode_poses(PoseHeads(to_scores(case["raw/heatmaps"][0]), *tree, stride=case.stride), limits)
 
 
 def masks(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -80,15 +79,10 @@ def test_synthetic_poses(shared: Path, name: str) -> None:
     tensors = np.load(shared / f"golden/synthetic/{name}.npz")
     expected = json.loads((shared / f"golden/synthetic/{name}.json").read_text())
     config = expected["config"]
+    names = ("heatmap_scores", "short_offsets", "displacement_fwd", "displacement_bwd")
     keypoints, poses = decode_poses(
-        tensors["heatmap_scores"],
-        tensors["short_offsets"],
-        tensors["displacement_fwd"],
-        tensors["displacement_bwd"],
-        stride=config["outputStride"],
-        max_detections=config["maxDetections"],
-        score_threshold=config["scoreThreshold"],
-        nms_radius=config["nmsRadius"],
+        PoseHeads(*(tensors[name] for name in names), stride=config["outputStride"]),
+        PoseLimits(config["maxDetections"], config["scoreThreshold"], config["nmsRadius"]),
     )
     points, keypoint_scores, scores = pose_arrays(expected["multi"])
     np.testing.assert_allclose(keypoints, points, atol=1e-3)
@@ -118,11 +112,9 @@ def test_one_mask_per_person(raw_cases: list[Case], shared: Path) -> None:
         poses = poses.only(poses.scores >= GOLDEN_SCORE_THRESHOLD)
         person, parts = masks(case)
         instances = instance_map(
-            case["raw/long_offsets"][0],
+            LongOffsets(case["raw/long_offsets"][0], case.stride, case.geometry),
             person,
             poses,
-            case.geometry,
-            stride=case.stride,
             refine_steps=case.options.get("refineSteps", 10),
             min_keypoint_score=case.options.get("minKeypointScore", 0.3),
         )

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bodyseg_ros.effects import compose_all
+from bodyseg_ros.effects import compose_all, load_effects
 from bodyseg_ros.effects.example import example
-from bodyseg_ros.nodes.recipe import load_effects
+from bodyseg_ros.plan import plugin_settings
 from bodyseg_ros.settings import split_groups
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -47,7 +47,9 @@ CASES = {
 def drawn(name: str) -> np.ndarray:
     """The picture of a case."""
     effects, parameters = CASES[name]
-    return compose_all(load_effects("effects", effects, split_groups(parameters)[1]), *example(*SIZE))
+    return compose_all(
+        load_effects("effects", effects, plugin_settings("effects", split_groups(parameters)[1])), *example(*SIZE)
+    )
 
 
 if __name__ == "__main__":

@@ -129,5 +129,5 @@ def test_contact_sheet_shows_every_kind_of_picture() -> None:
 @pytest.mark.parametrize("color", [(1, 2), (300, 0, 0), (-1, 0, 0)])
 def test_a_colour_that_is_none_is_refused(color: tuple[int, ...]) -> None:
     plugin = load_plugin("effects", "virtual_background")
-    with pytest.raises(SettingsError, match=r"color is .*, but it must be three whole numbers from 0 to 255"):
+    with pytest.raises(SettingsError, match=r"color is .*, but it must be three integers from 0 to 255"):
         build(plugin.Settings, {"color": color}, prefix="virtual_background")

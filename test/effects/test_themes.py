@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.body import PART_COLORS
-from bodyseg_ros.effects import compose_all
+from bodyseg_ros.effects import compose_all, load_effects
 from bodyseg_ros.effects.example import example
 from bodyseg_ros.effects.palettes import PALETTES
 from bodyseg_ros.errors import FrameError, SettingsError
 from bodyseg_ros.media import open_sink
 from bodyseg_ros.media.photos import write_photo
-from bodyseg_ros.nodes.recipe import load_effects
+from bodyseg_ros.plan import plugin_settings
 from bodyseg_ros.settings import split_groups
 from bodyseg_ros.types import Frame, Result
 
@@ -25,7 +25,7 @@ from bodyseg_ros.types import Frame, Result
 def chain(*names: str, **parameters: object) -> tuple:
     """Effects by name; parameters as `overlay__opacity`."""
     groups = split_groups({name.replace("__", "."): value for name, value in parameters.items()})[1]
-    return load_effects("effects", names, groups)
+    return load_effects("effects", names, plugin_settings("effects", groups))
 
 
 def noise(height: int = 40, width: int = 60, seed: int = 0) -> Frame:
@@ -123,7 +123,7 @@ def test_a_photo_behind_people(tmp_path: Path, fit: str, row: list[int]) -> None
 
 
 def test_a_video_behind_people_goes_with_the_frames_and_begins_again(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="videos need PyAV: pip install 'bodyseg_ros[video]'")
+    pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
     with open_sink(tmp_path / "b.mp4", Fraction(10)) as sink:
         for index in range(5):
             grey = np.full((32, 32, 3), 40 * index, np.uint8)
@@ -234,7 +234,7 @@ def test_mirror_takes_masks_and_keypoints_along() -> None:
     one_way = compose_all(chain("mirror", "overlay", "mirror", overlay__contour_px=0), frame, result)
     np.testing.assert_array_equal(one_way, compose_all(chain("overlay", overlay__contour_px=0), frame, result))
     (mirror,) = chain("mirror")
-    moved = mirror.moved(result)
+    moved = mirror.move(result)
     np.testing.assert_allclose(moved.poses.keypoints[0, :, 0], 119 - result.poses.keypoints[0, :, 0])
     assert (moved.poses.keypoints[0, 5, 0] < moved.poses.keypoints[0, 6, 0]) != (
         result.poses.keypoints[0, 5, 0] < result.poses.keypoints[0, 6, 0]
@@ -248,7 +248,7 @@ def test_a_crop_is_the_box_of_people() -> None:
     np.testing.assert_array_equal(compose_all(own, frame, result), frame.image[10:30, 20:50])
     (crop,) = chain("crop_to_people", crop_to_people__margin=0.0)
     assert crop.compose(frame, result).shape == frame.image.shape
-    person = crop.moved(result).person
+    person = crop.move(result).person
     assert person.mean() > 0.9 and person.shape == frame.size  # 20×30 px fill 40×60
     np.testing.assert_array_equal(
         compose_all(chain("crop_to_people"), frame, Result(frame.size, person=np.zeros(frame.size, np.uint8))),
@@ -263,9 +263,13 @@ def test_a_result_of_another_size_is_refused() -> None:
 
 def test_an_effect_whose_settings_stay_lives_on() -> None:
     before = chain("remove_people", "mirror")
-    after = load_effects("effects", ["remove_people"], {"overlay": {"opacity": 0.1}}, before)
+    after = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"overlay": {"opacity": 0.1}}), before
+    )
     assert after == before[:1]
-    changed = load_effects("effects", ["remove_people"], {"remove_people": {"margin": 0.1}}, before)
+    changed = load_effects(
+        "effects", ["remove_people"], plugin_settings("effects", {"remove_people": {"margin": 0.1}}), before
+    )
     assert changed != before[:1]
 
 
@@ -278,8 +282,8 @@ def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
 
 def test_harmonize_paints_people_with_the_networks_change(tmp_path: Path) -> None:
     """A network that answers 0.5 · RGB + 0.25 · mask; its change is put on people alone."""
-    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install 'bodyseg_ros[onnx]'")
-    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install 'bodyseg_ros[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
     make, number = onnx.helper.make_node, onnx.TensorProto.FLOAT
     weights = np.array([[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.25, 0.25, 0.25]], np.float32)
     graph = onnx.helper.make_graph(

@@ -11,12 +11,18 @@ import pytest
 
 from bodyseg_ros.body import PART_NAMES
 from bodyseg_ros.decode import confidence_map, decode_poses, instance_map, part_map, person_mask, sigmoid
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
 from bodyseg_ros.engines.fake import FakeEngine, FakeSettings, fake_keypoints
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.formats import ModelSource
 from bodyseg_ros.geometry import padded_geometry
 from bodyseg_ros.plugins import load_plugin
 from bodyseg_ros.types import Outputs
+
+
+def tree_of(found: Outputs) -> PoseHeads:
+    tree = (found[name] for name in ("short_offsets", "displacement_fwd", "displacement_bwd"))
+    return PoseHeads(sigmoid(found["heatmaps"]), *tree, stride=found.stride)
 
 
 def heads(people: int, height: int, width: int, stride: int = 16) -> Outputs:
@@ -29,16 +35,7 @@ def heads(people: int, height: int, width: int, stride: int = 16) -> Outputs:
 @pytest.mark.parametrize("size", [(481, 641), (641, 481)])
 def test_the_decoder_finds_exactly_these_people(people: int, size: tuple[int, int], stride: int) -> None:
     found = heads(people, *size, stride)
-    keypoints, poses = decode_poses(
-        sigmoid(found["heatmaps"]),
-        found["short_offsets"],
-        found["displacement_fwd"],
-        found["displacement_bwd"],
-        stride=stride,
-        max_detections=40,
-        score_threshold=0.5,
-        nms_radius=20,
-    )
+    keypoints, poses = decode_poses(tree_of(found), PoseLimits(40, 0.5, 20.0))
     assert len(poses) == people
     np.testing.assert_allclose(keypoints, fake_keypoints(people, *size), atol=1e-4)
     assert (poses.keypoint_scores > 0.98).all()
@@ -50,13 +47,9 @@ def test_masks_parts_and_instances_are_a_persons() -> None:
     geometry = padded_geometry(height, width, height, width)
     person = person_mask(confidence_map(found["segments"], geometry), 0.7)
     parts = part_map(found["part_heatmaps"], person, geometry)
-    _, poses = decode_poses(
-        sigmoid(found["heatmaps"]), found["short_offsets"], found["displacement_fwd"], found["displacement_bwd"],
-        stride=stride, max_detections=10, score_threshold=0.5, nms_radius=20,
-    )  # fmt: skip
-    instances = instance_map(
-        found["long_offsets"], person, poses, geometry, stride=stride, refine_steps=10, min_keypoint_score=0.3
-    )
+    _, poses = decode_poses(tree_of(found), PoseLimits(10, 0.5, 20.0))
+    field = LongOffsets(found["long_offsets"], stride, geometry)
+    instances = instance_map(field, person, poses, refine_steps=10, min_keypoint_score=0.3)
     ys, xs = np.nonzero(person)
     np.testing.assert_array_equal(instances[ys, xs], xs > width / 2)  # one stands in each half
     assert 0.1 < person.mean() < 0.5

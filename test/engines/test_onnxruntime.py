@@ -29,7 +29,7 @@ def test_it_is_the_plugin(engine: OnnxRuntimeEngine) -> None:
     assert load_plugin("engines", "onnxruntime") is OnnxRuntimeEngine
     assert engine.device == "CPU, 1 thread"
     engine.close()
-    with pytest.raises(EngineError, match="The onnxruntime engine is closed"):
+    with pytest.raises(EngineError, match="is closed"):
         engine.run(small.picture(9, 9))
 
 
@@ -43,7 +43,7 @@ def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(tmp_path / "flat.onnx"))
     engine = OnnxRuntimeEngine(ModelSource(tmp_path / "flat.onnx", "onnx"), OnnxRuntimeSettings())
-    with pytest.raises(EngineError, match=r"could not run flat.onnx with an input of \(1, 4, 4, 3\): "):
+    with pytest.raises(EngineError, match=r"onnxruntime.* flat.onnx .*\(1, 4, 4, 3\): "):
         engine.run(small.picture(4, 4))
     with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given uint8 \(1, 2, 2, 3\)"):
         engine.run(np.zeros((1, 2, 2, 3), np.uint8))
@@ -58,7 +58,7 @@ def test_files_it_cannot_run(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"cut.onnx' is no ONNX model, or it is damaged or cut off"):
         OnnxRuntimeEngine(ModelSource(tmp_path / "cut.onnx", "onnx"), OnnxRuntimeSettings())
     (tmp_path / "foreign.onnx").write_bytes(whole.path.read_bytes().replace(b"\x04Conv", b"\x04Bonv"))
-    with pytest.raises(ModelFileError, match=r"onnxruntime refuses .*foreign.onnx': .*Bonv"):
+    with pytest.raises(ModelFileError, match=r"refuses .*foreign.onnx': .*Bonv"):
         OnnxRuntimeEngine(ModelSource(tmp_path / "foreign.onnx", "onnx"), OnnxRuntimeSettings())
 
 
@@ -76,5 +76,5 @@ def test_providers(tmp_path: Path) -> None:
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingDependencyError, match=r"'onnxruntime' needs .*pip install 'bodyseg_ros\[onnx\]'"):
+    with pytest.raises(MissingDependencyError, match=r"'onnxruntime'.*pip install '.*\[onnx\]'"):
         OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings())

@@ -27,7 +27,7 @@ def test_it_is_the_plugin(engine: OpenVINOEngine) -> None:
     assert load_plugin("engines", "openvino") is OpenVINOEngine
     assert engine.device == "CPU, 1 thread"
     engine.close()
-    with pytest.raises(EngineError, match="The OpenVINO engine is closed"):
+    with pytest.raises(EngineError, match="is closed"):
         engine.run(small.picture(9, 9))
 
 
@@ -53,15 +53,13 @@ def test_an_8_bit_file_that_it_cannot_compile(shared: Path) -> None:
     source = ModelSource(shared / "models/portrait/portrait_video_quant.tflite", "tflite")
     engine = OpenVINOEngine(source, OpenVINOSettings())
     for _ in range(2):
-        with pytest.raises(
-            EngineError, match=r"OpenVINO could not run portrait_video_quant.tflite with an input of \(1,"
-        ):
+        with pytest.raises(EngineError, match=r"openvino.* portrait_video_quant.tflite .*\(1, 224, 224, 4\)"):
             engine.run(np.zeros((1, 224, 224, 4), np.float32))
 
 
 def test_files_it_cannot_run(shared: Path, tmp_path: Path) -> None:
     decoder = shared / "models/bodypix_075_coral_int8/bodypix_mobilenet_v1_075_640_480_16_quant_decoder.tflite"
-    with pytest.raises(ModelFileError, match=r"OpenVINO refuses .*_decoder.tflite': "):
+    with pytest.raises(ModelFileError, match=r"openvino refuses .*_decoder.tflite': "):
         OpenVINOEngine(ModelSource(decoder, "tflite"), OpenVINOSettings())
     (tmp_path / "notes.xml").write_text("hello, no model")
     with pytest.raises(ModelFileError, match=r"notes.xml' is no OpenVINO model"):
@@ -77,5 +75,5 @@ def test_settings(tmp_path: Path) -> None:
 
 def test_without_openvino(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(MissingDependencyError, match=r"'openvino' needs .*pip install 'bodyseg_ros\[openvino\]'"):
+    with pytest.raises(MissingDependencyError, match=r"'openvino'.*pip install '.*\[openvino\]'"):
         OpenVINOEngine(small.tflite(tmp_path), OpenVINOSettings())

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.catalog import load_card
-from bodyseg_ros.decode import confidence_map, part_map, person_map, person_mask, plain
+from bodyseg_ros.decode import confidence_map, part_map, person_map, person_mask
 from bodyseg_ros.engines.tensorflow import TensorFlowEngine, TensorFlowSettings
 from bodyseg_ros.engines.tensorflow_maps import MapMaker
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.formats import ModelSource, load_tensorflow
 from bodyseg_ros.geometry import Geometry, padded_geometry
+from bodyseg_ros.kernels import compiled
+from bodyseg_ros.model import Model
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
 from bodyseg_ros.networks.heads import HEAD_NAMES
-from bodyseg_ros.nodes.shared import SharedEngine
-from bodyseg_ros.pipeline import Pipeline
 from bodyseg_ros.types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Wanted
 from golden import bodypix_cases
 
@@ -47,17 +47,20 @@ def made(maker: MapMaker, segments: np.ndarray, parts: np.ndarray, maps: MapsWan
     ("size", "network"),
     [((120, 160), (65, 81)), ((300, 90), (81, 65)), ((90, 300), (65, 65)), ((1, 1), (17, 17)), ((256, 3), (33, 17))],
 )
-def test_random_heads(maker: MapMaker, size: tuple[int, int], network: tuple[int, int]) -> None:
+def test_random_heads(
+    maker: MapMaker, size: tuple[int, int], network: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(sum(size))
     geometry = padded_geometry(*size, *network)
     grid = tuple((side - 1) // 16 + 1 for side in network)
     segments = random.normal(0, 3, (*grid, 1)).astype(np.float32)
     parts = random.normal(0, 3, (*grid, 24)).astype(np.float32)
     found = made(maker, segments, parts, wanted(geometry, 0.4))
-    person = person_mask(plain.confidence_map(segments, geometry), 0.4)
+    monkeypatch.setattr(compiled, "LIBRARY", None)  # in NumPy
+    person = person_mask(confidence_map(segments, geometry), 0.4)
     np.testing.assert_array_equal(found[MAP_PERSON], person)
     np.testing.assert_allclose(found[MAP_CONFIDENCE], confidence_map(segments, geometry), atol=1e-6)
-    assert np.count_nonzero(found[MAP_PARTS] != plain.part_map(parts, person, geometry)) <= 5
+    assert np.count_nonzero(found[MAP_PARTS] != part_map(parts, person, geometry)) <= 5
     assert (found[MAP_PERSON].dtype, found[MAP_PARTS].dtype) == (np.uint8, np.int8)
 
 
@@ -111,9 +114,9 @@ def source(folder: Path, stride: int = 16, poison: float = 0.0) -> ModelSource:
     return ModelSource(folder / "colours.pb", "frozen", outputs={name: name for name in HEADS})
 
 
-def model(file: ModelSource, where: str, **options: Any) -> Pipeline:
+def model(file: ModelSource, where: str, **options: Any) -> Model:
     network = BodyPix(load_card("bodypix-mobilenet-050"), BodyPixSettings(**options), 16)
-    return Pipeline(network, TensorFlowEngine(file, TensorFlowSettings(device="cpu", decode_on_device=where)))
+    return Model(network, TensorFlowEngine(file, TensorFlowSettings(device="cpu", decode_on_device=where)))
 
 
 def photo(height: int = 96, width: int = 160) -> np.ndarray:
@@ -142,8 +145,8 @@ def test_a_result_is_the_same_either_way(tmp_path: Path, asked: Wanted, mirror: 
 def test_it_is_done_when_the_device_or_the_setting_says_so(tmp_path: Path) -> None:
     file = source(tmp_path)
     assert not model(file, "auto").engine.makes_maps  # on a CPU
-    assert not SharedEngine(model(file, "never").engine).makes_maps
-    engine = SharedEngine(model(file, "always").engine)
+    assert not model(file, "never").engine.makes_maps
+    engine = model(file, "always").engine
     assert engine.makes_maps
     network = BodyPix(load_card("bodypix-mobilenet-050"), BodyPixSettings(), 16)
     prepared = network.prepare(Frame(photo()))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from bodyseg_ros.errors import ModelFileError, ModelNotFoundError
-from bodyseg_ros.formats import ModelSource, detect
+from bodyseg_ros.formats import ModelSource, detect, read_file
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,23 @@ def test_keras_own_files_may_hold_code_and_are_not_read(tmp_path: Path, name: st
     (tmp_path / name).touch()
     with pytest.raises(ModelFileError, match=f"{name}' is Keras' own form, which may hold Python code .* not read"):
         detect(tmp_path / name, 16)
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "model.json", "model.onnx", "model.pb", "model.xml"])
+def test_only_regular_files_are_opened(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for target, kind in ((tmp_path / "pipe", "pipe"), (Path("/dev/zero"), "device")):
+        link = tmp_path / name
+        link.symlink_to(target)
+        with pytest.raises(ModelFileError, match=rf"{name}.*{kind}"):
+            detect(link, 16)
+        with pytest.raises(ModelFileError, match=rf"{name}.*{kind}"):
+            read_file(link)
+        link.unlink()
+
+
+def test_a_link_to_itself_is_a_sentence(tmp_path: Path) -> None:
+    link = tmp_path / "model.onnx"
+    link.symlink_to(link)
+    with pytest.raises(ModelNotFoundError, match=r"model\.onnx.*itself"):
+        detect(link, 16)

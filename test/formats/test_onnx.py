@@ -53,6 +53,51 @@ def test_types_and_foreign_ops() -> None:
     assert facts.ops == {"com.microsoft::Gelu": 1}
 
 
+def test_external_data_is_refused_wherever_it_may_stand() -> None:
+    away = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    sparse = onnx.SparseTensorProto(dims=[4], values=away)
+    plain = onnx.helper.make_node("Identity", ["x"], ["y"])
+
+    def built(**of_graph: object) -> onnx.ModelProto:
+        whole = onnx.ModelProto.FromString(model(plain))
+        whole.graph.MergeFrom(onnx.GraphProto(**of_graph))
+        return whole
+
+    in_function = built()
+    function = in_function.functions.add(name="f", domain="d")
+    function.node.add(op_type="Constant").attribute.add(name="value", t=away, type=4)
+    in_training = built()
+    in_training.training_info.add().algorithm.initializer.add().CopyFrom(away)
+    in_sparse_attribute = built()
+    in_sparse_attribute.graph.node[0].attribute.add(name="sparse_value", sparse_tensor=sparse, type=11)
+    for whole in (built(sparse_initializer=[sparse]), in_function, in_training, in_sparse_attribute):
+        with pytest.raises(ModelFileError, match="'w' in another file"):
+            onnx_facts(whole.SerializeToString(), Path("a.onnx"))
+
+
+def test_loops_are_refused() -> None:
+    body = onnx.helper.make_graph([], "body", [], [])
+    loop = onnx.helper.make_node("Loop", ["", "", "x"], ["y"], body=body)
+    branch = onnx.helper.make_graph([loop], "branch", [], [])
+    for node in (loop, onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)):
+        with pytest.raises(ModelFileError, match="'Loop'"):
+            onnx_facts(model(node), Path("a.onnx"))
+
+
+def test_millions_of_empty_nodes_are_refused_at_once() -> None:
+    nodes = b"\x0a\x00" * 2_000_000  # GraphProto.node, of no length
+    graph = b"\x3a" + bytes([len(nodes) & 127 | 128, len(nodes) >> 7 & 127 | 128, len(nodes) >> 14 & 127 | 128])
+    graph += bytes([len(nodes) >> 21]) + nodes
+    with pytest.raises(ModelFileError, match="more than 100,000"):
+        onnx_facts(graph + b"\x42\x02\x10\x12", Path("a.onnx"))
+
+
+def test_names_that_are_no_utf8_are_a_sentence() -> None:
+    data = model(onnx.helper.make_node("Identity", ["x"], ["y"])).replace(b"Identity", b"Ident\xff\xfey")
+    with pytest.raises(ModelFileError, match=r"a\.onnx.*utf-8"):
+        onnx_facts(data, Path("a.onnx"))
+
+
 def test_weights_in_other_files_are_refused() -> None:
     away = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
     away.external_data.add(key="location", value="../../etc/passwd")

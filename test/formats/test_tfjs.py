@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bodyseg_ros.errors import BodysegError, ModelFileError
 from bodyseg_ros.formats import ModelSource, open_model, read_weights
 
-from .tiny import small_network, traced, write_tfjs
+from .tiny import small_network, tf, traced, write_tfjs
 
 GRAPH = traced(small_network)
 
@@ -210,3 +210,20 @@ def test_cut_and_flipped_files_never_end_in_another_error(tmp_path: Path, data: 
     except BodysegError as err:
         problem = str(err)
     assert not problem or str(tmp_path) in problem
+
+
+def test_weights_stored_in_a_narrower_type_than_the_graphs(tmp_path: Path) -> None:
+    def flipped(picture: Any) -> None:
+        tf.identity(tf.transpose(picture, tf.constant([0, 2, 1, 3], tf.int64)), "float_segments")
+
+    path = write_tfjs(tmp_path, traced(flipped))
+    content = json.loads(path.read_text())
+    (entry,) = content["weightsManifest"][0]["weights"]
+    assert entry["dtype"] == "int64"  # which tfjs does not have: its converter writes int32
+    entry["dtype"] = "int32"
+    path.write_text(json.dumps(content))
+    (tmp_path / "group1-shard1of1.bin").write_bytes(np.array([0, 2, 1, 3], np.int32).tobytes())
+    model = open_model(ModelSource(path, "tfjs"))
+    picture = np.arange(24, dtype=np.float32).reshape(1, 2, 4, 3)
+    (answer,) = model.function(tf.constant(picture)).values()
+    np.testing.assert_array_equal(answer.numpy(), picture.transpose(0, 2, 1, 3))

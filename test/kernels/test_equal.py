@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodyseg_ros.decode import confidence_map, decode_poses, instance_map, part_map, person_map, sigmoid
-from bodyseg_ros.geometry import Geometry, padded_geometry, replicated_geometry, resize_padded
-from bodyseg_ros.kernels import library
+from bodyseg_ros.decoder_inputs import LongOffsets, PoseHeads, PoseLimits
+from bodyseg_ros.errors import EngineError
+from bodyseg_ros.geometry import Geometry, padded_geometry, replicated_geometry
+from bodyseg_ros.kernels import compiled
+from bodyseg_ros.networks.prepare import resize_padded
 from bodyseg_ros.types import Poses
 from golden import bodypix_cases
 
-pytestmark = pytest.mark.skipif(library.KERNELS is None, reason="the kernels were not built")
+pytestmark = pytest.mark.skipif(compiled.LIBRARY is None, reason="the kernels were not built")
 
 seeds = st.integers(0, 2**32 - 1)
 sides = st.integers(1, 150)
@@ -29,7 +32,7 @@ def both(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple
     """What the kernel gives, and what NumPy gives."""
     with pytest.MonkeyPatch.context() as patch:
         quick = function(*arguments, **options)
-        patch.setattr(library, "KERNELS", None)
+        patch.setattr(compiled, "LIBRARY", None)
         return quick, function(*arguments, **options)
 
 
@@ -106,9 +109,9 @@ def test_poses(seed: int, rows: int, columns: int, most: int, threshold: float) 
     """Coarse scores, so that many tie, and displacements far beyond the grid."""
     rng = np.random.default_rng(seed)
     scores = (rng.integers(0, 12, (rows, columns, 17)) / 12).astype(np.float32)
-    heads = [rng.normal(0, 60, (rows, columns, channels)).astype(np.float32) for channels in (34, 32, 32)]
-    options = {"stride": 16, "max_detections": most, "score_threshold": threshold, "nms_radius": 20.0}
-    (quick_points, quick), (plain_points, plain) = both(decode_poses, scores, *heads, **options)
+    tree = [rng.normal(0, 60, (rows, columns, channels)).astype(np.float32) for channels in (34, 32, 32)]
+    heads, limits = PoseHeads(scores, *tree, stride=16), PoseLimits(most, threshold, 20.0)
+    (quick_points, quick), (plain_points, plain) = both(decode_poses, heads, limits)
     np.testing.assert_array_equal(quick_points, plain_points)
     np.testing.assert_array_equal(quick.keypoint_scores, plain.keypoint_scores)
     np.testing.assert_array_equal(quick.scores, plain.scores)
@@ -126,8 +129,8 @@ def test_instances(people: int, seed: int, height: int, width: int) -> None:
     person = np.zeros((height, width), np.uint8)
     person[3:-5, 2:-3] = 1
     long_offsets = rng.uniform(-20, 20, (1, 1, 34)) + np.cumsum(rng.normal(0, 2, (5, 7, 34)), axis=1)
-    options = {"stride": 8, "refine_steps": 6, "min_keypoint_score": 0.3}
-    quick, plain = both(instance_map, long_offsets.astype(np.float32), person, poses, geometry, **options)
+    field = LongOffsets(long_offsets.astype(np.float32), 8, geometry)
+    quick, plain = both(instance_map, field, person, poses, refine_steps=6, min_keypoint_score=0.3)
     assert np.count_nonzero(quick != plain) <= 0.01 * person.sum()
     assert quick.dtype == plain.dtype == np.int16
 
@@ -140,26 +143,28 @@ def _zeros(*shape: int) -> Any:
 def test_masks_of_another_size_are_refused(size: tuple[int, int]) -> None:
     """C would read and write beyond their end."""
     geometry, person = padded_geometry(60, 90, 17, 33), np.ones(size, np.uint8)
-    with pytest.raises(ValueError, match=r"needs an array of shape \(60, 90\), but this one is"):
+    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\), but this one is"):
         part_map(_zeros(3, 5, 24), person, geometry)
     poses = Poses(_zeros(2, 17, 2), np.ones((2, 17), np.float32), np.ones(2, np.float32))
-    with pytest.raises(ValueError, match=r"needs an array of shape \(60, 90\), but this one is"):
-        instance_map(_zeros(3, 5, 34), person, poses, geometry, stride=8, refine_steps=1, min_keypoint_score=0.3)
+    field = LongOffsets(_zeros(3, 5, 34), 8, geometry)
+    with pytest.raises(ValueError, match=r"mask of shape \(60, 90\), but this one is"):
+        instance_map(field, person, poses, refine_steps=1, min_keypoint_score=0.3)
 
 
-@pytest.mark.parametrize("head", range(4))
-def test_heads_that_do_not_fit_are_refused(head: int) -> None:
+@pytest.mark.parametrize(
+    ("head", "name"), [(0, "heatmaps"), (1, "short_offsets"), (2, "displacement_fwd"), (3, "displacement_bwd")]
+)
+def test_heads_of_another_shape_are_refused(head: int, name: str) -> None:
+    """C would read beyond their end."""
     heads = [_zeros(3, 5, channels) for channels in (17, 34, 32, 32)]
     heads[head] = heads[head][..., :-1]
-    with pytest.raises(ValueError, match=r"needs an array of shape \(3, 5, .+\), but this one is"):
-        decode_poses(*heads, stride=16, max_detections=1, score_threshold=0.5, nms_radius=20.0)
+    with pytest.raises(EngineError, match=rf"{name}.*\(3, 5, \d+\).*\(3, 5, \d+\)"):
+        PoseHeads(*heads, stride=16)
 
 
 def test_offsets_of_other_channels_are_refused() -> None:
-    poses = Poses(_zeros(2, 17, 2), np.ones((2, 17), np.float32), np.ones(2, np.float32))
-    geometry, person = padded_geometry(60, 90, 17, 33), np.ones((60, 90), np.uint8)
-    with pytest.raises(ValueError, match=r"needs an array of shape \(3, 5, 34\), but this one is \(3, 5, 32\)"):
-        instance_map(_zeros(3, 5, 32), person, poses, geometry, stride=8, refine_steps=1, min_keypoint_score=0.3)
+    with pytest.raises(EngineError, match=r"long_offsets.*\(3, 5, 32\).*\(3, 5, 34\)"):
+        LongOffsets(_zeros(3, 5, 32), 8, padded_geometry(60, 90, 17, 33))
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 24), (3, 5, 0)])
@@ -192,8 +197,8 @@ def test_instances_of_a_network_that_sees_more_than_the_picture_has() -> None:
         rng.uniform(0, 90, (3, 17, 2)).astype(np.float32), np.ones((3, 17), np.float32), np.ones(3, np.float32)
     )
     long_offsets = rng.normal(0, 30, (13, 19, 34)).astype(np.float32)
-    options = {"stride": 8, "refine_steps": 10, "min_keypoint_score": 0.3}
-    quick, plain = both(instance_map, long_offsets, np.ones((64, 96), np.uint8), poses, geometry, **options)
+    field, person = LongOffsets(long_offsets, 8, geometry), np.ones((64, 96), np.uint8)
+    quick, plain = both(instance_map, field, person, poses, refine_steps=10, min_keypoint_score=0.3)
     assert len(np.unique(plain)) == 3
     assert np.count_nonzero(quick != plain) <= 5  # a step that ends on the line between two pixels
 
@@ -208,18 +213,18 @@ def test_reference_tensors(shared: Path) -> None:
             np.testing.assert_array_equal(person, plain, case.name)
         quick, plain = both(part_map, heads["part_heatmaps"], person, case.geometry)
         assert np.count_nonzero(quick != plain) <= 5, case.name
-        more = (case[f"raw/{name}"][0] for name in ("short_offsets", "displacement_fwd", "displacement_bwd"))
-        options = {"stride": case.stride, "max_detections": 10, "score_threshold": 0.4, "nms_radius": 20.0}
-        keypoints, everyone = decode_poses(sigmoid(heads["heatmaps"]), *more, **options)
+        tree = (case[f"raw/{name}"][0] for name in ("short_offsets", "displacement_fwd", "displacement_bwd"))
+        pose_heads = PoseHeads(sigmoid(heads["heatmaps"]), *tree, stride=case.stride)
+        keypoints, everyone = decode_poses(pose_heads, PoseLimits(10, 0.4, 20.0))
         source = case.geometry.to_source_px(keypoints).astype(np.float32)
         poses = Poses(source, everyone.keypoint_scores, everyone.scores).only(everyone.scores >= 0.4)
-        options = {"stride": case.stride, "refine_steps": 10, "min_keypoint_score": 0.3}
-        quick, plain = both(instance_map, heads["long_offsets"], person, poses, case.geometry, **options)
+        field = LongOffsets(heads["long_offsets"], case.stride, case.geometry)
+        quick, plain = both(instance_map, field, person, poses, refine_steps=10, min_keypoint_score=0.3)
         assert np.count_nonzero(quick != plain) <= 1e-4 * person.sum(), case.name
 
 
 @pytest.mark.parametrize("image", [np.zeros((30, 40, 1), np.uint8), np.zeros((30, 40, 3), np.float32)])
 def test_pictures_that_are_none_are_refused(image: np.ndarray) -> None:
     for geometry in (padded_geometry(30, 40, 17, 17), padded_geometry(60, 80, 17, 17)):
-        with pytest.raises(ValueError, match="The picture must be uint8"):
+        with pytest.raises(ValueError, match="must be uint8"):
             resize_padded(image, geometry)

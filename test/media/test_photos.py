@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from bodyseg_ros.errors import MediaError
 from bodyseg_ros.media import open_sink, open_source, read_photo, write_photo
@@ -135,7 +136,7 @@ def test_names_in_any_script(tmp_path: Path) -> None:
     write_photo(file, letter_f())
     with open_source(str(file)) as source:
         (frame,) = source
-    assert frame.frame_id == source.name == "Größe 写真 №1"
+    assert frame.frame_id == source.stem == "Größe 写真 №1"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,10 @@ def test_damaged_bytes_give_a_picture_or_a_media_error(
     data[start : start + len(flip)] = flip
     file = tmp_path_factory.mktemp("fuzz") / "x"
     file.write_bytes(data)
-    frames, sentence = read_all(PhotoSource(file))
+    try:
+        frames, sentence = read_all(PhotoSource(file))
+    except MediaError as err:
+        frames, sentence = [], str(err)
     assert len(frames) == 1 or repr(str(file)) in sentence
 
 
@@ -202,7 +206,7 @@ def test_a_folder_in_natural_order_with_the_broken_one_named_at_the_end(
     (tmp_path / "deeper").mkdir()
     write_photo(tmp_path / "deeper" / "not_taken.png", letter_f())
     source = open_source(str(tmp_path))
-    assert (source.length, source.fps, source.name) == (6, None, tmp_path.name)
+    assert (source.length, source.fps, source.stem) == (6, None, tmp_path.name)
     with caplog.at_level(logging.WARNING):
         frames, sentence = read_all(source)
     assert "img3.jpg' is not a photo" in sentence
@@ -212,7 +216,7 @@ def test_a_folder_in_natural_order_with_the_broken_one_named_at_the_end(
 
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"holds no photo; photos end in \.bmp"):
+    with pytest.raises(MediaError, match=r"holds no photo; photos end in .*\.jfif"):
         PhotoSource(tmp_path)
 
 
@@ -250,3 +254,62 @@ def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"same\.png' was written a moment ago; put \{name\} or \{index\}"):
         sink(letter_f(), frame)
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+def test_a_jfif_is_a_jpeg(tmp_path: Path) -> None:
+    (tmp_path / "a.jfif").write_bytes(encoded(Image.fromarray(letter_f()), "JPEG", quality=95))
+    (frame,), sentence = read_all(PhotoSource(tmp_path))
+    assert close(frame.image, letter_f(), 4)
+    assert sentence == ""
+
+
+def test_avif_is_read_where_pillow_reads_it(tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    (tmp_path / "a.avif").write_bytes(encoded(Image.fromarray(letter_f()), "AVIF", quality=95))
+    assert close(read_photo(tmp_path / "a.avif"), letter_f(), 8)
+    assert PhotoSource(tmp_path).length == 1
+
+
+#: The first box of a HEIC as phones write it (ISO 14496-12, ftyp).
+HEIC = struct.pack(">I4s4sI8s", 24, b"ftyp", b"heic", 0, b"mif1heic") + bytes(40)
+
+
+def test_a_heic_is_a_photo_and_is_named_with_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(HEIC)
+    (tmp_path / "renamed.mov").write_bytes(HEIC)
+    for name in ("a.heic", "renamed.mov"):
+        with pytest.raises(MediaError, match=rf"{name}.* HEIC, .*pip install pillow-heif"):
+            open_source(str(tmp_path / name))
+
+
+def test_what_a_folder_passes_over_is_named_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for name in ("b.heic", "c.NEF", "d.mp4", "e.txt", ".f.heic"):
+        (tmp_path / name).write_bytes(HEIC)
+    with pytest.raises(MediaError, match=r"holds no photo.*b\.heic, c\.NEF, d\.mp4\. pip install pillow-heif"):
+        PhotoSource(tmp_path)
+    write_photo(tmp_path / "a.png", letter_f())
+    frames, sentence = read_all(PhotoSource(tmp_path))
+    assert (len(frames), sentence) == (1, "")
+    assert "b.heic, c.NEF, d.mp4." in caplog.text
+    assert "e.txt" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_is_taken_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    file = tmp_path / f"a.{kind.lower()}"
+    red = Image.new("RGB", (64, 96), "red")
+    first = Image.fromarray(letter_f())
+    file.write_bytes(encoded(first, kind, save_all=True, append_images=[red, first], lossless=True))
+    assert close(read_photo(file), letter_f(), 1)
+    assert "several pictures" in caplog.text
+    caplog.clear()
+    file.write_bytes(encoded(first, kind))
+    read_photo(file)
+    assert caplog.text == ""

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -310,7 +311,85 @@ def test_a_full_disk_is_named_and_does_not_hide_another_error(caplog: pytest.Log
 )
 def test_real_videos(shared: Path, name: str, fps: Fraction, count: int) -> None:
     with open_source(str(shared / "media" / "videos" / name)) as source:
-        assert (source.fps, source.length, source.name) == (fps, count, Path(name).stem)
+        assert (source.fps, source.length, source.stem) == (fps, count, Path(name).stem)
         stamps = [frame.stamp_ns for frame in source]
     assert len(stamps) == count
     assert stamps[-1] == round((count - 1) / fps * 10**9)
+
+
+def encoded(
+    path: Path, pictures: list[np.ndarray], pixel: Fraction | None = None, matrix: tuple[int, ...] = ()
+) -> Path:
+    """A video as other programs write it. matrix: a, b, c, d of the display matrix."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5, options={"qp": "4"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv444p"
+        if pixel:
+            stream.codec_context.sample_aspect_ratio = pixel
+        if matrix:
+            a, b, c, d = (65536 * number for number in matrix)
+            stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda f: f),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((-1, 0, 0, -1), lambda f: np.rot90(f, 2)),
+        ((0, 1, -1, 0), lambda f: np.rot90(f, -1)),  # a phone held upright: a quarter clockwise
+        ((0, -1, 1, 0), np.rot90),
+        ((0, 1, 1, 0), lambda f: f.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda f: np.rot90(f.swapaxes(0, 1), 2)),
+    ],
+)
+def test_every_turn_and_mirror_that_a_container_states_is_applied(
+    tmp_path: Path, matrix: tuple[int, ...], shown: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    stored = letter_f()
+    (frame,) = frames_of(encoded(tmp_path / "a.mp4", [stored], matrix=matrix))
+    expected = shown(stored)
+    assert frame.image.shape == expected.shape
+    assert np.abs(frame.image.astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("pixel", "size"),
+    [
+        (Fraction(2), (96, 128)),  # DVR "1080N": pixels twice as wide as high
+        (Fraction(1, 2), (192, 64)),
+        (Fraction(64, 45), (96, 91)),  # PAL DVD, 16:9
+        (Fraction(500), (96, 64)),  # a mistake
+    ],
+)
+def test_pixels_are_made_square(tmp_path: Path, pixel: Fraction, size: tuple[int, int]) -> None:
+    (frame,) = frames_of(encoded(tmp_path / "a.mp4", [letter_f()], pixel))
+    assert frame.size == size
+    whole = cv2.resize(letter_f(), size[::-1], interpolation=cv2.INTER_LINEAR)
+    assert np.abs(frame.image.astype(int) - whole).mean() < 8
+
+
+def test_pixels_of_a_turned_video_are_made_square_before_it_is_turned(tmp_path: Path) -> None:
+    (frame,) = frames_of(encoded(tmp_path / "a.mp4", [letter_f()], Fraction(2), (0, 1, -1, 0)))
+    assert frame.size == (128, 96)
+
+
+def test_a_change_of_size_loses_no_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    white = np.full((96, 64, 3), 255, np.uint8)
+    wide = np.full((48, 96, 3), 255, np.uint8)
+    data = b"".join(
+        encoded(tmp_path / f"{name}.h264", [picture] * 3).read_bytes() for name, picture in (("a", white), ("b", wide))
+    )
+    (tmp_path / "both.h264").write_bytes(data)
+    frames = frames_of(tmp_path / "both.h264")
+    assert [frame.size for frame in frames] == [(96, 64)] * 6
+    assert frames[0].image.min() > 250
+    bright = np.nonzero(frames[5].image[..., 0].mean(1) > 128)[0]
+    assert (bright[0], bright[-1]) == (32, 63)  # 64×32 in the middle of 64×96
+    assert caplog.text.count("96×48") == 1

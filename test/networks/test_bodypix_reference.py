@@ -10,7 +10,7 @@ import pytest
 import bodyseg_ros as bodyseg
 from golden import bodypix_cases, pose_arrays
 
-pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[tensorflow]'")
 
 #: The reference's option names → ours. Its flipHorizontal is not among them: the package that made the stored cases
 #: ignores it, ours mirrors as the documentation says (test_bodypix.py).
@@ -26,12 +26,12 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def models(shared: Path) -> dict[int, bodyseg.Pipeline]:
+def models(shared: Path) -> dict[int, bodyseg.Model]:
     folder = shared / "models/bodypix_050_tfjs"
     return {stride: bodyseg.load(model_path=str(folder), output_stride=stride) for stride in (8, 16)}
 
 
-def test_every_stored_case(shared: Path, models: dict[int, bodyseg.Pipeline]) -> None:
+def test_every_stored_case(shared: Path, models: dict[int, bodyseg.Model]) -> None:
     seen: set[str] = set()
     for case in bodypix_cases(shared):
         model = models[case.stride]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bodyseg_ros as bodyseg
-from bodyseg_ros.catalog import recognise
+from bodyseg_ros.catalog import all_cards, recognise
 from bodyseg_ros.errors import ModelFileError
 from bodyseg_ros.types import Wanted
 from golden import bodypix_cases, pose_arrays
@@ -63,7 +63,7 @@ def people(shared: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.fixture
-def opened(shared: Path, request: pytest.FixtureRequest) -> Iterator[bodyseg.Pipeline]:
+def opened(shared: Path, request: pytest.FixtureRequest) -> Iterator[bodyseg.Model]:
     """A file, opened by its path alone."""
     pytest.importorskip(FILES[request.param][1])
     with bodyseg.load(model_path=str(shared / "models" / request.param)) as model:
@@ -78,7 +78,7 @@ def iou(masks: list[np.ndarray], truths: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("opened", [file for file in FILES if FILES[file][2]], indirect=True)
 def test_a_file_by_itself_gives_masks_that_lie_on_people(
-    opened: bodyseg.Pipeline, people: list[tuple[np.ndarray, np.ndarray]], request: pytest.FixtureRequest
+    opened: bodyseg.Model, people: list[tuple[np.ndarray, np.ndarray]], request: pytest.FixtureRequest
 ) -> None:
     floor = FILES[request.node.callspec.params["opened"]][2]
     truths = [truth for _, truth in people]
@@ -91,7 +91,7 @@ def test_a_file_by_itself_gives_masks_that_lie_on_people(
 
 
 @pytest.mark.parametrize("opened", [file for file in FILES if not FILES[file][2]], indirect=True)
-def test_a_file_by_itself_gives_poses(opened: bodyseg.Pipeline, shared: Path) -> None:
+def test_a_file_by_itself_gives_poses(opened: bodyseg.Model, shared: Path) -> None:
     image = cv2.cvtColor(cv2.imread(str(shared / "golden/inputs/portrait_410x512.png")), cv2.COLOR_BGR2RGB)
     poses = opened.segment(image, Wanted.POSES).poses
     left, right = poses.keypoints[0, 5], poses.keypoints[0, 6]
@@ -166,7 +166,7 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
         r"mine.tflite' looks like a portrait network, .* Set model to the card that goes with it: portrait-mobile-u"
     )
     with pytest.raises(ModelFileError, match=message):
-        recognise(renamed, 16)
+        recognise(renamed, 16, all_cards())
     pytest.importorskip("ai_edge_litert")
     with bodyseg.load("portrait-mobile-unet-128", model_path=str(renamed)) as model:
         assert model.network.card.input_size == (256, 256)  # what the file itself says
@@ -175,4 +175,4 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
 def test_a_known_file_under_another_name_is_recognised_by_its_checksum(shared: Path, tmp_path: Path) -> None:
     renamed = tmp_path / "model.tflite"
     renamed.write_bytes((shared / "models/portrait/mnv3_seg_float.tflite").read_bytes())
-    assert recognise(renamed, 16).name == "portrait-mobilenet-v3-256"
+    assert recognise(renamed, 16, all_cards()).name == "portrait-mobilenet-v3-256"

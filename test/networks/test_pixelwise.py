@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bodyseg_ros.engines import Engine
 from bodyseg_ros.errors import EngineError, ModelFileError, SettingsError
+from bodyseg_ros.formats import ModelSource
+from bodyseg_ros.model import Model
 from bodyseg_ros.networks.deeplab import DeepLab, DeepLabSettings
 from bodyseg_ros.networks.portrait import Portrait, PortraitSettings
-from bodyseg_ros.pipeline import Pipeline
+from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Result, Wanted
 from networks.colours import CLASSES, borders, card, picture
 
@@ -18,27 +22,26 @@ PREPROCESSING = {"scale": [1 / 255] * 3, "offset": [0] * 3}
 NETWORKS = {"deeplab": (DeepLab, DeepLabSettings), "portrait": (Portrait, PortraitSettings)}
 
 
-class Echo:
+class Echo(Engine):
     """An engine that gives back the picture, through `change`."""
-
-    device = "none"
 
     def __init__(self, change: Any = lambda tensor: tensor) -> None:
         self.change = change
         self.seen: list[np.ndarray] = []
+        super().__init__(ModelSource(Path(), "none"), Settings())
 
-    def run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+    def load(self) -> None:
+        pass
+
+    def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         self.seen.append(tensor)
         return {"image": self.change(tensor)}
-
-    def close(self) -> None:
-        pass
 
 
 def see(image: np.ndarray, kind: str = "portrait", change: Any = None, facts: Any = None, **options: Any) -> Result:
     network, settings = NETWORKS[kind]
     engine = Echo(change) if change else Echo()
-    return Pipeline(network(card(kind, **(facts or {})), settings(**options), 16), engine).segment(image)
+    return Model(network(card(kind, **(facts or {})), settings(**options), 16), engine).segment(image)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -138,7 +141,7 @@ def test_an_input_of_whole_numbers_gets_them() -> None:
     facts = {"input_dtype": "uint8", "preprocessing": {"scale": [1] * 3, "offset": [0] * 3}, "input_size": None}
     engine = Echo(lambda tensor: (tensor[..., 1] > 127).astype(np.int64))
     network = DeepLab(card("deeplab", scores="labels", **facts), DeepLabSettings(), 16)
-    result = Pipeline(network, engine).segment(picture(300, 200, 30, 20, 270, 180))
+    result = Model(network, engine).segment(picture(300, 200, 30, 20, 270, 180))
     assert engine.seen[0].dtype == np.uint8
     assert engine.seen[0].shape == (1, 513, 342, 3)  # a long side of 513, as DeepLab's demo gives it
     np.testing.assert_allclose(borders(result.confidence), (30, 20, 270, 180), atol=0.3)
@@ -184,7 +187,7 @@ class Video:
         facts = {"preprocessing": {**PREPROCESSING, "previous_mask": True}}
         self.engine = Echo(lambda tensor: tensor[..., :3])
         network = Portrait(card("portrait", **facts), PortraitSettings(), 16)
-        self.pipeline = Pipeline(network, self.engine)
+        self.pipeline = Model(network, self.engine)
 
     def previous(self, image: np.ndarray, seconds: float) -> np.ndarray:
         """The fourth channel for a frame."""

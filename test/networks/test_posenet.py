@@ -106,7 +106,7 @@ def test_the_network_sees_what_the_references_network_sees(shared: Path, package
 @pytest.mark.parametrize("package", ["posenet", "pose_detection"])
 @pytest.mark.parametrize("stride", [8, 16])
 def test_the_photos_give_the_references_poses(shared: Path, stride: int, package: str) -> None:
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[tensorflow]'")
     folder = shared / f"models/posenet_050_golden_tfjs_stride{stride}"
     chosen = [case for case in cases(shared) if case[2]["config"]["outputStride"] == stride]
     assert chosen
@@ -162,7 +162,7 @@ def test_every_architecture_stride_and_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stride: int, quant_bytes: int
 ) -> None:
     """Random weights in the published format and under the published names, decoded by hand."""
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'bodyseg_ros[tensorflow]'")
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[tensorflow]'")
     from formats.tiny import tf, traced, write_tfjs
 
     card = load_card(name)
@@ -206,9 +206,9 @@ def test_stride_32_needs_the_whole_network(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"max_poses": 0}, "max_poses is 0, but it must be whole number from 1 to 100"),
-        ({"score_threshold": 1.5}, "score_threshold is 1.5, but it must be number from 0 to 1"),
-        ({"nms_radius": -1}, "nms_radius is -1, but it must be number from 0 to 1000"),
+        ({"max_poses": 0}, "max_poses is 0, but it must be an integer from 1 to 100"),
+        ({"score_threshold": 1.5}, "score_threshold is 1.5, but it must be a number from 0 to 1"),
+        ({"nms_radius": -1}, "nms_radius is -1, but it must be a number from 0 to 1000"),
         ({"flip_horizontal": "left"}, "flip_horizontal is 'left', but it must be true or false"),
         ({"borders": "mirrored"}, "borders is 'mirrored', but it must be one of zeros, replicated"),
         ({"internal_resolution": 0.5}, "no parameter 'internal_resolution'. Did you mean input_resolution"),

@@ -140,7 +140,7 @@ def test_parts_instances_and_poses_are_left_alone() -> None:
     assert refined.confidence is None
 
 
-def load(**parameters: Any) -> bodyseg.Pipeline:
+def load(**parameters: Any) -> bodyseg.Model:
     return bodyseg.load(engine="fake", fake={"people": 1}, internal_resolution="full", **parameters)
 
 
@@ -160,7 +160,7 @@ def test_a_pipeline_refines_as_its_parameters_say_and_live(drawn: dict[str, Any]
         refined.configure(refine={"grow_px": 0})
         np.testing.assert_array_equal(refined.segment(image).person, plain.person)
         assert refined.run(Frame(image), Wanted.POSES).person is None
-        with pytest.raises(SettingsError, match=r"refine.grow_px is 101, but it must be whole number from -100 to 100"):
+        with pytest.raises(SettingsError, match=r"refine.grow_px is 101, but it must be an integer from -100 to 100"):
             refined.configure(refine={"grow_px": 101})
         with pytest.raises(SettingsError, match=r"no parameter 'refine.grow'. Did you mean refine.grow_px"):
             load(**drawn, refine={"grow": 1})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bodyseg_ros.effects import Effect
 from bodyseg_ros.settings import Settings, live
 from bodyseg_ros.types import Frame, Result, Wanted
 
@@ -20,18 +19,16 @@ class ColorSplashSettings(Settings):
     strength: float = live(1.0, "How grey the background is; 0 leaves it as it is.", ge=0.0, le=1.0)
 
 
-class ColorSplash:
+class ColorSplash(Effect):
     """People in colour, everything else in grey."""
 
-    Settings: ClassVar[type[Settings]] = ColorSplashSettings
-    needs: ClassVar[Wanted] = Wanted.PERSON
-
-    def __init__(self, settings: ColorSplashSettings) -> None:
-        self._strength = settings.strength
+    api_version = 1
+    Settings = ColorSplashSettings
+    needs = Wanted.PERSON
 
     def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB; the frame is left as it is."""
         assert result.person is not None  # `needs` says so
         grey = cv2.cvtColor(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        dull = cv2.addWeighted(grey, self._strength, frame.image, 1 - self._strength, 0)
+        dull = cv2.addWeighted(grey, self.settings.strength, frame.image, 1 - self.settings.strength, 0)
         return np.where(result.person[..., None] == 1, frame.image, np.asarray(dull, np.uint8))

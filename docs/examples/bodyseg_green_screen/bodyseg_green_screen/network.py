@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bodyseg_ros.catalog import Card
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.geometry import Geometry
+from bodyseg_ros.networks import Network
 from bodyseg_ros.settings import Settings, live
 from bodyseg_ros.types import Frame, Prepared, Result, Wanted
 
@@ -23,22 +23,16 @@ class GreenScreenSettings(Settings):
     green_threshold: float = live(0.5, "Share of green above which a pixel is screen.", ge=0.0, le=1.0)
 
 
-class GreenScreen:
+class GreenScreen(Network):
     """People before a green screen. Its network takes pictures of any size and gives `green` (1, 1, H, W), 0 to 1."""
 
-    Settings: ClassVar[type[Settings]] = GreenScreenSettings
-
-    def __init__(self, card: Card, settings: GreenScreenSettings, output_stride: int) -> None:
-        self.card, self.settings, self._stride = card, settings, output_stride
+    api_version = 1
+    Settings = GreenScreenSettings
 
     @property
     def offers(self) -> Wanted:
         """A mask and how sure it is; no poses, no parts. The node leaves topics out that need more."""
         return Wanted.PERSON | Wanted.CONFIDENCE
-
-    def with_settings(self, settings: GreenScreenSettings) -> GreenScreen:
-        """The same network with other live parameters."""
-        return GreenScreen(self.card, settings, self._stride)
 
     def prepare(self, frame: Frame) -> Prepared:
         """The whole picture, RGB, 0 to 1, channels first: tensor (1, 3, H, W)."""

@@ -1,0 +1,63 @@
+"""Load the model that the flags choose, with a progress bar where it is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, track
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.progress import TransferSpeedColumn as Speed
+
+from ..dependencies import missing_package
+from ..model import Model, open_model
+from ..plan import make_plan
+from ..ros.nodes.node_settings import NodeSettings
+from .native_noise import hold_native_noise
+
+__all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
+
+
+def load_model(values: Mapping[str, Any]) -> Model:
+    """The model of these parameters, among which those of the node may be too: a parameter file holds them."""
+    plan = make_plan(values, NodeSettings)
+    with DownloadBar() as bar, hold_native_noise():
+        return open_model(plan, bar)
+
+
+def sample_photo() -> str:
+    """Path of a portrait that comes with an installed package. Raises MissingDependencyError."""
+    try:
+        from matplotlib.cbook import get_sample_data
+    except ModuleNotFoundError as err:
+        raise missing_package("The sample portrait, taken where you name no picture,", err, "matplotlib") from err
+    return str(get_sample_data("grace_hopper.jpg", asfileobj=False))
+
+
+class DownloadBar:
+    """A progress bar per file, on standard error; nothing is drawn where nothing is downloaded."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> DownloadBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:
+            self._progress.stop()
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Show that `done` of a file's `total` bytes are here."""
+        self._progress.start()  # does nothing where it is drawn already
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+def show_rounds(rounds: Sequence[int], what: str = "rounds") -> Iterable[int]:
+    """The rounds of a measurement, with a progress bar that goes away."""
+    return track(rounds, what, console=Console(stderr=True), transient=True)

@@ -1,0 +1,130 @@
+"""A flag per parameter, made from the settings."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from ..parameter_files import parse_value, read_params_file
+from ..plan import parameters_of
+from ..plugins import plugin_names
+from ..refine import RefineSettings
+from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
+from ..settings import ModelSettings, Parameter, Settings, parameters
+from .short_help import LEFT_OUT, print_everything
+
+__all__ = ["all_parameters", "takes_parameters"]
+
+NODES: Final[Mapping[str, type[Settings]]] = {
+    "bodyseg": NodeSettings,
+    "compositor": CompositorSettings,
+    "camera": CameraSettings,
+    "privacy_camera": PrivacySettings,
+}
+
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it."),
+]
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        is_eager=True,
+        callback=print_everything,
+        help="Show the flags of networks, engines and effects too; `bodyseg params` lists the same.",
+    ),
+]
+
+
+def all_parameters() -> Iterator[tuple[str, Parameter]]:
+    """(who reads it, parameter) for the model, every installed network, engine and effect, and the nodes."""
+    for parameter in parameters(ModelSettings):
+        yield "model", parameter
+    for name in plugin_names("networks"):
+        for parameter in parameters_of("networks", name):
+            yield f"network {name}", parameter
+    for kind in ("engines", "effects"):
+        for name in plugin_names(kind):
+            for parameter in parameters_of(kind, name):
+                yield f"{kind[:-1]} {name}", parameter
+    for parameter in parameters(RefineSettings, "refine"):
+        yield "refinement", parameter
+    for name, settings in NODES.items():
+        for parameter in parameters(settings):
+            yield f"node {name}", parameter
+
+
+def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command `--params FILE` and a flag per parameter; it receives them as `values`, by dotted name.
+
+    kinds: first words of all_parameters' readers that the command has a use for: 'model', 'network', …
+    own: parameters for which the command has flags of its own.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        flags = {name: flag for name, flag in _flags(kinds).items() if flag[0].name not in own}
+
+        @functools.wraps(command)
+        def run(*args: Any, **given: Any) -> None:
+            values: dict[str, Any] = {}
+            del given["help_all"]
+            params_file = given.pop("params_file")
+            if params_file is not None:
+                values.update(read_params_file(params_file))
+            for variable, (parameter, _) in flags.items():
+                text = given.pop(variable)
+                if text is not None:
+                    values[parameter.name] = _read(parameter, text)
+            command(*args, values=values, **given)
+
+        signature = inspect.signature(command, eval_str=True)
+        given_first = [parameter for parameter in signature.parameters.values() if parameter.name != "values"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        extra = [
+            inspect.Parameter("params_file", keyword, default=None, annotation=ParamsFile),
+            inspect.Parameter("help_all", keyword, default=False, annotation=HelpAll),
+        ]
+        extra += [
+            inspect.Parameter(variable, keyword, default=None, annotation=annotation)
+            for variable, (_, annotation) in flags.items()
+        ]
+        run.__signature__ = signature.replace(parameters=given_first + extra)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in given_first + extra}
+        return run
+
+    return decorate
+
+
+def _read(parameter: Parameter, text: Any) -> Any:
+    """A flag's value: plain text as it stands, everything else as ROS reads it."""
+    is_text = parameter.kind == "str" and parameter.minimum is None
+    return text if is_text or not isinstance(text, str) else parse_value(text)
+
+
+def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
+    """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
+    flags: dict[str, tuple[Parameter, Any]] = {}
+    for reader, parameter in all_parameters():
+        variable = ("model_" if reader == "model" else LEFT_OUT) + parameter.name.replace(".", "__")
+        if reader.split()[0] not in kinds or variable in flags:
+            continue
+        flag = "--" + parameter.name.replace("_", "-")
+        kind: Any = str
+        if parameter.kind == "bool":
+            kind, flag = bool, f"{flag}/--no-{parameter.name.replace('_', '-')}"
+        facts = [] if parameter.allowed == "a string" else [parameter.allowed]
+        facts += [] if parameter.default == "" else [f"default: {parameter.default}"]
+        text = f"{parameter.description} [{'; '.join(facts)}]" if facts else parameter.description
+        option = typer.Option(flag, help=text.replace("[", "\\["), rich_help_panel=_panel(reader), show_default=False)
+        flags[variable] = parameter, Annotated[kind | None, option]
+    return flags
+
+
+def _panel(reader: str) -> str:
+    return {"model": "Model"}.get(reader, reader.capitalize())

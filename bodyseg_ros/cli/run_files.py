@@ -1,0 +1,216 @@
+"""The files of a run: which there are, how each is made of a result, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import NO_PART
+from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
+from ..errors import MediaError, SettingsError
+from ..media import Sink, Source, open_sink
+from ..plan import plugin_settings
+from ..result_export import keypoints_as_dicts
+from ..settings import split_groups
+from ..types import Frame, Poses, Result, Wanted
+
+__all__ = ["FileWriter", "Output", "choose_outputs"]
+
+Picture = NDArray[np.uint8]
+#: Nominal rate of the video of a camera that states none; its frames keep their own times.
+_CAMERA_FPS: Final = Fraction(30)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One kind of file: what it needs of a result, and how its picture is made (None: it is no picture).
+
+    exact: its values must survive, or it has transparency; a video's are written as one PNG a frame.
+    """
+
+    needs: Wanted
+    make: Callable[[Frame, Result], Picture] | None = None
+    exact: bool = False
+
+
+def _mask(frame: Frame, result: Result) -> Picture:
+    assert result.person is not None
+    return result.person * np.uint8(255)
+
+
+def _parts(frame: Frame, result: Result) -> Picture:
+    assert result.parts is not None
+    return (result.parts + np.int8(1)).view(np.uint8)
+
+
+def _parts_color(frame: Frame, result: Result) -> Picture:
+    assert result.parts is not None
+    return colored_parts(result.parts)
+
+
+def _classes(frame: Frame, result: Result) -> Picture:
+    assert result.classes is not None
+    return result.classes
+
+
+def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
+    return lambda frame, result: compose_all(effects, frame, result)
+
+
+def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
+    """All outputs; the overlay shows as much as the network offers."""
+    settings = plugin_settings("effects", split_groups(values)[1])
+    layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
+    cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
+    shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
+    return {
+        "mask": Output(Wanted.PERSON, _mask),
+        "parts": Output(Wanted.PARTS, _parts, exact=True),
+        "parts_color": Output(Wanted.PARTS, _parts_color),
+        "overlay": Output(shown, _drawn(layers)),
+        "cutout": Output(Wanted.PERSON, _drawn(cutout), exact=_is_see_through(cutout)),
+        "classes": Output(Wanted.CLASSES, _classes, exact=True),
+        "poses": Output(Wanted.POSES),
+    } | ({"composite": Output(needs_of(chain), _drawn(chain), exact=_is_see_through(chain))} if chain else {})
+
+
+def _is_see_through(chain: Sequence[Effect]) -> bool:
+    """Whether the chain makes pictures with transparency, tried on a picture of one pixel."""
+    nobody = np.zeros((1, 1), np.uint8)
+    result = Result(
+        (1, 1),
+        person=nobody,
+        confidence=nobody.astype(np.float32),
+        parts=np.full((1, 1), NO_PART, np.int8),
+        poses=Poses.none(),
+    )
+    composed = compose_all(chain, Frame(np.zeros((1, 1, 3), np.uint8)), result)
+    return int(composed.shape[2]) == 4
+
+
+def choose_outputs(
+    write: str, offers: Wanted, values: Mapping[str, Any], effects: Sequence[str] = ()
+) -> dict[str, Output]:
+    """The outputs that `write` names, with commas; 'all' means as many as the network offers.
+
+    values: parameters by dotted name; those of the effects are read. effects: the chain that makes 'composite'.
+
+    Raises SettingsError for a name there is not, or one that the network cannot fill.
+    """
+    outputs = _outputs(offers, values, effects)
+    if write == "all":
+        return {name: output for name, output in outputs.items() if output.needs in offers}
+    names = [name.strip() for name in write.split(",")]
+    for name in names:
+        if name not in outputs:
+            raise SettingsError(f"--write names {name!r}, but it may name {', '.join(outputs)}, or all.")
+        if outputs[name].needs not in offers:
+            raise SettingsError(f"--write names {name!r}, but this network, as it is set, does not compute it.")
+    return {name: outputs[name] for name in names}
+
+
+def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
+    """Every file that the inputs name, those in folders too."""
+    for text in inputs:
+        path = Path(text)
+        yield from (file.resolve() for file in (path.iterdir() if path.is_dir() else [path]))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the numbered pictures of an earlier run, which may have been longer."""
+    for path in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
+        path.unlink()
+
+
+class FileWriter:
+    """The files of a run; leaving it closes them, whatever happened."""
+
+    def __init__(self, folder: Path, outputs: dict[str, Output], inputs: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._outputs = outputs
+        self._names: set[str] = set()
+        self._inputs = set(_files_of(inputs))
+        self._files = ExitStack()
+        self._poses: TextIO | None = None
+        self.frames = 0
+        self.wanted = Wanted.NOTHING
+        for output in outputs.values():
+            self.wanted |= output.needs
+
+    def __enter__(self) -> FileWriter:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if "poses" in self._outputs:
+                path = self._folder / "poses.jsonl"
+                self._poses = self._files.enter_context(path.open("w", encoding="utf-8"))
+        except OSError as err:
+            raise MediaError(f"The folder {str(self._folder)!r} cannot be written to: {err.strerror}.") from err
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._files.close()
+
+    @contextmanager
+    def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
+        """A callable that writes one frame of a source; what it opened is finished at the end."""
+        still = source.fps is None and source.length is not None
+        name = "" if still else self._unique(source.stem)
+        with ExitStack() as files:
+            sinks = [
+                (output.make, files.enter_context(self._sink(key, name, source, still)))
+                for key, output in self._outputs.items()
+                if output.make is not None
+            ]
+
+            def write(frame: Frame, result: Result) -> None:
+                if still:
+                    frame = replace(frame, frame_id=self._unique(frame.frame_id))
+                    self._spare_inputs(frame.frame_id)
+                for make, sink in sinks:
+                    sink(make(frame, result), frame)
+                self._write_poses(name or frame.frame_id, frame, result)
+                self.frames += 1
+
+            yield write
+
+    def _sink(self, key: str, name: str, source: Source, still: bool) -> Sink:
+        if still:
+            return open_sink(self._folder / f"{{name}}_{key}.png", None)
+        if self._outputs[key].exact:
+            _clear(self._folder / f"{name}_{key}")
+            return open_sink(self._folder / f"{name}_{key}" / "{index}.png", None)
+        return open_sink(self._folder / f"{name}_{key}.mp4", source.fps or _CAMERA_FPS)
+
+    def _unique(self, name: str) -> str:
+        """The name, with a number if an earlier input was called the same."""
+        number, free = 1, name
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        self._names.add(free)
+        return free
+
+    def _spare_inputs(self, name: str) -> None:
+        """Raise MediaError where a result would take the place of an input."""
+        for key in self._outputs:
+            target = (self._folder / f"{name}_{key}.png").resolve()
+            if target in self._inputs:
+                raise MediaError(
+                    f"The result {str(target)!r} would overwrite an input; choose another folder for --out."
+                )
+
+    def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
+        if self._poses is None or result.poses is None:
+            return
+        persons = [{"score": round(person.score, 4), "keypoints": keypoints_as_dicts(person)} for person in result]
+        height, width = result.size
+        line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
+        self._poses.write(json.dumps(line) + "\n")

@@ -1,0 +1,32 @@
+"""A command's help without the many parameters that `--help-all` shows."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+__all__ = ["LEFT_OUT", "ShortHelpCommand", "print_everything"]
+
+#: The Python variables of flags that the short help leaves out begin with this.
+LEFT_OUT: Final = "left_out_"
+
+
+class ShortHelpCommand(TyperCommand):
+    """A command whose --help leaves some flags out; parsing, completion and 'did you mean' know them all."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, short unless --help-all was given."""
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption) and parameter.name and parameter.name.startswith(LEFT_OUT):
+                parameter.hidden = not ctx.meta.get(__name__)
+        super().format_help(ctx, formatter)
+
+
+def print_everything(ctx: typer.Context, wanted: bool) -> None:
+    """Print the help with every flag, and end."""
+    if wanted and not ctx.resilient_parsing:
+        ctx.meta[__name__] = True
+        typer.echo(ctx.get_help())
+        raise typer.Exit

@@ -1,0 +1,46 @@
+"""Effects by name, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..errors import PluginError, SettingsError
+from ..plugins import load_plugin
+from ..settings import Settings, build
+from ..types import Wanted
+from .effect import Effect
+
+__all__ = ["load_effects", "needs_of"]
+
+
+def load_effects(
+    parameter: str, names: Sequence[str], settings: Mapping[str, Settings], before: Sequence[Effect] = ()
+) -> tuple[Effect, ...]:
+    """The effects that `parameter` names, each with the settings under its name, else its defaults.
+
+    before: the chain until now; of it an effect whose settings stay the same, or are left out, lives on with what it
+    has learnt.
+    Raises SettingsError for a name that no effect has.
+    """
+    chain, there = [], list(before)
+    for name in names:
+        try:
+            effect = load_plugin("effects", name)
+        except PluginError as err:
+            raise SettingsError(f"Parameter {parameter} is {list(names)!r}, but it must name effects. {err}") from err
+        own = settings.get(name)
+        same = [one for one in there if type(one) is effect and own in (None, getattr(one, "settings", None))]
+        if same:
+            there.remove(same[0])
+            chain.append(same[0])
+        else:
+            chain.append(effect(own or build(effect.Settings, {}, prefix=name)))
+    return tuple(chain)
+
+
+def needs_of(chain: Sequence[Effect]) -> Wanted:
+    """What the effects of a chain read of a result."""
+    needs = Wanted.NOTHING
+    for effect in chain:
+        needs |= effect.needs
+    return needs

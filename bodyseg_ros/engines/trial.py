@@ -1,0 +1,147 @@
+"""Try a model file of unknown origin in a process of its own before this one opens it.
+
+A file of a few kilobytes can ask for any memory or time: a tensor whose size is computed when the network runs cannot
+be refused by reading. The child opens the file by the same engine and runs it once on a black picture; what it took is
+watched from outside. A file that passed is remembered by its checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import BodysegError, ModelFileError
+from ..formats import ModelSource, describe
+
+__all__ = ["TrialLimits", "try_model"]
+
+_log = logging.getLogger(__name__)
+#: Sides of the picture where the file leaves them open: network px, a multiple of 32 plus 1, as BodyPix wants them.
+_OPEN_SIDE_PX: Final = 129
+_POLL_S: Final = 0.02
+
+
+@dataclass(frozen=True)
+class TrialLimits:
+    """What the child may take: memory, MB resident; time, seconds from start to end, imports included."""
+
+    memory_mb: int = 3000
+    time_s: float = 120.0
+
+
+def try_model(
+    engine: str,
+    source: ModelSource,
+    settings: Mapping[str, Any],
+    digest: str,
+    memory: Path,
+    limits: TrialLimits | None = None,
+) -> None:
+    """Run a model file once in a child process, unless it passed before.
+
+    settings: the engine's. digest: a checksum of all the model's files. memory: folder in which files that passed are
+    remembered; one that cannot be written is done without. Raises ModelFileError where the child takes too much or
+    dies. What the child raises on purpose is left to the caller's own attempt, which raises it again.
+    """
+    note = memory / f"{digest}-{engine}"
+    if _is_file(note):
+        return
+    _log.info("%s is tried in a process of its own first; a file that passes is not tried again.", source.path.name)
+    problem = _watch(_start(engine, source, settings), limits or TrialLimits())
+    if problem:
+        raise ModelFileError(
+            f"The model file {str(source.path)!r} is refused: run once by {engine} in a process of its own, {problem}. "
+            "If you trust the file, set try_model_files to false."
+        )
+    try:
+        memory.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError as err:
+        _log.debug("%s cannot be written: %s", note, err)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder of another owner
+        return False
+
+
+def _start(engine: str, source: ModelSource, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    package = Path(__file__).resolve().parents[2]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"from {__name__} import main; main()"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
+    asked = {
+        "engine": engine,
+        "settings": dict(settings),
+        "path": str(source.path),
+        "format": source.format,
+        "input": source.input,
+        "outputs": dict(source.outputs),
+        "output_stride": source.output_stride,
+    }
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(asked).encode())
+    child.stdin.close()
+    return child
+
+
+def _watch(child: subprocess.Popen[bytes], limits: TrialLimits) -> str:
+    """Wait for the child, and end it where it takes too much; what went wrong, '' if nothing did."""
+    deadline = time.monotonic() + limits.time_s
+    try:
+        while child.poll() is None:
+            if _resident_mb(child.pid) > limits.memory_mb:
+                return f"it took more than {limits.memory_mb} MB of memory"
+            if time.monotonic() > deadline:
+                return f"it was not done after {limits.time_s:g} s"
+            time.sleep(_POLL_S)
+    finally:
+        child.kill()
+        child.wait()
+    return f"it ended that process with signal {-child.returncode}" if child.returncode < 0 else ""
+
+
+def _resident_mb(pid: int) -> float:
+    """Memory of a process on Linux, by proc(5); 0 where that is not to be had."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main() -> None:
+    """Run in the child: open the model that standard input names, and run it once on a black picture."""
+    from ..plugins import load_plugin
+    from ..settings import build
+
+    asked = json.load(sys.stdin)
+    source = ModelSource(
+        Path(asked["path"]), asked["format"], asked["input"], asked["outputs"], output_stride=asked["output_stride"]
+    )
+    try:
+        engine_class = load_plugin("engines", asked["engine"])
+        engine = engine_class(source, build(engine_class.Settings, asked["settings"]), 1)
+        picture = describe(source).inputs[0]
+        sides = [_OPEN_SIDE_PX if side is None else side for side in picture.shape[1:3]]
+        channels = picture.shape[3:] or (3,)
+        shape = (1, *sides, *(3 if count is None else count for count in channels))
+        engine.run(np.zeros(shape, picture.dtype))
+    except BodysegError:
+        return  # a sentence, which the real attempt gives too

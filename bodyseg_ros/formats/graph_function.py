@@ -1,0 +1,211 @@
+"""A model's files to one TensorFlow function from a picture to named tensors."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ModelFileError
+from .graphdef import GraphFile, check_graph, node_of, read_frozen
+from .model_source import FileFacts, ModelSource, TensorFacts
+from .rewrite import expand
+from .runtime import first_line, load_tensorflow
+from .saved_model import read_saved_model
+from .tfjs import read_graph_model, read_graph_model_v1
+
+__all__ = ["READERS", "OpenedModel", "graph_facts", "open_model"]
+
+_log = logging.getLogger(__name__)
+
+READERS: Final[Mapping[str, Callable[[Path], GraphFile]]] = {
+    "tfjs": read_graph_model,
+    "tfjs-v1": read_graph_model_v1,
+    "frozen": read_frozen,
+    "saved_model": read_saved_model,
+}
+
+#: Sides and channels of the picture that the sizes of tensors are tried with, where the file leaves them open, and the
+#: most values that a tensor may then have: 256 MiB, ten times what the largest network needs.
+_PROBE_PX: Final = 65
+_PROBE_CHANNELS: Final = 3
+_MAX_ELEMENTS: Final = 2**26
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A network that TensorFlow can run.
+
+    function: takes one tensor, gives a dict of tensors by the names in `outputs`; traced once, for any height and
+    width that the file leaves open. input, dtype, shape: the picture's tensor name, NumPy dtype name and
+    shape, None where any length will do. outputs: name → shape, () if unknown.
+    """
+
+    function: Callable[[Any], Mapping[str, Any]]
+    input: str
+    dtype: str
+    shape: Shape
+    outputs: Mapping[str, Shape]
+
+
+def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dilations: bool = False) -> OpenedModel:
+    """Read, check and build a model of format tfjs, tfjs-v1, frozen or saved_model, cut down to the outputs asked for.
+
+    keep_dilations: for a graph that is written and not run: dilated convolutions run on some CPUs alone.
+    Raises ModelFileError that names the file and the node, tensor or op; MissingDependencyError without TensorFlow.
+    """
+    part = _part(source)
+    graph = expand(part.graph, source.path, keep_dilations=keep_dilations)
+    return _built(graph, part.picture, part.outputs, source.path, compile_with_xla)
+
+
+def graph_facts(source: ModelSource) -> FileFacts:
+    """What a model of format tfjs, tfjs-v1 or frozen says of itself; raises what open_model() raises.
+
+    Nothing is run, and TensorFlow's runtime is not started: the engine may still say with how many threads it runs.
+    """
+    part = _part(source)
+    tf = load_tensorflow()
+    ops = Counter(node.op for node in part.graph.node if node.op not in ("Const", "Placeholder"))
+    graph = expand(part.graph, source.path)
+    try:
+        with tf.Graph().as_default():
+            tensor = tf.compat.v1.placeholder(part.picture.attr["dtype"].type, _picture_shape(tf, part.picture))
+            found = _imported(tf, graph, part.picture, part.outputs, tensor)
+    except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
+        raise _refused(source.path, err) from err
+    picture = TensorFacts(part.picture.name, tensor.dtype.name, _shape(tensor.shape))
+    outputs = tuple(TensorFacts(name, one.dtype.name, _shape(one.shape)) for name, one in found.items())
+    return FileFacts((picture,), outputs, ops)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What of a file is asked for: a GraphDef, its picture's node, and name → tensor 'node:index'."""
+
+    graph: Any
+    picture: Any
+    outputs: Mapping[str, str]
+
+
+def _part(source: ModelSource) -> _Part:
+    """The file, read and checked, cut down to the outputs asked for."""
+    reader = READERS.get(source.format)
+    if reader is None:
+        raise ModelFileError(
+            f"The model {str(source.path)!r} is of format {source.format!r}; TensorFlow runs {', '.join(READERS)}."
+        )
+    file = reader(source.path)
+    check_graph(file.graph, source.path)
+    nodes = {node.name: node for node in file.graph.node}
+    picture = _picture(nodes, source.input or file.input, source.path)
+    outputs = _outputs(nodes, source.outputs, file.outputs, source.path)
+    return _Part(_cut(file.graph, nodes, outputs, picture, source.path), nodes[picture], outputs)
+
+
+def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
+    """The node that the picture goes into."""
+    holders = [name for name, node in nodes.items() if node.op == "Placeholder"]
+    name = node_of(wanted) if wanted else holders[0] if len(holders) == 1 else ""
+    if name not in holders:
+        what = f"no input {wanted!r}" if wanted else "not one input but several or none"
+        raise ModelFileError(f"The model {str(path)!r} has {what}; its inputs are {', '.join(holders) or 'none'}.")
+    return name
+
+
+def _outputs(
+    nodes: Mapping[str, Any], wanted: Mapping[str, str], signature: Mapping[str, str], path: Path
+) -> dict[str, str]:
+    """Name → tensor 'node:index' of what is to be computed: what is asked for, or the signature's, or every end."""
+    used = {node_of(reference) for node in nodes.values() for reference in node.input}
+    silent = ("Assert", "Const", "NoOp", "Placeholder")
+    ends = {name: name for name, node in nodes.items() if name not in used and node.op not in silent}
+    chosen = {name: signature.get(tensor, tensor) for name, tensor in wanted.items()} or signature or ends
+    if not chosen:
+        raise ModelFileError(f"The model {str(path)!r} computes nothing: it has no outputs.")
+    for tensor in chosen.values():
+        if node_of(tensor) not in nodes:
+            have = ", ".join([*signature, *ends][:12])
+            raise ModelFileError(f"The model {str(path)!r} has no tensor {tensor!r}; its outputs are {have}.")
+    return {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in chosen.items()}
+
+
+def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], picture: str, path: Path) -> Any:
+    """The part of a GraphDef that the outputs need; the picture must be its only input."""
+    queue, needed = [node_of(tensor) for tensor in outputs.values()], set()
+    while queue:
+        name = queue.pop()
+        if name not in needed:
+            needed.add(name)
+            queue += [node_of(reference) for reference in nodes[name].input]
+    holders = sorted(name for name in needed if nodes[name].op == "Placeholder")
+    if holders != [picture]:
+        raise ModelFileError(
+            f"The outputs of {str(path)!r} must be computed from the picture {picture!r} alone, but they are computed "
+            f"from {', '.join(holders) or 'nothing'}."
+        )
+    part = type(graph)(versions=graph.versions)
+    part.node.extend(node for node in graph.node if node.name in needed)
+    return part
+
+
+def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, compile_with_xla: bool) -> OpenedModel:
+    tf = load_tensorflow()
+
+    def network(tensor: Any) -> dict[str, Any]:
+        return _imported(tf, graph, picture, outputs, tensor)
+
+    try:
+        spec = tf.TensorSpec(_picture_shape(tf, picture), picture.attr["dtype"].type)
+        _check_sizes(tf, graph, picture.name, spec, path)
+        function = tf.function(network, autograph=False, jit_compile=compile_with_xla or None)
+        traced = function.get_concrete_function(spec)
+    except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
+        raise _refused(path, err) from err
+    shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
+    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
+
+
+def _imported(tf: Any, graph: Any, picture: Any, outputs: Mapping[str, str], tensor: Any) -> dict[str, Any]:
+    """The graph's outputs by name, in the graph that is built now, computed from a tensor of it."""
+    found = tf.graph_util.import_graph_def(graph, {f"{picture.name}:0": tensor}, list(outputs.values()), name="")
+    return dict(zip(outputs, found, strict=True))
+
+
+def _refused(path: Path, err: BaseException) -> ModelFileError:
+    return ModelFileError(f"TensorFlow refuses the graph of {str(path)!r}: {first_line(err)}.")
+
+
+def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> None:
+    """Raise ModelFileError if some tensor is huge for a small picture: a padding or a tile can ask for terabytes."""
+    with tf.Graph().as_default() as probe:
+        sides = [_PROBE_PX if side is None else side for side in spec.shape.as_list()]
+        channels = spec.shape[-1] or _PROBE_CHANNELS
+        small = tf.compat.v1.placeholder(spec.dtype, [*sides[:-1], channels])
+        try:
+            tf.graph_util.import_graph_def(graph, {f"{picture}:0": small}, name="")
+        except ValueError as err:
+            _log.debug("%s is not tried with %s: %s", path, small.shape, first_line(err))  # runs at other sizes only
+            return
+    for operation in probe.get_operations():
+        for tensor in operation.outputs:
+            if (tensor.shape.num_elements() or 0) > _MAX_ELEMENTS:
+                raise ModelFileError(
+                    f"The node {operation.name!r} of {str(path)!r} makes a tensor of {tensor.shape} for a picture of "
+                    f"{small.shape}; at most {_MAX_ELEMENTS:,} values are allowed."
+                )
+
+
+def _picture_shape(tf: Any, picture: Any) -> Any:
+    """The declared shape; one picture of any size where the file declares none (v1 files declare a scalar)."""
+    declared = tf.TensorShape(picture.attr["shape"].shape)
+    return declared if declared.rank else tf.TensorShape([1, None, None, None])
+
+
+def _shape(shape: Any) -> Shape:
+    return () if shape.rank is None else tuple(shape.as_list())

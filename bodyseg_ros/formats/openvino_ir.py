@@ -1,0 +1,49 @@
+"""What OpenVINO's own files (.xml, with the weights in .bin beside it) say of themselves.
+
+Source: OpenVINO 2026.4, "OpenVINO IR format" in its documentation, and files that it wrote.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from ..errors import ModelFileError
+from .model_source import FileFacts, TensorFacts, read_file
+
+__all__ = ["read_openvino"]
+
+_DTYPES: Final = {"FP32": "float32", "FP16": "float16", "I8": "int8", "U8": "uint8", "I32": "int32", "I64": "int64"}
+
+
+def read_openvino(path: Path) -> FileFacts:
+    """Inputs, outputs and ops of an .xml file. Raises ModelFileError if it is none, or damaged."""
+    data = read_file(path)
+    try:
+        if b"<!" in data:  # declarations can make a small file huge; OpenVINO writes none
+            raise ValueError("it holds XML declarations")
+        layers = list(ElementTree.fromstring(data).iterfind("layers/layer"))
+        inputs, outputs = (
+            tuple(_tensor(layer, side) for layer in layers if layer.get("type") == kind)
+            for kind, side in (("Parameter", "output"), ("Result", "input"))
+        )
+    except (ElementTree.ParseError, ValueError) as err:
+        raise ModelFileError(f"The file {str(path)!r} is no OpenVINO model, or it is damaged: {err}.") from err
+    if not inputs or not outputs:
+        raise ModelFileError(f"The file {str(path)!r} is no OpenVINO model: it states no inputs or no outputs.")
+    kinds = Counter(layer.get("type", "") for layer in layers)
+    return FileFacts(
+        inputs, outputs, Counter({kind: n for kind, n in kinds.items() if kind not in ("Const", "Result")})
+    )
+
+
+def _tensor(layer: ElementTree.Element, side: str) -> TensorFacts:
+    port = layer.find(f"{side}/port")
+    if port is None:
+        raise ValueError(f"the layer {layer.get('name')!r} has no {side}")
+    names = port.get("names") or layer.get("output_names") or layer.get("name") or ""
+    sides = [int(dim.text or "") for dim in port.iterfind("dim")]
+    shape = tuple(None if side < 0 else side for side in sides)
+    return TensorFacts(min(names.split(",")), _DTYPES.get(port.get("precision", ""), "unknown"), shape)

@@ -1,0 +1,243 @@
+"""Write a trained network's files and check each against its source, on photos."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import keras
+import numpy as np
+
+from ..catalog import Preprocessing
+from ..decode import decode_poses, sigmoid
+from ..decoder_inputs import PoseHeads, PoseLimits
+from ..errors import ModelFileError, SettingsError
+from ..formats import ModelSource
+from ..types import Poses
+from .conversion import convert_model
+from .evaluation import iou, keypoints_found
+from .frames import Image, Sample
+from .keras_network import backbone_of, load_published, runner, shift_person_score
+from .labels import LABEL_HEADS, LABEL_SLICES, SCORES, Array
+from .teacher import Teacher, network_size, open_heads
+from .tfjs_writer import write_graph_model
+from .train_config import CONFIG_NAME, TrainSettings, preprocessing_of, read_settings
+from .trainer import BEST, CHECKPOINT, Trainer, list_photos
+from .validation import THRESHOLD, best_threshold, person_scores, person_truth
+
+Form = Literal["tfjs", "tflite", "onnx", "saved_model"]
+Quantize = Literal["none", "float16", "int8"]
+
+OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
+    "tfjs": ("none", "float16"),
+    "tflite": ("none", "float16", "int8"),
+    "onnx": ("none",),
+    "saved_model": ("none",),
+}
+TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
+"""Largest difference from the source, as a share of a head's range; int8 is judged by what comes of it."""
+LEAST_ALIKE: Final = {"mask_iou": 0.95, "parts_alike": 0.85, "keypoints_found": 0.8}
+"""What a file's masks, parts and poses have at least in common with its source's."""
+_SHARD: Final = "group1-shard1of1.bin"
+_LONG_SIDE: Final = 257
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file: its bytes, weights included; how far it is from its source, as a share of a head's range.
+
+    scores_differ: largest difference of a person, part or keypoint probability. mask_iou: its person mask against the
+    source's, all photos together. parts_alike: share of the positions with the same part, where both see a person.
+    keypoints_found: share of the source's sure keypoints that it has too (PCK).
+    """
+
+    path: Path
+    size: int
+    differs: float
+    scores_differ: float
+    mask_iou: float
+    parts_alike: float
+    keypoints_found: float
+
+
+@dataclass
+class Exportable:
+    """A network to write: at(stride) builds it folded; preprocessing is how a picture goes in; settings its run's."""
+
+    at: Callable[[int], keras.Model]
+    preprocessing: Preprocessing
+    settings: TrainSettings | None = None
+
+    def best_threshold(self, samples: Sequence[Sample]) -> float:
+        """The person score that separates people best on photos."""
+        run = runner(self.at(16), self.preprocessing)
+        return best_threshold((person_scores(run, sample.image), person_truth(sample)) for sample in samples)
+
+    def shifted(self, threshold: float) -> Exportable:
+        """The same network, what scored threshold scoring 0.7: BodyPix's default is then the best one."""
+
+        def at(stride: int) -> keras.Model:
+            model = self.at(stride)
+            shift_person_score(model, threshold, THRESHOLD)
+            return model
+
+        return Exportable(at, self.preprocessing, self.settings)
+
+
+def open_exportable(source: Path, config: Path | None = None) -> Exportable:
+    """A run's folder or configuration, a checkpoint of it, or a published model.json.
+
+    config: the run's configuration, where it is not beside the checkpoint. Raises ModelFileError.
+    """
+    if source.suffix == ".json":
+        preprocessing = preprocessing_of(backbone_of(load_published(source)))
+        return Exportable(lambda stride: load_published(source, stride), preprocessing)
+    if source.suffix in (".yaml", ".yml"):
+        config, source = source, read_settings(source).output
+    folder = source if source.is_dir() else source.parent
+    if source.is_dir():
+        source = folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
+    if not source.exists():
+        raise ModelFileError(
+            f"There is no checkpoint {str(source)!r}; name a run's folder, its checkpoint or its YAML."
+        )
+    settings = read_settings(_config_of(source, config))
+    trainer = Trainer(settings)
+    trainer.restore(source)
+    return Exportable(trainer.averaged, settings.preprocessing, settings)
+
+
+def check_photos(source: Path, config: Path | None = None) -> None:
+    """Raise SettingsError where nothing was held out to check files on, before anything heavy is done."""
+    settings = None if source.suffix == ".json" else read_settings(_config_of(source, config))
+    if settings is None or not any(photo.held_out for photo in list_photos(settings)):
+        what = "A published model has" if settings is None else "The run has"
+        raise SettingsError(f"{what} no held-out photos to check the files on: name some with --photos.")
+
+
+def _config_of(source: Path, config: Path | None) -> Path:
+    if source.suffix in (".yaml", ".yml"):
+        return source
+    config = config or (source if source.is_dir() else source.parent) / CONFIG_NAME
+    if not config.exists():
+        raise ModelFileError(
+            f"There is no training configuration {str(config)!r}; name a run's folder, its checkpoint or its YAML."
+        )
+    return config
+
+
+def check_offered(form: Form, quantize: Quantize) -> None:
+    """Raise SettingsError for a form of file that is not written in the precision."""
+    if quantize not in OFFERED[form]:
+        raise SettingsError(
+            f"quantize is {quantize!r}, but {form} is written with {' or '.join(OFFERED[form])}; "
+            f"{quantize} comes with {' and '.join(name for name in OFFERED if quantize in OFFERED[name])}."
+        )
+
+
+def export(
+    network: Exportable, folder: Path, form: Form, quantize: Quantize, photos: Sequence[Image], strides: Sequence[int]
+) -> Iterator[Written]:
+    """Write a network's file of each output stride, and check it on the photos (H, W, 3) uint8 RGB.
+
+    tfjs files share their weights. int8 is calibrated with the photos. Raises SettingsError for a form that does not
+    come in the precision, ModelFileError where a file differs too much from its source.
+    """
+    check_offered(form, quantize)
+    if not photos:
+        raise SettingsError("There is no photo to check the files on: name a folder of photos.")
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [_picture(photo) for photo in photos]
+    for stride in strides:
+        model = network.at(stride)
+        path = _write(model, folder, form, quantize, stride, [_normal(p, network.preprocessing) for p in pictures])
+        with open_heads(str(path.absolute()), stride) as run:
+            yield _checked(path, run, runner(model, network.preprocessing), pictures, TOLERANCE[quantize], stride)
+
+
+def _write(
+    model: keras.Model, folder: Path, form: Form, quantize: Quantize, stride: int, tensors: Sequence[Array]
+) -> Path:
+    if form == "tfjs":
+        path = folder / f"model-stride{stride}.json"
+        write_graph_model(model, path, _SHARD, "float16" if quantize == "float16" else "float32")
+        return path
+    names = {
+        "tflite": f"model-stride{stride}-{'float32' if quantize == 'none' else quantize}.tflite",
+        "onnx": f"model-stride{stride}.onnx",
+        "saved_model": f"saved_model-stride{stride}",
+    }
+    with tempfile.TemporaryDirectory() as draft:
+        source = Path(draft) / "model.json"
+        write_graph_model(model, source, _SHARD, "float32")
+        return convert_model(ModelSource(source, "tfjs"), form, folder / names[form], quantize, tensors).path
+
+
+def _checked(
+    path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float, stride: int
+) -> Written:
+    """Compare a file with its source; ModelFileError where a head or what comes of it differs by more than allowed."""
+    differs = scores = 0.0
+    masks: list[list[np.bool_]] = [[], []]
+    alike, both, found, sure = 0, 0, 0, 0
+    for picture in pictures:
+        ours, theirs = run(picture), source(picture)
+        for head in LABEL_HEADS:
+            difference = float(np.abs(ours[head] - theirs[head]).max() / max(1.0, float(np.abs(theirs[head]).max())))
+            if not difference <= tolerance:  # NaN differs
+                raise ModelFileError(
+                    f"The written file {str(path)!r} differs from its source: {head} by {difference:.3g} of its range, "
+                    f"more than {tolerance}."
+                )
+            differs = max(differs, difference)
+            if LABEL_SLICES[head].stop <= SCORES.stop:
+                scores = max(scores, float(np.abs(sigmoid(ours[head]) - sigmoid(theirs[head])).max()))
+        people = [sigmoid(heads["segments"])[..., 0] > THRESHOLD for heads in (ours, theirs)]
+        for flat, person in zip(masks, people, strict=True):
+            flat.extend(person.ravel())
+        same = ours["part_heatmaps"].argmax(-1) == theirs["part_heatmaps"].argmax(-1)
+        shared = people[0] & people[1]
+        alike, both = alike + int((same & shared).sum()), both + int(shared.sum())
+        hits = keypoints_found(_poses(ours, stride), _poses(theirs, stride))
+        found, sure = found + hits[0], sure + hits[1]
+    size = sum(file.stat().st_size for file in _files(path))
+    common = {
+        "mask_iou": iou(np.array(masks[0]), np.array(masks[1])),
+        "parts_alike": alike / both if both else 1.0,
+        "keypoints_found": found / sure if sure else 1.0,
+    }
+    for name, value in common.items():
+        if value < LEAST_ALIKE[name]:
+            raise ModelFileError(
+                f"The written file {str(path)!r} differs from its source: {name} is {value:.3f}, less than "
+                f"{LEAST_ALIKE[name]}."
+            )
+    return Written(path, size, differs, scores, **common)
+
+
+def _poses(heads: Mapping[str, Array], stride: int) -> Poses:
+    """The people in a network's picture, network px."""
+    offsets = (heads["short_offsets"], heads["displacement_fwd"], heads["displacement_bwd"])
+    _, poses = decode_poses(PoseHeads(sigmoid(heads["heatmaps"]), *offsets, stride), PoseLimits(10, 0.3, 20.0))
+    return poses
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return [path, path.with_name(_SHARD)] if path.suffix == ".json" else [path]
+
+
+def _picture(photo: Image) -> Array:
+    """(H, W, 3) uint8 RGB → (1, h, w, 3) float32, of a size that networks take."""
+    height, width = network_size(photo.shape[0], photo.shape[1], _LONG_SIDE)
+    return np.asarray(cv2.resize(photo, (width, height)), np.float32)[None]
+
+
+def _normal(picture: Array, preprocessing: Preprocessing) -> Array:
+    return picture * np.asarray(preprocessing.scale, np.float32) + np.asarray(preprocessing.offset, np.float32)

@@ -1,0 +1,201 @@
+"""Soft labels for every head from a network that is already trained, computed once and cached.
+
+The distillation target of a pixel is the teacher's probability, not its decision. Offsets are kept in photo pixels, so
+that they can be moved with the photo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..decode import sigmoid
+from ..errors import MediaError, SettingsError
+from ..geometry import Geometry
+from ..media import read_photo
+from ..model import load
+from ..networks.heads import named_heads
+from .annotations import Mask, annotate
+from .labels import (
+    CHILDREN,
+    LABEL_CHANNELS,
+    LABEL_HEADS,
+    LABEL_SLICES,
+    PARENTS,
+    SCORES,
+    Array,
+    sample_grid,
+    transform_offsets,
+)
+from .photo_folders import Photo
+from .train_config import TrainSettings
+
+Teacher = Callable[[Array], Mapping[str, Array]]
+"""(1, H, W, 3) float32, RGB 0 to 255 → tensors (h, w, c) by head."""
+
+
+@contextmanager
+def open_heads(model: str, stride: int) -> Iterator[Teacher]:
+    """Any BodyPix that an engine here runs, by its card's name or its file's path, as a function of a picture."""
+    source = {"model_path": model} if "/" in model else {"model": model}
+    with load(**source, network="bodypix", output_stride=stride) as pipeline:
+        facts = pipeline.network.card.preprocessing
+        scale, offset = np.asarray(facts.scale, np.float32), np.asarray(facts.offset, np.float32)
+
+        def teach(picture: Array) -> Mapping[str, Array]:
+            height, width = picture.shape[1:3]
+            outputs = pipeline.engine.run(picture * scale + offset)
+            return named_heads(outputs, LABEL_HEADS, Geometry(height, width, height, width), stride)
+
+        yield teach
+
+
+def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """Height and width of the network's picture: multiples of 16 plus 1, the longer one nearest to long_side."""
+    scale = (long_side - 1) / max(height, width)
+    return max(2, round(height * scale / 16)) * 16 + 1, max(2, round(width * scale / 16)) * 16 + 1
+
+
+def predict(teacher: Teacher, image: npt.NDArray[np.uint8], long_side: int) -> Array:
+    """Label a photo at one scale: (H, W, 3) uint8 RGB → (h, w, 174) float32, offsets in photo px."""
+    height, width = image.shape[:2]
+    net_h, net_w = network_size(height, width, long_side)
+    picture = cv2.resize(image, (net_w, net_h), interpolation=cv2.INTER_LINEAR)
+    outputs = teacher(picture[None].astype(np.float32))
+    labels = np.concatenate([outputs[head] for head in LABEL_HEADS], axis=-1)
+    labels[..., SCORES] = sigmoid(labels[..., SCORES])
+    transform_offsets(labels, np.diag([(width - 1) / (net_w - 1), (height - 1) / (net_h - 1)]).astype(np.float32))
+    return labels
+
+
+def confidence(labels: Array) -> Array:
+    """How far each channel of (..., 174) labels means something: an offset does where its keypoint or person is."""
+    weights = np.ones_like(labels)
+    heat = labels[..., LABEL_SLICES["heatmaps"]]
+    weights[..., LABEL_SLICES["short_offsets"]] = np.tile(heat, 2)
+    weights[..., LABEL_SLICES["displacement_fwd"]] = np.tile(heat[..., PARENTS], 2)
+    weights[..., LABEL_SLICES["displacement_bwd"]] = np.tile(heat[..., CHILDREN], 2)
+    weights[..., LABEL_SLICES["long_offsets"]] = labels[..., LABEL_SLICES["segments"]]
+    return weights
+
+
+def soft_labels(teacher: Teacher, image: npt.NDArray[np.uint8], long_sides: Sequence[int]) -> Array:
+    """Label a photo at several scales and average them on the grid of the first; offsets count by their confidence."""
+    first = predict(teacher, image, long_sides[0])
+    weights = confidence(first) + 1e-3
+    total, mass = first * weights, weights
+    for long_side in long_sides[1:]:
+        labels = sample_grid(predict(teacher, image, long_side), *first.shape[:2])
+        weights = confidence(labels) + 1e-3
+        total, mass = total + labels * weights, mass + weights
+    return np.asarray(total / mass, np.float32)
+
+
+def limit_to_mask(labels: Array, mask: Mask) -> Array:
+    """Mix an annotated person mask, (H, W) bool, into the labels.
+
+    The person becomes the geometric mean of mask and teacher: nothing outside the mask, more than the teacher dared
+    inside, and little where only the annotator saw a person (bags, held things).
+    """
+    h, w = labels.shape[:2]
+    size = 2 * (max(1, mask.shape[0] // h // 2)) + 1
+    smooth = np.asarray(cv2.blur(mask.astype(np.float32), (size, size)), np.float32)[..., None]
+    mixed = labels.copy()
+    mixed[..., :1] = np.sqrt(labels[..., :1] * sample_grid(smooth, h, w))
+    return mixed
+
+
+def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int]) -> Array:
+    """Label one photo, (h, w, 174): what annotations say, and for the rest the teacher."""
+    image = read_photo(photo.image)
+    height, width = image.shape[:2]
+    h, w = network_size(height, width, long_sides[0])
+    labels = np.zeros(((h - 1) // 8 + 1, (w - 1) // 8 + 1, LABEL_CHANNELS), np.float32)
+    if photo.empty:
+        return labels
+    mask = photo.person(height, width)
+    if mask is not None and mask.shape != (height, width):
+        raise MediaError(
+            f"The mask of {str(photo.image)!r} is {mask.shape[1]}×{mask.shape[0]}, but the photo is {width}×{height}."
+        )
+    if teacher is not None:
+        labels = soft_labels(teacher, image, long_sides)
+    if photo.people is not None:
+        return annotate(labels, photo.people, height, width)
+    if mask is None:
+        return labels
+    if teacher is not None:
+        return limit_to_mask(labels, mask)
+    labels[..., :1] = sample_grid(mask[..., None].astype(np.float32), *labels.shape[:2])
+    return labels
+
+
+def label_path(cache: Path, photo: Photo) -> Path:
+    """Give the file of a photo's labels, the same however the configuration writes the photo's path."""
+    return cache / f"{hashlib.sha256(str(photo.image.resolve()).encode()).hexdigest()[:24]}.npy"
+
+
+def label_all(
+    settings: TrainSettings,
+    photos: Sequence[Photo],
+    report: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Write the labels of every photo to the cache, float16; those already there are kept. Gives whether all are.
+
+    report(done, total) is called after each photo; where stop() says so it ends. Raises SettingsError for a photo that
+    neither annotations nor a teacher label, and for a cache that holds another teacher's labels.
+    """
+    missing = [photo for photo in photos if not label_path(settings.cache, photo).exists()]
+    unknown = [photo for photo in missing if not photo.labelled]
+    if unknown and not settings.teacher:
+        raise SettingsError(
+            f"Nothing says where the people of {str(unknown[0].image)!r} are: give its folder masks, coco or "
+            "empty: true, or name a teacher."
+        )
+    _check_cache(settings)
+    if not missing:
+        return True
+    if not settings.teacher:
+        return _label_each(None, missing, settings, report, stop)
+    with open_heads(settings.teacher, settings.teacher_stride) as teacher:
+        return _label_each(teacher, missing, settings, report, stop)
+
+
+def _label_each(
+    teacher: Teacher | None,
+    photos: Sequence[Photo],
+    settings: TrainSettings,
+    report: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> bool:
+    for done, photo in enumerate(photos, 1):
+        labels = photo_labels(teacher, photo, settings.teacher_long_sides)
+        path = label_path(settings.cache, photo)
+        partial = path.with_suffix(".part.npy")
+        np.save(partial, labels.astype(np.float16))
+        partial.replace(path)
+        report(done, len(photos))
+        if stop():
+            return False
+    return True
+
+
+def _check_cache(settings: TrainSettings) -> None:
+    """Refuse labels that another teacher made, or the same one at other sizes."""
+    note = settings.cache / "teacher.json"
+    ours = {"teacher": settings.teacher, "stride": settings.teacher_stride, "sizes": settings.teacher_long_sides}
+    if note.exists() and json.loads(note.read_text()) != ours:
+        raise SettingsError(
+            f"The cache {str(settings.cache)!r} holds labels of {note.read_text()}, not of {json.dumps(ours)}: "
+            "remove it, or name another cache."
+        )
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(ours))

@@ -1,0 +1,136 @@
+"""Write a folded network as tfjs GraphModel under the published names; formats.convert makes the others of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from ..errors import ModelFileError
+from ..formats.runtime import load_tensorflow
+from .keras_network import published_scope
+from .labels import Array
+
+Precision = Literal["float32", "float16"]
+
+INPUT = "sub_2"
+
+
+def tensor_name(network: keras.Model, head: str) -> str:
+    """Name of a head's tensor in the published files (tfjs-models body-pix 2.2.1)."""
+    displacement = head.startswith("displacement")
+    return f"{published_scope(network, head)}/BiasAdd" if displacement else f"float_{head}"
+
+
+def _kind(operation: Any) -> str:
+    """Tell the operations apart that BodyPix's networks are made of."""
+    kind = type(operation).__name__
+    if kind not in ("InputLayer", "Conv2D", "DepthwiseConv2D", "ReLU", "MaxPooling2D", "Add", "Clip"):
+        raise ModelFileError(f"A {kind} ({operation.name}) cannot be written: fold the network's batch norms first.")
+    return kind
+
+
+class _Graph:
+    """Builds a network in the current TensorFlow graph; weights collects its constants by name."""
+
+    def __init__(self, network: keras.Model) -> None:
+        self.network = network
+        self.weights: dict[str, Array] = {}
+        self._kinds = {operation: _kind(operation) for operation in network.operations}
+        # Read now: inside a TensorFlow graph variables have no values.
+        self._values = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+
+    def build(self, image: Any) -> None:
+        """Build every operation in order, each from what its inputs became."""
+        became = {id(self.network.input): image}
+        for operation, kind in self._kinds.items():
+            if kind != "InputLayer":
+                inputs = operation.input if isinstance(operation.input, list) else [operation.input]
+                became[id(operation.output)] = self._built(operation, [became[id(tensor)] for tensor in inputs])
+
+    def _name_of(self, layer: Any) -> str:
+        """The published name of what a convolution gives."""
+        if layer.name not in self.network.output:
+            return f"{published_scope(self.network, layer.name)}/add"
+        name = tensor_name(self.network, layer.name)
+        return f"{name}_unclipped" if layer.name == "part_offsets" else name
+
+    def _constant(self, name: str, value: Any) -> Any:
+        tf = load_tensorflow()
+
+        self.weights[name] = np.asarray(value, np.float32)
+        return tf.constant(self.weights[name], name=name)
+
+    def _built(self, operation: Any, inputs: Sequence[Any]) -> Any:
+        tf = load_tensorflow()
+
+        match self._kinds[operation]:
+            case "Conv2D" | "DepthwiseConv2D":
+                return self._convolution(operation, inputs[0])
+            case "ReLU" if operation.max_value == 6:
+                return tf.raw_ops.Relu6(features=inputs[0])
+            case "ReLU":
+                return tf.raw_ops.Relu(features=inputs[0])
+            case "MaxPooling2D":
+                sides = {"ksize": [1, *operation.pool_size, 1], "strides": [1, *operation.strides, 1]}
+                return tf.raw_ops.MaxPool(input=inputs[0], padding="SAME", **sides)
+            case "Add":
+                return tf.raw_ops.AddV2(x=inputs[0], y=inputs[1])
+        high = tf.raw_ops.Minimum(x=inputs[0], y=self._constant("clip_by_value/Minimum/y", 1))
+        low = self._constant("clip_by_value/y", 0)
+        return tf.raw_ops.Maximum(x=high, y=low, name=tensor_name(self.network, "part_offsets"))
+
+    def _convolution(self, layer: Any, x: Any) -> Any:
+        tf = load_tensorflow()
+
+        kernel, bias = self._values[layer.name]
+        scope, name = published_scope(self.network, layer.name), self._name_of(layer)
+        options = {"strides": [1, *layer.strides, 1], "dilations": [1, *layer.dilation_rate, 1], "padding": "SAME"}
+        if self._kinds[layer] == "DepthwiseConv2D":
+            weights = self._constant(f"{scope}/depthwise_weights", kernel)
+            x = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=weights, name=f"{name}/conv", **options)
+            return tf.raw_ops.BiasAdd(value=x, bias=self._constant(f"{scope}/depthwise_bias", bias), name=name)
+        weights = self._constant(f"{scope}/weights", kernel)
+        x = tf.raw_ops.Conv2D(input=x, filter=weights, name=f"{name}/conv", **options)
+        return tf.raw_ops.BiasAdd(value=x, bias=self._constant(f"{scope}/Conv2D_bias", bias), name=name)
+
+
+def _stored(name: str, precision: Precision) -> Precision:
+    """How a weight is stored: depthwise ones in full, as folding makes them large and their sums cancel."""
+    return "float32" if "/depthwise_" in name else precision
+
+
+def write_graph_model(network: keras.Model, path: Path, shard: str, precision: Precision = "float16") -> None:
+    """Write a folded network as tfjs GraphModel: model.json at path and the weights in a shard beside it.
+
+    Models of two strides share the shard, as the published ones do, since their weights are the same.
+    """
+    tf = load_tensorflow()
+    from google.protobuf import json_format
+
+    graph, built = tf.Graph(), _Graph(network)
+    with graph.as_default():
+        built.build(tf.compat.v1.placeholder(tf.float32, (1, None, None, 3), name=INPUT))
+    definition = graph.as_graph_def()
+    for node in definition.node:
+        if node.op == "Const":
+            node.attr["value"].tensor.ClearField("tensor_content")
+            node.attr["value"].tensor.ClearField("float_val")
+    stored = {name: value.astype(_stored(name, precision)) for name, value in built.weights.items()}
+    (path.parent / shard).write_bytes(b"".join(value.tobytes() for value in stored.values()))
+    half = {"quantization": {"dtype": "float16", "original_dtype": "float32"}}
+    manifest = [
+        {"name": n, "shape": list(v.shape), "dtype": "float32", **(half if v.dtype == np.float16 else {})}
+        for n, v in stored.items()
+    ]
+    content = {
+        "format": "graph-model",
+        "generatedBy": "bodyseg_ros",
+        "modelTopology": json_format.MessageToDict(definition),
+        "weightsManifest": [{"paths": [shard], "weights": manifest}],
+    }
+    path.write_text(json.dumps(content, separators=(",", ":")))

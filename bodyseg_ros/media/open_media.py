@@ -1,0 +1,61 @@
+"""Choose the source or sink by what the input or output is."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import MediaError
+from ..plugins import load_plugin, plugin_names
+from .photos import is_photo
+from .source import Sink, Source
+
+__all__ = ["open_sink", "open_source"]
+
+
+def open_source(text: str) -> Source:
+    """The source for an input as a user writes it.
+
+    A photo, a folder of photos, a video file, a camera's number or device, a stream's address; or `plugin:input`
+    to name one of the group `bodyseg_ros.sources`. Raises MediaError where nothing of that name can be read.
+
+    >>> with bodyseg.open_source("holiday") as source:
+    ...     for frame in source:
+    ...         print(frame)
+    Frame 320×320 'beach' at 0.000 s
+    """
+    if not text:
+        raise MediaError("An input is '', but it must be a photo, a folder, a video, a camera or a stream.")
+    name, rest = _split(text)
+    source: Source = load_plugin("sources", name)(rest)
+    return source
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The source plugin that an input means, and what it is given."""
+    path = Path(text)
+    plugin, colon, rest = text.partition(":")
+    if colon and plugin in plugin_names("sources") and not path.exists():
+        return plugin, rest
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|/dev/video", text) or (
+        text.isascii() and text.isdigit() and not path.exists()
+    ):
+        return "webcam", text
+    if not path.exists():
+        raise MediaError(
+            f"There is no file or folder {text!r}; give a photo, a folder of photos, a video, a camera's number (0) "
+            "or device, or a stream's address."
+        )
+    return "photos" if path.is_dir() or is_photo(path) else "video", text
+
+
+def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
+    """The sink for a file name: photos where fps is None, else a video of that nominal rate.
+
+    >>> with bodyseg.open_sink("{name}_mask.png", fps=None) as write:
+    ...     for result in model.stream("holiday"):
+    ...         write(result.person * 255, result.frame)  # beach_mask.png
+    """
+    sink: Sink = load_plugin("sinks", "photos")(path) if fps is None else load_plugin("sinks", "video")(path, fps)
+    return sink

@@ -1,0 +1,195 @@
+"""The recipe: frame → prepare → run → decode → result."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar, overload
+
+from .catalog import Progress, find_model
+from .engines import Engine, open_engine
+from .formats import ModelSource
+from .kernels import compiled
+from .media import ImageLike, Source, frame_of, open_source
+from .networks import Network
+from .plan import Plan, make_plan, model_parameters
+from .refine import Refiner
+from .settings import Settings, flatten, require_live, split_groups, updated
+from .types import Frame, Result, Wanted
+
+__all__ = ["Model", "at_once", "load", "open_model"]
+
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+OpenEngine = Callable[[str, ModelSource, Mapping[str, Settings], int], Engine]
+#: What refinement reads and makes.
+_REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
+
+
+class Model:
+    """One loaded network, as `load` gives it; call it with an image. Close it, or use it in a `with` block.
+
+    Several threads may use one model: frames are then done one after the other.
+    network, refiner: may be swapped between two frames, for ones with other live settings.
+
+    >>> model = bodyseg.load()
+    >>> model(image)
+    Result 320×320: 1 person, person 51 %, confidence, parts, instances
+    """
+
+    def __init__(self, network: Network, engine: Engine, refiner: Refiner | None = None) -> None:
+        self.network = network
+        self.engine = engine
+        self.refiner = refiner or Refiner()
+        self._one_at_a_time = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.network.card.name}: {self.engine.name} on {self.engine.device}>"
+
+    @overload
+    def segment(self, image: ImageLike, wanted: Wanted = ...) -> Result: ...
+
+    @overload
+    def segment(self, image: list[Any] | tuple[Any, ...], wanted: Wanted = ...) -> list[Result]: ...
+
+    def segment(
+        self, image: ImageLike | list[Any] | tuple[Any, ...], wanted: Wanted = Wanted.EVERYTHING
+    ) -> Result | list[Result]:
+        """See the people in an image; of a list of images, a list of results. `model(image)` is the same.
+
+        image: (H, W, 3) uint8 RGB, (H, W) grey, (H, W, 4) RGBA (what is see-through lies over black), a PIL image, a
+        path to a photo, or a Frame. What OpenCV reads is blue-green-red: give `image[..., ::-1]`.
+        wanted: what to compute; less takes less time.
+        The result keeps the image as `result.frame.image`. Raises FrameError for anything else, with the line that
+        mends it; MediaError for a file that cannot be read; EngineError where the network's answer is unusable.
+
+        >>> result = model.segment("photo.jpg", wanted=bodyseg.Wanted.PERSON)
+        >>> result
+        Result 320×320: person 51 %
+        >>> [len(each) for each in model.segment([image, image[:200]])]
+        [1, 1]
+        """
+        if isinstance(image, list | tuple):
+            return [self.segment(each, wanted) for each in image]
+        frame = frame_of(image)
+        return replace(self.run(frame, wanted), frame=frame)
+
+    __call__ = segment
+
+    def stream(self, source: str | Path | int | Source, wanted: Wanted = Wanted.EVERYTHING) -> Iterator[Result]:
+        """See the people in a video, a folder of photos or a camera: an iterator of results, one frame at a time.
+
+        source: a file or folder, a camera's number or device, a stream's address, or an open Source.
+        `result.frame` has the picture, its place (`index`, from 0), `stamp_ns` (ns since the video's start; of a
+        folder, the place) and `frame_id`. Raises MediaError at once where nothing can be read, and at the end for
+        what was damaged.
+
+        >>> for result in model.stream("holiday"):
+        ...     print(result.frame.index, result.frame.frame_id, len(result))
+        0 beach 1
+        """
+        opened = open_source(str(source)) if isinstance(source, str | Path | int) else source
+        return self._stream(opened, wanted)
+
+    def _stream(self, source: Source, wanted: Wanted) -> Iterator[Result]:
+        with source:
+            for index, frame in enumerate(source):
+                yield self.segment(replace(frame, index=index), wanted)
+
+    def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
+        """As segment(), of a frame, which the result does not keep: for loops that have it at hand."""
+        with self._one_at_a_time:
+            return at_once(self.steps(frame, wanted))
+
+    def steps(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Generator[None, None, Result]:
+        """As run(), cut by two yields into what comes before the network, the network, and what comes after.
+
+        For a loop that overlaps frames: between the steps of one, those of others may be done. Nothing is locked here:
+        each step from one thread at a time, decoding in the frames' order. A swap of network or refiner counts for
+        frames that begin after it.
+        """
+        network, refiner = self.network, self.refiner
+        refined = refiner.is_on and bool(wanted & _REFINED)
+        if refined:
+            wanted |= _REFINED
+        prepared = network.prepare(frame)
+        yield
+        maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
+        outputs = self.engine.run(prepared.tensor, maps)
+        yield
+        result = network.decode(outputs, prepared, wanted)
+        return refiner.refine(frame, result, network.settings) if refined else result
+
+    def configure(self, **parameters: Any) -> None:
+        """Change live parameters of the network, and with `refine={...}` of the refinement; counts from the next frame.
+
+        Raises SettingsError for a parameter that does not exist or is read when the model is loaded, and for a value
+        that is not allowed; then nothing changes.
+
+        >>> model.configure(segmentation_threshold=0.5)
+        """
+        values = flatten(parameters)
+        require_live(values, model_parameters(self.network.Settings))
+        root, groups = split_groups(values)
+        with self._one_at_a_time:
+            network = updated(self.network.settings, root)
+            refine = updated(self.refiner.settings, groups.get("refine", {}), prefix="refine")
+            self.network = self.network.with_settings(network)
+            self.refiner = self.refiner.with_settings(refine)
+
+    def close(self) -> None:
+        """Give the engine's memory back, after the frame that is being done."""
+        with self._one_at_a_time:
+            self.engine.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def at_once(steps: Generator[None, None, R]) -> R:
+    """Every step of it, one after the other, and what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:  # noqa: PERF203 - three steps are few
+            return end.value  # type: ignore[no-any-return]
+
+
+def load(model: str | None = None, **parameters: Any) -> Model:
+    """Load a network by the name of its card, with any parameters that `bodyseg params` lists.
+
+    model: a name that `bodyseg models list` shows; None takes the one that comes with the package.
+    `load("bodypix-mobilenet-050", output_stride=8, tensorflow={"device": "cpu"})`: an engine's parameters are a group.
+    Raises SettingsError, ModelNotFoundError, ModelFileError or PluginError, each with a sentence that says why.
+
+    >>> model = bodyseg.load("bodyseg-mobilenet-050", segmentation_threshold=0.5)
+    """
+    if model is not None:
+        parameters["model"] = model
+    return open_model(make_plan(flatten(parameters), Settings))
+
+
+def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine) -> Model:
+    """The model that a plan describes: its files are found or downloaded, its engine opened.
+
+    progress: told of a download's bytes. open_engine: where engines come from, if they are not one's own.
+    """
+    if compiled.LIBRARY is None:
+        _log.warning(
+            "No kernels were built, so NumPy decodes, many times slower. Install a C compiler, then bodyseg_ros again."
+        )
+    card, source = find_model(plan.card, plan.model, progress)
+    network = plan.network_class(card, plan.network, plan.model.output_stride)
+    engine = open_engine(plan.model.engine, source, plan.engines, plan.model.threads)
+    return Model(network, engine, Refiner(plan.refine))

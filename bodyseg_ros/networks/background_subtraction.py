@@ -1,0 +1,233 @@
+"""People before a fixed camera, without a network: what differs from the background learnt."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Card
+from ..errors import EngineError
+from ..geometry import Geometry
+from ..settings import live, start_only
+from ..types import Frame, Prepared, Result, Wanted
+from .network import Network
+from .person_poses import MirrorSettings, mirrored
+
+__all__ = ["Background", "BackgroundSettings"]
+
+_log = logging.getLogger(__name__)
+
+Picture = NDArray[np.uint8]
+#: OpenCV's subtractors mark shadows with 127, what differs with 255.
+_SHADOW: Final = 127
+#: Standard deviation that MOG2 takes a pixel for at least, grey levels; it makes 20 levels its default threshold.
+_DEVIATION: Final = 5.0
+#: A learning rate that changes nothing; at 0 KNN divides by zero, and learns.
+_HARDLY: Final = 1e-8
+
+
+class BackgroundSettings(MirrorSettings):
+    """How a background is learnt, and what counts as different from it."""
+
+    background_method: Literal["average", "mog2", "knn"] = start_only(
+        "average",
+        "How the background is kept. average: a running average, the quickest; mog2, knn: OpenCV's subtractors, which "
+        "know shadows and backgrounds that move, such as leaves.",
+    )
+    learning_frames: int = live(
+        30, "Frames the background is learnt from, at the start and when it is captured; nobody should be in view.",
+        ge=1, le=10_000,
+    )  # fmt: skip
+    adaptation_rate: float = live(
+        0.005, "Share of each later frame that goes into the background: where nobody is (average), while nobody is in "
+        "view (mog2, knn); 0 keeps it as it was learnt.",
+        ge=0.0, le=1.0,
+    )  # fmt: skip
+    difference_threshold: float = live(
+        20.0, "Least difference from the background, grey levels; less finds more and takes noise for people.",
+        ge=1.0, le=255.0,
+    )  # fmt: skip
+    blur_px: int = live(3, "Radius of the blur against noise, px; 0 for none.", ge=0, le=50)
+    opening_px: int = live(1, "Specks and threads up to about twice this wide are removed, px.", ge=0, le=50)
+    closing_px: int = live(6, "Gaps and holes up to about twice this wide are closed, px.", ge=0, le=100)
+    min_area: float = live(
+        0.005, "Least area of a blob, as a share of the picture; smaller ones are removed.", ge=0.0, le=1.0
+    )
+
+
+class _Memory(Protocol):
+    """A background. Pictures are uint8, blurred: (H, W) grey for the average, (H, W, 3) RGB for the others."""
+
+    def learn(self, picture: Picture, share: float) -> None:
+        """Take a picture in, with this share of the whole."""
+        ...
+
+    def differing(self, picture: Picture, threshold: float) -> Picture:
+        """(H, W) uint8, 255 where the picture differs by `threshold` grey levels or more."""
+        ...
+
+    def follow(self, picture: Picture, mask: Picture, share: float) -> None:
+        """Take in what is no person, so that whoever stands still stays one; mask: (H, W) uint8, 1 where people are."""
+        ...
+
+
+class _Average:
+    """The running average of grey pictures."""
+
+    def __init__(self) -> None:
+        self._mean: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+
+    def learn(self, picture: Picture, share: float) -> None:
+        if not self._mean.size:
+            self._mean = picture.astype(np.float32)
+        cv2.accumulateWeighted(picture, self._mean, share)
+
+    def differing(self, picture: Picture, threshold: float) -> Picture:
+        away = cv2.absdiff(picture, cv2.convertScaleAbs(self._mean))
+        return np.asarray(cv2.threshold(away, threshold - 0.5, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+    def follow(self, picture: Picture, mask: Picture, share: float) -> None:
+        cv2.accumulateWeighted(picture, self._mean, share, mask=np.equal(mask, 0).view(np.uint8))
+
+
+class _Subtractor:
+    """OpenCV's MOG2 or KNN. They learn whole pictures only: they follow while nobody is in view."""
+
+    def __init__(self, method: str) -> None:
+        self._model: cv2.BackgroundSubtractorMOG2 | cv2.BackgroundSubtractorKNN
+        if method == "mog2":
+            self._model = cv2.createBackgroundSubtractorMOG2()
+            # It counts in standard deviations; with at least this one a threshold is never less than its grey levels.
+            self._model.setVarInit(_DEVIATION**2)
+            self._model.setVarMin(_DEVIATION**2)
+        else:
+            self._model = cv2.createBackgroundSubtractorKNN()
+
+    def learn(self, picture: Picture, share: float) -> None:
+        self._model.apply(picture, learningRate=share)
+
+    def differing(self, picture: Picture, threshold: float) -> Picture:
+        if isinstance(self._model, cv2.BackgroundSubtractorMOG2):
+            self._model.setVarThreshold((threshold / _DEVIATION) ** 2)
+        else:
+            self._model.setDist2Threshold(threshold**2)
+        seen = self._model.apply(picture, learningRate=_HARDLY)
+        return np.asarray(cv2.threshold(seen, _SHADOW, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+    def follow(self, picture: Picture, mask: Picture, share: float) -> None:
+        if not mask.any():
+            self.learn(picture, share)
+
+
+class _Learnt:
+    """What outlives a change of settings: the background, and how many frames are in it.
+
+    Frames come on one thread; capture() may be called from another.
+    """
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self._capture = threading.Event()
+        self._size = (0, 0)
+        self._stamp_ns = 0
+        self._count = 0
+        self._memory: _Memory = _Average()
+
+    def capture(self) -> None:
+        """Forget the background with the next frame."""
+        self._capture.set()
+
+    def begin(self, frame: Frame) -> None:
+        """Forget the background if that is asked for, or the frame is of another size, or of an earlier time."""
+        if self._capture.is_set() or frame.size != self._size or frame.stamp_ns < self._stamp_ns:
+            self._capture.clear()
+            self._count = 0
+            self._memory = _Average() if self._method == "average" else _Subtractor(self._method)
+        self._size, self._stamp_ns = frame.size, frame.stamp_ns
+
+    def mask(self, picture: Picture, settings: BackgroundSettings) -> Picture:
+        """(H, W) uint8, 1 where somebody is; empty while the background is learnt."""
+        if self._method == "average":
+            picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        if settings.blur_px:
+            side = 2 * settings.blur_px + 1
+            picture = np.asarray(cv2.GaussianBlur(picture, (side, side), 0), np.uint8)
+        if self._count < settings.learning_frames:
+            self._count += 1
+            self._memory.learn(picture, 1 / self._count)
+            if self._count == settings.learning_frames:
+                _log.info("The background is learnt from %d frames.", self._count)
+            return np.zeros(picture.shape[:2], np.uint8)
+        mask = _cleaned(self._memory.differing(picture, settings.difference_threshold), settings)
+        if settings.adaptation_rate:
+            self._memory.follow(picture, mask, settings.adaptation_rate)
+        return mask
+
+
+def _cleaned(differing: Picture, settings: BackgroundSettings) -> Picture:
+    """(H, W) uint8 255 / 0 → 1 / 0: specks away, gaps closed, small blobs away."""
+    for operation, radius in ((cv2.MORPH_OPEN, settings.opening_px), (cv2.MORPH_CLOSE, settings.closing_px)):
+        if radius:
+            disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+            differing = np.asarray(cv2.morphologyEx(differing, operation, disc), np.uint8)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(differing)
+    large = statistics[:, cv2.CC_STAT_AREA] >= settings.min_area * differing.size
+    large[0] = False  # label 0 is what does not differ
+    return np.asarray(large.view(np.uint8)[labels], np.uint8)
+
+
+class Background(Network):
+    """A method that learns the background of a fixed camera; masks alone, no poses, no parts.
+
+    The mask is empty while the background is learnt. A frame of another size, or earlier than the last, begins anew.
+    """
+
+    api_version = 1
+    Settings = BackgroundSettings
+    settings: BackgroundSettings
+    needs_previous = True  # prepare() may begin a new background
+    learns_background = True
+
+    def __init__(self, card: Card, settings: BackgroundSettings, output_stride: int) -> None:
+        super().__init__(card, settings, output_stride)
+        self._learnt = _Learnt(settings.background_method)
+
+    @property
+    def offers(self) -> Wanted:
+        """The person mask, and nothing else."""
+        return Wanted.PERSON
+
+    def with_settings(self, settings: BackgroundSettings) -> Background:
+        """The same background under other options."""
+        other = Background(self.card, settings, self.output_stride)
+        other._learnt = self._learnt
+        return other
+
+    def capture_background(self) -> None:
+        """Learn anew, from the next frames."""
+        self._learnt.capture()
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """The picture itself: tensor (1, H, W, 3) uint8 RGB."""
+        self._learnt.begin(frame)
+        return Prepared(frame.image[None], Geometry(*frame.size, *frame.size))
+
+    def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
+        """What differs from the background. Raises EngineError where an engine with a network was chosen."""
+        if "image" not in outputs:
+            raise EngineError(
+                f"The background has no network, but the engine ran one with the outputs {', '.join(outputs)}; "
+                "set engine to auto, and model and model_path to their defaults."
+            )
+        mask = self._learnt.mask(outputs["image"][0], self.settings)
+        size = mask.shape
+        if not wanted & Wanted.PERSON:
+            return Result((size[0], size[1]))
+        result = Result((size[0], size[1]), person=mask)
+        return mirrored(result) if self.settings.flip_horizontal else result

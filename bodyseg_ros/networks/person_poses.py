@@ -1,0 +1,88 @@
+"""People's poses in source px, from the heads that BodyPix and PoseNet share; results as a mirror shows them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..decode import decode_poses, decode_single_pose, sigmoid
+from ..decoder_inputs import PoseHeads, PoseLimits
+from ..geometry import Geometry
+from ..settings import Settings, live
+from ..types import Outputs, Poses, Result
+
+__all__ = ["MirrorSettings", "close_up_scores", "find_poses", "mirrored"]
+
+CLOSE_UP_KEYPOINTS: Final = 5
+"""Visible keypoints that a close-up has at least: those of a face from the front."""
+CLOSE_UP_EXTENT: Final = 0.2
+"""How far apart they are at least, as a share of the picture's shorter side."""
+
+
+class MirrorSettings(Settings):
+    """What every network here can be told: to see people as a mirror shows them."""
+
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+
+
+def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
+    """Every pose found, best root first, whatever its score, in source px.
+
+    single: only one pose, made of each keypoint's best cell, whoever it belongs to; it needs no displacements.
+    """
+    scores = sigmoid(heads["heatmaps"])
+    if single:
+        keypoints, poses = decode_single_pose(scores, heads["short_offsets"], stride=heads.stride)
+    else:
+        fwd, bwd = heads["displacement_fwd"], heads["displacement_bwd"]
+        keypoints, poses = decode_poses(PoseHeads(scores, heads["short_offsets"], fwd, bwd, heads.stride), limits)
+    return replace(poses, keypoints=geometry.to_source_px(keypoints).astype(np.float32))
+
+
+def close_up_scores(poses: Poses, size: tuple[int, int], min_keypoint_score: float) -> NDArray[np.float64]:
+    """Mean score of the visible keypoints of each pose that is a close-up in a picture of size (H, W), else 0: (N,).
+
+    The reference divides by all 17 keypoints, so that a face which fills the picture has a low score. Keypoints that
+    an earlier pose has too count as visible and add nothing, as in the reference's sum: the same person found twice
+    stays low.
+    """
+    scores = poses.keypoint_scores.astype(np.float64)
+    visible = scores >= min_keypoint_score
+    count = visible.sum(axis=1)
+    counted = poses.scores.astype(np.float64) * scores.shape[1] - np.where(visible, 0.0, scores).sum(axis=1)
+    near = np.where(visible[..., None], poses.keypoints.astype(np.float64), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of people without a visible keypoint, whose extent is NaN
+        extent = (np.nanmax(near, axis=1) - np.nanmin(near, axis=1)).max(axis=-1)
+    large = extent >= CLOSE_UP_EXTENT * min(size)
+    return np.where(large & (count >= CLOSE_UP_KEYPOINTS), counted / np.maximum(count, 1), 0.0)
+
+
+def _mirrored_poses(poses: Poses, width: int) -> Poses:
+    """The poses as a mirror shows them, x → width − 1 − x; left stays left by name."""
+    keypoints = poses.keypoints.copy()
+    keypoints[..., 0] = width - 1 - keypoints[..., 0]
+    return replace(poses, keypoints=keypoints)
+
+
+def mirrored(result: Result) -> Result:
+    """The result as a mirror shows it: x → W − 1 − x; left stays left by name."""
+
+    def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
+
+    return Result(
+        result.size,
+        mirror(result.person),
+        mirror(result.confidence),
+        mirror(result.parts),
+        mirror(result.instances),
+        None if result.poses is None else _mirrored_poses(result.poses, result.size[1]),
+        mirror(result.classes),
+        mirrored=True,
+        class_names=result.class_names,
+    )

@@ -1,0 +1,67 @@
+"""Parameters from where people write them: a ROS 2 parameter file, or a word of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+from .settings import flatten
+from .yaml_reader import read_yaml, read_yaml_file
+
+__all__ = ["parse_value", "read_params_file"]
+
+
+def parse_value(text: str) -> Any:
+    """A parameter written on a command line, read as ROS reads it: YAML, or the text itself where it is none."""
+    try:
+        return read_yaml(text) if text.strip() else text
+    except ValueError:
+        return text
+
+
+def read_params_file(path: Path, node_name: str = "bodyseg", namespace: str = "/") -> dict[str, Any]:
+    """Parameters for one node from a ROS 2 parameter file, dotted names.
+
+    Sections are node names (`bodyseg`, `/robot1/bodyseg`, or namespaces that hold node names), with the
+    wildcards `/**`, `/*` and `**`; later sections overrule earlier ones. A file without any
+    `ros__parameters` is read as plain parameters. Raises SettingsError where the file cannot be read.
+    """
+    tree = read_yaml_file(path, "parameter file", SettingsError)
+    if tree is None:
+        return {}
+    if not isinstance(tree, Mapping):
+        raise SettingsError(f"The parameter file {str(path)!r} must hold names and values, not {type(tree).__name__}.")
+    sections = list(_sections(tree))
+    if not sections:
+        return flatten(tree)
+    full_name = f"{namespace.rstrip('/')}/{node_name}"
+    values: dict[str, Any] = {}
+    for section, body in sections:
+        if _matches(section, full_name):
+            values.update(flatten(body))
+    return values
+
+
+def _sections(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(full node name, its parameters) for each `ros__parameters` in a file."""
+    for key, value in tree.items():
+        if not isinstance(value, Mapping):
+            continue
+        name = f"{prefix}/{str(key).strip('/')}"
+        if isinstance(value.get("ros__parameters"), Mapping):
+            yield name, value["ros__parameters"]
+        yield from _sections({k: v for k, v in value.items() if k != "ros__parameters"}, name)
+
+
+def _matches(pattern: str, full_name: str) -> bool:
+    """Whether a section's name (with `*` for one part, `**` for any number) means this node."""
+    parts = full_name.strip("/").split("/")
+    reached = {0}  # how many parts the pattern may have used up so far
+    for word in pattern.strip("/").split("/"):
+        if word == "**":
+            reached = set(range(min(reached, default=len(parts) + 1), len(parts) + 1))
+        else:
+            reached = {count + 1 for count in reached if count < len(parts) and word in ("*", parts[count])}
+    return len(parts) in reached

@@ -1,0 +1,152 @@
+"""One of the people of a result: mask, parts, box, outline and keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ResultError
+
+__all__ = ["VISIBLE_SCORE", "Box", "Person", "box_of_keypoints", "box_of_mask", "missing"]
+
+#: left, top, right, bottom in px; right and bottom lie beyond the last pixel, so that right - left is the width.
+Box = tuple[int, int, int, int]
+
+#: A keypoint of at least this score counts as visible.
+VISIBLE_SCORE: Final = 0.3
+#: A piece of a person's mask, its holes filled, counts for box and outline if it has this share of the largest one.
+_PIECE_SHARE: Final = 0.05
+_NOWHERE: Final = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Person:
+    """One person of a `Result`, as `result[0]` and `for person in result` give them.
+
+    index: the person's place in the result, best score first, and the value in `Result.instances`.
+    score: 0 to 1. keypoints: (17, 2) float32, x then y, px, in the order of KEYPOINT_NAMES.
+    keypoint_scores: (17,) float32, 0 to 1. size: (height, width) of the image, px.
+
+    >>> person = result[0]
+    >>> person
+    Person 0: score 0.60, box (0, 17, 229, 320)
+    >>> person.keypoints[bodyseg.KEYPOINT_NAMES.index("nose")].astype(int)
+    array([144,  74])
+    """
+
+    index: int
+    score: float
+    keypoints: NDArray[np.float32]
+    keypoint_scores: NDArray[np.float32]
+    size: tuple[int, int]
+    #: The maps of all people, from which this one's are cut; None if they were not computed.
+    instance_map: NDArray[np.int16] | None = None
+    part_map: NDArray[np.int8] | None = None
+
+    def __repr__(self) -> str:
+        return f"Person {self.index}: score {self.score:.2f}, box {self.box}"
+
+    @cached_property
+    def mask(self) -> NDArray[np.uint8]:
+        """(H, W) uint8: 1 where a pixel is this person's, else 0. Raises ResultError without instances.
+
+        >>> person.mask.shape, int(person.mask.max())
+        ((320, 320), 1)
+        """
+        if self.instance_map is None:
+            raise ResultError(missing("instances", "INSTANCES"))
+        return np.equal(self.instance_map, self.index).view(np.uint8)
+
+    @cached_property
+    def parts(self) -> NDArray[np.int8]:
+        """(H, W) int8: index into PART_NAMES, -1 where a pixel is not this person's.
+
+        Raises ResultError without instances or parts.
+
+        >>> [bodyseg.PART_NAMES[part] for part in np.unique(person.parts) if part >= 0][:2]
+        ['left_face', 'right_face']
+        """
+        if self.part_map is None:
+            raise ResultError(missing("parts", "PARTS"))
+        return np.where(self.mask, self.part_map, np.int8(-1))
+
+    @property
+    def box(self) -> Box:
+        """(left, top, right, bottom) in whole px; `image[top:bottom, left:right]` is the person.
+
+        It encloses the pieces of the mask that have at least 5 % of the largest piece's pixels, so stray specks do
+        not count. Without a mask it encloses the keypoints of at least VISIBLE_SCORE; without those it is all 0.
+
+        >>> left, top, right, bottom = person.box
+        >>> image[top:bottom, left:right].shape == (bottom - top, right - left, 3)
+        True
+        """
+        found = None if self.instance_map is None else box_of_mask(self.mask)
+        return found or box_of_keypoints(self.keypoints, self.keypoint_scores, self.size, VISIBLE_SCORE)
+
+    @property
+    def polygon(self) -> list[NDArray[np.int32]]:
+        """The outline as arrays (N, 2) int32 of x, y, one for each piece that counts for `box`, largest first.
+
+        The points are centres of the mask's outermost pixels; holes are not left out. Raises ResultError without
+        instances.
+
+        >>> outline = person.polygon[0]
+        >>> outline.shape[1]
+        2
+        """
+        return [outline for outline in _outlines(self.mask) if len(outline) > 2]
+
+
+def missing(what: str, wanted: str) -> str:
+    """The sentence for what a result does not hold; wanted: its name in Wanted."""
+    return (
+        f"This result holds no {what}: they were not asked for, or the network, as it is set, does not compute them. "
+        f"Ask with Wanted.{wanted}, or load a network that does, such as bodypix-mobilenet-050."
+    )
+
+
+def _outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
+    """Outlines (N, 2) of the pieces of a mask without stray specks, largest first."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outlines = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in contours]
+    if len(outlines) < 2:
+        return outlines
+    sizes = [_pixels_inside(outline) for outline in outlines]
+    order = sorted(range(len(outlines)), key=lambda place: -sizes[place])
+    return [outlines[place] for place in order if sizes[place] >= _PIECE_SHARE * max(sizes)]
+
+
+def _pixels_inside(outline: NDArray[np.int32]) -> float:
+    """Pixels within an outline and on it, by Pick's theorem; its steps go to one of eight neighbours."""
+    steps = np.abs(np.diff(outline, axis=0, append=outline[:1])).max(axis=1).sum()
+    return float(cv2.contourArea(outline) + steps / 2 + 1)
+
+
+def box_of_mask(mask: NDArray[np.uint8]) -> Box | None:
+    """The box around the pieces of a mask (H, W) uint8, above 0 a person, without stray specks; None: it is empty."""
+    outlines = _outlines(mask)
+    if not outlines:
+        return None
+    points = np.concatenate(outlines)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right + 1, bottom + 1
+
+
+def box_of_keypoints(
+    keypoints: NDArray[np.float32], scores: NDArray[np.float32], size: tuple[int, int], min_score: float
+) -> Box:
+    """The box around the keypoints (17, 2) of at least `min_score`, within the image; all 0 where there are none."""
+    seen = scores >= np.float32(min_score)
+    if not seen.any():
+        return _NOWHERE
+    height, width = size
+    last = (width - 1, height - 1)
+    left, top = np.clip(np.floor(keypoints[seen].min(axis=0)), 0, last).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(keypoints[seen].max(axis=0)), 0, last).astype(int).tolist()
+    return left, top, right + 1, bottom + 1

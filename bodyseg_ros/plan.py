@@ -1,0 +1,163 @@
+"""From parameters to a plan: which card, network, engine and settings. Made once; everybody receives it.
+
+    values by dotted name → choose_card → the network's class → a settings object per class → Plan → open_model()
+
+A plan opens no file and downloads nothing, so a node makes its own before it offers a topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from .catalog import Card, choose_card
+from .errors import MissingDependencyError, SettingsError
+from .networks import Network
+from .plugins import load_plugin, loadable_plugins, plugin_names
+from .refine import RefineSettings
+from .settings import (
+    ModelSettings,
+    Parameter,
+    Settings,
+    build,
+    parameters,
+    require_live,
+    split_groups,
+    unknown_parameter,
+    updated,
+)
+
+__all__ = [
+    "Plan",
+    "make_plan",
+    "model_parameters",
+    "parameters_of",
+    "plugin_parameters",
+    "plugin_settings",
+]
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Plan(Generic[S]):
+    """Everything that the parameters decide before a file is opened.
+
+    model: which network, files and engine were asked for. card: what is known of the chosen network.
+    network, refine: what may change between two frames. engines, effects: settings by plugin, of those plugins that
+    the parameters mention; others run with their defaults. own: the settings of whoever made the plan, as a node.
+    """
+
+    model: ModelSettings
+    card: Card
+    network_class: type[Network]
+    network: Settings
+    refine: RefineSettings
+    engines: Mapping[str, Settings]
+    effects: Mapping[str, Settings]
+    own: S
+
+    @property
+    def parameters(self) -> Sequence[Parameter]:
+        """Every parameter there is for this plan: the owner's, the model's, each engine's and each effect's."""
+        return _every_parameter(type(self.own), type(self.network))
+
+    def changed(self, values: Mapping[str, Any]) -> Plan[S]:
+        """The plan with other live values; what they do not touch stays the same object.
+
+        Raises SettingsError for a parameter that does not exist or is read at start, and for a value not allowed.
+        """
+        require_live(values, self.parameters)
+        root, groups = split_groups(values)
+        return replace(
+            self,
+            own=updated(self.own, root),
+            network=updated(self.network, root),
+            refine=updated(self.refine, groups.get("refine", {}), prefix="refine"),
+            effects=plugin_settings("effects", groups, self.effects),
+        )
+
+
+def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
+    """The plan that parameters by their dotted names make; what they leave out has its default.
+
+    own: parameters at the root that the caller reads itself; `Settings` for none. Raises SettingsError for an unknown
+    parameter or a value not allowed, ModelNotFoundError or ModelFileError for the card, PluginError for the network.
+    """
+    root, groups = split_groups(values)
+    model = _part(ModelSettings, root)
+    card = choose_card(model)
+    network_class: type[Network] = load_plugin("networks", card.network if model.network == "auto" else model.network)
+    readers = (own, ModelSettings, network_class.Settings)
+    for name in root:
+        if not any(name in reader.model_fields for reader in readers):
+            known = [field for reader in readers for field in reader.model_fields]
+            raise SettingsError(unknown_parameter(name, known, f"The model {card.name} has"))
+    for group in groups.keys() - {"refine", *plugin_names("engines"), *plugin_names("effects")}:
+        known = [parameter.name for parameter in _every_parameter(own, network_class.Settings)]
+        raise SettingsError(unknown_parameter(f"{group}.{next(iter(groups[group]))}", known))
+    return Plan(
+        model,
+        card,
+        network_class,
+        network=_part(network_class.Settings, root),
+        refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
+        engines=plugin_settings("engines", groups),
+        effects=plugin_settings("effects", groups),
+        own=_part(own, root),
+    )
+
+
+def _part(settings: type[S], root: Mapping[str, Any]) -> S:
+    """A settings object from those of the values that are its parameters."""
+    return build(settings, {name: value for name, value in root.items() if name in settings.model_fields})
+
+
+def plugin_settings(
+    kind: str, groups: Mapping[str, Mapping[str, Any]], before: Mapping[str, Settings] | None = None
+) -> Mapping[str, Settings]:
+    """Plugin → its settings, of the plugins of a kind that `groups` mention.
+
+    before: settings until now; values in `groups` overrule them. Raises SettingsError.
+    """
+    known = dict(before or {})
+    for name in groups.keys() & plugin_names(kind):
+        if name in known:
+            known[name] = updated(known[name], groups[name], prefix=name)
+        else:
+            known[name] = build(load_plugin(kind, name).Settings, groups[name], prefix=name)
+    return known
+
+
+def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
+    """The parameters of a model: which, the network's own, each engine's under its name, the refinement's."""
+    yield from parameters(ModelSettings)
+    yield from parameters(network)
+    for parameter in plugin_parameters("engines"):
+        yield replace(parameter, live=False)  # an engine is opened once, whatever of it could change
+    yield from parameters(RefineSettings, "refine")
+
+
+def plugin_parameters(kind: str) -> Iterator[Parameter]:
+    """The parameters of every plugin of a kind that can be loaded."""
+    for name, plugin in loadable_plugins(kind):
+        yield from parameters(plugin.Settings, "" if kind == "networks" else name)
+
+
+def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
+    """One plugin's, under its name; a network's at the root.
+
+    None where its package is missing: whoever chooses it reads what to install.
+    """
+    with suppress(MissingDependencyError):
+        yield from parameters(load_plugin(kind, name).Settings, "" if kind == "networks" else name)
+
+
+@lru_cache(maxsize=8)
+def _every_parameter(own: type[Settings], network: type[Settings]) -> tuple[Parameter, ...]:
+    """An owner's parameter takes the place of the model's or network's of the same name."""
+    every = (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
+    return tuple({parameter.name: parameter for parameter in reversed(every)}.values())[::-1]

@@ -1,0 +1,389 @@
+"""The graph without ROS: Cyclone DDS speaks the wire protocol, rosbags the message types.
+
+Names on the wire follow https://design.ros2.org/articles/topic_and_service_names.html: topic `/a/b` is `rt/a/b`,
+type `pkg/msg/Name` is `pkg::msg::dds_::Name_`. How a node shows itself (`ros_discovery_info`, type hash and enclave in
+USER_DATA) follows rmw_dds_common 3.1 and rmw_cyclonedds_cpp 2.2 (Jazzy).
+
+Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI; ROS_DISTRO names the distribution of the other side.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from cyclonedds.builtin import BuiltinDataReader, BuiltinTopicDcpsPublication, BuiltinTopicDcpsSubscription
+from cyclonedds.core import (
+    DDSException,
+    GuardCondition,
+    InstanceState,
+    ReadCondition,
+    SampleState,
+    ViewState,
+    WaitSet,
+)
+from cyclonedds.domain import DomainParticipant
+from cyclonedds.idl import make_idl_struct
+from cyclonedds.idl import types as idl_types
+from cyclonedds.internal import InvalidSample
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy
+from cyclonedds.qos import Qos as DdsQos
+from cyclonedds.sub import DataReader
+from cyclonedds.topic import Topic
+from rosbags.interfaces import Nodetype
+
+from ...errors import GraphError
+from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .names import RosArguments, domain_id, ros_type, wire_type
+from .node_parameters import overridden
+from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
+from .rosbag_types import RosbagMessages
+
+__all__ = ["DdsGraph"]
+
+idl: Any = idl_types  # its generics are made at run time
+_DISCOVERY = "rmw_dds_common/msg/ParticipantEntitiesInfo"
+_EVERYTHING = ViewState.Any | InstanceState.Any | SampleState.NotRead
+_SERVICE = Qos(depth=10)
+#: Numbers of DDS policies that can be incompatible: QosPolicyId_t of OMG DDS 1.4
+_POLICY_NAMES = {2: "durability", 11: "reliability"}
+#: How long a publisher waits for a reliable subscriber to take what it has been sent, before it drops a message.
+_SEND_PATIENCE_S = 0.1
+
+
+def _carry(struct: Any, /, data: bytes, **_: Any) -> Any:
+    """A sample that carries CDR bytes instead of fields."""
+    sample = struct.__new__(struct)
+    sample.cdr = data
+    return sample
+
+
+class _Structs:
+    """IdlStruct classes by ROS type, which carry CDR bytes: cyclonedds' own Python serialiser takes a few hundred
+    milliseconds for a picture, rosbags' less than one. The fields are described for peers that compare types.
+    """
+
+    def __init__(self, messages: RosbagMessages) -> None:
+        self._messages = messages
+        self._made: dict[str, Any] = {}
+
+    def get(self, type_name: str) -> Any:
+        """The class for a type; one without known fields for a type that is not known here."""
+        if type_name not in self._made:
+            described = self._messages.store.fielddefs.get(type_name, ([], []))[1]
+            fields = {name: self._field(description) for name, description in described} or {"data": idl.uint8}
+            if "/srv/" in type_name:  # see DdsGraph.service
+                fields = {"client_id": idl.uint64, "sequence_number": idl.int64} | fields
+            name = type_name.split("/")[-1]
+            struct: Any = make_idl_struct(name, wire_type(type_name), fields, dataclassify=False)
+            struct.serialize = lambda sample, **_: sample.cdr
+            struct.deserialize = struct.deserialize_key = classmethod(_carry)
+            self._made[type_name] = struct
+        return self._made[type_name]
+
+    def _field(self, description: Any) -> Any:
+        node, detail = description
+        if node == Nodetype.NAME:
+            return self.get(detail)
+        if node == Nodetype.BASE:
+            name, bound = detail
+            if name == "string":
+                return idl.bounded_str[bound] if bound else str
+            return {"bool": bool, "char": idl.uint8}.get(name) or getattr(idl, name)
+        inner, length = detail
+        if node == Nodetype.ARRAY:
+            return idl.array[self._field(inner), length]
+        return idl.sequence[self._field(inner), length] if length else idl.sequence[self._field(inner)]
+
+
+class _Publisher:
+    """See port.Publisher."""
+
+    def __init__(self, graph: DdsGraph, topic: str, type_name: str, writer: Any) -> None:
+        self.topic, self._type_name, self._writer, self._graph = topic, type_name, writer, graph
+
+    @property
+    def subscriptions(self) -> int:
+        """See port.Publisher."""
+        return int(self._writer.get_publication_matched_status().current_count)
+
+    def publish(self, message: Any) -> None:
+        """See port.Publisher."""
+        is_cdr = isinstance(message, bytes | bytearray | memoryview)
+        cdr = bytes(message) if is_cdr else self._graph.messages.serialize(message, self._type_name)
+        try:
+            self._writer.write(self._writer.data_type.deserialize(cdr))
+        except DDSException as err:
+            if err.code != DDSException.DDS_RETCODE_TIMEOUT:
+                raise GraphError(f"Nothing can be published on {self.topic}: {err}") from err
+            self._graph.log(
+                "warn",
+                f"A subscriber of {self.topic} takes its messages too slowly; one was dropped. Ask for best effort "
+                "there, or set qos_overrides to offer it here.",
+                every_s=10.0,
+            )
+
+
+class _Subscription:
+    """See port.Subscription."""
+
+    def __init__(self, graph: DdsGraph, topic: str, reader: Any, callback: Callable[[bytes], None], depth: int) -> None:
+        self.topic, self.callback, self._graph = topic, callback, graph
+        self._depth = min(depth, 100)
+        self.reader = reader
+        self.condition = ReadCondition(reader, _EVERYTHING)
+
+    @property
+    def publishers(self) -> int:
+        """See port.Subscription."""
+        return int(self.reader.get_subscription_matched_status().current_count)
+
+    def close(self) -> None:
+        """See port.Subscription."""
+        self._graph.forget(self)
+
+    def take(self) -> list[bytes]:
+        """What has come; the news that a writer left is no message."""
+        samples = self.reader.take(self._depth, condition=self.condition)
+        return [sample.cdr for sample in samples if not isinstance(sample, InvalidSample)]
+
+    def leave(self) -> None:
+        """Drop the DDS entities; they go when nobody holds them."""
+        del self.condition, self.reader
+
+
+class DdsGraph(LocalGraph):
+    """See port.Graph. Raises GraphError if the domain cannot be joined."""
+
+    messages: RosbagMessages
+
+    def __init__(self, arguments: RosArguments) -> None:
+        super().__init__(arguments, RosbagMessages())
+        self._structs = _Structs(self.messages)
+        self.participant = _join(domain_id())
+        self._writers: dict[str, Any] = {}
+        self._subscriptions: list[_Subscription] = []
+        self._watcher: _Watcher | None = None
+        self._waitset, self._guard = WaitSet(self.participant), GuardCondition(self.participant)
+        self._waitset.attach(self._guard)
+        self._card = DataWriter(
+            self.participant, self.topic("ros_discovery_info", _DISCOVERY), self.dds_qos(LATCHED, _DISCOVERY)
+        )
+        self._rosout = self.publisher("/rosout", "rcl_interfaces/msg/Log", ROSOUT)
+        self.timer(1.0, self._report_mismatches)
+        self._follow_clock()
+
+    def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
+        """See port.Graph."""
+        self.messages.need(type_name)
+        name = self.names.resolve(topic)
+        qos = overridden(qos, self._parameters.qos_overrides, name, "publisher")
+        return _Publisher(self, name, type_name, self._writer(f"rt{name}", type_name, qos))
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
+    ) -> _Subscription:
+        """See port.Graph."""
+        name = self.names.resolve(topic)
+        qos = overridden(qos, self._parameters.qos_overrides, name, "subscription")
+        if not raw:
+            self.messages.need(type_name)
+
+        def take(cdr: bytes) -> None:
+            callback(cdr if raw else self.messages.deserialize(cdr, type_name))
+
+        return self._listen(f"rt{name}", type_name, qos, take)
+
+    def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
+        """See port.Graph. Heard by peers under rmw_cyclonedds_cpp only.
+
+        There a request or reply starts with 16 bytes, the client's id and a sequence number, which the reply
+        repeats (rmw_cyclonedds_cpp 2.2 ``serdata.hpp``); Fast DDS has them in inline QoS, out of our reach.
+        """
+        full, request, response = self.names.resolve(name), f"{type_name}_Request", f"{type_name}_Response"
+        self.messages.need(request)
+        writer = self._writer(f"rr{full}Reply", response, _SERVICE)
+
+        def take(cdr: bytes) -> None:
+            fields = answer(handler, self.messages.deserialize(cdr[:4] + cdr[20:], request))
+            reply = self.messages.serialize(self.messages.make(response, **fields), response)
+            writer.write(writer.data_type.deserialize(reply[:4] + cdr[4:20] + reply[4:]))
+
+        self._listen(f"rq{full}Request", request, _SERVICE, take)
+
+    def endpoints(self) -> list[Endpoint]:
+        """See port.Graph. The first call starts to watch; a second or two later all is seen."""
+        if self._watcher is None:
+            self._watcher = _Watcher(self)
+        return self._watcher.endpoints()
+
+    def forget(self, subscription: _Subscription) -> None:
+        """Take a subscription off the graph."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self._waitset.detach(subscription.condition)
+            subscription.leave()
+            self._announce()
+
+    def close(self) -> None:
+        """See port.Graph."""
+        for subscription in list(self._subscriptions):
+            self.forget(subscription)
+        self.participant.__del__()  # its writers leave the graph with it
+
+    def topic(self, wire_name: str, type_name: str) -> Topic[Any]:
+        """A DDS topic of this participant."""
+        return Topic(self.participant, wire_name, self._structs.get(type_name))
+
+    def reader(self, wire_name: str, type_name: str, qos: Qos) -> Any:
+        """A DDS reader of this participant."""
+        return DataReader(self.participant, self.topic(wire_name, type_name), self.dds_qos(qos, type_name))
+
+    def dds_qos(self, qos: Qos, type_name: str) -> DdsQos:
+        """As rmw_cyclonedds_cpp sets it (``create_readwrite_qos``)."""
+        known = self.messages.knows(type_name)
+        type_hash = f"typehash={self.messages.type_hash(type_name)};" if known else ""
+        history, patience = Policy.History.KeepLast(qos.depth), int(_SEND_PATIENCE_S * 1e9)
+        return DdsQos(
+            Policy.Reliability.Reliable(patience) if qos.reliable else Policy.Reliability.BestEffort,
+            Policy.Durability.TransientLocal if qos.latched else Policy.Durability.Volatile,
+            Policy.DurabilityService(0, history, -1, -1, -1),  # what latecomers get
+            Policy.WriterDataLifecycle(autodispose=False),
+            Policy.DataRepresentation(use_cdrv0_representation=True),
+            Policy.Userdata(type_hash.encode()),
+            history,
+        )
+
+    def _writer(self, wire_name: str, type_name: str, qos: Qos) -> Any:
+        if wire_name in self._writers:
+            raise GraphError(f"{wire_name[2:]} is published already by {self.names.full_name}.")
+        topic = self.topic(wire_name, type_name)
+        self._writers[wire_name] = DataWriter(self.participant, topic, self.dds_qos(qos, type_name))
+        self._announce()
+        return self._writers[wire_name]
+
+    def _listen(self, wire_name: str, type_name: str, qos: Qos, take: Callable[[bytes], None]) -> _Subscription:
+        subscription = _Subscription(self, wire_name[2:], self.reader(wire_name, type_name, qos), take, qos.depth)
+        self._subscriptions.append(subscription)
+        self._waitset.attach(subscription.condition)
+        self._announce()
+        return subscription
+
+    def _announce(self) -> None:
+        """Tell the graph which readers and writers are this node's."""
+        make = self.messages.make
+        length = make("rmw_dds_common/msg/Gid").data.size  # 24 bytes on Humble, 16 after it
+
+        def gid(entity: Any) -> Any:
+            return make("rmw_dds_common/msg/Gid", data=np.frombuffer(entity.guid.bytes.ljust(length, b"\0"), np.uint8))
+
+        node = make(
+            "rmw_dds_common/msg/NodeEntitiesInfo",
+            node_namespace=self.names.namespace,
+            node_name=self.names.node,
+            reader_gid_seq=[gid(subscription.reader) for subscription in self._subscriptions],
+            writer_gid_seq=[gid(writer) for writer in self._writers.values()],
+        )
+        card = make(_DISCOVERY, gid=gid(self.participant), node_entities_info_seq=[node])
+        self._card.write(self._card.data_type.deserialize(self.messages.serialize(card, _DISCOVERY)))
+
+    def _report_mismatches(self) -> None:
+        """Say once for each topic that somebody there wants what is not offered."""
+        for name, writer in self._writers.items():
+            status = writer.get_offered_incompatible_qos_status()
+            self._report(name[2:], "A subscriber asks for more than is offered", status)
+        for subscription in self._subscriptions:
+            status = subscription.reader.get_requested_incompatible_qos_status()
+            self._report(subscription.topic, "A publisher offers less than is asked for", status)
+
+    def _report(self, topic: str, what: str, status: Any) -> None:
+        if status.total_count_change > 0:
+            policy = _POLICY_NAMES.get(status.last_policy_id, f"policy {status.last_policy_id}")
+            self.log(
+                "warn",
+                f"{what} on {topic} ({policy}), so nothing passes between them; `bodyseg topics` tells both sides, "
+                f"parameters qos_overrides.{topic}.… change ours.",
+            )
+
+    def _serve(self, timeout_s: float) -> None:
+        self._waitset.wait(int(timeout_s * 1e9))
+        for subscription in list(self._subscriptions):
+            if subscription not in self._subscriptions:
+                continue  # a callback just closed it
+            for cdr in subscription.take():
+                self._guarded(f"What came on {subscription.topic}", subscription.callback, cdr)
+
+    def _wake(self) -> None:
+        self._guard.set(True)
+
+    def _said(self, level: Level, text: str) -> None:
+        """Also on /rosout, for whoever looks at the robot's log."""
+        try:
+            self._rosout.publish(rosout_message(self.messages, self.names, level, text))
+        except GraphError as err:
+            self._logger.debug("Nothing goes out on /rosout: %s", err)
+
+
+class _Watcher:
+    """Everybody's publishers and subscribers, with the names of their nodes."""
+
+    def __init__(self, graph: DdsGraph) -> None:
+        self._messages = graph.messages
+        participant = graph.participant
+        self._readers = (
+            (True, BuiltinDataReader(participant, BuiltinTopicDcpsPublication)),
+            (False, BuiltinDataReader(participant, BuiltinTopicDcpsSubscription)),
+        )
+        self._cards = graph.reader("ros_discovery_info", _DISCOVERY, Qos(depth=100, latched=True))
+        self._seen: dict[bytes, Endpoint] = {}
+        self._nodes: dict[bytes, dict[bytes, str]] = {}
+
+    def endpoints(self) -> list[Endpoint]:
+        """All there are now."""
+        for publishes, reader in self._readers:
+            for sample in reader.take(10_000):
+                self._note(sample, publishes)
+        for sample in self._cards.take(1_000):
+            if not isinstance(sample, InvalidSample):
+                self._name(self._messages.deserialize(sample.cdr, _DISCOVERY))
+        owners = {gid: node for gids in self._nodes.values() for gid, node in gids.items()}
+        found = [replace(endpoint, node=owners.get(gid, "")) for gid, endpoint in self._seen.items()]
+        return sorted(found, key=lambda endpoint: (endpoint.topic, not endpoint.publishes, endpoint.node))
+
+    def _note(self, sample: Any, publishes: bool) -> None:
+        gone = sample.sample_info.instance_state != InstanceState.Alive
+        if gone or not sample.topic_name.startswith("rt/"):
+            self._seen.pop(sample.key.bytes, None)
+            return
+        self._seen[sample.key.bytes] = Endpoint(
+            topic=sample.topic_name[2:],
+            type=ros_type(sample.type_name),
+            node="",
+            publishes=publishes,
+            qos=Qos(
+                depth=0,  # is not told
+                reliable=sample.qos[Policy.Reliability] != Policy.Reliability.BestEffort,
+                latched=sample.qos[Policy.Durability] != Policy.Durability.Volatile,
+            ),
+        )
+
+    def _name(self, card: Any) -> None:
+        self._nodes[card.gid.data.tobytes()[:16]] = {
+            gid.data.tobytes()[:16]: f"{node.node_namespace.rstrip('/')}/{node.node_name}"
+            for node in card.node_entities_info_seq
+            for gid in (*node.reader_gid_seq, *node.writer_gid_seq)
+        }
+
+
+def _join(domain: int) -> DomainParticipant:
+    try:
+        return DomainParticipant(domain, DdsQos(Policy.Userdata(b"enclave=/;")))
+    except DDSException as err:
+        raise GraphError(
+            f"The DDS domain {domain} cannot be joined: {err}. Check CYCLONEDDS_URI "
+            f"({os.environ.get('CYCLONEDDS_URI', 'not set')!r}) and that the machine has a network."
+        ) from err

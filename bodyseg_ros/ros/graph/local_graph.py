@@ -1,0 +1,229 @@
+"""What the adapters without rclpy share: names, parameters, log, timers and the loop that serves callbacks."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ...errors import BodysegError
+from ...settings import Parameter
+from .headers import make_time
+from .names import Names, RosArguments
+from .node_parameters import Parameters
+from .port import SENSOR, Level, Messages, Node, Qos, Subscription
+
+__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "answer", "describe", "rosout_message", "signals"]
+
+_LEVELS: Mapping[str, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+}
+#: A signal must not wait longer than this for the loop to come by, seconds.
+PATIENCE_S = 0.1
+
+
+#: How /rosout is offered (rclcpp's RosoutQoS), and rcl_interfaces/Log's numbers of the levels.
+ROSOUT = Qos(depth=1000, latched=True)
+_ROSOUT_LEVELS: Mapping[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
+
+
+def rosout_message(messages: Messages, names: Names, level: Level, text: str) -> Any:
+    """A line of the log as an rcl_interfaces/Log, for whoever looks at the robot's log."""
+    stamp = make_time(messages, time.time_ns())
+    name = names.full_name.strip("/").replace("/", ".")
+    return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
+
+
+class Throttle:
+    """Which sayings may pass: `once` ever, or once in `every_s` seconds, per key."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def passes(self, key: str, once: bool, every_s: float) -> bool:
+        """Whether to say it now."""
+        if not once and every_s <= 0:
+            return True
+        now, last = time.monotonic(), self._last.get(key)
+        if last is not None and (once or now - last < every_s):
+            return False
+        if len(self._last) >= 1000:  # keys may hold whatever a stranger sent
+            self._last.clear()
+        self._last[key] = now
+        return True
+
+
+def describe(error: BaseException, doing: str) -> str:
+    """A failed callback for the log: our own errors are sentences, others get their type."""
+    if isinstance(error, BodysegError):
+        return str(error)
+    return f"{doing} failed with {type(error).__name__}: {error}"
+
+
+def answer(handler: Callable[[Any], Mapping[str, Any]], request: Any) -> Mapping[str, Any]:
+    """The fields of a response; a BodysegError is one that says no."""
+    try:
+        return handler(request)
+    except BodysegError as err:
+        return {"success": False, "message": str(err)}
+
+
+class _Timer:
+    def __init__(self, period_s: float, callback: Callable[[], None]) -> None:
+        self.period_s, self.callback = period_s, callback
+        self.due, self.cancelled = time.monotonic() + period_s, False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class LocalGraph:
+    """A Graph without its topics; an adapter adds them, and `_serve` and `_wake`."""
+
+    def __init__(self, arguments: RosArguments, messages: Messages) -> None:
+        self.names, self.messages = arguments.names, messages
+        self._parameters = Parameters(arguments.overrides)
+        # Not below "bodyseg_ros": what the core logs may be led to log() here.
+        self._logger = logging.getLogger(f"node{arguments.names.full_name.replace('/', '.')}")
+        if arguments.log_level in _LEVELS:
+            self._logger.setLevel(_LEVELS[arguments.log_level])
+        self._throttle = Throttle()
+        self._timers: list[_Timer] = []
+        self._stopped = threading.Event()
+        self._clock_ns: int | None = 0 if self._parameters.graph.use_sim_time else None
+
+    @property
+    def name(self) -> str:
+        """See Graph."""
+        return self.names.node
+
+    @property
+    def namespace(self) -> str:
+        """See Graph."""
+        return self.names.namespace
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """See Graph."""
+        return self._parameters.overrides
+
+    def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
+        """See Graph."""
+        return self._parameters.declare(parameters)
+
+    def on_change(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """See Graph."""
+        self._parameters.listen(callback)
+
+    def set_parameters(self, values: Mapping[str, Any]) -> None:
+        """See Graph."""
+        self._parameters.change(values)
+
+    def timer(self, period_s: float, callback: Callable[[], None]) -> _Timer:
+        """See Graph."""
+        self._timers.append(_Timer(period_s, callback))
+        return self._timers[-1]
+
+    def now_ns(self) -> int:
+        """See Graph."""
+        return time.time_ns() if self._clock_ns is None else self._clock_ns
+
+    def log(self, level: Level, text: str, *, once: bool = False, every_s: float = 0.0, key: str = "") -> None:
+        """See Graph."""
+        if self._throttle.passes(key or text, once, every_s) and self._logger.isEnabledFor(_LEVELS[level]):
+            self._logger.log(_LEVELS[level], "%s", text)
+            self._said(level, text)
+
+    def spin(self, node: Node) -> None:
+        """See Graph."""
+        with signals(self.shutdown), ExitStack() as undo:
+            undo.callback(node.cleanup)
+            node.configure()
+            undo.callback(node.deactivate)
+            node.activate()
+            while not self._stopped.is_set():
+                self.spin_once(PATIENCE_S)
+
+    def spin_once(self, patience_s: float = 0.0) -> None:
+        """Serve what is due, after at most `patience_s` seconds of waiting."""
+        self._timers = [timer for timer in self._timers if not timer.cancelled]
+        now = time.monotonic()
+        soonest = min((timer.due for timer in self._timers), default=now + patience_s)
+        self._serve(min(max(soonest - now, 0.0), patience_s))
+        for timer in self._timers:
+            now = time.monotonic()
+            if now >= timer.due and not timer.cancelled:
+                missed = int((now - timer.due) / timer.period_s)
+                timer.due += (missed + 1) * timer.period_s
+                self._guarded("A timer", timer.callback)
+
+    def shutdown(self) -> None:
+        """See Graph."""
+        self._stopped.set()
+        self._wake()
+
+    def _guarded(self, doing: str, callback: Callable[..., Any], *arguments: Any) -> Any:
+        """Call back; whatever is raised is logged, with the traceback at debug level."""
+        try:
+            return callback(*arguments)
+        except Exception as err:  # a node must outlive one bad message
+            self.log("error", describe(err, doing), every_s=1.0)
+            self._logger.debug("%s", doing, exc_info=err)
+            return None
+
+    def _follow_clock(self) -> None:
+        """Take the time from /clock if the parameters say so; an adapter calls it when it is ready."""
+
+        def take(message: Any) -> None:
+            self._clock_ns = message.clock.sec * 1_000_000_000 + message.clock.nanosec
+
+        if self._clock_ns is not None:
+            self.subscribe("/clock", "rosgraph_msgs/msg/Clock", SENSOR, take)
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
+    ) -> Subscription:
+        """See Graph."""
+        raise NotImplementedError
+
+    def _serve(self, timeout_s: float) -> None:
+        """Wait for messages and hand them to their callbacks."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """Make a waiting `_serve` return; from any thread."""
+
+    def _said(self, level: Level, text: str) -> None:
+        """Pass on what was logged."""
+
+
+@contextmanager
+def signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `stop`, a second one does what it did before; only the main thread may do this."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: Any) -> None:
+        restore()
+        stop()
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()

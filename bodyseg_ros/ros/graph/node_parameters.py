@@ -1,0 +1,140 @@
+"""A node's parameters, the same under every adapter: declared once, checked, changed all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from ...errors import SettingsError
+from ...settings import Parameter, Settings, build, require_live, shortened, start_only, unknown_parameter
+from .port import Qos
+
+__all__ = ["GraphSettings", "Parameters", "overridden"]
+
+
+class GraphSettings(Settings):
+    """Parameters that every node has, whatever it does."""
+
+    use_sim_time: bool = start_only(False, "Take the time from /clock, as simulators and bag players publish it.")
+    autostart: bool = start_only(
+        True, "Configure and activate at start; otherwise wait for lifecycle transitions (rclpy only)."
+    )
+
+
+_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+class Parameters:
+    """Declared parameters and their values. `overrides`: what file and arguments say, declared or not."""
+
+    def __init__(self, overrides: Mapping[str, Any]) -> None:
+        self.values: dict[str, Any] = {}
+        own = {name: value for name, value in overrides.items() if name in GraphSettings.model_fields}
+        self.graph = build(GraphSettings, own)
+        self.qos_overrides = {k: v for k, v in overrides.items() if k.startswith("qos_overrides.")}
+        self.overrides = {k: v for k, v in overrides.items() if not _is_graph_owned(k)}
+        self._declared: dict[str, Parameter] = {}
+        self._listener: Callable[[dict[str, Any]], None] = lambda values: None
+
+    def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
+        """Starting values by name: the override where there is one, else the default; see Graph.declare()."""
+        self._declared |= {parameter.name: parameter for parameter in parameters}
+        for name in self.overrides:
+            self._find(name)
+        for parameter in parameters:
+            self.values[parameter.name] = checked(parameter, self.overrides.get(parameter.name, parameter.default))
+        return dict(self.values)
+
+    def listen(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """See Graph.on_change()."""
+        self._listener = callback
+
+    def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as their parameters' types; SettingsError for an unknown name or a value not allowed."""
+        return {name: checked(self._find(name), value) for name, value in values.items()}
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """See Graph.set_parameters()."""
+        new = self.checked(values)
+        require_live(new, self._declared.values(), "at start; start the node again")
+        if new:
+            self._listener(new)
+        self.values |= new
+
+    def _find(self, name: str) -> Parameter:
+        if name not in self._declared:
+            raise SettingsError(unknown_parameter(name, list(self._declared)))
+        return self._declared[name]
+
+
+def _is_graph_owned(name: str) -> bool:
+    return name in GraphSettings.model_fields or name.startswith(("qos_overrides.", "start_type_description_service"))
+
+
+def checked(parameter: Parameter, value: Any) -> Any:
+    """`value` as the parameter's type: integers serve as numbers, numbers as strings.
+
+    Raises SettingsError that names the parameter, quotes the value and says what is allowed.
+    """
+    if not parameter.kind.endswith("_list"):
+        return _scalar(parameter, parameter.kind, value, value)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        _refuse(parameter, value)
+    return [_scalar(parameter, parameter.kind.removesuffix("_list"), item, value) for item in value]
+
+
+def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
+    if kind == "float" and type(item) is int:
+        item = float(item)
+    if kind == "str" and type(item) in (int, float):
+        item = str(item)
+    if type(item) is not _TYPES[kind] or not _allows(parameter, item):
+        _refuse(parameter, value)
+    return item
+
+
+def _allows(parameter: Parameter, item: Any) -> bool:
+    """Whether `item` is one of the choices, or a number (also written as text) within the bounds."""
+    low, high = parameter.minimum, parameter.maximum
+    if item in parameter.choices or (low is None and high is None):
+        return item in parameter.choices or not parameter.choices
+    try:
+        number = float(item)
+    except ValueError:
+        return False
+    return (low is None or number >= low) and (high is None or number <= high)
+
+
+def _refuse(parameter: Parameter, value: Any) -> NoReturn:
+    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
+
+
+_POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
+    "history": {"keep_last": {}},
+    "reliability": {"reliable": {"reliable": True}, "best_effort": {"reliable": False}},
+    "durability": {"transient_local": {"latched": True}, "volatile": {"latched": False}},
+}
+
+
+def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) -> Qos:
+    """`qos` with what parameters such as `qos_overrides./camera/image.subscription.reliability` say.
+
+    topic: full name. entity: 'publisher' or 'subscription'. Raises SettingsError for an unknown policy or value.
+    """
+    prefix = f"qos_overrides.{topic}.{entity}."
+    for name, value in overrides.items():
+        policy = name.removeprefix(prefix)
+        if policy == name:
+            continue
+        allowed = _POLICIES.get(policy, {})
+        if policy == "depth" and type(value) is int and value > 0:
+            qos = replace(qos, depth=value)
+        elif isinstance(value, str) and value in allowed:
+            qos = replace(qos, **allowed[value])
+        else:
+            raise SettingsError(
+                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
+                "reliability (reliable, best_effort) and durability (transient_local, volatile)."
+            )
+    return qos

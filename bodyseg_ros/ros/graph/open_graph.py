@@ -1,0 +1,57 @@
+"""Choose an adapter and join the graph."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Sequence
+
+from ...dependencies import missing_package
+from ...errors import GraphError, MissingDependencyError
+from .names import parse_ros_arguments
+from .port import Graph
+
+__all__ = ["RUNTIMES", "open_graph"]
+
+RUNTIMES = ("auto", "rclpy", "dds", "zenoh")
+#: What RMW_IMPLEMENTATION asks for, where no ROS is sourced.
+_BY_RMW = {"rmw_zenoh_cpp": "zenoh"}
+
+
+def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") -> Graph:
+    """Join the ROS graph as the node `name`; close() leaves it.
+
+    arguments: ROS arguments (`--ros-args …`); others are not looked at. runtime: 'rclpy', 'dds', 'zenoh', or
+    'auto': rclpy where it and this package's messages can be imported, as in a sourced workspace; else zenoh where
+    RMW_IMPLEMENTATION is rmw_zenoh_cpp; else dds. Raises GraphError for
+    a wrong name, argument or runtime, MissingDependencyError where the runtime is not installed, SettingsError
+    for a parameter file.
+    """
+    if runtime not in RUNTIMES:
+        raise GraphError(f"There is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}.")
+    if runtime == "auto":
+        runtime = "rclpy" if _in_workspace() else _BY_RMW.get(os.environ.get("RMW_IMPLEMENTATION", ""), "dds")
+    try:
+        if runtime == "rclpy":
+            from .rclpy_graph import RosGraph
+
+            return RosGraph(name, arguments)
+        if runtime == "zenoh":
+            from .zenoh_graph import ZenohGraph as Chosen
+        else:
+            from .dds_graph import DdsGraph as Chosen  # type: ignore[assignment]
+    except ModuleNotFoundError as err:
+        if runtime != "rclpy":
+            raise missing_package(f"The runtime {runtime!r}", err, f"bodyseg_ros[{runtime}]") from err
+        raise MissingDependencyError(
+            f"The runtime 'rclpy' needs the package {err.name!r}, which is not installed. Source a ROS 2 "
+            "installation's setup.bash, or take the runtime 'dds'."
+        ) from err
+    logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
+    return Chosen(parse_ros_arguments(name, arguments))
+
+
+def _in_workspace() -> bool:
+    """Whether rclpy is here, and this package as colcon builds it: with its messages."""
+    return all(importlib.util.find_spec(name) for name in ("rclpy", "bodyseg_ros.msg"))

@@ -1,0 +1,190 @@
+"""The node `bodyseg`: one camera, one network, every output from one pass with one stamp."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import cv2
+
+from ...plan import make_plan
+from ...settings import build
+from ...types import Wanted
+from ..graph.names import RosArguments
+from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
+from .background_topic import BackgroundTopic
+from .depth import DepthWithoutPeople
+from .frame_context import FrameContext
+from .frame_node import PublishingNode
+from .live_settings import live_settings
+from .mailbox import Mailbox
+from .node_model import NodeModel
+from .node_settings import NodeSettings, ProcessSettings
+from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
+from .overlap import OverlappingWorker
+from .run_node import run_node
+from .shared import Shared
+from .worker import Worker
+
+__all__ = ["BodysegNode", "main"]
+
+#: With `frame_policy: all`: messages the middleware keeps, and those that wait here, while one is processed.
+_KEEP_ALL = Qos(depth=10, reliable=False)
+_SLOTS = 8
+
+
+class BodysegNode(PublishingNode[Any]):
+    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in.
+
+    shared: with the nodes of other cameras in this process.
+    """
+
+    def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
+        self._shared = shared or Shared()
+        self._plan = make_plan(graph.overrides, NodeSettings)
+        graph.declare(self._plan.parameters)
+        self._live = live_settings(self._plan)
+        self._model: NodeModel | None = None
+        self._labels: list[Publisher] = []
+        super().__init__(graph, self._live.settings)
+        graph.on_change(self._change)
+        self._background = BackgroundTopic(graph)
+        self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
+
+    def configure(self) -> None:
+        """Load the model and run it once, offer the topics and the services."""
+        # Not at the same time as the network, so the budget is the same; of itself OpenCV takes one per core.
+        if self._plan.model.threads:
+            cv2.setNumThreads(self._plan.model.threads)
+        self._model = NodeModel(self._plan, self._shared)
+        self._live = self._live.within(self._model.offers)
+        self._model.warm_up()
+        self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
+        if not self._publishers:
+            self._offer(self._model.offers)
+            self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
+            if self._model.learns_background:
+                self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
+
+    def activate(self) -> None:
+        """Take frames."""
+        super().activate()
+        self._depth.start()
+        self._background.start()
+        self._publish_labels()
+
+    def deactivate(self) -> None:
+        """Take no more frames."""
+        self._depth.stop()
+        self._background.stop()
+        super().deactivate()
+
+    def cleanup(self) -> None:
+        """Give the model back."""
+        if self._model:
+            self._model.close()
+            self._model = None
+
+    @property
+    def _keep_all(self) -> bool:
+        return self._live.settings.frame_policy == "all"
+
+    def _start_worker(self) -> Worker[Any] | OverlappingWorker[Any]:
+        mailbox: Mailbox[Any] = Mailbox(keep_all=self._keep_all, slots=_SLOTS if self._keep_all else 1)
+        failed, turns, name = self.diagnostics.problem, self._shared.turns, self._graph.name
+        if self._model and self._overlaps(self._model):
+            return OverlappingWorker(mailbox, self._steps, failed, name, turns, self._model.turns)
+        return Worker(mailbox, self._process, failed, name, turns)
+
+    def _overlaps(self, model: NodeModel) -> bool:
+        """Whether frames are prepared and decoded while another is in the network."""
+        overlap = self._live.settings.overlap
+        return not model.needs_previous and (overlap == "always" or (overlap == "auto" and model.leaves_cpu))
+
+    def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
+        return super()._subscribe_image(hear, _KEEP_ALL if self._keep_all else qos)
+
+    def _offer(self, offers: Wanted) -> None:
+        """Make the publishers of everything that the network and the installed message types allow."""
+        absent = []
+        for output in OUTPUTS:
+            if not self._graph.messages.knows(output.type):
+                absent.append(f"{output.topic} ({output.type} is not installed)")
+            elif output.needs(self._live) & ~offers:
+                absent.append(f"{output.topic} (the network does not compute it)")
+            else:
+                self._publishers[output] = self._graph.publisher(output.topic, output.type)
+        if absent:
+            self._graph.log("info", f"Topics that are absent: {', '.join(absent)}.")
+
+    def _publish_labels(self) -> None:
+        """Publish once, for everybody who will come, what the numbers in the pictures mean."""
+        messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
+        if self._labels or not messages.knows(type_name) or not self._model:
+            return
+        for topic, message in label_infos(messages, self._model.offers, self._model.classes, self._graph.now_ns()):
+            self._labels.append(self._graph.publisher(topic, type_name, LATCHED))
+            self._labels[-1].publish(message)
+
+    def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
+        """What the network sees; nothing where nobody listens."""
+        live, model = self._live, self._model
+        if not model or not (heard or self._depth.listened) or not live.settings.enabled:
+            return None
+        frame = self._reader.read(message)
+        wanted = wanted_of(heard, live)
+        if self._depth.listened:
+            wanted |= Wanted.PERSON
+        began = time.perf_counter()
+        result = yield from model.steps(live, frame, wanted)
+        inference_ms = (time.perf_counter() - began) * 1e3
+        frame = self._background.behind(frame)
+        self._depth.people(message.header, result, self._camera_info, live.settings.depth_margin_px)
+        return FrameContext(
+            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+        )
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
+        plan = self._plan.changed(changed)
+        live = live_settings(plan, self._live)
+        if self._model:
+            live = live.within(self._model.offers)
+            live.check(self._model.offers, changed)
+        self._plan, self._live = plan, live
+
+    def _enable(self, request: Any) -> dict[str, Any]:
+        self._graph.set_parameters({"enabled": bool(request.data)})
+        return {"success": True, "message": ""}
+
+    def _capture_background(self, request: Any) -> dict[str, Any]:
+        if not self._model:
+            return {"success": False, "message": "The node is not configured, so no background is learnt."}
+        self._model.capture_background()
+        return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
+
+    def _facts(self) -> dict[str, str]:
+        """For diagnostics: what runs where."""
+        facts = {"enabled": str(self._live.settings.enabled).lower()}
+        if self._model:
+            facts |= {"model": self._model.name, "engine": self._model.engine, "device": self._model.device}
+            facts["overlap"] = str(self._overlaps(self._model)).lower()
+        return facts
+
+
+def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
+    """Run the node, or one for each of `cameras`, until told to end; `argv`: ROS arguments, those of the program."""
+    shared = Shared()
+    run_node("bodyseg", lambda graph: BodysegNode(graph, shared), argv, runtime, _namespaces)
+
+
+def _namespaces(given: RosArguments) -> list[str]:
+    """Those of the parameter `cameras`. Raises SettingsError."""
+    cameras = build(ProcessSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
+    return [str(PurePosixPath(given.names.namespace, camera)) for camera in cameras.cameras]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""A camera's description, which comes beside its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..graph.port import SENSOR, Graph, Messages, Subscription
+
+__all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
+
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+
+
+def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Callable[[Any], None]) -> Subscription:
+    """`topic` as it is remapped; where it is not, the one beside the image, as cameras publish it."""
+
+    def subscribe(name: str) -> Subscription:
+        return graph.subscribe(name, CAMERA_INFO, SENSOR, take)
+
+    beside = f"{image_topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+    subscription = subscribe(topic)
+    if subscription.topic != f"{graph.namespace.rstrip('/')}/{topic}" or subscription.topic == beside:
+        return subscription
+    subscription.close()
+    return subscribe(beside)
+
+
+def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, int]) -> Any:
+    """The camera's own message under a picture's header; None if there is none of the picture's (height, width)."""
+    if info is None or (info.height, info.width) != size:
+        return None
+    names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
+    return messages.make(CAMERA_INFO, header=header, **{name: getattr(info, name) for name in names})

@@ -1,0 +1,135 @@
+"""The topic `~/depth_without_people`: depth with the pixels of people made invalid, for maps and costmaps."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FrameError
+from ...refine import shifted_edge
+from ...types import Result
+from ..graph.headers import stamp_ns
+from ..graph.image_messages import image_message, read_depth
+from ..graph.port import SENSOR, Graph, Subscription
+from .camera_info import subscribe_camera_info
+from .node_settings import NodeSettings
+from .pairs import Pairs
+
+__all__ = ["DepthWithoutPeople"]
+
+#: Depth images, and masks, kept until the other comes: a second at 30 frames.
+_WAITING: Final = 30
+
+
+@dataclass(frozen=True)
+class _People:
+    """Where people are in one colour picture: (H, W) uint8, 1 person; the camera_info of its camera, if known."""
+
+    frame_id: str
+    person: NDArray[np.uint8]
+    camera_info: Any
+    margin_px: int
+
+
+class DepthWithoutPeople:
+    """Pairs `depth/image` with masks of the same stamp, or older by at most `depth_slop`.
+
+    problem: told of what cannot be used.
+    """
+
+    def __init__(self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None]) -> None:
+        self._graph, self._problem = graph, problem
+        self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
+        self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
+        self._lock = threading.Lock()
+        self._camera_info: Any = None
+        self._subscriptions: list[Subscription] = []
+
+    @property
+    def listened(self) -> bool:
+        """Whether somebody subscribes, so that masks are needed."""
+        return self._publisher.subscriptions > 0
+
+    def start(self) -> None:
+        """Take depth images."""
+        image = self._graph.subscribe("depth/image", "sensor_msgs/msg/Image", SENSOR, self._take)
+        info = subscribe_camera_info(self._graph, "depth/camera_info", image.topic, self._keep_camera_info)
+        self._subscriptions = [image, info]
+
+    def stop(self) -> None:
+        """Take no more; may be called again."""
+        for subscription in self._subscriptions:
+            subscription.close()
+        self._subscriptions = []
+
+    def people(self, header: Any, result: Result, camera_info: Any, margin_px: int) -> None:
+        """The mask of the colour picture under `header`."""
+        if result.person is None or not self.listened:
+            return
+        person = np.ascontiguousarray(result.person[:, ::-1]) if result.mirrored else result.person
+        self._add(0, stamp_ns(header), _People(header.frame_id, person, camera_info, margin_px))
+
+    def _take(self, message: Any) -> None:
+        if self.listened:
+            self._add(1, stamp_ns(message.header), message)
+
+    def _keep_camera_info(self, message: Any) -> None:
+        self._camera_info = message
+
+    def _add(self, side: int, time_ns: int, item: Any) -> None:
+        """One of the two; with the other, publish. May be called from two threads."""
+        try:
+            with self._lock:
+                pair = self._pairs.add(side, time_ns, item)
+            if pair is None:
+                return
+            people, message = pair
+            depth = _without(people, read_depth(message), message.header.frame_id, self._camera_info)
+        except FrameError as err:
+            self._problem(err)
+            return
+        self._publisher.publish(image_message(self._graph.messages, message.header, depth, message.encoding))
+
+
+def _without(people: _People, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:
+    """(H, W) uint16 or float32 depth, 0 or NaN where people are."""
+    if frame_id != people.frame_id:
+        raise FrameError(
+            f"The depth image is of the frame {frame_id!r}, but the colour image of {people.frame_id!r}; "
+            "take the depth that the camera's driver aligns to colour."
+        )
+    invalid = depth.dtype.type(0 if depth.dtype.kind == "u" else np.nan)
+    return np.where(_seen_by_depth(people, depth.shape, depth_info) > 0, invalid, depth)
+
+
+def _seen_by_depth(people: _People, size: tuple[int, ...], depth_info: Any) -> NDArray[np.uint8]:
+    """The mask with its margin in the depth image's pixels; what colour does not see counts as people."""
+    if people.person.shape == size:
+        return shifted_edge(people.person, people.margin_px)
+    colour, depth = _lens(people.camera_info, people.person.shape, "colour"), _lens(depth_info, size, "depth")
+    scale = colour[:2] / depth[:2]  # colour px per depth px
+    shift = colour[2:] - depth[2:] * scale
+    # A depth pixel reads one colour pixel in its middle, but covers `scale` of them.
+    person = shifted_edge(people.person, people.margin_px + math.floor(scale.max() / 2))
+    to_colour = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(person, to_colour, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)
+    return np.asarray(seen, np.uint8)
+
+
+def _lens(info: Any, size: tuple[int, ...], whose: str) -> NDArray[np.float64]:
+    """(fx, fy, cx, cy) of a camera_info, px. Raises FrameError where there is none of this size."""
+    matrix = np.zeros(9) if info is None else np.asarray(info.k, np.float64)
+    if info is None or (info.height, info.width) != tuple(size) or not (matrix[0] > 0 and matrix[4] > 0):
+        raise FrameError(
+            "Depth and colour images differ in size, so the camera_info of both is needed; that of the "
+            f"{whose} camera has not come, is uncalibrated, or is not of {size[1]}×{size[0]}."
+        )
+    return matrix[[0, 4, 2, 5]]

@@ -1,0 +1,57 @@
+"""What of a node may change between two frames."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+
+from ...effects import Effect, load_effects, needs_of
+from ...errors import SettingsError
+from ...plan import Plan
+from ...refine import RefineSettings
+from ...settings import Settings
+from ...types import Wanted
+from .node_settings import NodeSettings
+
+__all__ = ["LiveSettings", "live_settings"]
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """One consistent set; a change makes another, which the worker uses from the next frame on."""
+
+    settings: NodeSettings
+    network: Settings
+    refine: RefineSettings
+    overlay: tuple[Effect, ...]
+    composite: tuple[Effect, ...]
+
+    def check(self, offers: Wanted, changed: Container[str]) -> None:
+        """Raise SettingsError where an effect just chosen reads what the network does not compute."""
+        for parameter, chain in (("overlay_effects", self.overlay), ("effects", self.composite)):
+            if parameter in changed and needs_of(chain) & ~offers:
+                names = list(getattr(self.settings, parameter))
+                raise SettingsError(
+                    f"Parameter {parameter} is {names!r}, but the network does not compute what they need."
+                )
+
+    def within(self, offers: Wanted) -> LiveSettings:
+        """Leave those of the default overlay's effects out that read what the network does not compute."""
+        shown = tuple(effect for effect in self.overlay if effect.needs in offers)
+        by_default = self.settings.overlay_effects == NodeSettings.model_fields["overlay_effects"].default
+        return replace(self, overlay=shown) if shown and by_default else self
+
+
+def live_settings(plan: Plan[NodeSettings], before: LiveSettings | None = None) -> LiveSettings:
+    """The live part of a plan, with its effects made; of `before` those that stay the same live on.
+
+    Raises SettingsError for a name that no effect has.
+    """
+    own = plan.own
+    return LiveSettings(
+        own,
+        plan.network,
+        plan.refine,
+        load_effects("overlay_effects", own.overlay_effects, plan.effects, before.overlay if before else ()),
+        load_effects("effects", own.effects, plan.effects, before.composite if before else ()),
+    )

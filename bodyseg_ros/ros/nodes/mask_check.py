@@ -1,0 +1,75 @@
+"""Tells a network that sees from one that only answers: zeros, one value, far-off values, the answer of a frame before.
+
+A mask of nobody is what an empty room gives, and what a broken engine gives. The person probabilities under it differ:
+those of a network that works vary over any picture, since it sees the picture's border if nothing else, and with every
+change of the picture.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from ...types import Frame, Result
+
+__all__ = ["MaskCheck"]
+
+#: Least difference between the logits of one picture. On pictures of one colour BodyPix and bodyseg-mobilenet-050 gave
+#: 0.18 and more from 32×48 px on, 2.1 and more at 640×480, other networks more; float32 noise is below 1e-5.
+_LEAST_SPREAD: Final = 0.05
+#: Least logit of the picture's likeliest pixel. On the same pictures it was −5.3 and more, −13.7 with DeepLab.
+_LEAST_PEAK: Final = -20.0
+#: Pictures that differ in a row with bit-identical answers from which the network counts as stuck. One is enough where
+#: they differ in more than `_MUCH` of their pixels.
+_STUCK: Final = 5
+_MUCH: Final = 0.01
+
+
+class MaskCheck:
+    """Looks at the person probabilities of one picture after the other."""
+
+    def __init__(self) -> None:
+        self._picture: NDArray[np.uint8] | None = None
+        self._confidence: NDArray[np.float32] | None = None
+        self._unchanged = 0
+
+    def check(self, frame: Frame, result: Result) -> None:
+        """Raises EngineError where the probabilities cannot be those of a network that sees the frame."""
+        confidence = result.confidence
+        if confidence is None:
+            raise EngineError("The network gave no person probabilities, so nobody can tell whether it works.")
+        low, high = _logit(confidence.min()), _logit(confidence.max())
+        if high - low < _LEAST_SPREAD:
+            raise EngineError(
+                f"The network answers the same over the whole picture (probability {float(confidence.max()):.3g}), so "
+                "it sees nothing. Check the model file and the engine."
+            )
+        if high < _LEAST_PEAK:
+            raise EngineError(
+                f"The network's answers are far off: no pixel has a probability above {float(confidence.max()):.3g}, "
+                "less than any picture gives. Check the model file and the engine's precision."
+            )
+        self._check_change(frame.image, confidence)
+
+    def _check_change(self, picture: NDArray[np.uint8], confidence: NDArray[np.float32]) -> None:
+        before, self._picture = self._picture, picture
+        last, self._confidence = self._confidence, confidence
+        if before is None or before.shape != picture.shape or not np.array_equal(last, confidence):  # type: ignore[arg-type] # set together
+            self._unchanged = 0
+            return
+        changed = float((before != picture).any(axis=2).mean())
+        self._unchanged += changed > 0
+        if changed > _MUCH or self._unchanged >= _STUCK:
+            raise EngineError(
+                "The network's answer has not changed with the picture, to the last bit, so it is stuck. Start "
+                "the node again; check the engine."
+            )
+
+
+def _logit(probability: Any) -> float:
+    """Of a float32 probability; those that are rounded to 0 and 1 count as 1e-38 and 1 − 6e-8."""
+    share = np.clip(np.float64(probability), 1e-38, 1 - 2.0**-24)
+    return float(np.log(share / (1 - share)))

@@ -1,0 +1,186 @@
+"""What the node `bodyseg` publishes: a table, one row per topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body import PART_NAMES
+from ...effects import Effect, colored_parts, compose_all, needs_of
+from ...types import Wanted
+from ..graph.headers import make_header
+from ..graph.image_messages import compressed_message, image_message
+from ..graph.port import Messages
+from .camera_info import CAMERA_INFO, camera_info_of
+from .frame_context import FrameContext, Painter
+from .live_settings import LiveSettings
+from .people_messages import detections, poses
+
+__all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "wanted_of"]
+
+
+def _nothing(live: LiveSettings) -> Wanted:
+    return Wanted.NOTHING
+
+
+@dataclass(frozen=True)
+class OutputTopic:
+    """One topic.
+
+    make: its message, None where the result lacks what it shows. needs: what it cannot be made without.
+    extras: what fills it further, where the network computes it. effects: those that make it of the raw picture, None
+    where the camera's picture is not in it.
+    """
+
+    topic: str
+    type: str
+    make: Callable[[FrameContext], Any]
+    needs: Callable[[LiveSettings], Wanted] = _nothing
+    extras: Callable[[LiveSettings], Wanted] = _nothing
+    effects: Callable[[LiveSettings], Sequence[Effect]] | None = None
+
+
+def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
+    """Everything that these outputs read of a result."""
+    wanted = Wanted.NOTHING
+    for output in outputs:
+        wanted |= output.needs(live) | output.extras(live)
+    return wanted
+
+
+def hides_people(chain: Sequence[Effect]) -> bool:
+    """Whether one of the effects makes people unknowable."""
+    return any(getattr(effect, "hides_people", False) for effect in chain)
+
+
+def _map(topic: str, needs: Wanted, paint: Callable[[FrameContext], tuple[NDArray[Any], str] | None]) -> OutputTopic:
+    """A row for a picture of numbers."""
+
+    def make(context: FrameContext) -> Any:
+        painted = paint(context)
+        return painted and image_message(context.messages, context.message.header, *painted)
+
+    return OutputTopic(topic, "sensor_msgs/msg/Image", make, lambda live: needs)
+
+
+def _mask(context: FrameContext) -> tuple[NDArray[Any], str] | None:
+    person = context.result.person
+    return None if person is None else (person * np.uint8(255), "mono8")
+
+
+def _parts(context: FrameContext) -> tuple[NDArray[Any], str] | None:
+    parts = context.result.parts
+    return None if parts is None else (parts.view(np.uint8) + np.uint8(1), "mono8")
+
+
+def _instances(context: FrameContext) -> tuple[NDArray[Any], str] | None:
+    instances = context.result.instances
+    return None if instances is None else ((instances + np.int16(1)).astype(np.uint8), "mono8")
+
+
+def _classes(context: FrameContext) -> tuple[NDArray[Any], str] | None:
+    classes = context.result.classes
+    return None if classes is None else (classes, "mono8")
+
+
+def _confidence(context: FrameContext) -> tuple[NDArray[Any], str] | None:
+    confidence = context.result.confidence
+    if confidence is None:
+        return None
+    if context.live.settings.confidence_encoding == "32FC1":
+        return confidence, "32FC1"
+    return np.rint(confidence * np.float32(255)).astype(np.uint8), "mono8"
+
+
+def _pictures(
+    name: str,
+    paint: Painter,
+    needs: Callable[[LiveSettings], Wanted],
+    extras: Wanted = Wanted.NOTHING,
+    effects: Callable[[LiveSettings], Sequence[Effect]] | None = None,
+) -> tuple[OutputTopic, OutputTopic]:
+    """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
+
+    def more(live: LiveSettings) -> Wanted:
+        return extras
+
+    def raw(context: FrameContext) -> Any:
+        image = context.picture(name, paint)
+        if image is None:
+            return None
+        order = "rgb" if str(getattr(context.message, "encoding", "")).startswith("rgb") else "bgr"
+        encoding = f"{order}8" if image.shape[2] == 3 else f"{order}a8"
+        return image_message(context.messages, context.message.header, image, encoding)
+
+    def compressed(context: FrameContext) -> Any:
+        image = context.picture(name, paint)
+        quality = context.live.settings.jpeg_quality
+        return None if image is None else compressed_message(context.messages, context.message.header, image, quality)
+
+    return (
+        OutputTopic(f"~/{name}", "sensor_msgs/msg/Image", raw, needs, more, effects),
+        OutputTopic(f"~/{name}/compressed", "sensor_msgs/msg/CompressedImage", compressed, needs, more, effects),
+    )
+
+
+def _parts_color(context: FrameContext) -> NDArray[np.uint8] | None:
+    return None if context.result.parts is None else colored_parts(context.result.parts)
+
+
+def _overlay(context: FrameContext) -> NDArray[np.uint8]:
+    return compose_all(context.live.overlay, context.frame, context.result)
+
+
+def _composite(context: FrameContext) -> NDArray[np.uint8]:
+    return compose_all(context.live.composite, context.frame, context.result)
+
+
+def _camera_info(context: FrameContext) -> Any:
+    return camera_info_of(context.messages, context.camera_info, context.message.header, context.frame.size)
+
+
+def _details(live: LiveSettings) -> Wanted:
+    return Wanted.PARTS | Wanted.INSTANCES if live.settings.pose_details else Wanted.NOTHING
+
+
+OUTPUTS: Final = (
+    _map("~/mask", Wanted.PERSON, _mask),
+    _map("~/parts", Wanted.PARTS, _parts),
+    _map("~/instances", Wanted.INSTANCES, _instances),
+    _map("~/confidence", Wanted.CONFIDENCE, _confidence),
+    _map("~/classes", Wanted.CLASSES, _classes),
+    *_pictures("parts_color", _parts_color, lambda live: Wanted.PARTS),
+    # Told apart, people get a colour each, whoever else listens.
+    *_pictures("overlay", _overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay),
+    *_pictures("composite", _composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite),
+    OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
+    OutputTopic("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details),
+    OutputTopic("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda live: Wanted.POSES, _details),
+)
+
+#: Latched topics that say what the numbers in the maps mean: topic → (what it explains, classes of the model's card →
+#: number → name).
+_LABELS: Final[Mapping[str, tuple[Wanted, Callable[[Sequence[str]], Mapping[int, str]]]]] = {
+    "~/mask/label_info": (Wanted.PERSON, lambda _: {0: "background", 255: "person"}),
+    "~/label_info": (Wanted.PARTS, lambda _: {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}),
+    "~/classes/label_info": (Wanted.CLASSES, lambda classes: dict(enumerate(classes))),
+}
+
+
+def label_infos(messages: Messages, offers: Wanted, classes: Sequence[str], time_ns: int) -> Iterator[tuple[str, Any]]:
+    """(topic, vision_msgs/LabelInfo) of all that the network offers.
+
+    classes: those of its model's card. time_ns: when they are published.
+    """
+    for topic, (needs, names_of) in _LABELS.items():
+        if needs & offers:
+            named = [
+                messages.make("vision_msgs/msg/VisionClass", class_id=number, class_name=name)
+                for number, name in names_of(classes).items()
+            ]
+            header = make_header(messages, time_ns)
+            yield topic, messages.make("vision_msgs/msg/LabelInfo", header=header, class_map=named)

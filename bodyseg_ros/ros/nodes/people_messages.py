@@ -1,0 +1,99 @@
+"""People as messages: poses and detections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body import KEYPOINT_NAMES, PART_NAMES
+from ...person import Box, Person, box_of_keypoints, box_of_mask
+from .frame_context import FrameContext
+
+__all__ = ["detections", "poses"]
+
+
+def poses(context: FrameContext) -> Any:
+    """A PersonPoseArray, empty when nobody is there; None where no poses were computed."""
+    if context.result.poses is None:
+        return None
+    return context.messages.make(
+        "bodyseg_ros/msg/PersonPoseArray",
+        header=context.message.header,
+        image_width=context.frame.size[1],
+        image_height=context.frame.size[0],
+        model=context.model,
+        persons=[_person(context, person) for person in context.result],
+    )
+
+
+def detections(context: FrameContext) -> Any:
+    """A Detection2DArray of class 'person'; None where no poses were computed."""
+    if context.result.poses is None:
+        return None
+    make = context.messages.make
+    people = []
+    for person in context.result:
+        left, top, right, bottom = _box(context, person)
+        # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
+        centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
+        box = make(
+            "vision_msgs/msg/BoundingBox2D",
+            center=make("vision_msgs/msg/Pose2D", position=centre),
+            size_x=float(right - left),
+            size_y=float(bottom - top),
+        )
+        guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=person.score)
+        results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
+        header = context.message.header
+        people.append(make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box))
+    return make("vision_msgs/msg/Detection2DArray", header=context.message.header, detections=people)
+
+
+def _person(context: FrameContext, person: Person) -> Any:
+    """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
+    make = context.messages.make
+    left, top, right, bottom = _box(context, person)
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
+    area, visible = float("nan"), np.zeros(0, np.uint8)
+    if person.instance_map is not None:
+        area = float(np.count_nonzero(person.mask) / person.mask.size)
+        if person.part_map is not None:
+            counts = np.bincount(person.parts.view(np.uint8).ravel(), minlength=256)
+            visible = np.flatnonzero(counts[: len(PART_NAMES)]).astype(np.uint8) + np.uint8(1)
+    return make(
+        "bodyseg_ros/msg/PersonPose",
+        header=context.message.header,
+        instance_label=0 if person.instance_map is None else person.index + 1,
+        score=person.score,
+        roi=roi,
+        keypoints=_keypoints(context, person.keypoints, person.keypoint_scores),
+        mask_area_ratio=area,
+        visible_parts=context.messages.pack(visible),
+    )
+
+
+def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
+    make, least = context.messages.make, context.live.settings.visible_score
+    nowhere = make("geometry_msgs/msg/Point", x=float("nan"), y=float("nan"), z=float("nan"))
+    return [
+        make(
+            "bodyseg_ros/msg/Keypoint",
+            id=index,
+            name=name,
+            x=float(points[index, 0]),
+            y=float(points[index, 1]),
+            score=float(scores[index]),
+            visible=bool(scores[index] >= np.float32(least)),
+            point3d=nowhere,
+        )
+        for index, name in enumerate(KEYPOINT_NAMES)
+    ]
+
+
+def _box(context: FrameContext, person: Person) -> Box:
+    """As Person.box, with the node's own score from which a keypoint is visible."""
+    found = None if person.instance_map is None else box_of_mask(person.mask)
+    least = context.live.settings.visible_score
+    return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)

@@ -1,0 +1,280 @@
+"""The node `privacy_camera`: a camera's topics with people painted over, and a blank picture where that fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from ...effects import compose_all, load_effects, needs_of
+from ...errors import FrameError, ModelError, SettingsError
+from ...plan import Plan, make_plan
+from ...settings import Settings, parameters
+from ...types import Frame, Wanted
+from ..graph.headers import make_header, stamp_ns
+from ..graph.image_messages import compressed_message, image_message
+from ..graph.port import Graph, Publisher, Subscription, Timer
+from .camera_info import CAMERA_INFO, camera_info_of
+from .frame_node import FrameNode
+from .mask_check import MaskCheck
+from .node_model import NodeModel
+from .node_settings import PrivacySettings
+from .person_hider import Hider, Safe, blank
+from .playing import play
+from .run_node import run_node
+
+__all__ = ["PrivacyCameraNode", "main"]
+
+#: Whom to cover, and whether that can be believed.
+_NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
+#: Of a blank picture before any other has come.
+_FIRST_SIZE = (480, 640)
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A picture on its way to the worker. read: what makes a frame of it; may raise FrameError."""
+
+    header: Any
+    encoding: str
+    read: Callable[[], Frame]
+
+
+@dataclass(frozen=True)
+class _Topics:
+    """What goes out."""
+
+    raw: Publisher
+    compressed: Publisher
+    info: Publisher
+
+
+class PrivacyCameraNode(FrameNode[_Arrival]):
+    """Publishes `~/image`, `~/image/compressed` and `~/camera_info`; every frame is hidden or blank.
+
+    All parameters are read at start: nobody on the graph may weaken what hides people.
+    open_model: loads the network that a plan describes.
+    """
+
+    def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
+        self._open_model = open_model
+        # Where the network has a parameter of the same name, it gets the node's default, not its own.
+        own = {parameter.name: parameter.default for parameter in parameters(PrivacySettings)}
+        self._plan = make_plan(own | dict(graph.overrides), PrivacySettings)
+        graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
+        self._settings = self._plan.own
+        _refuse_blindness(self._plan.network)
+        self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
+        self._check = MaskCheck()
+        self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
+        self._model: NodeModel | None = None
+        self._player: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._watch: Timer | None = None
+        self._load_error = ""
+        self._interrupted = False
+        # What a blank picture says where nothing was sent in time: while the worker is at it, and while it waits.
+        self._busy, self._idle = "", "No picture has come yet."
+        self._size, self._frame_id = _FIRST_SIZE, self._settings.frame_id
+        self._sent_at = time.monotonic()
+        self._out: _Topics | None = None
+        super().__init__(graph, self._settings)
+
+    def configure(self) -> None:
+        """Offer the topics. The model is loaded beside: until it is there, pictures are blank."""
+        if not self._out:
+            publisher = self._graph.publisher
+            self._out = _Topics(
+                publisher("~/image", "sensor_msgs/msg/Image"),
+                publisher("~/image/compressed", "sensor_msgs/msg/CompressedImage"),
+                publisher("~/camera_info", CAMERA_INFO),
+            )
+
+    def activate(self) -> None:
+        """Take frames, from the topic or from the source."""
+        super().activate()
+        self._stopped.clear()
+        if self._settings.source:
+            self._player = threading.Thread(target=self._play, name="source", daemon=True)
+            self._player.start()
+        self._watch = self._graph.timer(self._settings.max_age / 2, self.watch)
+
+    def deactivate(self) -> None:
+        """Take no more frames."""
+        self._stopped.set()
+        if self._watch:
+            self._watch.cancel()
+        if self._player:
+            self._player.join()
+            self._player = None
+        super().deactivate()
+
+    def cleanup(self) -> None:
+        """Give the model back."""
+        if self._model:
+            self._model.close()
+            self._model = None
+        self._load_error = ""
+
+    def _subscribe(self) -> list[Subscription]:
+        """To nothing where the node has a source of its own."""
+        return [] if self._settings.source else super()._subscribe()
+
+    def _hear(self, message: Any) -> None:
+        self._frame_id = message.header.frame_id
+        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
+
+    def _play(self) -> None:
+        """The source's frames, stamped as they come; the raw picture never leaves this process."""
+
+        def take(frame: Frame) -> None:
+            now, frame_id = self._graph.now_ns(), self._settings.frame_id
+            stamped = Frame(frame.image, now, frame_id)
+            self.diagnostics.frame_in()
+            self._put(_Arrival(make_header(self._graph.messages, now, frame_id), "", lambda: stamped))
+
+        try:
+            play(self._settings, self._stopped, take)
+            self._idle = "The source has ended."
+        except Exception as err:  # noqa: BLE001 - a thread that ends unheard leaves a node that looks alive
+            self._idle = str(err) or type(err).__name__
+            self._graph.log("error", self._idle)
+
+    def _put(self, arrival: _Arrival) -> None:
+        self._idle = "No further picture has come."
+        super()._put(arrival)
+
+    def _process(self, arrival: _Arrival) -> None:
+        """One frame, on the worker's thread: one picture out, whatever happens."""
+        if not self._listened:
+            self._interrupted = True
+            return
+        began = time.perf_counter()
+        try:
+            picture = self._picture(arrival)
+        except Exception as err:  # noqa: BLE001 - whatever went wrong, the picture must not be shown
+            self.diagnostics.problem(err)
+            picture = self._refused(str(err) or type(err).__name__)
+        finally:
+            self._busy = ""
+        self._send(picture, arrival.header, arrival.encoding)
+        age_ns = self._graph.now_ns() - stamp_ns(arrival.header)
+        self.diagnostics.frame_out((time.perf_counter() - began) * 1e3, age_ns / 1e6)
+
+    def _picture(self, arrival: _Arrival) -> Safe:
+        """The frame with people hidden. Raises where that cannot be done, is not done in time, or may be wrong."""
+        model = self._loaded()
+        self._busy = "The mask is late: the network has not answered."
+        if self._interrupted:
+            self._hider.forget()
+            self._interrupted = False
+        frame = arrival.read()
+        self._size = frame.size
+        result = model.run(self._plan, frame, _NEEDED | needs_of(self._effects))
+        self._check.check(frame, result)
+        hidden, result = self._hider.hide(frame, result)
+        image = compose_all(self._effects, hidden, result)[..., :3]
+        if image.shape != frame.image.shape or image.dtype != np.uint8:
+            raise FrameError(f"The effects made {image.dtype} {image.shape} of a picture of {frame.size}.")
+        self._check_age(arrival)
+        if self._hider.missing:
+            return blank(self._size, f"Looking for people: {self._hider.missing} more frames.")
+        return Safe(image)
+
+    def _loaded(self) -> NodeModel:
+        """The network, loaded at the first frame. Raises ModelError where that failed, then and from then on."""
+        if self._model is None and not self._load_error:
+            self._busy = "The model is being loaded."
+            try:
+                self._model = self._open_model(self._plan)
+                self._model.warm_up()
+                self._load_error = _why_not(self._model, needs_of(self._effects))
+                self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
+            except Exception as err:  # noqa: BLE001 - told below, once here and on every picture
+                self._load_error = str(err) or type(err).__name__
+        if self._model is None or self._load_error:
+            raise ModelError(f"The model cannot be used: {self._load_error}")
+        return self._model
+
+    def _check_age(self, arrival: _Arrival) -> None:
+        age = (self._graph.now_ns() - stamp_ns(arrival.header)) / 1e9
+        if abs(age) > self._settings.max_age:
+            raise FrameError(
+                f"The picture is {age:.2f} s old now that its mask is there, more than max_age, "
+                f"{self._settings.max_age:g} s; is the network too slow, or the camera's clock another one?"
+            )
+
+    def watch(self) -> None:
+        """On the graph's thread: where nothing was sent for max_age, say why instead."""
+        if time.monotonic() - self._sent_at > self._settings.max_age and self._listened:
+            header = make_header(self._graph.messages, self._graph.now_ns(), self._frame_id)
+            self._send(self._refused(self._busy or self._idle), header, "")
+
+    def _refused(self, reason: str) -> Safe:
+        """The blank picture, after which people are looked for anew: meanwhile they may have moved, unseen."""
+        self._interrupted = True
+        return blank(self._size, reason)
+
+    @property
+    def _listened(self) -> bool:
+        return bool(self._out and (self._out.raw.subscriptions or self._out.compressed.subscriptions))
+
+    def _send(self, picture: Safe, header: Any, encoding: str) -> None:
+        """The only way out. encoding: the input's, whose colour order is kept."""
+        if not self._out:
+            return
+        messages, size = self._graph.messages, (picture.image.shape[0], picture.image.shape[1])
+        info = camera_info_of(messages, self._camera_info, header, size)
+        if info is None:
+            info = messages.make(CAMERA_INFO, header=header, height=size[0], width=size[1])
+        self._out.info.publish(info)
+        if self._out.raw.subscriptions:
+            order = "rgb8" if encoding.startswith("rgb") else "bgr8"
+            self._out.raw.publish(image_message(messages, header, picture.image, order))
+        if self._out.compressed.subscriptions:
+            quality = self._settings.jpeg_quality
+            self._out.compressed.publish(compressed_message(messages, header, picture.image, quality))
+        self._sent_at = time.monotonic()
+
+    def _facts(self) -> dict[str, str]:
+        """For diagnostics: what runs where."""
+        model = self._model
+        return {"model": model.name, "engine": model.engine, "device": model.device} if model else {}
+
+
+def _refuse_blindness(network: Settings) -> None:
+    """Raise SettingsError for parameters under which masks are not of the people in the picture."""
+    if getattr(network, "flip_horizontal", False):
+        raise SettingsError(
+            "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
+            "set it to false, and take the effect mirror if there is to be one."
+        )
+    kept = getattr(network, "kept_classes", ("person",))
+    if "person" not in kept:
+        raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but a privacy camera must cover 'person'.")
+
+
+def _why_not(model: NodeModel, needs: Wanted) -> str:
+    """What keeps a loaded network from hiding people; '' if nothing does."""
+    if Wanted.PERSON not in model.offers:
+        return f"{model.name} sees no person masks, so nobody could be hidden."
+    if Wanted.CONFIDENCE not in model.offers:
+        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
+    if needs & ~model.offers:
+        return f"{model.name} does not compute what the effects need."
+    if model.learns_background:
+        return f"{model.name} takes whoever stands there at the start for background."
+    return ""
+
+
+def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
+    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    run_node("privacy_camera", PrivacyCameraNode, argv, runtime)
+
+
+if __name__ == "__main__":
+    main()

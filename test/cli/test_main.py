@@ -1,0 +1,74 @@
+"""The command line itself: help, version, completion, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from typer.testing import CliRunner
+
+from bodyseg_ros.cli.main import app
+
+
+def bodyseg(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    command = [sys.executable, "-m", "bodyseg_ros.cli.main", *words]
+    environment = os.environ | {"COLUMNS": "100"} | options.pop("env", {})
+    return subprocess.run(command, env=environment, text=True, **{"capture_output": True} | options)
+
+
+def completed(*words: str) -> list[str]:
+    """What bash offers behind these words."""
+    environment = {
+        "_BODYSEG_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    return bodyseg(env=environment).stdout.split()
+
+
+def test_the_help_of_run_fits_two_screens() -> None:
+    short, full = bodyseg("run", "--help").stdout, bodyseg("run", "--help-all").stdout
+    assert len(short.splitlines()) <= 100
+    assert "--max-detections" not in short
+    assert "--max-detections" in full
+    assert "--overlay.opacity" in full
+    assert "--threads" in short
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert bodyseg("--version").stdout.split() == ["bodyseg_ros", version("bodyseg_ros")]
+
+
+def test_a_shell_completes_commands_and_flags() -> None:
+    assert completed("bodyseg", "pri") == ["privacy-camera"]
+    assert completed("bodyseg", "models", "ver") == ["verify"]
+    assert completed("bodyseg", "run", "--segmentation") == ["--segmentation-threshold"]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["rnu"], "run"),
+        (["run", "x", "--segmentation-treshold", "1"], "--segmentation-threshold"),
+        (["models", "lst"], "list"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest(words: list[str], meant: str) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert meant in done.output
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110
+@pytest.mark.parametrize("words", [("params",), ("--version",), ("params", "--format", "json"), ("run", "--help")])
+def test_a_full_disk_is_a_sentence(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = bodyseg(*words, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.startswith("bodyseg: ")
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

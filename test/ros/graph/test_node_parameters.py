@@ -1,0 +1,125 @@
+"""Parameters: declared once, checked, changed all or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bodyseg_ros.errors import SettingsError
+from bodyseg_ros.ros.graph import Qos
+from bodyseg_ros.ros.graph.node_parameters import Parameters, overridden
+from bodyseg_ros.settings import Parameter
+
+DECLARED = [
+    Parameter("gain", "float", 1.0, "", live=True, minimum=0.0, maximum=2.0),
+    Parameter("count", "int", 3, "", live=True, minimum=1.0),
+    Parameter("mode", "str", "fast", "", live=True, choices=("fast", "good")),
+    Parameter("size", "str", 0.5, "", live=True),
+    Parameter("on", "bool", True, "", live=True),
+    Parameter("words", "str_list", [], "", live=True),
+    Parameter("model", "str", "m", "", live=False),
+]
+
+
+def declared(**overrides: Any) -> Parameters:
+    made = Parameters(overrides)
+    made.declare(DECLARED)
+    return made
+
+
+def test_overrides_take_the_place_of_defaults() -> None:
+    values = declared(gain=2, words=("a", "b"), size=0.25).values
+    assert values == {
+        "gain": 2.0,
+        "count": 3,
+        "mode": "fast",
+        "size": "0.25",
+        "on": True,
+        "words": ["a", "b"],
+        "model": "m",
+    }
+    assert type(values["gain"]) is float
+
+
+def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
+    made = Parameters({"use_sim_time": True, "qos_overrides./a.publisher.depth": 1, "gain": 1.0})
+    assert made.overrides == {"gain": 1.0}
+    assert made.graph.use_sim_time
+    assert made.graph.autostart
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("gain", 2.5, "Parameter gain is 2.5, but it must be a number from 0 to 2."),
+        ("gain", float("nan"), "Parameter gain is nan"),
+        ("gain", "high", "Parameter gain is 'high'"),
+        ("gain", True, "Parameter gain is True"),
+        ("count", 0, "Parameter count is 0, but it must be an integer from 1."),
+        ("count", 1.0, "Parameter count is 1.0"),
+        ("mode", "slow", "Parameter mode is 'slow', but it must be one of fast, good."),
+        ("on", 1, "Parameter on is 1, but it must be true or false."),
+        ("words", "a", "Parameter words is 'a', but it must be a list of strings."),
+        ("words", [["a"]], r"Parameter words is \[\['a'\]\], but it must be a list of strings."),
+        ("words", None, "Parameter words is None"),
+        ("gian", 1.0, "There is no parameter 'gian'. Did you mean gain?"),
+    ],
+)
+def test_wrong_values_are_refused_at_start_and_later(name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        declared(**{name: value})
+    with pytest.raises(SettingsError, match=sentence):
+        declared().change({name: value})
+
+
+def test_a_wrong_value_of_the_graphs_own_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Parameter autostart is 'maybe', but it must be true or false."):
+        Parameters({"autostart": "maybe"})
+
+
+def test_a_change_is_taken_whole_or_not_at_all() -> None:
+    made, heard = declared(), []
+    made.listen(heard.append)
+    made.change({"gain": 2, "mode": "good"})
+    assert heard == [{"gain": 2.0, "mode": "good"}]
+    assert (made.values["gain"], made.values["mode"]) == (2.0, "good")
+    with pytest.raises(SettingsError, match="count"):
+        made.change({"gain": 0.0, "count": 0})
+    assert made.values["gain"] == 2.0
+
+
+def test_the_listener_may_refuse() -> None:
+    made = declared()
+
+    def refuse(values: dict[str, Any]) -> None:
+        raise SettingsError("Not today.")
+
+    made.listen(refuse)
+    with pytest.raises(SettingsError, match="Not today."):
+        made.change({"gain": 0.0})
+    assert made.values["gain"] == 1.0
+
+
+def test_what_is_read_at_start_does_not_change() -> None:
+    with pytest.raises(SettingsError, match="Parameter model is read at start; start the node again"):
+        declared().change({"model": "other"})
+
+
+def test_qos_overrides() -> None:
+    says = {
+        "qos_overrides./image.subscription.reliability": "reliable",
+        "qos_overrides./image.subscription.durability": "transient_local",
+        "qos_overrides./image.subscription.depth": 7,
+        "qos_overrides./image.subscription.history": "keep_last",
+        "qos_overrides./image.publisher.depth": 9,
+    }
+    assert overridden(Qos(1, False), says, "/image", "subscription") == Qos(7, True, True)
+    assert overridden(Qos(1), says, "/other", "subscription") == Qos(1)
+
+
+@pytest.mark.parametrize(("policy", "value"), [("depth", 0), ("depth", "two"), ("reliability", "sure"), ("speed", 1)])
+def test_wrong_qos_overrides_are_named(policy: str, value: Any) -> None:
+    name = f"qos_overrides./image.publisher.{policy}"
+    with pytest.raises(SettingsError, match=f"Parameter {name} is {value!r}; allowed are depth"):
+        overridden(Qos(), {name: value}, "/image", "publisher")
