@@ -50,7 +50,9 @@ class FramePool:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._labels = np.load(folder / "labels.npy", mmap_mode="r")
-        self._blocks = {int(p.stem.removeprefix("block_")): np.load(p, mmap_mode="r") for p in folder.glob("block_*.npy")}
+        self._blocks = {
+            int(p.stem.removeprefix("block_")): np.load(p, mmap_mode="r") for p in folder.glob("block_*.npy")
+        }
         self._midpoints = np.load(folder / "midpoints.npy", mmap_mode="r")
         self._seed = seed
 

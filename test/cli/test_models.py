@@ -76,7 +76,7 @@ def test_download_of_all_variants(cache, tmp_path):
 
 def test_verify_tells_a_changed_file(cache):
     shipped = run("verify")
-    assert "bodyseg-mobilenet-050" in shipped
+    assert "bodyseg-mobilenet-075" in shipped
     assert "as published" in shipped
     folder = cache / NAME / "float"
     put_model(folder)
