@@ -169,10 +169,10 @@ def int8_is_faster() -> bool:
 
 def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[str, Path]]:
     """(format, file) of the same network in other formats: beside the card's file, then converted by the user."""
-    names = dict(card.other_files)
+    names: list[tuple[str, str]] = list(card.other_files.items())
     if card.int8_file and int8_is_faster():
-        names["tflite"] = card.int8_file
-    for kind, name in names.items():
+        names.insert(0, ("tflite", card.int8_file))
+    for kind, name in names:
         path = index.with_name(name.replace("{stride}", str(output_stride)))
         if path.is_file():
             yield kind, path

@@ -244,7 +244,7 @@ def _weights_by_scope(model_json: Path) -> dict[str, list[Array]]:
     content = json.loads(model_json.read_bytes())
     topology = content.get("modelTopology") if isinstance(content, dict) else None
     for node in topology.get("node", []) if isinstance(topology, dict) else []:
-        if "conv2d" in node["op"].lower():
+        if "conv2d" in node["op"].lower() or node["op"] == "BiasAdd":
             scope = "/".join(_once(node["name"]).split("/")[:2])
             readers |= {name: f"{scope}/{name}" for name in node.get("input", [])[1:] if "/" not in name}
     by_scope: dict[str, list[Array]] = {}
