@@ -21,6 +21,7 @@ from ..lab.labelled import Labelled, labelled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..parameter_files import parse_value
+from ..ros.nodes.node_settings import PrivacySettings
 from ..types import Frame, Poses, Result, Wanted
 from .model_loading import load_model
 from .parameter_flags import takes_parameters
@@ -51,6 +52,10 @@ def evaluate(
     worst: Annotated[int, typer.Option(min=0, help="Also list this many of each model's worst photos.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Also draw figures, parts and photos to this folder.")] = None,
+    privacy: Annotated[
+        bool,
+        typer.Option("--privacy", help="Only what the node privacy_camera would leave uncovered."),
+    ] = False,
 ) -> None:
     """Measure models on labelled photos, and against each other, in one table.
 
@@ -61,6 +66,9 @@ def evaluate(
     the labels tell them apart, COCO's keypoint AP where they hold keypoints. Below each figure stands the middle 95 %
     of what it is over drawn photos (bootstrap); of two models also that of their difference, on the same draws.
 
+    With --privacy it is the share of person pixels, and of whole people, that the node privacy_camera would leave
+    uncovered in each photo, with its own defaults where a model names no other parameter.
+
     Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --against bodypix-mobilenet-075,output_stride=8
     """
     photos = [one for one in labelled_photos(folder) if is_held_out(one.photo, held_out)]
@@ -70,6 +78,9 @@ def evaluate(
     names = [Path(choice).name if "/" in choice else choice for choice in choices]
     if len(set(names)) < len(names):
         names = choices
+    if privacy:
+        _measure_privacy(dict(zip(names, choices, strict=True)), values, photos, folder.name)
+        return
     with ExitStack() as stack:
         models = {name: stack.enter_context(_load(choice, values)) for name, choice in zip(names, choices, strict=True)}
         reference = stack.enter_context(_load(against, values)) if against else None
@@ -81,6 +92,32 @@ def evaluate(
         from ..lab.evaluation_plots import draw
 
         draw(tallies, plots)
+
+
+def _measure_privacy(
+    choices: Mapping[str, str], values: Mapping[str, Any], photos: Sequence[Labelled], title: str
+) -> None:
+    """Print what each model's masks leave of people."""
+    from ..lab.uncovered import LARGE_PX, Uncovered, covered, privacy_defaults
+
+    margin_px = PrivacySettings().margin_px
+    table = Table("", title=f"{len(photos)} photos of {title}, covered with a margin of {margin_px} px")
+    counts = {name: Uncovered() for name in choices}
+    with ExitStack() as stack:
+        models = {name: stack.enter_context(_load(c, privacy_defaults() | dict(values))) for name, c in choices.items()}
+        for labelled in track(photos, "photos", console=Console(stderr=True)):
+            image, truth = labelled.read()
+            people = labelled.people() if labelled.people else None
+            for name, model in models.items():
+                counts[name].add(covered(model, image, margin_px), truth, people)
+    for name in counts:
+        table.add_column(name, overflow="fold", justify="right")
+    every = counts.values()
+    table.add_row("person pixels uncovered", *(f"{one.uncovered:.3f}" for one in every))
+    table.add_row("people wholly uncovered", *(f"{one.missed} of {one.people}" for one in every))
+    table.add_row(f"large ones ({LARGE_PX} px)", *(f"{one.large_missed} of {one.large}" for one in every))
+    table.add_row("other pixels covered", *(f"{one.covered_rest:.3f}" for one in every))
+    Console().print(table)
 
 
 def _load(choice: str, values: Mapping[str, Any]) -> Model:

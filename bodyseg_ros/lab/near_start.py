@@ -39,27 +39,32 @@ def channel_size(layer: keras.layers.Layer, values: Sequence[Array]) -> list[Arr
 class NearStart(keras.optimizers.Adam):  # type: ignore[misc]  # Keras has no types
     """Adam on the changes from a start, with a decoupled decay of them: weight = start + unit · change.
 
-    anchors: one of each variable, in the order of build().
+    anchors: one of each variable, by its path.
     """
 
     def __init__(self, anchors: Mapping[str, Anchor], **options: Any) -> None:
         super().__init__(**options)
-        self._held = {
-            path: (ops.convert_to_tensor(anchor.start), ops.convert_to_tensor(anchor.unit), anchor.pull)
-            for path, anchor in anchors.items()
-        }
+        self._anchors = anchors
+        self._held: list[tuple[Any, Any, float]] = []
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the state of variables; each has its anchor."""
+        super().build(variables)
+        self._held = [
+            (ops.convert_to_tensor(anchor.start), ops.convert_to_tensor(anchor.unit), anchor.pull)
+            for anchor in (self._anchors[variable.path] for variable in variables)
+        ]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Take a step; a gradient by a change is the one by its weight times the unit."""
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
-        super().apply(
-            [g if g is None else g * self._held[v.path][1] for g, v in zip(grads, variables, strict=True)], variables
-        )
+        units = [self._held[self._get_variable_index(variable)][1] for variable in variables]
+        super().apply([g if g is None else g * unit for g, unit in zip(grads, units, strict=True)], variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change one variable."""
-        start, unit, pull = self._held[variable.path]
-        before = ops.copy(variable.value)
+        start, unit, pull = self._held[self._get_variable_index(variable)]
+        before = ops.copy(variable)
         super().update_step(gradient, variable, learning_rate)
-        step = (variable.value - before) * unit - ops.cast(learning_rate, before.dtype) * pull * (before - start)
-        self.assign(variable, before + step)
+        step = (ops.convert_to_tensor(variable) - before) * unit
+        self.assign(variable, before + step - ops.cast(learning_rate, before.dtype) * pull * (before - start))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -229,3 +230,20 @@ def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, q
         find(model="local", quant_bytes=quant_bytes)
     with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}, but .* model_path names the file itself"):
         find(model="local", quant_bytes=quant_bytes, model_path=str(index))
+
+
+def test_the_8_bit_file_is_taken_where_the_processor_is_faster_with_it(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    find_module = importlib.import_module("bodyseg_ros.catalog.find")
+    taken = {}
+    for faster in (False, True):
+        monkeypatch.setattr(find_module, "int8_is_faster", lambda faster=faster: faster)
+        settings = ModelSettings()
+        _, source = find_model(choose_card(settings), settings)
+        taken[faster] = source.others[0].path.name
+    assert taken == {False: "model-stride16.tflite", True: "model-stride16-int8.tflite"}
+    assert "is not faster than float" in caplog.text
+    assert "is expected to be faster than float" in caplog.text
+    # There is none of stride 8.
+    settings = ModelSettings(output_stride=8)
+    assert find_model(choose_card(settings), settings)[1].others[0].path.name == "model-stride8.tflite"
