@@ -91,6 +91,7 @@ class Preprocessing(_Facts):
 class Card(_Facts):
     """One published network: network × architecture × multiplier; stride and precision are variants within it.
 
+    good_for: what it does better than others, in a few words.
     source: address of the folder of published files, ``{quant}`` standing for 'float', 'quant2' or 'quant1'; ''
     if there is none. format: 'none' for a method without files. file: the file that stands for the model,
     ``{stride}`` standing for the output stride. outputs: head → tensor name. sha256: 'float/file name' → checksum of
@@ -105,6 +106,7 @@ class Card(_Facts):
 
     name: Name
     title: str
+    good_for: Annotated[str, Field(max_length=32)] = ""
     network: Identifier
     format: Literal["tfjs", "frozen", "tflite", "onnx", "none"]
     source: Source = ""
