@@ -237,13 +237,13 @@ def test_the_8_bit_file_is_taken_where_the_processor_is_faster_with_it(monkeypat
     find_module = importlib.import_module("bodyseg_ros.catalog.find")
     taken = {}
     for faster in (False, True):
-        monkeypatch.setattr(find_module, "int8_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(find_module, "prefers_int8", lambda faster=faster: faster)
         settings = ModelSettings()
         _, source = find_model(choose_card(settings), settings)
         taken[faster] = source.others[0].path.name
     assert taken == {False: "model-stride16.tflite", True: "model-stride16-int8.tflite"}
-    assert "is not faster than float" in caplog.text
-    assert "is expected to be faster than float" in caplog.text
+    assert "is not taken" in caplog.text
+    assert "is taken: it is expected to be faster than float" in caplog.text
     # There is none of stride 8.
     settings = ModelSettings(output_stride=8)
     assert find_model(choose_card(settings), settings)[1].others[0].path.name == "model-stride8.tflite"
