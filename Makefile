@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 INPUT  ?=
 OUT    ?= out
+ONLY   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint coverage mutations sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,8 +27,32 @@ lint: setup  ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two processes: each loads TensorFlow, and a machine of two cores is enough. A file's tests stay together.
 test: lint  ## Every check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: setup  ## Branches that the tests go through, in processes they start too, by floor of the package
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=json:build/coverage/report.json
+	$(BIN)/python benchmark/coverage_by_floor.py build/coverage/report.json
+
+mutations: setup  ## Lines broken one after the other: which of them no test notices; ONLY="word word" for some
+	$(BIN)/python benchmark/mutations.py $(ONLY)
+
+torture: setup  ## Break things on purpose and count what happens: messages, parameters, model files, signals, downloads
+	$(BIN)/python benchmark/torture.py
+	$(BIN)/python -m pytest -q test/ros/nodes/test_privacy_camera.py test/catalog/test_download.py
+
+# In a copy of the package, so that the kernels in use stay as they are. libasan is preloaded: Python was built without it.
+sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer
+	rm -rf build/sanitize
+	mkdir -p build/sanitize
+	cp -r bodyseg_ros models build/sanitize/
+	rm -f build/sanitize/bodyseg_ros/kernels/*.so
+	$(CC) -std=gnu11 -g -O1 -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=all -shared -fPIC \
+		bodyseg_ros/kernels/*.c -o build/sanitize/bodyseg_ros/kernels/_kernels.so
+	cd build/sanitize && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
+		$(abspath $(BIN))/python -m pytest -c ../../pyproject.toml --rootdir ../.. ../../test/kernels ../../test/decode
 
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) out build bodyseg_ros/kernels/*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,7 +26,7 @@ from bodyseg_ros.allocation import keep_freed_memory
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import SENSOR, Qos
+from bodyseg_ros.ros.graph.qos import SENSOR, Qos
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.shared import Shared
 from bodyseg_ros.ros.processes import usage

@@ -29,7 +29,7 @@ from bodyseg_ros.allocation import keep_freed_memory
 from bodyseg_ros.media import open_source
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import RELIABLE, SENSOR
+from bodyseg_ros.ros.graph.qos import RELIABLE, SENSOR
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.processes import usage
 

@@ -35,7 +35,7 @@ from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message, read_image
 from bodyseg_ros.ros.graph.loopback import private_environment
 from bodyseg_ros.ros.graph.names import parse_ros_arguments
-from bodyseg_ros.ros.graph.port import RELIABLE, Qos
+from bodyseg_ros.ros.graph.qos import RELIABLE, Qos
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.nodes.node_settings import NodeSettings
 from bodyseg_ros.ros.processes import NodeProcess, usage

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     )
     from .media import open_sink, open_source
     from .model import Model, load
-    from .person import VISIBLE_SCORE, Person
-    from .types import Frame, Poses, Result, Wanted
+    from .person import VISIBLE_SCORE, Person, TrackState
+    from .types import Frame, Poses, Result, Tracks, Wanted
 
 #: Where each public name comes from.
 _HOMES = {
@@ -57,8 +57,8 @@ _HOMES = {
     ),
     "media": ("open_sink", "open_source"),
     "model": ("Model", "load"),
-    "person": ("VISIBLE_SCORE", "Person"),
-    "types": ("Frame", "Poses", "Result", "Wanted"),
+    "person": ("VISIBLE_SCORE", "Person", "TrackState"),
+    "types": ("Frame", "Poses", "Result", "Tracks", "Wanted"),
 }
 __all__ = [
     "KEYPOINT_NAMES",
@@ -84,6 +84,8 @@ __all__ = [
     "Result",
     "ResultError",
     "SettingsError",
+    "TrackState",
+    "Tracks",
     "Wanted",
     "load",
     "open_sink",

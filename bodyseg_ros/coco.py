@@ -34,6 +34,7 @@ def coco_annotations(result: Result, image_id: int, category_id: int) -> list[di
             {
                 "image_id": image_id,
                 "category_id": category_id,
+                **({} if person.id is None else {"track_id": person.id}),
                 "bbox": [left, top, width, height],
                 **masked,
                 "iscrowd": 0,

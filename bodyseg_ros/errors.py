@@ -16,6 +16,8 @@ BodysegError
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = [
     "BodysegError",
     "EngineError",
@@ -29,7 +31,17 @@ __all__ = [
     "PluginError",
     "ResultError",
     "SettingsError",
+    "quote",
 ]
+
+
+_LONGEST_QUOTE: Final = 100
+
+
+def quote(value: object) -> str:
+    """Quote a value in a message: its repr, at most 100 characters, since it may come from a stranger."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
 
 
 class BodysegError(Exception):

@@ -2,7 +2,7 @@
 
 Source: tfjs-models ``body-pix/src/util.ts`` (body-pix 2.2.1), ``pose-detection/src/shared/calculators/image_utils.ts``
 (pose-detection 2.1.3), and TensorFlow's ``resize_bilinear`` kernels.
-Every bilinear step here is separable: two neighbours and a weight per row, the same per column.
+Every bilinear step here is separable: two neighbors and a weight per row, the same per column.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,16 @@ from typing import Any, Final, TypeVar, overload
 
 from .catalog import Progress, find_model
 from .engines import Engine, open_engine
+from .errors import ResultError
 from .formats import ModelSource
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
-from .networks import Network
-from .plan import Plan, make_plan, model_parameters
+from .networks import Network, flip_if_asked
+from .person import missing
+from .plan import Plan, changed_following, make_plan, model_parameters
 from .refine import Refiner
 from .settings import Settings, flatten, require_live, split_groups, updated
+from .tracking import Following, PeopleFollower
 from .types import Frame, Result, Wanted
 
 __all__ = ["Model", "at_once", "load", "open_model"]
@@ -36,17 +40,20 @@ class Model:
     """One loaded network, as `load` gives it; call it with an image. Close it, or use it in a `with` block.
 
     Several threads may use one model: frames are then done one after the other.
-    network, refiner: may be swapped between two frames, for ones with other live settings.
+    network, refiner, following: may be swapped between two frames, for ones with other live settings.
 
     >>> model = bodyseg.load()
     >>> model(image)
     Result 320×320: 1 person, person 51 %, confidence, parts, instances
     """
 
-    def __init__(self, network: Network, engine: Engine, refiner: Refiner | None = None) -> None:
+    def __init__(
+        self, network: Network, engine: Engine, refiner: Refiner | None = None, following: Following | None = None
+    ) -> None:
         self.network = network
         self.engine = engine
         self.refiner = refiner or Refiner()
+        self.following = following or Following()
         self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
@@ -94,13 +101,31 @@ class Model:
         ...     print(result.frame.index, result.frame.frame_id, len(result))
         0 beach 1
         """
-        opened = open_source(str(source)) if isinstance(source, str | Path | int) else source
-        return self._stream(opened, wanted)
+        return (self.segment(frame, wanted) for frame in _frames_of(source))
 
-    def _stream(self, source: Source, wanted: Wanted) -> Iterator[Result]:
-        with source:
-            for index, frame in enumerate(source):
-                yield self.segment(replace(frame, index=index), wanted)
+    def track(
+        self, source: str | Path | int | Source | Iterable[ImageLike], wanted: Wanted = Wanted.EVERYTHING
+    ) -> Iterator[Result]:
+        """As stream(), and the people keep their ids: `person.id`, `person.state`; their keypoints are calm.
+
+        source: also images or Frames, one after the other; without stamps they count as 30 a second.
+        wanted: POSES is added. Which tracker and how: the parameters `tracker`, `kalman.…` and `smoothing.…`. Ids count
+        from 1 and none is given twice. `result.tracks` has them too, with those lost in this frame. Raises ResultError
+        where the network does not tell people apart, PluginError for a tracker that cannot be loaded.
+
+        >>> for result in model.track([image, image]):
+        ...     print([(person.id, person.state.name) for person in result])
+        [(1, 'NEW')]
+        [(1, 'TRACKED')]
+        """
+        if Wanted.POSES not in self.network.offers:
+            raise ResultError(missing("people", "POSES"))
+        return self._track(_frames_of(source), PeopleFollower(self.following), wanted | Wanted.POSES)
+
+    def _track(self, frames: Iterable[Frame], follower: PeopleFollower, wanted: Wanted) -> Iterator[Result]:
+        for frame in frames:
+            follower.use(self.following)
+            yield replace(follower.follow(frame, self.run(frame, wanted)), frame=frame)
 
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
         """As segment(), of a frame, which the result does not keep: for loops that have it at hand."""
@@ -123,11 +148,13 @@ class Model:
         maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
         outputs = self.engine.run(prepared.tensor, maps)
         yield
-        result = network.decode(outputs, prepared, wanted)
+        result = flip_if_asked(network.decode(outputs, prepared, wanted), network.settings)
         return refiner.refine(frame, result, network.settings) if refined else result
 
     def configure(self, **parameters: Any) -> None:
-        """Change live parameters of the network, and with `refine={...}` of the refinement; counts from the next frame.
+        """Change live parameters of the network, of tracking, and with `refine={...}` of the refinement.
+
+        It counts from the next frame.
 
         Raises SettingsError for a parameter that does not exist or is read when the model is loaded, and for a value
         that is not allowed; then nothing changes.
@@ -140,8 +167,10 @@ class Model:
         with self._one_at_a_time:
             network = updated(self.network.settings, root)
             refine = updated(self.refiner.settings, groups.get("refine", {}), prefix="refine")
+            following = changed_following(self.following, root, groups)
             self.network = self.network.with_settings(network)
             self.refiner = self.refiner.with_settings(refine)
+            self.following = following
 
     def close(self) -> None:
         """Give the engine's memory back, after the frame that is being done."""
@@ -155,6 +184,18 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _frames_of(source: str | Path | int | Source | Iterable[ImageLike]) -> Iterator[Frame]:
+    """Frames with their places. Raises MediaError at once where nothing can be read."""
+    opened = open_source(str(source)) if isinstance(source, str | Path | int) else source
+    return _numbered(opened)
+
+
+def _numbered(source: Source | Iterable[ImageLike]) -> Iterator[Frame]:
+    with source if isinstance(source, Source) else nullcontext(source) as images:
+        for index, image in enumerate(images):
+            yield replace(frame_of(image), index=index)
 
 
 def at_once(steps: Generator[None, None, R]) -> R:
@@ -192,4 +233,4 @@ def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: O
     card, source = find_model(plan.card, plan.model, progress)
     network = plan.network_class(card, plan.network, plan.model.output_stride)
     engine = open_engine(plan.model.engine, source, plan.engines, plan.model.threads)
-    return Model(network, engine, Refiner(plan.refine))
+    return Model(network, engine, Refiner(plan.refine), plan.following)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import ResultError
 
-__all__ = ["VISIBLE_SCORE", "Box", "Person", "box_of_keypoints", "box_of_mask", "missing"]
+__all__ = ["VISIBLE_SCORE", "Box", "Person", "TrackState", "box_of_keypoints", "box_of_mask", "missing"]
 
 #: left, top, right, bottom in px; right and bottom lie beyond the last pixel, so that right - left is the width.
 Box = tuple[int, int, int, int]
@@ -24,6 +25,17 @@ _PIECE_SHARE: Final = 0.05
 _NOWHERE: Final = (0, 0, 0, 0)
 
 
+class TrackState(enum.IntEnum):
+    """What is known of a person from the frames before; the values are those of PersonPose."""
+
+    #: Seen for the first time.
+    NEW = 0
+    #: Seen before; also one who was lost and is found.
+    TRACKED = 1
+    #: Seen in the frame before, and not in this one.
+    LOST = 2
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Person:
     """One person of a `Result`, as `result[0]` and `for person in result` give them.
@@ -31,6 +43,7 @@ class Person:
     index: the person's place in the result, best score first, and the value in `Result.instances`.
     score: 0 to 1. keypoints: (17, 2) float32, x then y, px, in the order of KEYPOINT_NAMES.
     keypoint_scores: (17,) float32, 0 to 1. size: (height, width) of the image, px.
+    id: the same for the same person from frame to frame, state: NEW, TRACKED or LOST; None without tracking.
 
     >>> person = result[0]
     >>> person
@@ -47,9 +60,12 @@ class Person:
     #: The maps of all people, from which this one's are cut; None if they were not computed.
     instance_map: NDArray[np.int16] | None = None
     part_map: NDArray[np.int8] | None = None
+    id: int | None = None
+    state: TrackState | None = None
 
     def __repr__(self) -> str:
-        return f"Person {self.index}: score {self.score:.2f}, box {self.box}"
+        known = "" if self.id is None or self.state is None else f", id {self.id} ({self.state.name})"
+        return f"Person {self.index}{known}: score {self.score:.2f}, box {self.box}"
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:

@@ -29,6 +29,7 @@ from .settings import (
     unknown_parameter,
     updated,
 )
+from .tracking import Following, SmoothingSettings, TrackingSettings
 
 __all__ = [
     "Plan",
@@ -36,7 +37,9 @@ __all__ = [
     "model_parameters",
     "parameters_of",
     "plugin_parameters",
+    "changed_following",
     "plugin_settings",
+    "tracking_parameters",
 ]
 
 S = TypeVar("S", bound=Settings)
@@ -48,7 +51,8 @@ class Plan(Generic[S]):
 
     model: which network, files and engine were asked for. card: what is known of the chosen network.
     network, refine: what may change between two frames. engines, effects: settings by plugin, of those plugins that
-    the parameters mention; others run with their defaults. own: the settings of whoever made the plan, as a node.
+    the parameters mention; others run with their defaults. following: how people are tracked; it may
+    change too. own: the settings of whoever made the plan, as a node.
     """
 
     model: ModelSettings
@@ -58,6 +62,7 @@ class Plan(Generic[S]):
     refine: RefineSettings
     engines: Mapping[str, Settings]
     effects: Mapping[str, Settings]
+    following: Following
     own: S
 
     @property
@@ -78,6 +83,7 @@ class Plan(Generic[S]):
             network=updated(self.network, root),
             refine=updated(self.refine, groups.get("refine", {}), prefix="refine"),
             effects=plugin_settings("effects", groups, self.effects),
+            following=changed_following(self.following, root, groups),
         )
 
 
@@ -88,15 +94,19 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
     parameter or a value not allowed, ModelNotFoundError or ModelFileError for the card, PluginError for the network.
     """
     root, groups = split_groups(values)
+    own_settings = _part(own, root)
+    # Where the model or the network has a parameter of the same name, the owner's default counts.
+    root = own_settings.model_dump() | root
     model = _part(ModelSettings, root)
     card = choose_card(model)
     network_class: type[Network] = load_plugin("networks", card.network if model.network == "auto" else model.network)
-    readers = (own, ModelSettings, network_class.Settings)
+    readers = (own, ModelSettings, TrackingSettings, network_class.Settings)
     for name in root:
         if not any(name in reader.model_fields for reader in readers):
             known = [field for reader in readers for field in reader.model_fields]
             raise SettingsError(unknown_parameter(name, known, f"The model {card.name} has"))
-    for group in groups.keys() - {"refine", *plugin_names("engines"), *plugin_names("effects")}:
+    plugins = {name for kind in ("engines", "effects", "trackers") for name in plugin_names(kind)}
+    for group in groups.keys() - {"refine", "smoothing"} - plugins:
         known = [parameter.name for parameter in _every_parameter(own, network_class.Settings)]
         raise SettingsError(unknown_parameter(f"{group}.{next(iter(groups[group]))}", known))
     return Plan(
@@ -107,13 +117,35 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
-        own=_part(own, root),
+        following=changed_following(Following(), root, groups),
+        own=own_settings,
     )
 
 
 def _part(settings: type[S], root: Mapping[str, Any]) -> S:
     """A settings object from those of the values that are its parameters."""
     return build(settings, {name: value for name, value in root.items() if name in settings.model_fields})
+
+
+def changed_following(
+    following: Following, root: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]
+) -> Following:
+    """The settings of tracking with other values; the very same object where none of them is of tracking.
+
+    Raises SettingsError for a value not allowed, PluginError for a tracker that cannot be loaded.
+    """
+    own = {name: value for name, value in root.items() if name in TrackingSettings.model_fields}
+    mentioned = groups.keys() & {"smoothing", *plugin_names("trackers")}
+    if not own and not mentioned:
+        return following
+    changed = Following(
+        updated(following.tracking, own),
+        updated(following.smoothing, groups.get("smoothing", {}), prefix="smoothing"),
+        plugin_settings("trackers", groups, following.trackers),
+    )
+    if own and changed.is_on:
+        load_plugin("trackers", changed.tracker)
+    return changed
 
 
 def plugin_settings(
@@ -139,6 +171,14 @@ def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
     for parameter in plugin_parameters("engines"):
         yield replace(parameter, live=False)  # an engine is opened once, whatever of it could change
     yield from parameters(RefineSettings, "refine")
+    yield from tracking_parameters()
+
+
+def tracking_parameters() -> Iterator[Parameter]:
+    """The parameters of tracking: which tracker, each tracker's under its name, the keypoints' smoothing."""
+    yield from parameters(TrackingSettings)
+    yield from plugin_parameters("trackers")
+    yield from parameters(SmoothingSettings, "smoothing")
 
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:

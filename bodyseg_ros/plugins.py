@@ -1,9 +1,9 @@
 """Plugins by name, from the entry points of every installed package.
 
-A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.sources`` and
-``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version of that class it
-was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a checkout or a
-colcon install, which have no metadata of their own, read the same file.
+A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.trackers``,
+``.sources`` and ``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version
+of that class it was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a
+checkout or a colcon install, which have no metadata of their own, read the same file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import Any, ClassVar, Final
 
 from .dependencies import missing_package
-from .errors import MissingDependencyError, PluginError
+from .errors import MissingDependencyError, PluginError, quote
 
 __all__ = ["Plugin", "load_plugin", "loadable_plugins", "plugin_names"]
 
@@ -33,6 +33,7 @@ _SEAMS: Final[Mapping[str, str]] = {
     "engines": "bodyseg_ros.engines:Engine",
     "networks": "bodyseg_ros.networks:Network",
     "effects": "bodyseg_ros.effects:Effect",
+    "trackers": "bodyseg_ros.tracking:Tracker",
     "sources": "bodyseg_ros.media:Source",
     "sinks": "bodyseg_ros.media:Sink",
 }
@@ -54,7 +55,7 @@ class Plugin(ABC):
 
 
 def plugin_names(kind: str) -> list[str]:
-    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'sources' or 'sinks'."""
+    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'trackers', 'sources' or 'sinks'."""
     return sorted(_plugins(kind))
 
 
@@ -69,7 +70,7 @@ def load_plugin(kind: str, name: str) -> Any:
         have = ", ".join(sorted(found)) or "none"
         near = difflib.get_close_matches(name, found, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise PluginError(f"There is no plugin {name!r} among the {kind}; there are: {have}.{hint}")
+        raise PluginError(f"There is no plugin {quote(name)} among the {kind}; there are: {have}.{hint}")
     plugin = _imported(kind, found[name])
     _check(kind, found[name], plugin)
     plugin.name = name

@@ -56,6 +56,8 @@ def _person_as_dict(person: Person) -> dict[str, Any]:
     has_parts = has_mask and person.part_map is not None
     return {
         "index": person.index,
+        "id": person.id,
+        "state": None if person.state is None else person.state.name,
         "score": round(person.score, 4),
         "box": list(person.box),
         "area_px": int(np.count_nonzero(person.mask)) if has_mask else None,
@@ -131,6 +133,7 @@ def supervision_detections(result: Result) -> supervision.Detections:
         mask=masks,
         confidence=np.array([person.score for person in people], np.float32),
         class_id=np.zeros(len(people), int),
+        tracker_id=None if result.tracks is None else np.array(result.tracks.ids, int),
         data={"class_name": np.array(["person"] * len(people), dtype=str)},
     )
     return found

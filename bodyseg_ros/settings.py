@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from .errors import SettingsError
+from .errors import SettingsError, quote
 
 __all__ = [
     "ModelSettings",
@@ -29,7 +29,6 @@ __all__ = [
     "flatten",
     "parameters",
     "require_live",
-    "shortened",
     "split_groups",
     "unknown_parameter",
     "updated",
@@ -101,6 +100,12 @@ class ModelSettings(Settings):
         4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
     )
 
+    try_model_files: bool = start_only(
+        True,
+        "Before a model file that nobody published is opened, run it in a process of its own, so that it cannot take "
+        "all memory or time; once per file. false: trust every file.",
+    )
+
     @model_validator(mode="after")
     def _one_way(self) -> ModelSettings:
         if self.model_path and self.model_url:
@@ -113,7 +118,6 @@ class ModelSettings(Settings):
         return self
 
 
-_LONGEST_QUOTE: Final = 100
 _DEEPEST: Final = 20
 _NOUNS: Final = {
     "int": "an integer",
@@ -235,23 +239,17 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
             sentences.append(str(problem["ctx"]["error"]))
         else:
             allowed = problem["msg"] if problem["type"] == "allowed" else known[name].allowed
-            sentence = f"Parameter {shown} is {shortened(problem['input'])}, but it must be {allowed}."
+            sentence = f"Parameter {shown} is {quote(problem['input'])}, but it must be {allowed}."
             if sentence not in sentences:
                 sentences.append(sentence)
     return " ".join(sentences)
-
-
-def shortened(value: object) -> str:
-    """A value as a message quotes it: at most 100 characters."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
 
 
 def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
     """The sentence for a parameter that nobody has, or that 'The model X has' not, with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{whose} no parameter {shortened(name)}.{hint} `bodyseg params` lists them all."
+    return f"{whose} no parameter {quote(name)}.{hint} `bodyseg params` lists them all."
 
 
 def require_live(
@@ -272,7 +270,7 @@ def require_live(
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings to one level with dotted names, as ROS does. Raises SettingsError where they nest too deep."""
     if prefix.count(".") > _DEEPEST:
-        raise SettingsError(f"The parameter {shortened(prefix)} is nested deeper than {_DEEPEST} levels.")
+        raise SettingsError(f"The parameter {quote(prefix)} is nested deeper than {_DEEPEST} levels.")
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"

@@ -11,7 +11,7 @@ import json
 import operator
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .body import KEYPOINT_NAMES, NO_PART, PART_NAMES
 from .errors import EngineError, FrameError, ResultError
 from .geometry import Geometry
-from .person import Person, missing
+from .person import Person, TrackState, missing
 
 if TYPE_CHECKING:
     import supervision
@@ -39,6 +39,8 @@ __all__ = [
     "Poses",
     "Prepared",
     "Result",
+    "TrackState",
+    "Tracks",
     "Wanted",
 ]
 
@@ -254,6 +256,23 @@ class Poses:
         return Poses(self.keypoints[keep], self.keypoint_scores[keep], self.scores[keep])
 
 
+@dataclass(frozen=True)
+class Tracks:
+    """Who the people of a result are: an id and a state each, in their order.
+
+    lost: those of the frame before who are not in this one, as they were seen last; two Tracks that differ in it alone
+    are equal.
+
+    >>> for result in model.track("holiday"):
+    ...     print(result.tracks.ids, [state.name for state in result.tracks.states])
+    (1,) ['NEW']
+    """
+
+    ids: tuple[int, ...]
+    states: tuple[TrackState, ...]
+    lost: tuple[Person, ...] = field(default=(), compare=False)
+
+
 def _people(count: int) -> str:
     return f"{count or 'no'} {'person' if count == 1 else 'people'}"
 
@@ -268,6 +287,7 @@ class Result:
     poses: the people. classes: (H, W) uint8, index into `class_names`.
     alpha: (H, W) uint8, a person's share of each pixel, 255 all, where an effect has made soft edges.
     mirrored: the result lies on the frame's mirror image (`flip_horizontal`).
+    tracks: who the people are, from frame to frame (`Model.track`).
     class_names: names of the classes. frame: what was looked at, kept by `Model.segment` and `Model.stream`; it has
     the image, `stamp_ns`, `frame_id` and `index`.
 
@@ -294,6 +314,7 @@ class Result:
     alpha: NDArray[np.uint8] | None = None
     mirrored: bool = False
     class_names: tuple[str, ...] = ()
+    tracks: Tracks | None = None
     frame: Frame | None = None
 
     def __post_init__(self) -> None:
@@ -309,6 +330,11 @@ class Result:
             _require(self.classes, "A class map", (np.uint8,), self.size)
         if self.alpha is not None:
             _require(self.alpha, "Soft edges", (np.uint8,), self.size)
+        if self.tracks is not None and not len(self.tracks.ids) == len(self.tracks.states) == len(self):
+            raise FrameError(
+                f"Tracks must be of {_people(len(self))}, as the poses are, but they have {len(self.tracks.ids)} ids "
+                f"and {len(self.tracks.states)} states."
+            )
 
     def __repr__(self) -> str:
         facts = [] if self.poses is None else [_people(len(self.poses))]
@@ -333,6 +359,7 @@ class Result:
         if not -len(found) <= place < len(found):
             raise IndexError(f"There is no person {index}: this result has {_people(len(found))}.")
         place %= len(found)
+        tracks = self.tracks
         return Person(
             place,
             float(found.scores[place]),
@@ -341,6 +368,8 @@ class Result:
             self.size,
             self.instances,
             self.parts,
+            None if tracks is None else tracks.ids[place],
+            None if tracks is None else tracks.states[place],
         )
 
     def _found(self) -> Poses:
@@ -402,8 +431,9 @@ class Result:
         """The people in plain types that JSON knows; what was not computed is None.
 
         height, width, mirrored; frame: index, stamp_ns, frame_id; person_share: of the pixels, 0 to 1;
-        people: index, score, box (left, top, right, bottom), area_px, polygon (outlines of x, y), parts (names of
-        those that are seen), keypoints (name, x, y, score). Coordinates are px to 0.01, scores to 0.0001.
+        people: index, id and state (None without tracking), score, box (left, top, right, bottom), area_px, polygon
+        (outlines of x, y), parts (names of those that are seen), keypoints (name, x, y, score). Coordinates are px to
+        0.01, scores to 0.0001.
 
         >>> seen = result.to_dict()
         >>> seen["people"][0]["keypoints"][0]
@@ -425,8 +455,9 @@ class Result:
         """The people as COCO annotations, fit for its results files: one dictionary each, without an `id`.
 
         segmentation: the mask as compressed run lengths (left out where there are no instances); area: its pixels;
-        bbox: [x, y, width, height] of `Person.box`; keypoints: 51 numbers, x, y and 2 where the score is at least
-        VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id, category_id (COCO's person is 1).
+        track_id: the person's id, only with tracking; bbox: [x, y, width, height] of `Person.box`; keypoints: 51
+        numbers, x, y and 2 where the score is at least VISIBLE_SCORE, else 0; num_keypoints, score, iscrowd, image_id,
+        category_id (COCO's person is 1).
 
         >>> person = result.to_coco(image_id=42)[0]
         >>> person["bbox"], person["segmentation"]["size"], len(person["keypoints"])
@@ -437,7 +468,8 @@ class Result:
         return coco_annotations(self, image_id, category_id)
 
     def to_supervision(self) -> supervision.Detections:
-        """The people as supervision's Detections: xyxy, mask (where there are instances), confidence, class_id 0.
+        """The people as supervision's Detections: xyxy, mask (where there are instances), confidence, class_id 0,
+        tracker_id (with tracking).
 
         Needs `pip install supervision`; raises MissingDependencyError without it.
 

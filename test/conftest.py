@@ -17,3 +17,9 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"no reference data at {folder}: set BODYSEG_SHARED to the folder that holds golden/ and models/")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model files that tests write are opened at once: a process for each would take minutes."""
+    monkeypatch.setattr("bodyseg_ros.engines.choose.try_model", lambda *_: None)

@@ -63,7 +63,7 @@ import numpy as np
 from PIL import Image
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message, read_image
-from bodyseg_ros.ros.graph.port import LATCHED, RELIABLE
+from bodyseg_ros.ros.graph.qos import LATCHED, RELIABLE
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 
 graph = FakeGraph("bodyseg", bus := Bus(), ["--ros-args", "--params-file", "params.yaml"])

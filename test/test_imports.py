@@ -6,6 +6,7 @@ import ast
 import pydoc
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ HEAVY = (
     "onnxruntime",
     "openvino",
     "ai_edge_litert",
+    "scipy",
 )
 
 #: Folder or module → those it may import from, besides itself. What is not listed here is not held.
@@ -35,6 +37,8 @@ ALLOWED = {
     "plugins": {"errors", "dependencies"},
     "geometry": set(),
     "decoder_inputs": {"errors", "body", "geometry"},
+    "frame_sequence": {"types"},
+    "mirror": {"types"},
     "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
     "types": {"errors", "body", "geometry", "person"},
@@ -47,6 +51,9 @@ ALLOWED = {
     "engines": {"errors", "dependencies", "types", "settings", "plugins", "formats", "geometry", "body"},
     "networks": {
         "errors",
+        "frame_sequence",
+        "mirror",
+        "refine",
         "types",
         "settings",
         "plugins",
@@ -61,6 +68,7 @@ ALLOWED = {
     "result_export": {"errors", "dependencies", "body", "person", "types", "effects", "media"},
     "effects": {
         "errors",
+        "mirror",
         "types",
         "settings",
         "plugins",
@@ -69,13 +77,26 @@ ALLOWED = {
         "media",
         "engines",
         "formats",
-        "rendering",
     },
-    "rendering": {"errors", "body"},
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
-    "refine": {"types", "settings"},
-    "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine"},
-    "model": {"kernels", "types", "settings", "plan", "networks", "engines", "catalog", "formats", "refine", "media"},
+    "refine": {"types", "settings", "frame_sequence", "mirror"},
+    "tracking": {"errors", "dependencies", "person", "types", "settings", "plugins"},
+    "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine", "tracking"},
+    "model": {
+        "errors",
+        "person",
+        "kernels",
+        "types",
+        "settings",
+        "plan",
+        "networks",
+        "engines",
+        "catalog",
+        "formats",
+        "refine",
+        "tracking",
+        "media",
+    },
 }
 #: What the methods of a Result import when they are called, to draw and to convert: the one arrow that points up.
 WHEN_CALLED = {"types": {"result_export", "coco", "media"}}
@@ -102,11 +123,32 @@ def test_imports_point_one_way(part: str) -> None:
         assert imported_folders(path) - {part} <= ALLOWED[part] | WHEN_CALLED.get(part, set()), path
 
 
-def test_nothing_below_imports_ros_or_cli() -> None:
+#: The floors above the library → the other floors that each may import from.
+FLOORS = {"ros": set(), "lab": set(), "cli": {"ros", "lab"}}
+
+
+@pytest.mark.parametrize("floor", sorted(FLOORS))
+def test_no_floor_imports_from_one_above_or_beside_it(floor: str) -> None:
+    for path in (PACKAGE / floor).rglob("*.py"):
+        assert imported_folders(path) & FLOORS.keys() - {floor} <= FLOORS[floor], path
+
+
+def test_the_library_imports_from_no_floor_above() -> None:
     for path in PACKAGE.rglob("*.py"):
-        own = path.relative_to(PACKAGE).parts[0]
-        if own not in ("ros", "lab", "cli"):
-            assert not imported_folders(path) & {"ros", "cli"}, path
+        if path.relative_to(PACKAGE).parts[0] not in FLOORS:
+            assert not imported_folders(path) & FLOORS.keys(), path
+
+
+def test_every_part_of_the_library_is_held() -> None:
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert parts - FLOORS.keys() - {"__init__"} == ALLOWED.keys()
+
+
+def test_no_module_name_stands_twice_outside_the_command() -> None:
+    """The command's modules carry their command's name."""
+    files = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "cli"]
+    names = Counter(path.stem for path in files if path.stem != "__init__")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from threading import Thread
@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data
 
 import bodyseg_ros as bodyseg
-from bodyseg_ros import Model, Wanted
+from bodyseg_ros import Model, Result, Wanted
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,27 @@ def test_four_threads_get_their_own_results(model: Model, astronaut: np.ndarray)
     for thread in threads:
         thread.join()
     assert right == [20] * len(images)
+
+
+def test_a_frame_is_begun_once_the_one_before_is_done(
+    model: Model, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks keep buffers from preparing to decoding, so a frame's steps may not be mixed with another's."""
+    steps, ways = model.steps, []
+
+    def watched(*arguments: object) -> Generator[None, None, Result]:
+        ways.append("begins")
+        result = yield from steps(*arguments)
+        ways.append("ends")
+        return result
+
+    monkeypatch.setattr(model, "steps", watched)
+    threads = [Thread(target=model, args=(astronaut, Wanted.PERSON)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ways == ["begins", "ends"] * 8
 
 
 def test_a_live_change_counts_from_the_next_frame(model: Model, astronaut: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_a_plot_shows_what_there_is() -> None:
 
 def test_a_plot_needs_an_image() -> None:
     (mirror,) = load_effects("effects", ["mirror"], {})
-    moved = mirror.moved(somebody())  # it lies on the mirror's picture, and no longer on its frame's
+    moved = mirror.move(somebody())  # it lies on the mirror's picture, and no longer on its frame's
     for result in (Result((40, 60)), moved):
         with pytest.raises(ResultError, match=r"plot\(image\)"):
             result.plot()
@@ -107,8 +108,8 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
             somebody().save(tmp_path / name)
 
 
-@pytest.mark.skipif(find_spec("supervision") is not None, reason="supervision is installed")
-def test_without_supervision_there_is_a_line_to_install_it() -> None:
+def test_without_supervision_there_is_a_line_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "supervision", None)
     for convert in (somebody().to_supervision, somebody().to_supervision_keypoints):
         with pytest.raises(MissingDependencyError, match="pip install supervision"):
             convert()

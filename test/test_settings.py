@@ -48,7 +48,7 @@ def test_internal_resolution_accepts(value: object) -> None:
 
 @pytest.mark.parametrize("value", [2.01, 0.09, 0, -1, "huge", "", None, [0.5], float("nan"), float("inf")])
 def test_internal_resolution_refuses(value: object) -> None:
-    with pytest.raises(SettingsError, match=r"Parameter internal_resolution is .*, but it must be one of low, medium"):
+    with pytest.raises(SettingsError, match=r"Parameter internal_resolution is .*low, medium"):
         build(BodyPixSettings, {"internal_resolution": value})
 
 
@@ -72,9 +72,9 @@ def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: object, all
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(SettingsError, match=r"no parameter 'segmentation_treshold'. Did you mean segmentation_thr"):
+    with pytest.raises(SettingsError, match=r"no parameter 'segmentation_treshold'.*segmentation_thr"):
         build(BodyPixSettings, {"segmentation_treshold": 0.5})
-    with pytest.raises(SettingsError, match=r"no parameter 'overlay.opacite'. Did you mean overlay.opacity"):
+    with pytest.raises(SettingsError, match=r"no parameter 'overlay.opacite'.*overlay.opacity"):
         build(OverlaySettings, {"opacite": 1}, prefix="overlay")
 
 

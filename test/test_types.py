@@ -26,14 +26,14 @@ def test_what_is_not_a_frame(image: object, message: str) -> None:
 
 
 def test_outputs_share_a_grid_and_are_finite() -> None:
-    with pytest.raises(EngineError, match=r"must share one grid, but they are a \(2, 2, 1\), b \(3, 2, 1\)"):
+    with pytest.raises(EngineError, match=r"must share one grid.*they are a \(2, 2, 1\), b \(3, 2, 1\)"):
         Outputs({"a": np.zeros((1, 2, 2, 1)), "b": np.zeros((3, 2, 1))}, 16)
     bad = np.zeros((2, 2, 1), np.float32)
     for poison in (np.nan, np.inf):
         bad[0, 0, 0] = poison
         with pytest.raises(EngineError, match="'a' holds NaN or infinity"):
             Outputs({"a": bad}, 16)
-    with pytest.raises(EngineError, match="has no output 'c'; it has a"):
+    with pytest.raises(EngineError, match="has no output 'c'.*a"):
         Outputs({"a": np.zeros((2, 2, 1))}, 16)["c"]
     with pytest.raises(EngineError, match="must be h×w×channels"):
         Outputs({"a": np.zeros(3)}, 16)

@@ -1,4 +1,8 @@
-"""Model cards: what was published, where it is found, how it is downloaded and checked."""
+"""Model cards: what was published, where it is found, how it is downloaded and checked.
+
+card.py reads a card; find.py goes from the model's parameters to a card and a file; recognise.py finds the card of a
+file that has none; download.py and checksums.py fetch and verify.
+"""
 
 from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files

@@ -16,8 +16,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import ModelFileError, ModelNotFoundError, SettingsError
-from ..settings import shortened
+from ..errors import ModelFileError, ModelNotFoundError, SettingsError, quote
 from ..yaml_reader import read_yaml_file
 
 __all__ = [
@@ -199,9 +198,7 @@ def load_card(name: str) -> Card:
     names = card_names()
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ModelNotFoundError(
-        f"There is no model card {shortened(name)}; there are: {', '.join(names) or 'none'}.{hint}"
-    )
+    raise ModelNotFoundError(f"There is no model card {quote(name)}; there are: {', '.join(names) or 'none'}.{hint}")
 
 
 def all_cards() -> list[Card]:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
-from ..errors import ModelFileError, ModelNotFoundError
+from ..errors import ModelFileError, ModelNotFoundError, quote
 from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
 from ..plugins import load_plugin
-from ..settings import ModelSettings, shortened
+from ..settings import ModelSettings
 from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files, sha256_of
 from .download import Limits, Progress, download_model
@@ -100,14 +100,35 @@ def find_model(
         index = _given_file(settings, progress, limits)
         source = detect(index, settings.output_stride)
         # Its tensors may be named otherwise: the network finds its heads among all outputs.
-        found = adapted(card, source), source
+        found = adapted(card, source), _judged(source, settings)
     else:
         index = _card_file(card, settings, progress, limits)
         source = detect(index, settings.output_stride)
         source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
+        if not index.is_relative_to(shipped_folder()):
+            source = _judged(source, settings)
         found = card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
     _log.info("The model %s is read from %s.", card.name, index)
     return found
+
+
+def _judged(source: ModelSource, settings: ModelSettings) -> ModelSource:
+    """The source, with the checksum of its files where they are to be tried first: nobody published them."""
+    if not settings.try_model_files:
+        return source
+    digests = [sha256_of(path) for path in _all_files(source.path)]
+    published = {digest for card in all_cards() for digest in card.sha256.values()}
+    if published.issuperset(digests):
+        return source
+    return replace(source, unknown_digest=hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _all_files(index: Path) -> list[Path]:
+    """The files of a model; of a SavedModel all that its folder holds."""
+    if index.is_dir():
+        return sorted(path for path in index.rglob("*") if path.is_file())
+    beside = [index.with_suffix(".bin")] if index.suffix == ".xml" else []
+    return [*model_files(index), *(path for path in beside if path.is_file())]
 
 
 def _given_file(settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
@@ -127,7 +148,7 @@ def _own_file(path: str) -> Path:
         if index.exists():
             return index
     except OSError as err:  # a name too long, a folder that may not be read
-        raise ModelNotFoundError(f"The model at {shortened(path)}, where model_path points: {err.strerror}.") from err
+        raise ModelNotFoundError(f"The model at {quote(path)}, where model_path points: {err.strerror}.") from err
     raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
 

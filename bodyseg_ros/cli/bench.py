@@ -13,9 +13,9 @@ from rich.table import Column, Table
 
 from ..lab.timing_frames import people_frames, read_numbers, read_sizes
 from ..lab.timing_plot import plot_scaling
-from ..lab.timing_steps import STAGES, StepTimes, time_steps
 from ..media import open_source
-from .model_loading import load_model, show_rounds
+from ..ros.timing_steps import STAGES, StepTimes, time_steps
+from .model_loading import load_model, plan_model, show_rounds
 from .parameter_flags import takes_parameters
 
 __all__ = ["bench"]
@@ -44,7 +44,7 @@ def bench(
     """
     console, measured = Console(), list[StepTimes]()
     asked, counts = read_sizes(sizes, "--sizes"), read_numbers(people, "--people")
-    with open_source(photo) as source, load_model(values) as model:
+    with open_source(photo) as source, load_model(plan_model(values)) as model:
         for pasted, frame in people_frames(model, next(iter(source)).image, asked, counts):
             measured.append(time_steps(model, frame, pasted, runs, show_rounds))
             console.print(_table(measured[-1], model.network.card.name))

@@ -53,13 +53,16 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 5.0,
     model: Annotated[str, typer.Option(help="A model card; '' for the default one.")] = "",
     params: Annotated[Path | None, typer.Option(help="A ROS 2 parameter file for the node.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what goes wrong, and nothing else.")] = False,
 ) -> None:
     """Show the whole way on this machine: a camera, the node bodyseg and a recorder, each a process, on ROS 2 topics.
 
     Without an input, matplotlib's sample portrait is shown. Writes OUT/topics.png, OUT/topics.mcap and prints
     a table of frames, rates and latencies.
+
+    Example: bodyseg demo photo.jpg --out out
     """
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, quiet=quiet)
     _need_dds()
     source = input_path or sample_photo()
     camera_picture = _first_picture(source)

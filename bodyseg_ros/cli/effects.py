@@ -23,7 +23,7 @@ from ..plan import parameters_of, plugin_settings
 from ..plugins import load_plugin, plugin_names
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .params import print_text
 from .short_help import ShortHelpCommand
@@ -132,7 +132,7 @@ def gallery(
 
     Example: bodyseg effects gallery me.jpg --out gallery
     """
-    with load_model(values) as model:
+    with load_model(plan_model(values)) as model:
         frame, result = _seen(model, photo)
     out.mkdir(parents=True, exist_ok=True)
     backdrop = out / "backdrop.png"

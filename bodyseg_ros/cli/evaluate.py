@@ -23,7 +23,7 @@ from ..model import Model
 from ..parameter_files import parse_value
 from ..ros.nodes.node_settings import PrivacySettings
 from ..types import Frame, Poses, Result, Wanted
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 
 __all__ = ["evaluate"]
@@ -130,7 +130,7 @@ def _load(choice: str, values: Mapping[str, Any]) -> Model:
         if not equals:
             raise SettingsError(f"A model is {choice!r}, but it must be {_CHOICE}.")
         chosen[parameter.strip().replace("-", "_")] = parse_value(value)
-    return load_model(chosen)
+    return load_model(plan_model(chosen))
 
 
 def _measure(

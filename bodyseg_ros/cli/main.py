@@ -6,25 +6,24 @@ import logging
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 from typer.core import TyperGroup
 
+from .. import __version__
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
+from .complaint import LineHandler, complain
 from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
 _SEE, _WEIGHTS, _ROS = "See people", "Models, measuring and training", "ROS 2"
 #: Command → its module (and function, or its `app`), where it stands in the help, and its line there. Only the chosen
 #: one is imported.
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "run": ("run:run", _SEE, "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
     "effects": ("effects:app", _SEE, "List the effects, show an example of one, make a gallery of all."),
@@ -57,13 +56,13 @@ class _Commands(TyperGroup):
         """Import the command that the first one or two words name; an unknown one is refused with the nearest."""
         for words in (2, 1):
             name = " ".join(args[:words])
-            if name in _COMMANDS:
+            if name in COMMANDS:
                 return name, _load(name), args[words:]
         return super().resolve_command(ctx, args)
 
 
 def _load(name: str) -> Any:
-    module, _, attribute = _COMMANDS[name][0].partition(":")
+    module, _, attribute = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f".{module}", __package__), attribute)
     if not isinstance(command, typer.Typer):
         holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -89,17 +88,14 @@ def _stand_in() -> None:
     """Stand in the help for a command that is not imported."""
 
 
-for _name, (_, _panel, _line) in _COMMANDS.items():
+for _name, (_, _panel, _line) in COMMANDS.items():
     app.command(_name, help=_line, rich_help_panel=_panel)(_stand_in)
 
 
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        typer.echo(f"bodyseg_ros {version('bodyseg_ros')}")
-    except PackageNotFoundError:  # a colcon install has no metadata
-        typer.echo("bodyseg_ros, version unknown: it was not installed by pip")
+    typer.echo(f"bodyseg_ros {__version__}")
     raise typer.Exit
 
 
@@ -112,9 +108,7 @@ def _options(
 ) -> None:
     if not verbose:
         mute_native_logs()
-    console = Console(stderr=True)
-    handler = RichHandler(console=console, show_path=False, show_time=False, rich_tracebacks=False)
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[LineHandler()])
 
 
 def main() -> None:
@@ -128,12 +122,12 @@ def main() -> None:
             status = end.code
         sys.stdout.flush()
     except BodysegError as err:
-        _complain(str(err))
+        complain(str(err))
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except OSError as err:
         status = 1
-        _complain(_what_failed(err))
+        complain(_what_failed(err))
         _give_output_up()
     sys.exit(status)
 
@@ -149,13 +143,6 @@ def _give_output_up() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _complain(sentence: str) -> None:
-    try:
-        Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
-    except OSError:
-        sys.stderr = None  # nobody can be told; Python must not try again when it ends
 
 
 if __name__ == "__main__":

@@ -12,16 +12,20 @@ from rich.progress import TransferSpeedColumn as Speed
 
 from ..dependencies import missing_package
 from ..model import Model, open_model
-from ..plan import make_plan
+from ..plan import Plan, make_plan
 from ..ros.nodes.node_settings import NodeSettings
 from .native_noise import hold_native_noise
 
-__all__ = ["DownloadBar", "load_model", "sample_photo", "show_rounds"]
+__all__ = ["DownloadBar", "load_model", "plan_model", "sample_photo", "show_rounds"]
 
 
-def load_model(values: Mapping[str, Any]) -> Model:
-    """The model of these parameters, among which those of the node may be too: a parameter file holds them."""
-    plan = make_plan(values, NodeSettings)
+def plan_model(values: Mapping[str, Any]) -> Plan[NodeSettings]:
+    """The plan of these parameters, among which those of the node may be too: a parameter file holds them."""
+    return make_plan(values, NodeSettings)
+
+
+def load_model(plan: Plan[Any]) -> Model:
+    """The model of a plan."""
     with DownloadBar() as bar, hold_native_noise():
         return open_model(plan, bar)
 

@@ -30,6 +30,8 @@ def params(
     """Print every parameter: type, what is allowed, default, meaning.
 
     The same names work as flags (`--segmentation-threshold 0.5`), in parameter files and as ROS 2 parameters.
+
+    Example: bodyseg params threshold
     """
     chosen = [(reader, parameter) for reader, parameter in all_parameters() if word in parameter.name]
     if output == "json":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,9 +15,10 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
 from ..model import Model
-from .model_loading import load_model
+from .complaint import complain
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
-from .run_files import FileWriter, choose_outputs
+from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, look_at
 from .run_window import show_window
 
 __all__ = ["run"]
@@ -30,18 +32,21 @@ def run(
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera's number (0) or stream address.")
     ],
     values: dict[str, Any],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the results; for one video a file like x.mp4, for a photo x.png."),
+    ] = Path("out"),
     write: Annotated[
         str,
         typer.Option(
             help="What to write: mask, parts, parts_color, overlay, cutout, classes, poses, with --effect composite "
-            "(with commas), or all. Without this all, but with --effect the composite alone."
+            "(with commas), or all. Without this all; with --effect the composite; into one file the overlay."
         ),
     ] = "",
     effect: Annotated[
         list[str] | None,
         typer.Option(help="Effect of the composite; given more than once, one after the other. `bodyseg effects list`"),
-    ] = None,
+    ] = None,  # else the `effects` of --params
     show: Annotated[bool, typer.Option("--show", help="Show the effects in a window, and write nothing.")] = False,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop an input after this many frames; 0: at its end.")] = 0,
     image_topic: Annotated[str, typer.Option(help="In a bag: whose pictures; '' for the only ones there are.")] = "",
@@ -49,6 +54,7 @@ def run(
         bool,
         typer.Option("--keep-raw", help="In a bag: copy pictures of people too where an effect hides people."),
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what goes wrong, and nothing else.")] = False,
 ) -> None:
     """See the people in photos, folders, videos, a camera or a ROS 2 bag.
 
@@ -62,12 +68,12 @@ def run(
     bodyseg run in.mcap --out out.mcap
     Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
 
-    With --effect it writes photo_composite.png, or a video. With --show keys change the effect and a slider the
-    threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
+    change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=quiet)
     bags = [Path(text) for text in inputs if is_bag(Path(text))]
     if bags:
         if len(inputs) > 1:
@@ -75,18 +81,22 @@ def run(
         chosen = values | ({"effects": list(effect)} if effect else {})
         run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
         return
-    problems: list[str] = []
-    with load_model(values) as model:
+    readable, problems = _look_at_all(inputs)
+    if not readable:
+        _report(console, problems, "Nothing could be read, so nothing was done.")
+    one_file = not show and is_one_file(out, readable)
+    plan = plan_model(values)
+    chain = effect or (plan.own.effects if "effects" in values else ())
+    with load_model(plan) as model:
         if show:
-            show_window(model, inputs, effect or (), values)
+            show_window(model, [one.text for one in readable], chain, plan.effects)
             return
-        outputs = choose_outputs(
-            write or ("composite" if effect else "all"), model.network.offers, values, effect or ()
-        )
-        with FileWriter(out, outputs, inputs) as writer, _progress(console) as progress:
+        wanted = write or ("composite" if chain else "overlay" if one_file else "all")
+        outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
+        with FileWriter(out, outputs, inputs, one_file) as writer, _progress(console) as progress:
             try:
-                for text in inputs:
-                    problems += _process(model, text, writer, progress, max_frames)
+                for one in readable:
+                    problems += _process(model, one.text, writer, progress, max_frames)
             except KeyboardInterrupt:
                 console.print("bodyseg: stopped; what was written so far is complete and playable.")
                 raise typer.Exit(_INTERRUPTED) from None
@@ -94,10 +104,21 @@ def run(
     _report(console, problems, f"{frames} done by {model.network.card.name}, results in {out}")
 
 
+def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
+    """The inputs that can be read, and a sentence for each of the others, before a network is loaded."""
+    readable, problems = [], []
+    for text in inputs:
+        try:
+            readable.append(look_at(text))
+        except BodysegError as err:  # noqa: PERF203 - the others are done all the same
+            problems.append(str(err))
+    return readable, problems
+
+
 def _report(console: Console, problems: list[str], summary: str) -> None:
     """Say what could not be done, then what was; exit status 1 if anything could not."""
     for problem in problems:
-        console.print(f"bodyseg: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+        complain(problem)
     console.print(summary, highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
@@ -112,6 +133,7 @@ def run_bag(
     source: Path, target: Path, values: dict[str, Any], image_topic: str, keep_raw: bool, console: Console
 ) -> None:
     """Copy a bag with the node's topics added, with a progress bar."""
+    check_bag_name(target)
     try:
         from ..ros.bag import process_bag
     except ModuleNotFoundError as err:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 from ..body import NO_PART
 from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
-from ..media import Sink, Source, open_sink
-from ..plan import plugin_settings
+from ..media import Sink, Source, open_sink, open_source
+from ..media.open_media import source_kind
+from ..media.photos import WRITE_OPTIONS
+from ..media.source import VIDEO_SUFFIXES
 from ..result_export import keypoints_as_dicts
-from ..settings import split_groups
+from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 
-__all__ = ["FileWriter", "Output", "choose_outputs"]
+__all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "look_at"]
 
 Picture = NDArray[np.uint8]
+#: Files that somebody may want, and that are not written.
+_NOT_WRITTEN: Final = (
+    *(".avi", ".gif", ".mpeg", ".mpg", ".mts", ".webm", ".wmv", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif"),
+    *(".mcap", ".db3", ".json", ".jsonl"),
+)
 #: Nominal rate of the video of a camera that states none; its frames keep their own times.
 _CAMERA_FPS: Final = Fraction(30)
 
@@ -65,9 +72,8 @@ def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
     return lambda frame, result: compose_all(effects, frame, result)
 
 
-def _outputs(offers: Wanted, values: Mapping[str, Any], effects: Sequence[str]) -> dict[str, Output]:
+def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str]) -> dict[str, Output]:
     """All outputs; the overlay shows as much as the network offers."""
-    settings = plugin_settings("effects", split_groups(values)[1])
     layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
     cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
@@ -97,15 +103,15 @@ def _is_see_through(chain: Sequence[Effect]) -> bool:
 
 
 def choose_outputs(
-    write: str, offers: Wanted, values: Mapping[str, Any], effects: Sequence[str] = ()
+    write: str, offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str] = ()
 ) -> dict[str, Output]:
     """The outputs that `write` names, with commas; 'all' means as many as the network offers.
 
-    values: parameters by dotted name; those of the effects are read. effects: the chain that makes 'composite'.
+    settings: of the effects, by their names. effects: the chain that makes 'composite'.
 
     Raises SettingsError for a name there is not, or one that the network cannot fill.
     """
-    outputs = _outputs(offers, values, effects)
+    outputs = _outputs(offers, settings, effects)
     if write == "all":
         return {name: output for name, output in outputs.items() if output.needs in offers}
     names = [name.strip() for name in write.split(",")]
@@ -115,6 +121,18 @@ def choose_outputs(
         if outputs[name].needs not in offers:
             raise SettingsError(f"--write names {name!r}, but this network, as it is set, does not compute it.")
     return {name: outputs[name] for name in names}
+
+
+def _check_fits(out: Path, outputs: Mapping[str, Output]) -> None:
+    """Raise SettingsError unless one output is asked for and a file of this kind keeps it as it is."""
+    names = ", ".join(outputs)
+    if len(outputs) != 1 or any(output.make is None for output in outputs.values()):
+        raise SettingsError(f"--out is {str(out)!r}, which holds one picture or video, but --write names {names}.")
+    if out.suffix.lower() != ".png" and any(output.exact for output in outputs.values()):
+        raise SettingsError(
+            f"--out is {str(out)!r}, which does not keep {names} as it is, with exact values or transparency; "
+            "name a .png for a photo, a folder for a video."
+        )
 
 
 def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
@@ -130,11 +148,70 @@ def _clear(folder: Path) -> None:
         path.unlink()
 
 
-class FileWriter:
-    """The files of a run; leaving it closes them, whatever happened."""
+@dataclass(frozen=True)
+class Input:
+    """What is known of an input before it is read. still: a photo or photos; frames: how many, None if unknown."""
 
-    def __init__(self, folder: Path, outputs: dict[str, Output], inputs: Sequence[str] = ()) -> None:
-        self._folder = folder
+    text: str
+    still: bool
+    frames: int | None
+
+
+def look_at(text: str) -> Input:
+    """Open a photo, folder or video and close it again; a camera or a plugin's source is taken at its word.
+
+    Raises MediaError where nothing can be read, MissingDependencyError where its reader is not installed.
+    """
+    if source_kind(text)[0] not in ("photos", "video"):
+        return Input(text, still=False, frames=None)
+    with open_source(text) as source:
+        return Input(text, still=source.fps is None, frames=source.length)
+
+
+def is_one_file(out: Path, inputs: Sequence[Input]) -> bool:
+    """Whether `--out` names a file to write rather than a folder. Raises SettingsError where it can be neither."""
+    suffix = out.suffix.lower()
+    if out.is_dir():
+        return False
+    if suffix in (*VIDEO_SUFFIXES, *WRITE_OPTIONS):
+        still = suffix in WRITE_OPTIONS
+        if len(inputs) == 1 and inputs[0].still == still and not (still and inputs[0].frames != 1):
+            return True
+        what = "one photo" if still else "one video or camera"
+        names = ", ".join(one.text for one in inputs)
+        raise SettingsError(f"--out is {str(out)!r}, which takes {what}, but the input is {names}; name a folder.")
+    if suffix in _NOT_WRITTEN:
+        raise SettingsError(
+            f"--out is {str(out)!r}, but no {suffix} is written here. Name a folder, a video that ends in "
+            f"{', '.join(VIDEO_SUFFIXES)}, or a photo that ends in {', '.join(WRITE_OPTIONS)}."
+        )
+    if out.exists():
+        raise SettingsError(f"--out is {str(out)!r}, which is a file already; name a folder.")
+    return False
+
+
+def check_bag_name(out: Path) -> None:
+    """Raise SettingsError where `--out` names a file of another kind than a bag."""
+    if out.suffix.lower() in {*VIDEO_SUFFIXES, *WRITE_OPTIONS, *_NOT_WRITTEN} - {".mcap"}:
+        raise SettingsError(
+            f"--out is {str(out)!r}, but a bag is written to a file that ends in .mcap, or to a folder."
+        )
+
+
+class FileWriter:
+    """The files of a run; leaving it closes them, whatever happened.
+
+    out: a folder; with `one_file` the name of the only file, for which there must be one output. Raises SettingsError
+    where a file of this kind cannot hold it.
+    """
+
+    def __init__(
+        self, out: Path, outputs: dict[str, Output], inputs: Sequence[str] = (), one_file: bool = False
+    ) -> None:
+        self._folder = out.parent if one_file else out
+        self._one_file = out if one_file else None
+        if one_file:
+            _check_fits(out, outputs)
         self._outputs = outputs
         self._names: set[str] = set()
         self._inputs = set(_files_of(inputs))
@@ -146,6 +223,8 @@ class FileWriter:
             self.wanted |= output.needs
 
     def __enter__(self) -> FileWriter:
+        if self._one_file:
+            self._spare(self._one_file)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if "poses" in self._outputs:
@@ -171,7 +250,7 @@ class FileWriter:
             ]
 
             def write(frame: Frame, result: Result) -> None:
-                if still:
+                if still and not self._one_file:
                     frame = replace(frame, frame_id=self._unique(frame.frame_id))
                     self._spare_inputs(frame.frame_id)
                 for make, sink in sinks:
@@ -182,6 +261,8 @@ class FileWriter:
             yield write
 
     def _sink(self, key: str, name: str, source: Source, still: bool) -> Sink:
+        if self._one_file:
+            return open_sink(self._one_file, None if still else source.fps or _CAMERA_FPS)
         if still:
             return open_sink(self._folder / f"{{name}}_{key}.png", None)
         if self._outputs[key].exact:
@@ -201,11 +282,11 @@ class FileWriter:
     def _spare_inputs(self, name: str) -> None:
         """Raise MediaError where a result would take the place of an input."""
         for key in self._outputs:
-            target = (self._folder / f"{name}_{key}.png").resolve()
-            if target in self._inputs:
-                raise MediaError(
-                    f"The result {str(target)!r} would overwrite an input; choose another folder for --out."
-                )
+            self._spare(self._folder / f"{name}_{key}.png")
+
+    def _spare(self, target: Path) -> None:
+        if target.resolve() in self._inputs:
+            raise MediaError(f"The result {str(target)!r} would overwrite an input; choose another --out.")
 
     def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
         if self._poses is None or result.poses is None:

@@ -14,9 +14,8 @@ from ..errors import BodysegError, MissingDependencyError, SettingsError
 from ..media import open_source
 from ..media.photos import write_photo
 from ..model import Model
-from ..plan import plugin_settings
 from ..plugins import plugin_names
-from ..settings import split_groups
+from ..settings import Settings
 from ..types import Frame, Wanted
 
 __all__ = ["show_window"]
@@ -29,9 +28,9 @@ _NEXT, _BEFORE, _PAUSE, _SAVE, _QUIT = (tuple(map(ord, keys)) for keys in ("n", 
 _STILL_MS: Final = 50
 
 
-def show_window(model: Model, inputs: Sequence[str], effects: Sequence[str], values: Mapping[str, Any]) -> None:
+def show_window(model: Model, inputs: Sequence[str], effects: Sequence[str], settings: Mapping[str, Settings]) -> None:
     """Show the inputs one after the other until q. Raises MissingDependencyError where OpenCV draws no windows."""
-    window = _Window(model, effects, values)
+    window = _Window(model, effects, settings)
     try:
         for text in inputs:
             with open_source(text) as source:
@@ -57,8 +56,8 @@ def _open_window(threshold: float | None) -> None:
 class _Window:
     """The chains that can be shown, which one is, and the keys."""
 
-    def __init__(self, model: Model, effects: Sequence[str], values: Mapping[str, Any]) -> None:
-        self._model, self._settings = model, plugin_settings("effects", split_groups(values)[1])
+    def __init__(self, model: Model, effects: Sequence[str], settings: Mapping[str, Settings]) -> None:
+        self._model, self._settings = model, settings
         self._names = ([list(effects)] if effects else []) + [[name] for name in plugin_names("effects")]
         self._place, self._paused, self._saved = -1, False, 0
         self._chain: tuple[Effect, ...] = ()

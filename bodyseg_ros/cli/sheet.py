@@ -15,10 +15,8 @@ from rich.progress import track
 from ..effects import contact_sheet, load_effects
 from ..errors import MissingDependencyError
 from ..media import open_source, write_photo
-from ..plan import plugin_settings
-from ..settings import split_groups
 from ..types import Frame
-from .model_loading import load_model
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 
 __all__ = ["sheet"]
@@ -48,9 +46,9 @@ def sheet(
 
     Example: bodyseg sheet holiday/ --model bodypix-mobilenet-050 --out sheet.png
     """
-    with load_model(values) as model:
-        settings = plugin_settings("effects", split_groups(values)[1])
-        effects = zip(_EFFECTS, load_effects("", _EFFECTS, settings), strict=True)
+    plan = plan_model(values)
+    with load_model(plan) as model:
+        effects = zip(_EFFECTS, load_effects("", _EFFECTS, plan.effects), strict=True)
         shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.network.offers}
         pictures: dict[str, Any] = {}
         frames = list(_frames(inputs or _samples(), at_most))

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from ..errors import GraphError
 from ..ros.graph.open_graph import open_graph
-from ..ros.graph.port import SENSOR, Endpoint, Graph, Subscription, mismatch
+from ..ros.graph.port import Endpoint, Graph, Subscription
+from ..ros.graph.qos import SENSOR, mismatch
 from .node import Runtime, ros_arguments
 
 __all__ = ["Lister", "topics", "troubles"]
@@ -96,6 +97,8 @@ def topics(
     """List the topics on the graph: types, who speaks and listens, rates, and QoS that do not match, with the reason.
 
     To listen starts work in nodes that work only while somebody listens, such as bodyseg.
+
+    Example: bodyseg topics --seconds 5
     """
     graph = open_graph("bodyseg_topics", ros_arguments(context), runtime)
     try:

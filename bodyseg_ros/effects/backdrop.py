@@ -1,4 +1,4 @@
-"""What stands behind people: a colour, a photo, a video, or what a topic brings."""
+"""What stands behind people: a color, a photo, a video, or what a topic brings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import MediaError, SettingsError
 from ..media import open_source
 from ..settings import Settings, live
 from ..types import Frame
-from .blending import Picture, plain
+from .blending import Picture, fill_plain
 from .palettes import Rgb
 
 __all__ = ["Backdrop", "BackdropSettings"]
@@ -23,13 +23,13 @@ _SECOND_NS: Final = 1_000_000_000
 class BackdropSettings(Settings):
     """What stands behind people, and how softly they stand before it."""
 
-    color: Rgb = live((0, 110, 80), "Colour behind people where there is no picture: red, green, blue, 0 to 255.")
+    color: Rgb = live((0, 110, 80), "Color behind people where there is no picture: red, green, blue, 0 to 255.")
     source: str = live(
         "",
-        "Picture behind people: a photo or video file, or topic for the topic `background/image`; '' for the colour.",
+        "Picture behind people: a photo or video file, or topic for the topic `background/image`; '' for the color.",
     )
     fit: Literal["fill", "fit", "stretch"] = live(
-        "fill", "fill: cover the frame, cut what is over. fit: show all, the colour beside it. stretch: bend to shape."
+        "fill", "fill: cover the frame, cut what is over. fit: show all, the color beside it. stretch: bend to shape."
     )
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
@@ -51,15 +51,15 @@ class Backdrop:
                 ) from err
 
     def picture(self, frame: Frame) -> Picture:
-        """(H, W, 3) uint8 RGB of the frame's size; the colour as long as no picture has come."""
+        """(H, W, 3) uint8 RGB of the frame's size; the color as long as no picture has come."""
         image = self._player.at(frame.stamp_ns) if self._player else frame.background
         if image is None or self._settings.source == "":
-            return plain(frame.image, self._settings.color)
+            return fill_plain(frame.image, self._settings.color)
         if self._last is None or self._last[0] is not image or self._last[1] != frame.size:
-            self._last = (image, frame.size, self._fitted(image, *frame.size))
+            self._last = (image, frame.size, self._fit(image, *frame.size))
         return self._last[2]
 
-    def _fitted(self, image: Picture, height: int, width: int) -> Picture:
+    def _fit(self, image: Picture, height: int, width: int) -> Picture:
         scales = (height / image.shape[0], width / image.shape[1])
         how = {"fill": (max(scales),) * 2, "fit": (min(scales),) * 2, "stretch": scales}[self._settings.fit]
         size = (max(1, round(image.shape[1] * how[1])), max(1, round(image.shape[0] * how[0])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
 from .backdrop import Backdrop, BackdropSettings
-from .blending import Picture, blurred, edge, mix, need
+from .blending import Picture, blur, mix, require, soft_edge
 from .effect import Effect
 
 __all__ = ["BlurBackground", "VirtualBackground"]
@@ -19,7 +19,7 @@ class BlurBackgroundSettings(Settings):
 
 
 class BlurBackground(Effect):
-    """People sharp before their own background, blurred without their colours in it."""
+    """People sharp before their own background, blurred without their colors in it."""
 
     api_version = 1
     Settings = BlurBackgroundSettings
@@ -28,9 +28,9 @@ class BlurBackground(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        person = need(result.person, "a person mask")
-        paint = blurred(frame.image, self.settings.sigma_px, without=person.view("u1"))
-        return mix(paint, frame.image, edge(result, self.settings.feather_px))
+        person = require(result.person, "a person mask")
+        paint = blur(frame.image, self.settings.sigma_px, without=person.view("u1"))
+        return mix(paint, frame.image, soft_edge(result, self.settings.feather_px))
 
 
 class VirtualBackgroundSettings(BackdropSettings):
@@ -38,7 +38,7 @@ class VirtualBackgroundSettings(BackdropSettings):
 
 
 class VirtualBackground(Effect):
-    """People before a colour, a photo, a video, or the pictures of another topic."""
+    """People before a color, a photo, a video, or the pictures of another topic."""
 
     api_version = 1
     Settings = VirtualBackgroundSettings
@@ -51,4 +51,4 @@ class VirtualBackground(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        return mix(self._backdrop.picture(frame), frame.image, edge(result, self.settings.feather_px))
+        return mix(self._backdrop.picture(frame), frame.image, soft_edge(result, self.settings.feather_px))

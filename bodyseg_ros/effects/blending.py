@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 from ..errors import FrameError
 from ..types import Result
 
-__all__ = ["Mask", "Picture", "blurred", "cells", "edge", "filled", "grown", "long_side", "mix", "need", "plain"]
+__all__ = [
+    "Mask",
+    "Picture",
+    "blur",
+    "make_cells",
+    "soft_edge",
+    "fill_unknown",
+    "grow",
+    "long_side",
+    "mix",
+    "require",
+    "fill_plain",
+]
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -21,7 +33,7 @@ _SIGMA_PER_STEP: Final = 2.0
 _UNSEEN: Final = 1e-3
 
 
-def need(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
+def require(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
     """`picture`, or a FrameError that says the result lacks it."""
     if picture is None:
         raise FrameError(f"This effect needs {name}, but the result holds none; ask for it with the frame.")
@@ -33,8 +45,8 @@ def long_side(image: Picture) -> int:
     return max(int(side) for side in image.shape[:2])
 
 
-def plain(image: Picture, color: tuple[int, ...]) -> Picture:
-    """A picture of one colour, of the shape of `image`."""
+def fill_plain(image: Picture, color: tuple[int, ...]) -> Picture:
+    """A picture of one color, of the shape of `image`."""
     paint = np.empty(image.shape, np.uint8)
     height, width = image.shape[:2]
     cv2.rectangle(paint, (0, 0), (width, height), color, cv2.FILLED)  # ten times faster than NumPy
@@ -49,17 +61,17 @@ def mix(image: Picture, paint: Picture, weight: Mask) -> Picture:
     return np.asarray(cv2.add(over, under, dst=over), np.uint8).reshape(image.shape)
 
 
-def edge(result: Result, feather_px: int) -> Mask:
+def soft_edge(result: Result, feather_px: int) -> Mask:
     """A person's share of each pixel, (H, W) uint8: soft over `feather_px` to each side, or as an effect left it."""
     if result.alpha is not None:
         return result.alpha
-    weight = need(result.person, "a person mask").view(np.uint8) * np.uint8(255)
+    weight = require(result.person, "a person mask").view(np.uint8) * np.uint8(255)
     if feather_px == 0:
         return weight
     return np.asarray(cv2.blur(weight, (2 * feather_px + 1,) * 2), np.uint8).reshape(weight.shape)
 
 
-def grown(mask: Mask, margin_px: int) -> Mask:
+def grow(mask: Mask, margin_px: int) -> Mask:
     """A mask of 0 and 1 with a margin all around."""
     if margin_px <= 0:
         return mask
@@ -67,8 +79,8 @@ def grown(mask: Mask, margin_px: int) -> Mask:
     return np.asarray(cv2.dilate(cv2.dilate(mask, tall), wide), np.uint8).reshape(mask.shape)
 
 
-def blurred(image: Picture, sigma_px: float, without: Mask | None = None) -> Picture:
-    """Gaussian blur, done on a smaller picture. without: (H, W), where it is not 0 pixels give no colour."""
+def blur(image: Picture, sigma_px: float, without: Mask | None = None) -> Picture:
+    """Gaussian blur, done on a smaller picture. without: (H, W), where it is not 0 pixels give no color."""
     height, width = image.shape[:2]
     step = max(1, min(int(sigma_px / _SIGMA_PER_STEP), height, width))
     size = (max(1, width // step), max(1, height // step))
@@ -86,8 +98,8 @@ def blurred(image: Picture, sigma_px: float, without: Mask | None = None) -> Pic
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8).reshape(image.shape)
 
 
-def cells(image: Picture, cell_px: int) -> Picture:
-    """Squares of `cell_px`, each of its mean colour; those at the right and bottom end may be wider."""
+def make_cells(image: Picture, cell_px: int) -> Picture:
+    """Squares of `cell_px`, each of its mean color; those at the right and bottom end may be wider."""
     height, width = image.shape[:2]
     size = (max(1, width // cell_px), max(1, height // cell_px))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -96,7 +108,7 @@ def cells(image: Picture, cell_px: int) -> Picture:
     )
 
 
-def filled(image: Picture, unknown: Mask) -> Picture:
+def fill_unknown(image: Picture, unknown: Mask) -> Picture:
     """`image` with the pixels where `unknown` is 1 painted from what is known around them; grey if nothing is.
 
     Push and pull: each level is half as large, its unknown pixels come from the level below (Gortler et al., The
@@ -114,6 +126,6 @@ def filled(image: Picture, unknown: Mask) -> Picture:
     share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     sums = cv2.resize(masked.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     small = (sums / np.maximum(share, _UNSEEN)[..., None]).clip(0, 255).astype(np.uint8)
-    below = filled(small, np.less(share, _UNSEEN).view(np.uint8))
+    below = fill_unknown(small, np.less(share, _UNSEEN).view(np.uint8))
     above = np.asarray(cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.copyTo(image, known, above.reshape(image.shape)), np.uint8).reshape(image.shape)

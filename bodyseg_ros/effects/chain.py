@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import PluginError, SettingsError
+from ..errors import PluginError, SettingsError, quote
 from ..plugins import load_plugin
 from ..settings import Settings, build
 from ..types import Wanted
@@ -27,7 +27,9 @@ def load_effects(
         try:
             effect = load_plugin("effects", name)
         except PluginError as err:
-            raise SettingsError(f"Parameter {parameter} is {list(names)!r}, but it must name effects. {err}") from err
+            raise SettingsError(
+                f"Parameter {parameter} is {quote(list(names))}, but it must name effects. {err}"
+            ) from err
         own = settings.get(name)
         same = [one for one in there if type(one) is effect and own in (None, getattr(one, "settings", None))]
         if same:

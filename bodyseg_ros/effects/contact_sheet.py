@@ -39,7 +39,7 @@ def contact_sheet(
 
 
 def _tile(caption: str, picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    image = _flattened(picture)
+    image = _flatten(picture)
     scale = min(height / image.shape[0], width / image.shape[1])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     shown = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
@@ -49,7 +49,7 @@ def _tile(caption: str, picture: NDArray[np.uint8], height: int, width: int) -> 
     return tile
 
 
-def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _flatten(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Any of the allowed pictures as RGB; transparency becomes a chequered ground."""
     if picture.ndim == 2:
         return np.repeat(picture[..., None], 3, axis=2)

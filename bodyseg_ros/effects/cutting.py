@@ -1,4 +1,4 @@
-"""People alone: cut out hard or soft, on nothing or on one colour."""
+"""People alone: cut out hard or soft, on nothing or on one color."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Mask, Picture, edge, mix, need, plain
+from .blending import Mask, Picture, fill_plain, mix, require, soft_edge
 from .effect import Effect
 from .palettes import Rgb
 
@@ -18,7 +18,7 @@ __all__ = ["Alpha", "Cutout", "SmoothStep"]
 _KEYS: Final = {"magenta": (255, 0, 255), "green": (0, 255, 0)}
 
 
-def _see_through(image: Picture, alpha: Mask) -> Picture:
+def _cut_out(image: Picture, alpha: Mask) -> Picture:
     """RGBA; what is not seen at all is black."""
     shown = cv2.copyTo(image, alpha).reshape(image.shape)
     return np.asarray(cv2.merge([*cv2.split(shown), alpha]), np.uint8).reshape(*alpha.shape, 4)
@@ -30,11 +30,11 @@ class CutoutSettings(Settings):
     background: Literal["transparent", "magenta", "green", "color"] = live(
         "transparent", "What takes the background's place; color: that of `color`."
     )
-    color: Rgb = live((255, 255, 255), "Colour behind people where background is color: red, green, blue.")
+    color: Rgb = live((255, 255, 255), "Color behind people where background is color: red, green, blue.")
 
 
 class Cutout(Effect):
-    """People alone, everything else transparent or of one colour."""
+    """People alone, everything else transparent or of one color."""
 
     api_version = 1
     Settings = CutoutSettings
@@ -42,11 +42,11 @@ class Cutout(Effect):
     settings: CutoutSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a colour."""
-        alpha = need(result.person, "a person mask").view(np.uint8) * np.uint8(255)
+        """(H, W, 4) uint8 RGBA, alpha 255 on people, all zero elsewhere; (H, W, 3) RGB on a color."""
+        alpha = require(result.person, "a person mask").view(np.uint8) * np.uint8(255)
         if self.settings.background == "transparent":
-            return _see_through(frame.image, alpha)
-        paint = plain(frame.image, _KEYS.get(self.settings.background, self.settings.color))
+            return _cut_out(frame.image, alpha)
+        paint = fill_plain(frame.image, _KEYS.get(self.settings.background, self.settings.color))
         return mix(paint, frame.image, alpha)
 
 
@@ -66,7 +66,7 @@ class Alpha(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, straight alpha."""
-        return _see_through(frame.image, edge(result, self.settings.feather_px))
+        return _cut_out(frame.image, soft_edge(result, self.settings.feather_px))
 
 
 class SmoothStepSettings(Settings):
@@ -92,5 +92,5 @@ class SmoothStep(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 4) uint8 RGBA, straight alpha: 3t² − 2t³ of the probability between low and high."""
-        confidence = need(result.confidence, "person probabilities").view(np.float32)
-        return _see_through(frame.image, self._table[(confidence * np.float32(255)).astype(np.uint8)])
+        confidence = require(result.confidence, "person probabilities").view(np.float32)
+        return _cut_out(frame.image, self._table[(confidence * np.float32(255)).astype(np.uint8)])

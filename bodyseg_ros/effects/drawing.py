@@ -15,14 +15,14 @@ from ..body import PART_COLORS, PART_NAMES, SKELETON, rainbow
 from ..errors import FrameError
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Mask, Picture, long_side, mix, need, plain
+from .blending import Mask, Picture, fill_plain, long_side, mix, require
 from .effect import Effect
 from .palettes import PALETTES, Rgb, hex_colors
 
 __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 
 _CONTOUR_RGB: Final = (255, 255, 255)
-#: Neighbours in this order lie far apart on the colour circle.
+#: Neighbours in this order lie far apart on the color circle.
 _PEOPLE_RGB: Final = tuple(rainbow(10)[3 * index % 10] for index in range(10))
 #: Long side for which a line of one pixel is thin but seen.
 _PX_PER_LINE: Final = 320
@@ -30,11 +30,11 @@ _PX_PER_LINE: Final = 320
 
 def colored_parts(parts: NDArray[np.int8], colors: tuple[tuple[int, int, int], ...] = PART_COLORS) -> NDArray[np.uint8]:
     """Part ids (H, W), −1 background, to (H, W, 3) RGB in `colors`; background black."""
-    return _painted(parts.view(np.uint8), colors)
+    return _paint_values(parts.view(np.uint8), colors)
 
 
-def _painted(values: Mask, colors: Sequence[tuple[int, int, int]], other: tuple[int, ...] = (0, 0, 0)) -> Picture:
-    """Each value in its colour, values beyond those in `other`: (H, W) to (H, W, 3) RGB."""
+def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: tuple[int, ...] = (0, 0, 0)) -> Picture:
+    """Each value in its color, values beyond those in `other`: (H, W) to (H, W, 3) RGB."""
     table = np.full((1, 256, 3), other, np.uint8)
     table[0, : len(colors)] = colors
     return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
@@ -51,8 +51,8 @@ class OverlaySettings(Settings):
     mask: Literal["people", "background", "parts"] = live(
         "people", "What is painted: people, everything but them (as the reference's drawMask does), or their parts."
     )
-    color: Rgb = live((0, 200, 120), "Colour of the mask where people are not told apart: red, green, blue.")
-    opacity: float = live(0.5, "Share of the mask's colour where it lies.", ge=0.0, le=1.0)
+    color: Rgb = live((0, 200, 120), "Color of the mask where people are not told apart: red, green, blue.")
+    opacity: float = live(0.5, "Share of the mask's color where it lies.", ge=0.0, le=1.0)
     edge_blur_px: int = live(0, "How far the mask's edge is blurred.", ge=0, le=20)
     contour_px: int = live(
         -1, "Width of the line around people; 0 draws none, -1 goes by the picture's size.", ge=-1, le=20
@@ -60,7 +60,7 @@ class OverlaySettings(Settings):
 
 
 class Overlay(Effect):
-    """The picture with a coloured mask on it, a line around people; one colour each where people are told apart."""
+    """The picture with a colored mask on it, a line around people; one color each where people are told apart."""
 
     api_version = 1
     Settings = OverlaySettings
@@ -72,7 +72,7 @@ class Overlay(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        person = need(result.person, "a person mask").view(np.uint8)
+        person = require(result.person, "a person mask").view(np.uint8)
         paint, where = self._paint(frame, result, person)
         weight = where * np.uint8(round(255 * self.settings.opacity))
         if self.settings.edge_blur_px:
@@ -85,26 +85,26 @@ class Overlay(Effect):
         return image
 
     def _paint(self, frame: Frame, result: Result, person: Mask) -> tuple[Picture, Mask]:
-        """The mask's colours, and where it lies: 1."""
+        """The mask's colors, and where it lies: 1."""
         if self.settings.mask == "parts":
-            parts = need(result.parts, "a part map").view(np.int8)
+            parts = require(result.parts, "a part map").view(np.int8)
             return colored_parts(parts), np.greater_equal(parts, 0).view(np.uint8)
         if self.settings.mask == "background":
-            return plain(frame.image, self.settings.color), 1 - person
+            return fill_plain(frame.image, self.settings.color), 1 - person
         if result.instances is None:
-            return plain(frame.image, self.settings.color), person
+            return fill_plain(frame.image, self.settings.color), person
         # Nobody's, −1, becomes 255; more people than that there are not.
-        return _painted(result.instances.astype(np.uint8), _PEOPLE_RGB * 25, self.settings.color), person
+        return _paint_values(result.instances.astype(np.uint8), _PEOPLE_RGB * 25, self.settings.color), person
 
 
 class ColoredPartsSettings(Settings):
     """How the parts lie over the picture."""
 
-    opacity: float = live(0.8, "Share of the part's colour; 1 hides the person.", ge=0.0, le=1.0)
+    opacity: float = live(0.8, "Share of the part's color; 1 hides the person.", ge=0.0, le=1.0)
     palette: Literal["rainbow", "warm", "spectral", "own"] = live(
-        "rainbow", "Colours of the parts; the first three are the reference's, own takes those of `colors`."
+        "rainbow", "Colors of the parts; the first three are the reference's, own takes those of `colors`."
     )
-    colors: tuple[str, ...] = live((), "With palette own: 24 colours as '#rrggbb', in the order of the part ids.")
+    colors: tuple[str, ...] = live((), "With palette own: 24 colors as '#rrggbb', in the order of the part ids.")
 
     @field_validator("colors")
     @classmethod
@@ -114,12 +114,12 @@ class ColoredPartsSettings(Settings):
         except ValueError:
             count = -1
         if count not in (0, len(PART_NAMES)):
-            raise PydanticCustomError("allowed", "24 colours written as '#rrggbb', or none")
+            raise PydanticCustomError("allowed", "24 colors written as '#rrggbb', or none")
         return colors
 
 
 class ColoredParts(Effect):
-    """The picture with each of the 24 body parts in its own colour."""
+    """The picture with each of the 24 body parts in its own color."""
 
     api_version = 1
     Settings = ColoredPartsSettings
@@ -133,7 +133,7 @@ class ColoredParts(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        parts = need(result.parts, "a part map").view(np.int8)
+        parts = require(result.parts, "a part map").view(np.int8)
         weight = np.greater_equal(parts, 0).view(np.uint8) * np.uint8(round(255 * self.settings.opacity))
         return mix(frame.image, colored_parts(parts, self._colors), weight)
 
@@ -162,13 +162,13 @@ class Skeleton(Effect):
         for index, (points, scores) in enumerate(
             zip(result.poses.keypoints, result.poses.keypoint_scores, strict=True)
         ):
-            colour = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
+            color = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
             seen = scores >= self.settings.min_score
             pixels = np.clip(np.rint(points), -32768, 32767).astype(int)
             for start, end in SKELETON:
                 if seen[start] and seen[end]:
-                    cv2.line(image, tuple(pixels[start]), tuple(pixels[end]), colour, width, cv2.LINE_AA)
+                    cv2.line(image, tuple(pixels[start]), tuple(pixels[end]), color, width, cv2.LINE_AA)
             for point in pixels[seen]:
                 cv2.circle(image, tuple(point), width + 1, _CONTOUR_RGB, -1, cv2.LINE_AA)
-                cv2.circle(image, tuple(point), width, colour, -1, cv2.LINE_AA)
+                cv2.circle(image, tuple(point), width, color, -1, cv2.LINE_AA)
         return image

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import settings
 from ..errors import FrameError
+from ..mirror import mirror_array
 from ..plugins import Plugin
 from ..types import Frame, Result, Wanted
 
@@ -51,7 +52,7 @@ def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDAr
     effect uses. Raises FrameError where the result is of another size than the frame, or lacks what an effect needs.
     """
     if result.mirrored:
-        frame = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
+        frame = replace(frame, image=mirror_array(frame.image))
     image = frame.image
     for effect in effects:
         if result.size != frame.size:

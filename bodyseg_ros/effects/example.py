@@ -18,7 +18,7 @@ _POINTS: Final = (
     (0.28, 0.34), (-0.24, 0.56), (0.30, 0.14), (-0.22, 0.74), (0.09, 0.72), (-0.09, 0.72),
     (0.10, 0.90), (-0.10, 0.90), (0.10, 1.05), (-0.10, 1.05),
 )  # fmt: skip
-#: Part, the keypoints it joins, its width in shares of the height, its colour.
+#: Part, the keypoints it joins, its width in shares of the height, its color.
 _LIMBS: Final = (
     ("torso_front", (5, 6, 12, 11), 0.08, (178, 60, 52)),
     ("left_upper_leg_front", (11, 13), 0.14, (52, 60, 90)), ("right_upper_leg_front", (12, 14), 0.14, (52, 60, 90)),

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mirror import mirror_array, mirror_result, move_result
 from ..settings import Settings, live
-from ..types import Frame, Poses, Result, Wanted
-from .blending import Picture, need
+from ..types import Frame, Result, Wanted
+from .blending import Picture, require
 from .effect import Effect
 
 __all__ = ["CropToPeople", "Mirror"]
-
-Points = NDArray[np.float32]
-
-
-def _move(
-    result: Result, size: tuple[int, int], maps: Callable[[Any], Any], points: Callable[[Points], Points]
-) -> Result:
-    """Every map of a result through `maps`, its keypoints through `points`."""
-    values = {field.name: getattr(result, field.name) for field in fields(result)}
-    moved: dict[str, Any] = {name: maps(value) for name, value in values.items() if isinstance(value, np.ndarray)}
-    if result.poses is not None:
-        keypoints = points(result.poses.keypoints).astype(np.float32)
-        moved["poses"] = Poses(keypoints, result.poses.keypoint_scores, result.poses.scores)
-    return Result(**(values | moved | {"size": size, "frame": None}))
 
 
 class Mirror(Effect):
@@ -40,17 +25,11 @@ class Mirror(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        return np.asarray(cv2.flip(frame.image, 1), np.uint8).reshape(frame.image.shape)
+        return mirror_array(frame.image)
 
     def move(self, result: Result) -> Result:
         """Masks and keypoints mirrored too."""
-        width = result.size[1]
-        return _move(
-            result,
-            result.size,
-            lambda array: np.ascontiguousarray(array[:, ::-1]),
-            lambda points: np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1),
-        )
+        return mirror_result(result)
 
 
 class CropToPeopleSettings(Settings):
@@ -79,7 +58,7 @@ class CropToPeople(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB of the frame's size, or the section's."""
-        target = self._target(need(result.person, "a person mask").view(np.uint8))
+        target = self._target(require(result.person, "a person mask").view(np.uint8))
         if self._size == frame.size:
             target = self.settings.calm * self._box + (1 - self.settings.calm) * target
         self._size, self._box = frame.size, target
@@ -90,7 +69,7 @@ class CropToPeople(Effect):
         top, left, bottom, right = self._pixels()
         height, width = self._size if self.settings.resize else (bottom - top, right - left)
         scale = np.array([width / (right - left), height / (bottom - top)])
-        return _move(
+        return move_result(
             result,
             (height, width),
             lambda array: self._cut(array, cv2.INTER_NEAREST),

@@ -14,7 +14,7 @@ from ..formats import detect
 from ..settings import Settings, live, start_only
 from ..types import Frame, Result, Wanted
 from .backdrop import Backdrop, BackdropSettings
-from .blending import Picture, edge, mix, need
+from .blending import Picture, mix, require, soft_edge
 from .effect import Effect
 
 __all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
@@ -26,9 +26,9 @@ _LEAST_CLONE_PX: Final = 3
 
 
 class ColorTransferSettings(Settings):
-    """How much of the background's colours people take."""
+    """How much of the background's colors people take."""
 
-    strength: float = live(0.6, "Share of the background's colour statistics; 1 takes all.", ge=0.0, le=1.0)
+    strength: float = live(0.6, "Share of the background's color statistics; 1 takes all.", ge=0.0, le=1.0)
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
@@ -45,7 +45,7 @@ class ColorTransfer(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB; the frame as it is where there is nobody, or nothing but people."""
-        person = need(result.person, "a person mask").view(np.uint8)
+        person = require(result.person, "a person mask").view(np.uint8)
         if not person.any() or person.all():
             return frame.image.copy()
         lab = cv2.cvtColor(frame.image, cv2.COLOR_RGB2LAB)
@@ -55,7 +55,7 @@ class ColorTransfer(Effect):
         wanted = (values - mean) * factor + to_mean  # (3, 256)
         table = np.clip(np.rint(values + self.settings.strength * (wanted - values)), 0, 255).astype(np.uint8)
         changed = cv2.cvtColor(cv2.LUT(lab, np.ascontiguousarray(table.T)[None]), cv2.COLOR_LAB2RGB)
-        return mix(frame.image, np.asarray(changed, np.uint8), edge(result, self.settings.feather_px))
+        return mix(frame.image, np.asarray(changed, np.uint8), soft_edge(result, self.settings.feather_px))
 
 
 class SeamlessCloneSettings(BackdropSettings):
@@ -78,8 +78,8 @@ class SeamlessClone(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB; people that touch the frame's end are pasted in its outermost pixel."""
-        weight = edge(result, self.settings.feather_px)
-        picture = mix(self._backdrop.picture(frame), frame.image, edge(result, 0))
+        weight = soft_edge(result, self.settings.feather_px)
+        picture = mix(self._backdrop.picture(frame), frame.image, soft_edge(result, 0))
         mask = np.greater(weight, 0).view(np.uint8) * np.uint8(255)
         mask[[0, -1]] = 0
         mask[:, [0, -1]] = 0
@@ -126,7 +126,7 @@ class Harmonize(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB. Raises EngineError where the network's answer is no picture of its input's size."""
-        person = need(result.person, "a person mask").view(np.uint8)
+        person = require(result.person, "a person mask").view(np.uint8)
         side = self.settings.size_px
         small = cv2.resize(frame.image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         mask = cv2.resize(person, (side, side), interpolation=cv2.INTER_NEAREST).astype(np.float32)
@@ -138,4 +138,4 @@ class Harmonize(Effect):
         # What changes is smooth: it is enlarged, the frame's own detail stays.
         change = cv2.resize(painted - small * 255, frame.size[::-1], interpolation=cv2.INTER_LINEAR)
         changed = np.clip(frame.image + change.reshape(frame.image.shape), 0, 255).astype(np.uint8)
-        return mix(frame.image, changed, edge(result, self.settings.feather_px))
+        return mix(frame.image, changed, soft_edge(result, self.settings.feather_px))

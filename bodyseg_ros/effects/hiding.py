@@ -14,17 +14,17 @@ from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from ..body import PART_NAMES
-from ..rendering import draw_pixelated_mask, to_colored_mask
 from ..settings import Settings, live
 from ..types import Frame, Result, Wanted
-from .blending import Mask, Picture, blurred, cells, filled, grown, long_side, mix, need, plain
+from .blending import Mask, Picture, blur, fill_plain, fill_unknown, grow, long_side, make_cells, mix, require
 from .effect import Effect
 from .palettes import Rgb
+from .rendering import draw_pixelated_mask, to_colored_mask
 
 __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
 
 _FACE: Final = ("left_face", "right_face")
-#: Fewer colours than this per cell would show who it is.
+#: Fewer colors than this per cell would show who it is.
 _LEAST_CELL_PX: Final = 4
 _STRENGTH: Final = "Size of the cells or of the blur, as a share of the picture's longer side."
 _MARGIN: Final = "How far around them is hidden too, as a share of the picture's longer side."
@@ -41,20 +41,20 @@ def _parts_mask(parts: NDArray[np.int8], names: tuple[str, ...]) -> Mask:
     return table[parts.view(np.uint8)]
 
 
-def _covered(image: Picture, how: str, strength: float) -> Picture:
+def _cover(image: Picture, how: str, strength: float) -> Picture:
     size_px = _share_px(image, strength, _LEAST_CELL_PX)
-    return cells(image, size_px) if how == "pixelate" else blurred(image, size_px)
+    return make_cells(image, size_px) if how == "pixelate" else blur(image, size_px)
 
 
 class PixelateSettings(Settings):
     """What is cut into cells, and how large they are."""
 
     what: Literal["people", "parts"] = live(
-        "people", "people: the picture where they are. parts: coloured parts over them, as drawPixelatedMask does."
+        "people", "people: the picture where they are. parts: colored parts over them, as drawPixelatedMask does."
     )
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
     margin: float = live(0.01, _MARGIN, ge=0.0, le=0.2)
-    opacity: float = live(0.7, "With parts: share of the cells' colour.", ge=0.0, le=1.0)
+    opacity: float = live(0.7, "With parts: share of the cells' color.", ge=0.0, le=1.0)
 
 
 class Pixelate(Effect):
@@ -73,10 +73,10 @@ class Pixelate(Effect):
         """(H, W, 3) uint8 RGB."""
         image, cell_px = frame.image, _share_px(frame.image, self.settings.strength, _LEAST_CELL_PX)
         if self.settings.what == "parts":
-            mask = to_colored_mask(need(result.parts, "a part map").view(np.int8))
+            mask = to_colored_mask(require(result.parts, "a part map").view(np.int8))
             return draw_pixelated_mask(image, mask, self.settings.opacity, pixel_cell_width=cell_px)
-        area = grown(need(result.person, "a person mask").view(np.uint8), _share_px(image, self.settings.margin))
-        return mix(image, cells(image, cell_px), area * np.uint8(255))
+        area = grow(require(result.person, "a person mask").view(np.uint8), _share_px(image, self.settings.margin))
+        return mix(image, make_cells(image, cell_px), area * np.uint8(255))
 
 
 class BlurPartsSettings(Settings):
@@ -106,10 +106,10 @@ class BlurParts(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        parts, soft_px = need(result.parts, "a part map").view(np.int8), self.settings.feather_px
-        area = grown(_parts_mask(parts, self.settings.parts), _share_px(frame.image, self.settings.margin) + soft_px)
+        parts, soft_px = require(result.parts, "a part map").view(np.int8), self.settings.feather_px
+        area = grow(_parts_mask(parts, self.settings.parts), _share_px(frame.image, self.settings.margin) + soft_px)
         weight = cv2.blur(area * np.uint8(255), (2 * soft_px + 1,) * 2).reshape(area.shape)
-        paint = blurred(frame.image, _share_px(frame.image, self.settings.strength, 1))
+        paint = blur(frame.image, _share_px(frame.image, self.settings.strength, 1))
         return mix(frame.image, paint, np.asarray(weight, np.uint8))
 
 
@@ -120,9 +120,9 @@ class AnonymizeSettings(Settings):
         "people", "What is hidden. faces: a person whose face is not found is hidden whole."
     )
     how: Literal["fill", "pixelate", "blur", "silhouette"] = live(
-        "fill", "fill: one colour. silhouette: one colour, holes in the mask closed too. pixelate and blur: coarse."
+        "fill", "fill: one color. silhouette: one color, holes in the mask closed too. pixelate and blur: coarse."
     )
-    color: Rgb = live((40, 40, 40), "Colour of fill and silhouette: red, green, blue.")
+    color: Rgb = live((40, 40, 40), "Color of fill and silhouette: red, green, blue.")
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
     margin: float = live(0.015, _MARGIN, ge=0.0, le=0.2)
 
@@ -141,18 +141,18 @@ class Anonymize(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB."""
-        area = need(result.person, "a person mask").view(np.uint8)
+        area = require(result.person, "a person mask").view(np.uint8)
         if self.settings.what == "faces":
-            area = _faces(area, _parts_mask(need(result.parts, "a part map").view(np.int8), _FACE))
-        area = grown(area, _share_px(frame.image, self.settings.margin))
+            area = _faces(area, _parts_mask(require(result.parts, "a part map").view(np.int8), _FACE))
+        area = grow(area, _share_px(frame.image, self.settings.margin))
         if self.settings.how == "silhouette":
             area = area.copy()
             contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(area, contours, -1, 1, cv2.FILLED)
         if self.settings.how in ("fill", "silhouette"):
-            paint = plain(frame.image, self.settings.color)
+            paint = fill_plain(frame.image, self.settings.color)
         else:
-            paint = _covered(frame.image, self.settings.how, self.settings.strength)
+            paint = _cover(frame.image, self.settings.how, self.settings.strength)
         return mix(frame.image, paint, area * np.uint8(255))
 
 
@@ -173,7 +173,7 @@ class RemovePeopleSettings(Settings):
 
 
 class RemovePeople(Effect):
-    """The background as it was last seen without people; where it never was, its colours around them."""
+    """The background as it was last seen without people; where it never was, its colors around them."""
 
     api_version = 1
     Settings = RemovePeopleSettings
@@ -188,10 +188,10 @@ class RemovePeople(Effect):
 
     def compose(self, frame: Frame, result: Result) -> Picture:
         """(H, W, 3) uint8 RGB; a frame of another size than the last begins anew."""
-        person = need(result.person, "a person mask").view(np.uint8)
-        area = grown(person, _share_px(frame.image, self.settings.margin))
+        person = require(result.person, "a person mask").view(np.uint8)
+        area = grow(person, _share_px(frame.image, self.settings.margin))
         if self._unknown.shape != area.shape:
             self._learnt, self._unknown = np.zeros_like(frame.image), np.ones_like(area)
         cv2.copyTo(frame.image, np.equal(area, 0).view(np.uint8), self._learnt)
         self._unknown &= area
-        return filled(self._learnt, self._unknown).copy()
+        return fill_unknown(self._learnt, self._unknown).copy()

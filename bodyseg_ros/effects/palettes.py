@@ -1,4 +1,4 @@
-"""Colours: a parameter that is one, and palettes of 24 for body parts."""
+"""Colors: a parameter that is one, and palettes of 24 for body parts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def _is_rgb(color: tuple[int, ...]) -> tuple[int, ...]:
     return color
 
 
-#: A parameter that is a colour: red, green, blue.
+#: A parameter that is a color: red, green, blue.
 Rgb = Annotated[tuple[int, ...], AfterValidator(_is_rgb)]
 
 
 def hex_colors(texts: tuple[str, ...]) -> Colors:
-    """Colours written as '#rrggbb'. Raises ValueError for another form."""
+    """Colors written as '#rrggbb'. Raises ValueError for another form."""
     colors = []
     for text in texts:
         value = bytes.fromhex(text.removeprefix("#"))
         if len(value) != 3:
-            raise ValueError(f"The colour {text!r} must be written as #rrggbb.")
+            raise ValueError(f"The color {text!r} must be written as #rrggbb.")
         colors.append((value[0], value[1], value[2]))
     return tuple(colors)
 
@@ -61,5 +61,5 @@ def _spectral(count: int) -> Colors:
     return tuple(colors)
 
 
-#: Palette → a colour per part, as the reference's demo has them (tfjs-models body-pix demo/part_color_scales.js).
+#: Palette → a color per part, as the reference's demo has them (tfjs-models body-pix demo/part_color_scales.js).
 PALETTES: Final = {"rainbow": PART_COLORS, "warm": _warm(len(PART_NAMES)), "spectral": _spectral(len(PART_NAMES))}

@@ -1,6 +1,12 @@
-"""Run a network."""
+"""Run a network: a tensor in, named arrays out.
 
-from .choose import open_engine, runnable_formats
+engine.py is the base class; choose.py picks the fastest engine here that reads one of the model's files. One module per
+engine: litert, onnxruntime, openvino, tensorflow (tensorflow_maps.py makes masks on its device), passthrough for
+methods without a network, fake for tests. tensors.py holds what they share; trial.py runs a file of unknown origin in
+a child process first. An engine's package is imported when the engine is opened.
+"""
+
+from .choose import open_engine
 from .engine import Engine
 
-__all__ = ["Engine", "open_engine", "runnable_formats"]
+__all__ = ["Engine", "open_engine"]

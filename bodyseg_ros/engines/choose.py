@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 
+from platformdirs import user_cache_path
+
 from ..dependencies import install_line
 from ..errors import MissingDependencyError, ModelFileError, PluginError
 from ..formats import ModelSource
 from ..plugins import load_plugin, loadable_plugins
 from ..settings import Settings, build
 from .engine import Engine
+from .trial import try_model
 
-__all__ = ["open_engine", "runnable_formats"]
+__all__ = ["open_engine"]
 
 _log = logging.getLogger(__name__)
-
-
-def runnable_formats() -> frozenset[str]:
-    """Formats of model files that some installed engine runs; nothing but the plugins' own modules is imported."""
-    return frozenset[str]().union(*(engine_class.formats for engine_class in _installed()))
 
 
 def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
@@ -39,7 +37,15 @@ def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings]
             f"The engine {name!r} cannot run {_listed(source)}; it reads {readable}. "
             "Set engine to auto to have one picked."
         )
-    return engine_class(file, _settings_of(engine_class, settings), threads)
+    return _opened(engine_class, file, _settings_of(engine_class, settings), threads)
+
+
+def _opened(engine_class: type[Engine], file: ModelSource, settings: Settings, threads: int) -> Engine:
+    """The engine; a file that nobody published is tried in a process of its own first, where native code reads it."""
+    if file.unknown_digest and engine_class.package:
+        passed = user_cache_path("bodyseg_ros") / "tried"
+        try_model(engine_class.name, file, settings.model_dump(mode="json"), passed)
+    return engine_class(file, settings, threads)
 
 
 def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int) -> Engine:
@@ -47,7 +53,7 @@ def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int
     candidates = _candidates(source, settings)
     for engine_class, file, own in candidates:
         try:
-            engine = engine_class(file, own, threads)
+            engine = _opened(engine_class, file, own, threads)
         except (MissingDependencyError, ModelFileError) as err:
             failed[engine_class.name] = err
             continue

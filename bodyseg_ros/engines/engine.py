@@ -7,7 +7,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from numpy.typing import NDArray
 
@@ -20,6 +20,9 @@ from ..types import MapsWanted
 from .tensors import as_input, first_line, thread_count
 
 __all__ = ["Engine"]
+
+#: Package → the process in which it started its threads: this one, or one that this was forked from.
+_started_in: Final[dict[str, int]] = {}
 
 
 class Engine(Plugin):
@@ -40,6 +43,8 @@ class Engine(Plugin):
     #: The Python package that load() imports, and what brings it, as pip takes it; '' for none.
     package: ClassVar[str] = ""
     requirement: ClassVar[str] = ""
+    #: Whether its package starts threads for the whole process, which a fork lacks: it can be used in one of them only.
+    has_process_threads: ClassVar[bool] = False
     #: Whether `engine: auto` passes it over, as an engine for tests.
     by_name_only: ClassVar[bool] = False
 
@@ -53,6 +58,8 @@ class Engine(Plugin):
     def __init__(self, source: ModelSource, settings: Any, threads: int = 0) -> None:
         self.source, self.settings, self.threads = source, settings, threads
         self._lock, self._process, self._closed = threading.Lock(), os.getpid(), False
+        if self.has_process_threads:
+            self._refuse_fork()
         try:
             self.load()
         except BodysegError:
@@ -127,6 +134,15 @@ class Engine(Plugin):
                     f"The engine {self.name} could not run {self.source.path.name} on {self.device} with an input of "
                     f"{getattr(values, 'shape', type(values).__name__)}: {self.explain(err)}."
                 ) from err
+
+    def _refuse_fork(self) -> None:
+        """Raise EngineError where the package's threads were left behind by a fork: it would wait for them for ever."""
+        started_in = _started_in.setdefault(self.package, self._process)
+        if started_in != self._process:
+            raise EngineError(
+                f"The engine {self.name} was used in process {started_in} and cannot start in its fork "
+                f"{self._process}; load models after forking only, or start processes by 'spawn'."
+            )
 
     def close(self) -> None:
         """Give memory and devices back; run() may not be called after it. In a fork nothing is given back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import logging
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, Literal
@@ -18,8 +18,10 @@ from .tensors import any_size, as_float, chosen_outputs, first_line, only_input,
 
 __all__ = ["OpenVINOEngine", "OpenVINOSettings"]
 
-#: Networks compiled for so many sizes of a picture are kept.
-_KEPT_SIZES: Final = 3
+_log = logging.getLogger(__name__)
+
+#: Compiling takes half a second a size. After so many sizes the network is compiled for any, a few percent slower.
+_COMPILED_SIZES: Final = 3
 _READERS: Final = {"onnx": read_onnx, "openvino": read_openvino, "tflite": read_tflite}
 
 
@@ -33,12 +35,13 @@ class OpenVINOSettings(Settings):
 
 
 class OpenVINOEngine(Engine):
-    """Runs an .onnx, .tflite or IR file, compiled for each size of the picture; the last few are kept."""
+    """Runs an .onnx, .tflite or IR file, compiled for each of the first few sizes of the picture, then for any size."""
 
     api_version = 1
     Settings = OpenVINOSettings
     formats = frozenset(_READERS)
     package, requirement = "openvino", "bodyseg_ros[openvino]"
+    has_process_threads = True
     settings: OpenVINOSettings
 
     @classmethod
@@ -70,7 +73,7 @@ class OpenVINOEngine(Engine):
         self.input = any_size(stated) if self.source.format == "tflite" else stated
         self._facts, names = facts.outputs, [output.name for output in facts.outputs]
         self._outputs = chosen_outputs(self.source.outputs, names, self.source.path)
-        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._compiled: dict[tuple[int, ...], Any] = {}
 
     def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See Engine.infer()."""
@@ -92,18 +95,26 @@ class OpenVINOEngine(Engine):
         self._compiled.clear()
 
     def _request(self, shape: tuple[int, ...]) -> Any:
-        """The network compiled for an input shape."""
+        """The network compiled for an input shape, or for any once there were many."""
+        if shape in self._compiled:
+            return self._compiled[shape]
+        if len(self._compiled) >= _COMPILED_SIZES:
+            stated = self.input.shape if self.input else ()
+            shape = tuple(-1 if side is None else side for side in stated)
+        if len(self._compiled) == _COMPILED_SIZES:
+            _log.info(
+                "OpenVINO compiles %s for pictures of any size, after %d sizes.", self.source.path.name, _COMPILED_SIZES
+            )
         if shape not in self._compiled:
-            model = self._model
-            if model.input(0).partial_shape.is_dynamic or tuple(model.input(0).shape) != shape:
-                model = model.clone()
-                model.reshape(list(shape))
-            compiled = self._core.compile_model(model, self.settings.device, self._options)
-            self._compiled[shape] = compiled.create_infer_request()
-        self._compiled.move_to_end(shape)
-        if len(self._compiled) > _KEPT_SIZES:
-            self._compiled.popitem(last=False)
+            self._compiled[shape] = self._compile(shape)
         return self._compiled[shape]
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        model = self._model
+        if model.input(0).partial_shape.is_dynamic or tuple(model.input(0).shape) != shape:
+            model = model.clone()
+            model.reshape(list(shape))
+        return self._core.compile_model(model, self.settings.device, self._options).create_infer_request()
 
 
 def _refuse_device(device: str, there: list[str]) -> None:

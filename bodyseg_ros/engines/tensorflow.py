@@ -69,6 +69,7 @@ class TensorFlowEngine(Engine):
     Settings = TensorFlowSettings
     formats = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model"})
     package, requirement = "tensorflow", "bodyseg_ros[tensorflow]"
+    has_process_threads = True
     settings: TensorFlowSettings
 
     @classmethod

@@ -43,17 +43,16 @@ def try_model(
     engine: str,
     source: ModelSource,
     settings: Mapping[str, Any],
-    digest: str,
-    memory: Path,
+    passed: Path,
     limits: TrialLimits | None = None,
 ) -> None:
     """Run a model file once in a child process, unless it passed before.
 
-    settings: the engine's. digest: a checksum of all the model's files. memory: folder in which files that passed are
-    remembered; one that cannot be written is done without. Raises ModelFileError where the child takes too much or
+    settings: the engine's. passed: folder in which files that passed are remembered by their `unknown_digest`; one that
+    cannot be written is done without. Raises ModelFileError where the child takes too much or
     dies. What the child raises on purpose is left to the caller's own attempt, which raises it again.
     """
-    note = memory / f"{digest}-{engine}"
+    note = passed / f"{source.unknown_digest}-{engine}"
     if _is_file(note):
         return
     _log.info("%s is tried in a process of its own first; a file that passes is not tried again.", source.path.name)
@@ -64,7 +63,7 @@ def try_model(
             "If you trust the file, set try_model_files to false."
         )
     try:
-        memory.mkdir(parents=True, exist_ok=True)
+        passed.mkdir(parents=True, exist_ok=True)
         note.touch()
     except OSError as err:
         _log.debug("%s cannot be written: %s", note, err)

@@ -1,4 +1,10 @@
-"""Read model files: tfjs GraphModel (v2 and v1), frozen GraphDef, SavedModel, tflite, ONNX. All are untrusted input."""
+"""Read model files; all are untrusted input.
+
+One module per format: tfjs, graphdef, saved_model, tflite, onnx, openvino_ir. model_source.py says what a file is
+before any engine reads it; detect.py tells formats apart; describe.py lists inputs, outputs and ops without running
+anything. graph_function.py, rewrite.py and runtime.py make a TensorFlow function of a file, and import
+TensorFlow when asked.
+"""
 
 from .describe import describe
 from .detect import detect

@@ -54,7 +54,8 @@ class ModelSource:
     input: tensor name of the picture, '' to discover it. outputs: head name → tensor name (or the name an output
     has in the file's signature), empty to take all outputs of the file under their own names.
     output_stride: network px per output cell that the model was chosen for. others: the same network in other
-    files, each for engines that read its format.
+    files, each for engines that read its format. unknown_digest: a checksum of all its files where nobody published
+    it, so that the file is tried in a process of its own first; '' if it is known or trusted.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class ModelSource:
     outputs: Mapping[str, str] = field(default_factory=dict)
     output_stride: int = 16
     others: tuple[ModelSource, ...] = ()
+    unknown_digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -19,13 +19,15 @@ from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..errors import ModelFileError
 from .graphdef import GraphFile, parse_graph
-from .model_source import MAX_MODEL_BYTES, read_file
+from .model_source import MAX_MODEL_BYTES, check_regular, read_file
 from .runtime import first_line, load_tensorflow
 
 __all__ = ["read_graph_model", "read_graph_model_v1", "read_weights"]
 
 #: A topology is text; more than this is not one.
 _MAX_JSON_BYTES: Final = 64 * 2**20
+#: How a gzip file begins (RFC 1952).
+_GZIP: Final = b"\x1f\x8b"
 _STORED: Final = {"float32": "<f4", "int32": "<i4", "bool": "u1", "uint8": "u1", "uint16": "<u2", "float16": "<f2"}
 
 
@@ -142,27 +144,39 @@ def _check_total(groups: list[_Group], path: Path) -> None:
 
 def _shards(group: _Group, path: Path) -> bytes:
     """The bytes of a group, once the sizes of its files are known to fit."""
-    folder = path.parent.resolve()
     files = []
     for name in group.paths:
-        try:
-            file = (folder / name).resolve()
-            inside, there = file.is_relative_to(folder), file.is_file()
-        except (OSError, ValueError, RuntimeError) as err:
-            raise ModelFileError(f"The shard {name[:80]!r} of {str(path)!r} is no file name: {err}.") from err
-        if not inside:
+        # A name may not lead out of the folder; a link may, as in huggingface_hub's cache, to a regular file.
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ModelFileError(
                 f"The shard {name!r} of {str(path)!r} lies outside of the model's folder; it is not read."
             )
-        if not there:
-            raise ModelFileError(f"The shard {name!r} of {str(path)!r} is missing; download the model again.")
+        file = path.parent / name
+        try:
+            file.lstat()
+        except (FileNotFoundError, NotADirectoryError) as err:
+            raise ModelFileError(f"The shard {name!r} of {str(path)!r} is missing; download the model again.") from err
+        except (OSError, ValueError) as err:
+            raise ModelFileError(f"The shard {name[:80]!r} of {str(path)!r} is no file name: {err}.") from err
+        check_regular(file)
         files.append(file)
     declared = sum(weight.nbytes for weight in group.weights)
     have = sum(file.stat().st_size for file in files)
     strings = any(weight.dtype == "string" for weight in group.weights)
     if have < declared or have > (MAX_MODEL_BYTES if strings else declared):
+        _refuse_gzip(files)
         raise _wrong_size(group, path, declared, have)
     return b"".join(read_file(file) for file in files)
+
+
+def _refuse_gzip(files: Sequence[Path]) -> None:
+    for file in files:
+        with file.open("rb") as data:
+            if data.read(2) == _GZIP:
+                raise ModelFileError(
+                    f"The shard {str(file)!r} is compressed with gzip, as some servers send it. Unpack it: "
+                    f"mv {file.name} {file.name}.gz && gunzip {file.name}.gz"
+                )
 
 
 def _wrong_size(group: _Group, path: Path, declared: int, have: int) -> ModelFileError:

@@ -1,6 +1,6 @@
 /* Person and part logits to maps of the picture's size; decode/masks.py holds the same in NumPy, and names the source.
  *
- * A cell is the square between four neighbours of a head's grid. Inside it logits are a mix of those at its corners, so
+ * A cell is the square between four neighbors of a head's grid. Inside it logits are a mix of those at its corners, so
  * they stay between the least and the largest of the four, there and, after the sigmoid, at every source pixel in
  * between. What the corners agree on needs no arithmetic per pixel; the other cells are computed as the reference does:
  * logits to network pixels, scores there, scores to source pixels. */
@@ -10,7 +10,7 @@
 #include "kernels.h"
 
 /* A head's grid and the way from it to source pixels. nodes: (step + 1) place of each network pixel between two
- * neighbours, 0 to 1. rows, columns: source pixels' neighbours among network pixels. */
+ * neighbors, 0 to 1. rows, columns: source pixels' neighbors among network pixels. */
 typedef struct {
     int32_t height, width, channels;
     int32_t row_step, column_step;

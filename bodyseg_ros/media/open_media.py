@@ -11,7 +11,7 @@ from ..plugins import load_plugin, plugin_names
 from .photos import is_photo
 from .source import Sink, Source
 
-__all__ = ["open_sink", "open_source"]
+__all__ = ["open_sink", "open_source", "source_kind"]
 
 
 def open_source(text: str) -> Source:
@@ -27,13 +27,13 @@ def open_source(text: str) -> Source:
     """
     if not text:
         raise MediaError("An input is '', but it must be a photo, a folder, a video, a camera or a stream.")
-    name, rest = _split(text)
+    name, rest = source_kind(text)
     source: Source = load_plugin("sources", name)(rest)
     return source
 
 
-def _split(text: str) -> tuple[str, str]:
-    """The source plugin that an input means, and what it is given."""
+def source_kind(text: str) -> tuple[str, str]:
+    """The name of the source plugin that an input means, and what it is given. Raises MediaError."""
     path = Path(text)
     plugin, colon, rest = text.partition(":")
     if colon and plugin in plugin_names("sources") and not path.exists():

@@ -58,7 +58,8 @@ _PASSED_OVER = (
 _MOST_NAMES = 10
 #: Formats of which a second picture is not a view or a map of the first.
 _ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
-_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
+#: Suffix → how Pillow writes it.
+WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -193,7 +194,7 @@ def write_photo(path: Path, image: Picture) -> None:
     image: (H, W) grey, (H, W, 3) RGB, or for PNG (H, W, 4) RGBA; uint8. The file appears whole or not at all.
     Raises MediaError for another suffix, shape or dtype, or where the file cannot be written.
     """
-    options = _WRITE_OPTIONS[_checked_suffix(path)]
+    options = WRITE_OPTIONS[_checked_suffix(path)]
     channels = (1, 3) if options["format"] == "JPEG" else (1, 3, 4)
     given = image.shape[2] if image.ndim == 3 else 1
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or given not in channels or not image.size:
@@ -215,8 +216,8 @@ def write_photo(path: Path, image: Picture) -> None:
 
 def _checked_suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix not in _WRITE_OPTIONS:
-        allowed = ", ".join(_WRITE_OPTIONS)
+    if suffix not in WRITE_OPTIONS:
+        allowed = ", ".join(WRITE_OPTIONS)
         raise MediaError(f"The photo {str(path)!r} must end in one of {allowed}, not {path.suffix!r}.")
     return suffix
 
@@ -237,7 +238,7 @@ class PhotoSource(Source):
         super().__init__(text)
         path = Path(text)
         self.stem = path.resolve().stem if path.is_file() else path.resolve().name
-        self._folder = path
+        self._folder, self._begun = path, False
         self._passed_over: list[Path] = []
         if path.is_dir():
             self._paths, self._passed_over = _photos_of(path)
@@ -249,10 +250,11 @@ class PhotoSource(Source):
 
     def close(self) -> None:
         """Name what was passed over."""
-        if self._passed_over:
+        if self._begun and self._passed_over:
             logger.warning("The folder %r: %s", str(self._folder), _passed_over_sentence(self._passed_over))
 
     def __iter__(self) -> Iterator[Frame]:
+        self._begun = True
         stems = Counter(path.stem.casefold() for path in self._paths)
         for place, path in enumerate(self._paths):
             try:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from ..plugins import Plugin
 from ..types import Frame
 
-__all__ = ["Picture", "Sink", "Source"]
+__all__ = ["VIDEO_SUFFIXES", "Picture", "Sink", "Source"]
 
 #: A picture on its way out: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 Picture = NDArray[np.uint8]
+#: Videos that are written end in one of these.
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 class Source(Plugin):

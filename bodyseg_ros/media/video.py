@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import Picture, Sink, Source
+from .source import VIDEO_SUFFIXES, Picture, Sink, Source
 
-__all__ = ["WRITE_SUFFIXES", "VideoSink", "VideoSource"]
+__all__ = ["VideoSink", "VideoSource"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ _CONTAINERS = (
 _MISSING_S = 0.5
 #: Sides of a pixel further apart than this are a mistake of the file's.
 _MAX_PIXEL_RATIO = 8
-WRITE_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 #: The first one that is built into FFmpeg is taken.
 _ENCODERS = {
     "libx264": {"crf": "18", "preset": "veryfast"},
@@ -230,9 +229,9 @@ class VideoSink(Sink):
 
     def __init__(self, path: str | Path, fps: Fraction) -> None:
         self._path = Path(path)
-        if self._path.suffix.lower() not in WRITE_SUFFIXES:
+        if self._path.suffix.lower() not in VIDEO_SUFFIXES:
             raise MediaError(
-                f"The video {str(path)!r} must end in one of {', '.join(WRITE_SUFFIXES)}, not {self._path.suffix!r}."
+                f"The video {str(path)!r} must end in one of {', '.join(VIDEO_SUFFIXES)}, not {self._path.suffix!r}."
             )
         if not 0 < fps <= _MAX_FPS:
             raise MediaError(

@@ -1,5 +1,11 @@
-"""Know a network: how a frame goes in, what its tensors mean."""
+"""Know a network: how a frame goes in, what its tensors mean.
 
+network.py is the base class. One module per kind of network: bodypix, posenet, deeplab, portrait, and
+background_subtraction, which needs no network. prepare.py makes the input tensor, heads.py finds the outputs by name,
+person_poses.py and pixels.py hold what several share. The arithmetic stands in `decode`.
+"""
+
+from .flip import FlipSettings, flip_if_asked
 from .network import Network
 
-__all__ = ["Network"]
+__all__ = ["FlipSettings", "Network", "flip_if_asked"]

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from ..catalog import Card
 from ..errors import EngineError
+from ..frame_sequence import FrameSequence
 from ..geometry import Geometry
+from ..refine.mask_edges import open_and_close
 from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .network import Network
-from .person_poses import MirrorSettings, mirrored
 
 __all__ = ["Background", "BackgroundSettings"]
 
@@ -32,7 +34,7 @@ _DEVIATION: Final = 5.0
 _HARDLY: Final = 1e-8
 
 
-class BackgroundSettings(MirrorSettings):
+class BackgroundSettings(FlipSettings):
     """How a background is learnt, and what counts as different from it."""
 
     background_method: Literal["average", "mog2", "knn"] = start_only(
@@ -134,8 +136,7 @@ class _Learnt:
     def __init__(self, method: str) -> None:
         self._method = method
         self._capture = threading.Event()
-        self._size = (0, 0)
-        self._stamp_ns = 0
+        self._frames = FrameSequence()
         self._count = 0
         self._memory: _Memory = _Average()
 
@@ -144,12 +145,12 @@ class _Learnt:
         self._capture.set()
 
     def begin(self, frame: Frame) -> None:
-        """Forget the background if that is asked for, or the frame is of another size, or of an earlier time."""
-        if self._capture.is_set() or frame.size != self._size or frame.stamp_ns < self._stamp_ns:
+        """Forget the background if that is asked for, or the frame does not follow the last."""
+        follows = self._frames.follows(frame)
+        if self._capture.is_set() or not follows:
             self._capture.clear()
             self._count = 0
             self._memory = _Average() if self._method == "average" else _Subtractor(self._method)
-        self._size, self._stamp_ns = frame.size, frame.stamp_ns
 
     def mask(self, picture: Picture, settings: BackgroundSettings) -> Picture:
         """(H, W) uint8, 1 where somebody is; empty while the background is learnt."""
@@ -164,18 +165,15 @@ class _Learnt:
             if self._count == settings.learning_frames:
                 _log.info("The background is learnt from %d frames.", self._count)
             return np.zeros(picture.shape[:2], np.uint8)
-        mask = _cleaned(self._memory.differing(picture, settings.difference_threshold), settings)
+        mask = _find_people(self._memory.differing(picture, settings.difference_threshold), settings)
         if settings.adaptation_rate:
             self._memory.follow(picture, mask, settings.adaptation_rate)
         return mask
 
 
-def _cleaned(differing: Picture, settings: BackgroundSettings) -> Picture:
-    """(H, W) uint8 255 / 0 → 1 / 0: specks away, gaps closed, small blobs away."""
-    for operation, radius in ((cv2.MORPH_OPEN, settings.opening_px), (cv2.MORPH_CLOSE, settings.closing_px)):
-        if radius:
-            disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-            differing = np.asarray(cv2.morphologyEx(differing, operation, disc), np.uint8)
+def _find_people(differing: Picture, settings: BackgroundSettings) -> Picture:
+    """(H, W) uint8, 255 where the picture differs → 1 where people are: specks, gaps and small blobs removed."""
+    differing = open_and_close(differing, settings.opening_px, settings.closing_px)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(differing)
     large = statistics[:, cv2.CC_STAT_AREA] >= settings.min_area * differing.size
     large[0] = False  # label 0 is what does not differ
@@ -229,5 +227,4 @@ class Background(Network):
         size = mask.shape
         if not wanted & Wanted.PERSON:
             return Result((size[0], size[1]))
-        result = Result((size[0], size[1]), person=mask)
-        return mirrored(result) if self.settings.flip_horizontal else result
+        return Result((size[0], size[1]), person=mask)

@@ -6,6 +6,7 @@ Source: tfjs-models ``body-pix/src/body_pix_model.ts`` (body-pix 2.2.1), options
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -18,9 +19,10 @@ from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import live
 from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .heads import HEAD_NAMES, named_heads
 from .network import Network
-from .person_poses import MirrorSettings, close_up_scores, find_poses, mirrored
+from .person_poses import close_up_scores, find_poses
 from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -29,7 +31,7 @@ _FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.
 _FROM_SEGMENTS: Final = Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES
 
 
-class BodyPixSettings(MirrorSettings):
+class BodyPixSettings(FlipSettings):
     """Every option of the reference."""
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
@@ -37,6 +39,13 @@ class BodyPixSettings(MirrorSettings):
         "Share of the frame's sides that the network sees: low 0.25, medium 0.5, high 0.75, full 1.0, or a number. "
         "More finds smaller people and finer edges, and costs its square in time. A model of one fixed size, as its "
         "card says, sees that.",
+    )
+    max_input_px: int = live(
+        4_194_304,
+        "Most pixels that the network sees, whatever the frame's size and internal_resolution: its time and memory "
+        "grow with them. 4,194,304 is 2048×2048.",
+        ge=1024,
+        le=100_000_000,
     )
     segmentation_threshold: float = live(0.7, "A pixel is a person above this probability.", ge=0.0, le=1.0)
     segment_body_parts: bool = live(True, "Compute the 24 body parts where somebody wants them.")
@@ -121,12 +130,14 @@ class BodyPix(Network):
             poses = self._people(heads, geometry)
         if wanted & Wanted.INSTANCES and person is not None and poses is not None:
             instances = self._instances(heads, person, poses, geometry)
-        result = Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
-        return mirrored(result) if options.flip_horizontal else result
+        return Result((geometry.height, geometry.width), person, confidence, parts, instances, poses)
 
     def _geometry(self, height: int, width: int) -> Geometry:
         resolution = self.settings.internal_resolution
         fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
+        # Also of a frame one pixel high, of which the network sees one row.
+        most = self.settings.max_input_px
+        fraction = min(fraction, math.sqrt(most / (height * width)), most / max(height, width))
         size = self.card.input_size or network_size(height, width, fraction, self.output_stride)
         return padded_geometry(height, width, *size)
 

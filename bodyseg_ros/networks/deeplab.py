@@ -15,8 +15,8 @@ from ..catalog import Card
 from ..decode import person_mask
 from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .network import Network
-from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretch_frame
 
@@ -26,7 +26,7 @@ __all__ = ["DeepLab", "DeepLabSettings"]
 _LONG_SIDE: Final = 513
 
 
-class DeepLabSettings(MirrorSettings):
+class DeepLabSettings(FlipSettings):
     """Which classes make the mask, and from which probability on."""
 
     kept_classes: tuple[str, ...] = start_only(
@@ -71,8 +71,7 @@ class DeepLab(Network):
         if wanted & Wanted.CLASSES:
             classes = labels_to_source(labels, geometry)
         size = (geometry.height, geometry.width)
-        result = Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
-        return mirrored(result) if self.settings.flip_horizontal else result
+        return Result(size, person, confidence, classes=classes, class_names=tuple(self.card.classes))
 
 
 def _demo_size(height: int, width: int) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def named_heads(
     The stride of what comes back may be finer than `stride`: it is that of the file.
     Raises EngineError where a needed head is missing, or has other channels or another grid.
     """
-    heads = _found(outputs, layout)
+    heads = _find_heads(outputs, layout)
     missing = [head for head in needed if head not in heads]
     if missing:
         raise EngineError(
@@ -75,7 +75,7 @@ def _grid(geometry: Geometry, stride: int) -> tuple[int, int]:
     return (geometry.input_height - 1) // stride + 1, (geometry.input_width - 1) // stride + 1
 
 
-def _found(outputs: Mapping[str, NDArray[Any]], layout: str) -> dict[str, NDArray[Any]]:
+def _find_heads(outputs: Mapping[str, NDArray[Any]], layout: str) -> dict[str, NDArray[Any]]:
     """Head → tensor, channels last; the first whose name fits."""
     tensors = dict(outputs)
     if layout == "nchw":

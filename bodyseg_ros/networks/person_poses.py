@@ -1,10 +1,10 @@
-"""People's poses in source px, from the heads that BodyPix and PoseNet share; results as a mirror shows them."""
+"""People's poses in source px, from the heads that BodyPix and PoseNet share."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,14 @@ from numpy.typing import NDArray
 from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..decoder_inputs import PoseHeads, PoseLimits
 from ..geometry import Geometry
-from ..settings import Settings, live
-from ..types import Outputs, Poses, Result
+from ..types import Outputs, Poses
 
-__all__ = ["MirrorSettings", "close_up_scores", "find_poses", "mirrored"]
+__all__ = ["close_up_scores", "find_poses"]
 
 CLOSE_UP_KEYPOINTS: Final = 5
 """Visible keypoints that a close-up has at least: those of a face from the front."""
 CLOSE_UP_EXTENT: Final = 0.2
 """How far apart they are at least, as a share of the picture's shorter side."""
-
-
-class MirrorSettings(Settings):
-    """What every network here can be told: to see people as a mirror shows them."""
-
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
 
 
 def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
@@ -60,29 +53,3 @@ def close_up_scores(poses: Poses, size: tuple[int, int], min_keypoint_score: flo
         extent = (np.nanmax(near, axis=1) - np.nanmin(near, axis=1)).max(axis=-1)
     large = extent >= CLOSE_UP_EXTENT * min(size)
     return np.where(large & (count >= CLOSE_UP_KEYPOINTS), counted / np.maximum(count, 1), 0.0)
-
-
-def _mirrored_poses(poses: Poses, width: int) -> Poses:
-    """The poses as a mirror shows them, x → width − 1 − x; left stays left by name."""
-    keypoints = poses.keypoints.copy()
-    keypoints[..., 0] = width - 1 - keypoints[..., 0]
-    return replace(poses, keypoints=keypoints)
-
-
-def mirrored(result: Result) -> Result:
-    """The result as a mirror shows it: x → W − 1 − x; left stays left by name."""
-
-    def mirror(picture: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if picture is None else np.ascontiguousarray(picture[:, ::-1])
-
-    return Result(
-        result.size,
-        mirror(result.person),
-        mirror(result.confidence),
-        mirror(result.parts),
-        mirror(result.instances),
-        None if result.poses is None else _mirrored_poses(result.poses, result.size[1]),
-        mirror(result.classes),
-        mirrored=True,
-        class_names=result.class_names,
-    )

@@ -43,16 +43,16 @@ def class_scores(outputs: Mapping[str, NDArray[Any]], card: Card, geometry: Geom
             f"outputs are {shapes or 'none'}. Is it a model of this card?"
         )
     if card.scores == "labels":
-        return _labels(values.reshape(height, width), card)
+        return _read_labels(values.reshape(height, width), card)
     first = card.layout == "nchw" and values.ndim == 4
     shaped = np.moveaxis(values[0], 0, 2) if first else values.reshape(height, width, channels)
     scores = np.asarray(np.ascontiguousarray(shaped), np.float32)
     if not np.isfinite(scores).all():
         raise EngineError("The network's output holds NaN or infinity; the frame is unusable. Check the model file.")
-    return scores if card.scores == "probabilities" else _probabilities(scores)
+    return scores if card.scores == "probabilities" else _to_probabilities(scores)
 
 
-def _labels(values: NDArray[Any], card: Card) -> NDArray[np.uint8]:
+def _read_labels(values: NDArray[Any], card: Card) -> NDArray[np.uint8]:
     if values.min() < 0 or values.max() >= len(card.classes):
         raise EngineError(
             f"The network found the class {int(values.max())}, but {card.name} has {len(card.classes)} classes, "
@@ -61,7 +61,7 @@ def _labels(values: NDArray[Any], card: Card) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def _to_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     if logits.shape[2] == 1:
         return sigmoid(logits)
     shares = np.exp(logits - logits.max(axis=2, keepdims=True))

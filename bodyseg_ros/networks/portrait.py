@@ -8,30 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Card
 from ..decode import person_mask
 from ..errors import ModelFileError
+from ..frame_sequence import FrameSequence
 from ..settings import live
 from ..types import Frame, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .network import Network
-from .person_poses import MirrorSettings, mirrored
 from .pixels import class_indices, class_scores, scores_to_source
 from .prepare import stretch_frame
 
 __all__ = ["Portrait", "PortraitSettings"]
 
-#: Longest time between two frames of which the second may use the first one's mask, ns.
-_MAX_GAP_NS: Final = 1_000_000_000
-#: Side of the small grey pictures that frames are compared by, and the mean difference, grey levels, that is a cut.
-_GLIMPSE_PX: Final = 16
-_CUT: Final = 25.0
+#: Longest time between two frames of which the second may use the first one's mask, s.
+_MAX_GAP_S: Final = 1.0
+#: Mean change of brightness, 0 to 1, that is a cut.
+_CUT: Final = 0.1
 
 
-class PortraitSettings(MirrorSettings):
+class PortraitSettings(FlipSettings):
     """From which probability on a pixel is a person."""
 
     segmentation_threshold: float = live(0.5, "A pixel is a person above this probability.", ge=0.0, le=1.0)
@@ -42,17 +41,13 @@ class _Memory:
 
     def __init__(self) -> None:
         self.mask: NDArray[np.float32] | None = None
-        self._glimpse = np.zeros((_GLIMPSE_PX, _GLIMPSE_PX), np.float32)
-        self._stamp_ns = 0
+        self._frames = FrameSequence()
 
     def recall(self, frame: Frame, height: int, width: int) -> NDArray[np.float32]:
         """(height, width): the last mask, or zeros after a cut, a jump in time, or where there was no frame."""
-        small = cv2.resize(frame.image, (_GLIMPSE_PX, _GLIMPSE_PX), interpolation=cv2.INTER_AREA)
-        glimpse = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        goes_on = 0 < frame.stamp_ns - self._stamp_ns <= _MAX_GAP_NS
-        if self.mask is None or not goes_on or np.abs(glimpse - self._glimpse).mean() > _CUT:
+        follows = self._frames.follows(frame, max_gap_s=_MAX_GAP_S, cut=_CUT)
+        if self.mask is None or not follows:
             self.mask = np.zeros((height, width), np.float32)
-        self._glimpse, self._stamp_ns = glimpse, frame.stamp_ns
         return self.mask
 
 
@@ -98,5 +93,4 @@ class Portrait(Network):
         self._memory.mask = mask
         confidence = scores_to_source(mask, geometry)
         person = person_mask(confidence, self.settings.segmentation_threshold) if wanted & Wanted.PERSON else None
-        result = Result((geometry.height, geometry.width), person, confidence)
-        return mirrored(result) if self.settings.flip_horizontal else result
+        return Result((geometry.height, geometry.width), person, confidence)

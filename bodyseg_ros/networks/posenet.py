@@ -16,9 +16,10 @@ from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Size, live
 from ..types import Frame, Prepared, Result, Wanted
+from .flip import FlipSettings
 from .heads import named_heads
 from .network import Network
-from .person_poses import MirrorSettings, find_poses, mirrored
+from .person_poses import find_poses
 from .prepare import pad_frame
 
 __all__ = ["PoseNet", "PoseNetSettings"]
@@ -26,7 +27,7 @@ __all__ = ["PoseNet", "PoseNetSettings"]
 _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
 
 
-class PoseNetSettings(MirrorSettings):
+class PoseNetSettings(FlipSettings):
     """Every option of the reference packages."""
 
     input_resolution: int | str = live(
@@ -95,5 +96,4 @@ class PoseNet(Network):
         heads = named_heads(outputs, _HEADS, geometry, self.output_stride, self.card.layout)
         limits = PoseLimits(options.max_poses, options.score_threshold, options.nms_radius)
         poses = find_poses(heads, geometry, limits, single=options.max_poses == 1)
-        result = Result(size, poses=poses)
-        return mirrored(result) if options.flip_horizontal else result
+        return Result(size, poses=poses)

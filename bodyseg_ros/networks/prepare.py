@@ -20,7 +20,7 @@ __all__ = ["pad_frame", "resize_padded", "stretch_frame"]
 def pad_frame(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
     """Pad, resize and normalise a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), laid out as the card says."""
     normal = card.preprocessing
-    return Prepared(_tensor(resize_padded(frame.image, geometry, normal.scale, normal.offset), card), geometry)
+    return Prepared(_make_tensor(resize_padded(frame.image, geometry, normal.scale, normal.offset), card), geometry)
 
 
 def stretch_frame(
@@ -30,13 +30,13 @@ def stretch_frame(
 
     previous: (height, width) float32, the mask of the frame before, taken as a fourth channel.
     """
-    # Sides that shrink are averaged, sides that grow interpolated, both with pixel centres at halves.
+    # Sides that shrink are averaged, sides that grow interpolated, both with pixel centers at halves.
     smaller = min(width, frame.size[1]), min(height, frame.size[0])
     shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
     picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
     normal = picture.astype(np.float32) * np.asarray(card.preprocessing.scale, np.float32)
     normal += np.asarray(card.preprocessing.offset, np.float32)
-    return Prepared(_tensor(normal, card, previous), Geometry(*frame.size, height, width))
+    return Prepared(_make_tensor(normal, card, previous), Geometry(*frame.size, height, width))
 
 
 def resize_padded(
@@ -60,7 +60,7 @@ def resize_padded(
     return resized * np.array(scale, np.float32) + np.array(offset, np.float32)
 
 
-def _tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
+def _make_tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
     """A normalised picture (h, w, 3) float32 RGB to the tensor that the card's file takes."""
     if card.preprocessing.channels == "bgr":
         picture = picture[..., ::-1]

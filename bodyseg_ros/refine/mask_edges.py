@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bent", "disc", "fill_holes", "guided_filter", "hysteresis", "opened_and_closed", "shifted_edge"]
+__all__ = ["bend", "make_disc", "fill_holes", "apply_guided_filter", "apply_hysteresis", "open_and_close", "shift_edge"]
 
 #: Up to this radius a dilation with a disc takes less time than distances to the mask.
 _SMALL_DISC_PX: Final = 12
 
 
-def guided_filter(
+def apply_guided_filter(
     guide: NDArray[np.uint8], values: NDArray[np.float32], radius_px: int, epsilon: float, middle: float = 0.5
 ) -> NDArray[np.float32]:
-    """`values` (H, W) float32, 0 to 1, with the edges of `guide` (H, W) uint8, grey.
+    """Give `values` (H, W) float32, 0 to 1, the edges of `guide` (H, W) uint8, grey.
 
     The filter draws edges together where values are half way; middle: the value that is there meanwhile, within 0 to 1.
     Source: K. He, J. Sun, X. Tang, "Guided Image Filtering", ECCV 2010, equations 5, 6 and 8; the coefficients are
@@ -27,7 +27,7 @@ def guided_filter(
     factor = max(1, min(radius_px // 4, height, width))
     small = (max(1, width // factor), max(1, height // factor))
     i, p = (cv2.resize(picture, small, interpolation=cv2.INTER_AREA) for picture in (guide, values))
-    i, p = i.astype(np.float32) * np.float32(1 / 255), bent(np.asarray(p, np.float32), middle, 0.5)
+    i, p = i.astype(np.float32) * np.float32(1 / 255), bend(np.asarray(p, np.float32), middle, 0.5)
     reach = 2 * max(1, round(radius_px / factor)) + 1
     window = (reach, reach)
     mean_i, mean_p = cv2.boxFilter(i, -1, window), cv2.boxFilter(p, -1, window)
@@ -41,11 +41,11 @@ def guided_filter(
     np.multiply(filtered, np.float32(1 / 255), out=filtered)
     np.multiply(filtered, guide, out=filtered)
     np.add(filtered, full_offset, out=filtered)
-    return bent(np.asarray(np.clip(filtered, 0, 1, out=filtered), np.float32), 0.5, middle)
+    return bend(np.asarray(np.clip(filtered, 0, 1, out=filtered), np.float32), 0.5, middle)
 
 
-def bent(values: NDArray[np.float32], at: float, to: float) -> NDArray[np.float32]:
-    """Probabilities (H, W) moved such that `at` becomes `to`, and 0 and 1 stay: two straight lines that meet there."""
+def bend(values: NDArray[np.float32], at: float, to: float) -> NDArray[np.float32]:
+    """Move probabilities (H, W) such that `at` becomes `to`, and 0 and 1 stay: two straight lines that meet there."""
     low, high = to / at, (1 - to) / (1 - at)
     lower, upper = values * np.float32(low), values * np.float32(high)
     upper += np.float32(1 - high)
@@ -53,29 +53,29 @@ def bent(values: NDArray[np.float32], at: float, to: float) -> NDArray[np.float3
     return np.asarray((np.maximum if high > low else np.minimum)(lower, upper, out=lower), np.float32)
 
 
-def hysteresis(strong: NDArray[np.uint8], weak: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels of `weak` that hang together (eight neighbours) with one of `strong`; (H, W) uint8, 0 and 1."""
+def apply_hysteresis(strong: NDArray[np.uint8], weak: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the pixels of `weak` that are connected (eight neighbors) to one of `strong`; (H, W) uint8, 0 and 1."""
     count, labels = cv2.connectedComponents(weak | strong, connectivity=8)
     kept = np.zeros(count, np.uint8)
     kept[labels[strong > 0]] = 1
     return np.asarray(kept[labels], np.uint8)
 
 
-def disc(radius_px: int) -> NDArray[np.uint8]:
+def make_disc(radius_px: int) -> NDArray[np.uint8]:
     """A round structuring element, 2 r + 1 wide."""
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1,) * 2), np.uint8)
 
 
-def opened_and_closed(person: NDArray[np.uint8], open_px: int, close_px: int) -> NDArray[np.uint8]:
-    """Specks removed, then gaps closed; (H, W) uint8, 0 and 1."""
+def open_and_close(person: NDArray[np.uint8], open_px: int, close_px: int) -> NDArray[np.uint8]:
+    """Remove specks, then close gaps; (H, W) uint8, 0 and any other value."""
     for radius, operation in ((open_px, cv2.MORPH_OPEN), (close_px, cv2.MORPH_CLOSE)):
         if radius:
-            person = np.asarray(cv2.morphologyEx(person, operation, disc(radius)), np.uint8)
+            person = np.asarray(cv2.morphologyEx(person, operation, make_disc(radius)), np.uint8)
     return person
 
 
 def fill_holes(person: NDArray[np.uint8], most_px: float) -> NDArray[np.uint8]:
-    """Background that people surround (four neighbours), of at most `most_px` pixels, becomes person."""
+    """Fill holes in people (background they surround, four neighbors) of at most `most_px` pixels; (H, W) uint8."""
     flooded = cv2.copyMakeBorder(person, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
     cv2.floodFill(flooded, None, (0, 0), 2)
     holes = (flooded[1:-1, 1:-1] == 0).view(np.uint8)
@@ -91,8 +91,8 @@ def fill_holes(person: NDArray[np.uint8], most_px: float) -> NDArray[np.uint8]:
     return filled
 
 
-def shifted_edge(person: NDArray[np.uint8], grow_px: int) -> NDArray[np.uint8]:
-    """The mask grown by `grow_px` (shrunk below 0); (H, W) uint8, 0 and 1."""
+def shift_edge(person: NDArray[np.uint8], grow_px: int) -> NDArray[np.uint8]:
+    """Grow the mask by `grow_px`, shrink it where that is below 0; (H, W) uint8, 0 and 1."""
     if not grow_px:
         return person
     radius = abs(grow_px)
@@ -101,4 +101,4 @@ def shifted_edge(person: NDArray[np.uint8], grow_px: int) -> NDArray[np.uint8]:
         near = cv2.distanceTransform(nowhere.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) <= radius
         return np.asarray(near if grow_px > 0 else ~near).view(np.uint8)
     change = cv2.dilate if grow_px > 0 else cv2.erode
-    return np.asarray(change(person, disc(radius)), np.uint8)
+    return np.asarray(change(person, make_disc(radius)), np.uint8)

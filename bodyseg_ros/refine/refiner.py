@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..frame_sequence import FrameSequence
+from ..mirror import mirror_array
 from ..types import Frame, Result
-from .mask_edges import fill_holes, guided_filter, hysteresis, opened_and_closed, shifted_edge
+from .mask_edges import apply_guided_filter, apply_hysteresis, fill_holes, open_and_close, shift_edge
 from .refine_settings import RefineSettings
 
 __all__ = ["Refiner"]
@@ -22,20 +24,12 @@ _SMALLER: Final = 4
 _LEAST: Final = 0.001
 
 
-@dataclass(frozen=True)
-class _Past:
-    """What is remembered of the last frame: whose and when, smoothed probability, small brightness."""
-
-    frame_id: str
-    stamp_ns: int
-    confidence: NDArray[np.float32]
-    small: NDArray[np.float32]
-
-
 class _Memory:
-    """What outlives a change of settings."""
+    """What outlives a change of settings: of the last frame its smoothed probability and small brightness, (H, W)."""
 
-    past: _Past | None = None
+    def __init__(self) -> None:
+        self.frames = FrameSequence()
+        self.confidence = self.small = np.zeros((0, 0), np.float32)
 
 
 class Refiner:
@@ -73,50 +67,42 @@ class Refiner:
         if confidence is None:  # a network without probabilities
             confidence, threshold = person.astype(np.float32), 0.5
         if chosen.guided_radius_px or chosen.smoothing:
-            confidence = self._filtered(frame, confidence, threshold, mirrored=result.mirrored)
+            confidence = self._filter(frame, confidence, threshold, mirrored=result.mirrored)
             person = (confidence > np.float32(threshold)).view(np.uint8)
         if chosen.weak_threshold < threshold:
-            person = hysteresis(person, (confidence > np.float32(chosen.weak_threshold)).view(np.uint8))
-        person = opened_and_closed(person, chosen.open_px, chosen.close_px)
+            person = apply_hysteresis(person, (confidence > np.float32(chosen.weak_threshold)).view(np.uint8))
+        person = open_and_close(person, chosen.open_px, chosen.close_px)
         if chosen.fill_holes:
             person = fill_holes(person, chosen.fill_holes * person.size)
-        person = shifted_edge(person, chosen.grow_px)
+        person = shift_edge(person, chosen.grow_px)
         return replace(result, person=person, confidence=None if result.confidence is None else confidence)
 
-    def _filtered(
+    def _filter(
         self, frame: Frame, confidence: NDArray[np.float32], threshold: float, *, mirrored: bool
     ) -> NDArray[np.float32]:
         """Probabilities (H, W) with the frame's edges, then smoothed over time."""
         chosen = self.settings
-        grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
         if mirrored:
-            grey = cv2.flip(grey, 1)
+            grey = mirror_array(grey)
         if chosen.guided_radius_px:
             middle = min(max(threshold, _LEAST), 1 - _LEAST)
             radius_px, epsilon = chosen.guided_radius_px, chosen.guided_epsilon
-            confidence = guided_filter(np.asarray(grey, np.uint8), confidence, radius_px, epsilon, middle)
-        return self._smoothed(frame, confidence, np.asarray(grey, np.uint8)) if chosen.smoothing else confidence
+            confidence = apply_guided_filter(grey, confidence, radius_px, epsilon, middle)
+        return self._smooth(frame, confidence, grey) if chosen.smoothing else confidence
 
-    def _smoothed(self, frame: Frame, confidence: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _smooth(self, frame: Frame, confidence: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Exponential smoothing, less of it where the picture moves, none after a cut or a jump in time."""
         height, width = grey.shape
         size = (max(1, width // _SMALLER), max(1, height // _SMALLER))
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
-        past = self._memory.past
-        if past is not None and self._continues(frame, past, small):
-            still = 1 - np.abs(small - past.small) * np.float32(1 / self.settings.motion_gate)
+        last = self._memory
+        if last.frames.follows(frame, max_gap_s=self.settings.max_gap, cut=self.settings.cut):
+            still = 1 - np.abs(small - last.small) * np.float32(1 / self.settings.motion_gate)
             # What lies beside motion moves too.
             still = cv2.erode(np.clip(still, 0, 1), np.ones((3, 3), np.uint8))
             weight = cv2.resize(still, (width, height), interpolation=cv2.INTER_LINEAR)
             weight = weight * np.float32(self.settings.smoothing)
-            confidence = np.asarray(confidence + weight * (past.confidence - confidence), np.float32)
-        self._memory.past = _Past(frame.frame_id, frame.stamp_ns, confidence, np.asarray(small, np.float32))
+            confidence = np.asarray(confidence + weight * (last.confidence - confidence), np.float32)
+        last.confidence, last.small = confidence, np.asarray(small, np.float32)
         return confidence
-
-    def _continues(self, frame: Frame, past: _Past, small: NDArray[np.float32]) -> bool:
-        """Whether the frame follows on the last one: same camera, same size, soon after it, of the same scene."""
-        gap = (frame.stamp_ns - past.stamp_ns) / 1e9
-        alike = past.frame_id == frame.frame_id and past.confidence.shape == frame.size
-        if not alike or not 0 < gap <= self.settings.max_gap:
-            return False
-        return float(np.abs(small - past.small).mean()) < self.settings.cut

@@ -20,7 +20,7 @@ from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 from ..errors import MediaError
 from ..plan import Plan, make_plan
 from .graph.names import Names
-from .graph.port import LATCHED, RELIABLE, Qos
+from .graph.qos import LATCHED, RELIABLE, Qos
 from .graph.rosbag_types import RosbagMessages
 from .nodes.diagnostics import reason_of
 from .nodes.frame_context import FrameContext
@@ -135,7 +135,7 @@ def process_bag(
     plan = make_plan(values, NodeSettings)
     with _read_bag(source) as reader:
         image = _image_connection(reader, image_topic, source)
-        with closing(NodeModel(plan)) as model, write_bag(target) as writer:
+        with write_bag(target) as writer, closing(NodeModel(plan)) as model:
             return _Copy(reader, writer, plan, model, image, keep_raw).run(progress or _silent)
 
 
@@ -149,7 +149,8 @@ def _read_bag(source: Path) -> Iterator[AnyReader]:
         with AnyReader([source], default_typestore=RosbagMessages().store) as reader:
             yield reader
     except (OSError, AnyReaderError, ReaderError) as err:
-        raise MediaError(f"The bag {str(source)!r} cannot be read: {err}.") from err
+        hint = " If its recording was cut off, `mcap recover IN -o OUT` mends it." if source.suffix == ".mcap" else ""
+        raise MediaError(f"The bag {str(source)!r} cannot be read: {str(err).rstrip('.')}.{hint}") from err
 
 
 def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:

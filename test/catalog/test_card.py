@@ -120,9 +120,9 @@ def test_tensor_names_are_those_of_the_real_files(shared):
 def test_a_variant_that_was_not_published_is_refused():
     card = load_card("bodypix-mobilenet-050")
     card.check_variant(8, 1)
-    with pytest.raises(SettingsError, match="output_stride is 32, but bodypix-mobilenet-050 was .* with 8 or 16 only"):
+    with pytest.raises(SettingsError, match="output_stride is 32.*bodypix-mobilenet-050.*8 or 16"):
         card.check_variant(32, 4)
-    with pytest.raises(SettingsError, match="quant_bytes is 1, but bodypix-v1-mobilenet-050 was published with 4 only"):
+    with pytest.raises(SettingsError, match="quant_bytes is 1.*bodypix-v1-mobilenet-050.*4 only"):
         load_card("bodypix-v1-mobilenet-050").check_variant(16, 1)
 
 
@@ -132,7 +132,7 @@ def test_cards_do_not_change():
 
 
 def test_an_unknown_name_lists_the_cards():
-    with pytest.raises(ModelNotFoundError, match="no model card 'bodypix-mobilnet-050'.*Did you mean 'bodypix-mobilen"):
+    with pytest.raises(ModelNotFoundError, match="no model card 'bodypix-mobilnet-050'.*'bodypix-mobilen"):
         load_card("bodypix-mobilnet-050")
     with pytest.raises(ModelNotFoundError, match=re.escape("no model card '../bodypix-resnet50'")):
         load_card("../bodypix-resnet50")

@@ -57,7 +57,7 @@ def test_nothing_is_asked_for_twice(server, folder):
 def test_a_cut_download_goes_on_where_it_ended(server, folder):
     address = server.publish("m", WEIGHTS)
     server.cut_after["/m/shard1.bin"] = 100_000
-    with pytest.raises(ModelNotFoundError, match="'shard1.bin' is not here.*it ended after 100000 of 256000 bytes"):
+    with pytest.raises(ModelNotFoundError, match="'shard1.bin'.*100000 of 256000 bytes"):
         download_model(address, folder, {}, limits=ONCE)
     assert not (folder / "shard1.bin").exists()
     download_model(address, folder, {}, limits=ONCE)
@@ -141,9 +141,7 @@ def test_a_silent_server_is_given_up(server, folder):
 
 def test_no_network_is_one_sentence(folder, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    with pytest.raises(
-        ModelNotFoundError, match="'model.json' is not here and could not be downloaded from http"
-    ) as err:
+    with pytest.raises(ModelNotFoundError, match="'model.json'.* http") as err:
         download_model("http://127.0.0.1:9/m/model.json", folder, {}, limits=ONCE)
     assert "refused" in str(err.value)
 
@@ -170,9 +168,7 @@ def test_a_redirect_out_of_the_web_is_refused(server, folder, target, message):
 
 def test_a_redirect_to_a_less_secure_address_is_refused():
     request = urllib.request.Request("https://server/model.json")
-    with pytest.raises(
-        ModelFileError, match="https://server/model.json leads on to 'http://server/', which is not secure"
-    ):
+    with pytest.raises(ModelFileError, match="https://server/model.json.*'http://server/'.* secure"):
         _SafeRedirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), "http://server/")
 
 
@@ -190,7 +186,7 @@ def test_weight_names_cannot_leave_the_folder(server, folder, name):
 @pytest.mark.parametrize("text", [b"{}", b"<html>", b"[1]", b"null", b'{"weightsManifest": 3}', b"[" * 100_000, b""])
 def test_an_index_that_is_none_is_refused_and_not_kept(server, folder, text):
     server.files["/m/model.json"] = text
-    with pytest.raises(ModelFileError, match=r"model.json' is not a TensorFlow.js model: it lists no weight files"):
+    with pytest.raises(ModelFileError, match=r"model.json'.*TensorFlow.js.*no weight files"):
         download_model(f"{server.address}/m/model.json", folder, {}, limits=ONCE)
     download_model(server.publish("m", WEIGHTS), folder, {}, limits=ONCE)
     assert_whole(folder)
@@ -198,19 +194,19 @@ def test_an_index_that_is_none_is_refused_and_not_kept(server, folder, text):
 
 def test_a_log_in_page_is_not_taken_for_weights(server, folder):
     server.content_type["/m/shard1.bin"] = "text/html; charset=utf-8"
-    with pytest.raises(ModelNotFoundError, match="a web page came instead of the file"):
+    with pytest.raises(ModelNotFoundError, match="web page"):
         download_model(server.publish("m", WEIGHTS), folder, {}, limits=ONCE)
 
 
 @pytest.mark.parametrize("limit", [100, 257_000])
 def test_too_large_a_model_is_refused(server, folder, limit):
-    with pytest.raises(ModelFileError, match=f"makes the model larger than the {limit} bytes allowed"):
+    with pytest.raises(ModelFileError, match=f"{limit} bytes"):
         download_model(server.publish("m", WEIGHTS), folder, {}, limits=Limits(5, 1, 0, limit))
 
 
 @pytest.mark.parametrize("address", ["file:///m/model.json", "model.json", "https://server/folder/", "http:///m.json"])
 def test_other_addresses_are_refused(folder, address):
-    with pytest.raises(SettingsError, match=r"of the form https://server/folder/model.json, but it is"):
+    with pytest.raises(SettingsError, match=r"https://.*model.json"):
         download_model(address, folder, {})
 
 
@@ -291,7 +287,7 @@ def test_a_link_is_not_written_through(server, folder, tmp_path, name):
 
 def test_headers_that_drip_are_given_up(server, folder):
     server.drip_s, server.drips_headers = 0.02, True
-    with pytest.raises(ModelNotFoundError, match="headers did not come in time"):
+    with pytest.raises(ModelNotFoundError, match="headers.*in time"):
         download_model(
             server.publish("m", WEIGHTS), folder, {}, limits=Limits(timeout_s=5, attempts=3, pause_s=0, total_s=0.3)
         )

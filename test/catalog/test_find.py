@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -72,12 +73,12 @@ def test_an_explicit_file_is_taken_with_the_cards_facts(tmp_path):
 
 
 def test_an_explicit_path_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(ModelNotFoundError, match=r"^There is no model at '.*/nowhere', where model_path points\.$"):
+    with pytest.raises(ModelNotFoundError, match=r"'.*/nowhere'.*model_path"):
         find(model=NAME, model_path=str(tmp_path / "nowhere"))
 
 
 def test_path_and_address_together_are_refused(tmp_path):
-    with pytest.raises(SettingsError, match="Both model_path and model_url are set"):
+    with pytest.raises(SettingsError, match="model_path and model_url"):
         find(model_path=str(tmp_path), model_url="https://x/model.json")
 
 
@@ -137,7 +138,7 @@ def test_a_cached_file_that_changed_is_refused(offline, own_cache):
     offline.publish("savedmodel/local/float", {"w.bin": b"1234"}, "model-stride16.json")
     find(model="local")
     (own_cache / "local" / "float" / "w.bin").write_bytes(b"4321")
-    with pytest.raises(ModelFileError, match=r"float/w.bin' has changed: .* Delete it and download the model again"):
+    with pytest.raises(ModelFileError, match=r"float/w.bin' has changed.*[Dd]elete"):
         find(model="local")
 
 
@@ -159,16 +160,14 @@ def test_an_address_of_ones_own_has_its_own_place_in_the_cache(server, own_cache
 
 def test_a_variant_the_card_does_not_offer_is_refused_before_anything_is_looked_for(own):
     make_model(own / NAME, "model-stride32.json")
-    with pytest.raises(SettingsError, match="was published with 8 or 16 only"):
+    with pytest.raises(SettingsError, match="was published with 8 or 16"):
         find(model=NAME, output_stride=32)
 
 
 def test_no_address_and_no_file_says_where_to_put_it(own, own_cache):
     card = json.loads(load_card(NAME).model_dump_json()) | {"name": "mine", "source": "", "quant_bytes": [4]}
     (own / "mine.yaml").write_text(yaml.safe_dump(card | {"folder_names": []}))
-    with pytest.raises(
-        ModelNotFoundError, match="'mine' has no public address, and 'model-stride16.json' is not here"
-    ) as err:
+    with pytest.raises(ModelNotFoundError, match="'mine'.*address.*'model-stride16.json'") as err:
         find(model="mine")
     assert str(own_cache / "mine" / "float") in str(err.value)
     index = make_model(own_cache / "mine" / "float")
@@ -203,7 +202,7 @@ def test_a_found_file_whose_checksum_is_known_must_have_it(own):
     assert find()[1].path.is_relative_to(own)
     weights = own / SHIPPED_MODEL / "group1-shard1of1.bin"
     weights.write_bytes(bytes(weights.stat().st_size))
-    with pytest.raises(ModelFileError, match=r"own/bodyseg-mobilenet-.*group1-shard1of1.bin' has changed: its sha256"):
+    with pytest.raises(ModelFileError, match=r"own/bodyseg-mobilenet-.*group1-shard1of1.bin'.*changed.*sha256"):
         find()
 
 
@@ -228,7 +227,7 @@ def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, q
     assert find(model="local")[1].path == index
     with pytest.raises(ModelNotFoundError, match=f"local/quant{quant_bytes}/model-stride16.json"):
         find(model="local", quant_bytes=quant_bytes)
-    with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}, but .* model_path names the file itself"):
+    with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}.*model_path"):
         find(model="local", quant_bytes=quant_bytes, model_path=str(index))
 
 
@@ -247,3 +246,15 @@ def test_the_8_bit_file_is_taken_where_the_processor_is_faster_with_it(monkeypat
     # There is none of stride 8.
     settings = ModelSettings(output_stride=8)
     assert find_model(choose_card(settings), settings)[1].others[0].path.name == "model-stride8.tflite"
+
+
+def test_only_a_file_that_nobody_published_is_to_be_tried_first(tmp_path, own):
+    """Its digest, by which a trial is remembered, is there for files whose checksums no card has."""
+    assert find()[1].unknown_digest == ""
+    shutil.copytree(shipped_folder() / SHIPPED_MODEL, own / SHIPPED_MODEL)
+    assert find()[1].path.is_relative_to(own)
+    assert find()[1].unknown_digest == ""  # a copy of what was published
+    index = make_model(tmp_path / "mine")
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, index.with_name("w.bin")))
+    assert find(model=NAME, model_path=str(index))[1].unknown_digest == hashlib.sha256(digests.encode()).hexdigest()
+    assert find(model=NAME, model_path=str(index), try_model_files=False)[1].unknown_digest == ""

@@ -74,7 +74,7 @@ def test_wrong_words(photo: Path, flag: str, value: str, message: str) -> None:
 
 
 def test_people_need_somebody_on_the_photo(photo: Path) -> None:
-    with pytest.raises(SettingsError, match="--people needs a photo on which somebody is seen"):
+    with pytest.raises(SettingsError, match="--people.*photo"):
         bench(photo, "--people", "1", "--fake.people", 0)
 
 
@@ -86,14 +86,14 @@ def test_a_plot_is_drawn(photo: Path, tmp_path: Path) -> None:
 
 
 def test_peers_read_tfjs_models(photo: Path) -> None:
-    with pytest.raises(SettingsError, match=r"The peers read BodyPix's MobileNets as tfjs models"):
+    with pytest.raises(SettingsError, match=r"peers.*MobileNet.*tfjs"):
         run("peers", photo, "--engine", "fake")
 
 
 def test_peers_take_one_size(photo: Path) -> None:
-    with pytest.raises(SettingsError, match=r"--size is '64x48,8x8', but it must be one WIDTHxHEIGHT"):
+    with pytest.raises(SettingsError, match=r"--size is '64x48,8x8'.* one WIDTHxHEIGHT"):
         run("peers", photo, "--engine", "fake", "--size", "64x48,8x8")
-    with pytest.raises(SettingsError, match=r"--size is 'big', but it must be WIDTHxHEIGHT"):
+    with pytest.raises(SettingsError, match=r"--size is 'big'.* WIDTHxHEIGHT"):
         run("peers", photo, "--engine", "fake", "--size", "big")
 
 

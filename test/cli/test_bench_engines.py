@@ -60,7 +60,7 @@ def test_the_table_says_who_cannot(files: tuple[str, str]) -> None:
 
 
 def test_wrong_words(files: tuple[str, str]) -> None:
-    with pytest.raises(SettingsError, match="--sizes is '640', but it must be WIDTHxHEIGHT"):
+    with pytest.raises(SettingsError, match="--sizes is '640'.* WIDTHxHEIGHT"):
         run(*SMALL, "--model-path", files[0], "--sizes", "640")
-    with pytest.raises(SettingsError, match=r"None of these engines runs the model. It reads onnx"):
+    with pytest.raises(SettingsError, match=r"engines.*onnx"):
         run(*SMALL, "--model-path", files[0], "--engines", "onnxruntime")

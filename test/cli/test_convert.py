@@ -58,7 +58,7 @@ def engine_of(**options: Any) -> str:
 
 
 def test_a_model_without_files_is_not_converted() -> None:
-    with pytest.raises(SettingsError, match="'background' has no files, so there is nothing to convert"):
+    with pytest.raises(SettingsError, match="'background'.*no files"):
         CliRunner().invoke(app, ["convert", "background", "--to", "onnx"], catch_exceptions=False)
 
 
@@ -90,5 +90,5 @@ def test_a_folder_without_photos_is_named(photo: Path) -> None:
     empty.mkdir()
     with pytest.raises(MediaError, match="empty' holds no photo"):
         convert("--to", "tflite", "--quantize", "int8", "--calibration", str(empty), "--photo", str(photo))
-    with pytest.raises(SettingsError, match="name a folder of them by --calibration"):
+    with pytest.raises(SettingsError, match="--calibration"):
         convert("--to", "tflite", "--quantize", "int8", "--photo", str(photo))

@@ -50,7 +50,7 @@ def test_show_takes_parameters(tmp_path: Path) -> None:
     parameters = ("--cutout.background", "color", "--cutout.color", "[1, 2, 3]")
     run("effects", "show", "cutout", *parameters, "--out", tmp_path / "e.png")
     assert cv2.imread(str(tmp_path / "e.png"))[0, 0].tolist() == [3, 2, 1]
-    with pytest.raises(PluginError, match="There is no plugin 'blur' among the effects"):
+    with pytest.raises(PluginError, match="no plugin 'blur' among the effects"):
         run("effects", "show", "blur")
 
 
@@ -61,7 +61,7 @@ def test_run_with_effects_writes_the_composite_alone(tmp_path: Path, photo: Path
     chain = ("--effect", "mirror", "--effect", "virtual_background", "--write", "composite,mask")
     run("run", photo, "--out", tmp_path / "two", *chain, *FAKE)
     assert {path.name for path in (tmp_path / "two").iterdir()} == {"a_composite.png", "a_mask.png"}
-    with pytest.raises(SettingsError, match="--effect is .'blur'., but it must name effects"):
+    with pytest.raises(SettingsError, match="--effect is .'blur'..* effects"):
         run("run", photo, "--out", tmp_path / "out", "--effect", "blur", *FAKE)
 
 

@@ -19,7 +19,8 @@ from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import GraphError, MediaError
 from bodyseg_ros.media import read_photo, write_photo
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
-from bodyseg_ros.ros.graph.port import RELIABLE, SENSOR, Endpoint, Qos
+from bodyseg_ros.ros.graph.port import Endpoint
+from bodyseg_ros.ros.graph.qos import RELIABLE, SENSOR, Qos
 
 IMAGE = "sensor_msgs/msg/Image"
 

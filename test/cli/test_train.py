@@ -110,9 +110,9 @@ def test_eval_takes_models_with_parameters(tmp_path: Path) -> None:
     assert "part agreement" in output
     assert "keypoint AP" not in output  # nobody annotated keypoints
     assert "a.png" in output
-    with pytest.raises(BodysegError, match=r"it must be a card's name or a path, then commas"):
+    with pytest.raises(BodysegError, match=r"card.*path.*commas"):
         run(["eval", str(tmp_path), "--model", "auto,stride"])
-    with pytest.raises(BodysegError, match=r"None of the photos .* is held out with a share of 0.0"):
+    with pytest.raises(BodysegError, match=r"photos.*held out.*0\.0"):
         run(["eval", str(tmp_path), "--held-out", "0"])
 
 

@@ -141,6 +141,31 @@ def test_no_keypoint_above_the_score_is_nobody() -> None:
     assert (instances == -1).all()
 
 
+def test_a_keypoint_of_the_very_score_does_not_count() -> None:
+    """As in the reference: `score > minKeypointScore`."""
+    geometry = padded_geometry(17, 17, 17, 17)
+    least = np.float32(0.3)
+    for score, owner in ((least, -1), (np.nextafter(least, np.float32(1)), 0)):
+        poses = Poses(np.zeros((1, 17, 2), np.float32), np.full((1, 17), score, np.float32), np.ones(1, np.float32))
+        field = LongOffsets(np.zeros((3, 3, 34), np.float32), 8, geometry)
+        instances = instance_map(field, np.ones((17, 17), np.uint8), poses, refine_steps=1, min_keypoint_score=0.3)
+        assert (instances == owner).all()
+
+
+def test_a_pixel_that_is_led_a_thousand_pixels_away_is_nobodys() -> None:
+    """Mean squared distances of 999² and 1000² px² to the nearer of two people: the limit is 1,000,000 px²."""
+    geometry = padded_geometry(17, 17, 17, 17)
+    for away, owner in ((999, 0), (1000, -1)):
+        points = np.zeros((2, 17, 2), np.float32)
+        points[0], points[1] = (8 + away, 8), (8, 8 + 3000)
+        poses = Poses(points, np.full((2, 17), 0.9, np.float32), np.ones(2, np.float32))
+        person = np.zeros((17, 17), np.uint8)
+        person[8, 8] = 1  # no offsets: it stays where it is
+        field = LongOffsets(np.zeros((3, 3, 34), np.float32), 8, geometry)
+        instances = instance_map(field, person, poses, refine_steps=1, min_keypoint_score=0.3)
+        assert instances[8, 8] == owner
+
+
 def test_a_person_alone_gets_every_pixel_of_the_mask() -> None:
     geometry = padded_geometry(40, 60, 25, 33)
     scores = np.array([[0.1] * 17, [0.9] * 17], np.float32)  # nothing of the first is seen

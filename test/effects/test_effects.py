@@ -61,7 +61,7 @@ def test_overlay_tints_people_and_leaves_the_rest() -> None:
     assert (effect("overlay", contour_px=0, opacity=0.0).compose(frame, result) == frame.image).all()
 
 
-def test_part_colours() -> None:
+def test_part_colors() -> None:
     parts = np.array([[-1, 0, 12, 23]], np.int8)
     np.testing.assert_array_equal(
         colored_parts(parts)[0], [(0, 0, 0), PART_COLORS[0], PART_COLORS[12], PART_COLORS[23]]
@@ -111,7 +111,7 @@ def test_a_chain_runs_in_order() -> None:
 
 def test_a_result_without_what_an_effect_needs() -> None:
     frame, _ = scene()
-    with pytest.raises(FrameError, match="needs a person mask, but the result holds none"):
+    with pytest.raises(FrameError, match="person mask"):
         effect("overlay").compose(frame, Result(frame.size))
     with pytest.raises(FrameError, match="needs poses"):
         effect("skeleton").compose(frame, Result(frame.size))
@@ -127,7 +127,7 @@ def test_contact_sheet_shows_every_kind_of_picture() -> None:
 
 
 @pytest.mark.parametrize("color", [(1, 2), (300, 0, 0), (-1, 0, 0)])
-def test_a_colour_that_is_none_is_refused(color: tuple[int, ...]) -> None:
+def test_a_color_that_is_none_is_refused(color: tuple[int, ...]) -> None:
     plugin = load_plugin("effects", "virtual_background")
-    with pytest.raises(SettingsError, match=r"color is .*, but it must be three integers from 0 to 255"):
+    with pytest.raises(SettingsError, match=r"color is .*three integers from 0 to 255"):
         build(plugin.Settings, {"color": color}, prefix="virtual_background")

@@ -69,16 +69,14 @@ def test_a_palette_of_ones_own() -> None:
     own = chain("colored_parts", colored_parts__palette="own", colored_parts__colors=colors, colored_parts__opacity=1.0)
     picture = compose_all(own, frame, box(frame, 0, 0, 20, 20))
     assert tuple(picture[0, 0]) == (0, 0, 255) and tuple(picture[15, 0]) == (12, 0, 255)
-    with pytest.raises(
-        SettingsError, match="colored_parts.colors is .* but it must be 24 colours written as '#rrggbb'"
-    ):
+    with pytest.raises(SettingsError, match="colored_parts.colors is .*24 colors written as '#rrggbb'"):
         chain("colored_parts", colored_parts__colors=["red"])
 
 
 @pytest.mark.parametrize(
     ("background", "color"), [("magenta", (255, 0, 255)), ("green", (0, 255, 0)), ("color", (1, 2, 3))]
 )
-def test_a_cutout_on_a_colour(background: str, color: tuple[int, ...]) -> None:
+def test_a_cutout_on_a_color(background: str, color: tuple[int, ...]) -> None:
     frame = noise()
     result = box(frame, 5, 5, 30, 30)
     picture = compose_all(chain("cutout", cutout__background=background, cutout__color=[1, 2, 3]), frame, result)
@@ -148,9 +146,7 @@ def test_the_topics_picture_stands_behind_people_once_it_has_come() -> None:
 
 
 def test_a_background_that_cannot_be_read_is_refused() -> None:
-    with pytest.raises(
-        SettingsError, match="virtual_background.source is '/nowhere.png', but it must be a photo or vid"
-    ):
+    with pytest.raises(SettingsError, match="virtual_background.source is '/nowhere.png'.* photo or vid"):
         chain("virtual_background", virtual_background__source="/nowhere.png")
 
 
@@ -196,7 +192,7 @@ def test_a_silhouette_has_no_holes() -> None:
 
 
 def test_parts_that_there_are_not_are_refused() -> None:
-    with pytest.raises(SettingsError, match=r"blur_parts.parts is \['nose'\], but it must be one or more of left_face"):
+    with pytest.raises(SettingsError, match=r"blur_parts.parts is \['nose'\].* left_face"):
         chain("blur_parts", blur_parts__parts=["nose"])
 
 
@@ -257,7 +253,7 @@ def test_a_crop_is_the_box_of_people() -> None:
 
 
 def test_a_result_of_another_size_is_refused() -> None:
-    with pytest.raises(FrameError, match=r"The frame is \(40, 60\), but what was seen is \(40, 59\)"):
+    with pytest.raises(FrameError, match=r"The frame is \(40, 60\).*\(40, 59\)"):
         compose_all(chain("mirror"), noise(), Result((40, 59)))
 
 
@@ -274,9 +270,9 @@ def test_an_effect_whose_settings_stay_lives_on() -> None:
 
 
 def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="harmonize.model_path is '', but it must name the network's file"):
+    with pytest.raises(SettingsError, match="harmonize.model_path is ''.*file"):
         chain("harmonize")
-    with pytest.raises(SettingsError, match="harmonize.model_path is '/nowhere.onnx', but it must be a file to run"):
+    with pytest.raises(SettingsError, match="harmonize.model_path is '/nowhere.onnx'.*file"):
         chain("harmonize", harmonize__model_path="/nowhere.onnx")
 
 

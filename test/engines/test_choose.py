@@ -87,7 +87,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 
 def test_a_gpu_comes_first(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99', but TensorFlow sees"):
+    with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99'"):
         open_engine("auto", source, {"tensorflow": TensorFlowSettings(device="gpu:99")})
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.may_use_nvidia", lambda module: True)
     monkeypatch.setattr("bodyseg_ros.engines.tensorflow.load_tensorflow", lambda: small.tf)
@@ -146,7 +146,7 @@ def test_an_nvidia_driver_without_packages_for_it(source: ModelSource, monkeypat
 
 @pytest.mark.parametrize("threads", [-1, 257, "two"])
 def test_threads(threads: object) -> None:
-    with pytest.raises(SettingsError, match=rf"threads is {threads!r}, but it must be an integer from 0 to 256"):
+    with pytest.raises(SettingsError, match=rf"threads is {threads!r}.*integer.* 0 to 256"):
         build(ModelSettings, {"threads": threads})
 
 

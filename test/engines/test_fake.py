@@ -77,10 +77,10 @@ def test_it_fails_when_asked() -> None:
     engine = load_plugin("engines", "fake")(ModelSource(Path("none"), "none"), FakeSettings(fail_every=2, delay_ms=0.1))
     picture = np.zeros((1, 33, 33, 3), np.float32)
     engine.run(picture)
-    with pytest.raises(EngineError, match="The fake engine fails at run 2, as fake.fail_every asks"):
+    with pytest.raises(EngineError, match="run 2.*fake.fail_every"):
         engine.run(picture)
     engine.run(picture)
-    with pytest.raises(EngineError, match=r"array of 1×any×any×3, but it was given \(33, 33\)"):
+    with pytest.raises(EngineError, match=r"array of 1×any×any×3.*\(33, 33\)"):
         engine.run(np.zeros((33, 33), np.float32))
     engine.close()
     assert engine.device

@@ -48,7 +48,7 @@ def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
     first = engine.run(small.picture(4, 4))
     with pytest.raises(EngineError, match=r"flat.tflite .* \(1, 6, 4, 3\): .*; the file states 1×4"):
         engine.run(small.picture(6, 4))
-    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given float32 \(1, 4, 4, 4\)"):
+    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3.*float32 \(1, 4, 4, 4\)"):
         engine.run(np.zeros((1, 4, 4, 4), np.float32))
     second = engine.run(small.picture(4, 4))
     assert list(first) == list(second)
@@ -64,7 +64,7 @@ def test_closed_is_closed(engine: LiteRTEngine) -> None:
 
 def test_an_output_that_is_not_there(tmp_path: Path) -> None:
     source = replace(small.tflite(tmp_path), outputs={"parts": "float_part_heatmaps"})
-    with pytest.raises(ModelFileError, match=r"has no output 'float_part_heatmaps'; its outputs are float_"):
+    with pytest.raises(ModelFileError, match=r"has no output 'float_part_heatmaps'.*float_"):
         LiteRTEngine(source, LiteRTSettings())
 
 
@@ -79,7 +79,7 @@ def test_text_and_cut_off_files(tmp_path: Path) -> None:
 
 def test_a_decoder_of_corals(shared: Path) -> None:
     path = shared / "models/bodypix_075_coral_int8/bodypix_mobilenet_v1_075_640_480_16_quant_decoder.tflite"
-    with pytest.raises(ModelFileError, match=r"the op PosenetDecoderOp, .* take the file whose name lacks _decoder"):
+    with pytest.raises(ModelFileError, match=r"PosenetDecoderOp.*_decoder"):
         LiteRTEngine(ModelSource(path, "tflite"), LiteRTSettings())
 
 
@@ -89,7 +89,7 @@ def test_compiled_for_the_edge_tpu(shared: Path, tmp_path: Path) -> None:
     data = decoder.read_bytes().replace(b"\x10\0\0\0PosenetDecoderOp\0", b"\x11\0\0\0edgetpu-custom-op")
     path = tmp_path / "model_edgetpu.tflite"
     path.write_bytes(data)
-    with pytest.raises(ModelFileError, match=r"edgetpu-custom-op.* compiled for Coral's Edge TPU: set litert.delegate"):
+    with pytest.raises(ModelFileError, match=r"edgetpu-custom-op.*Edge TPU.*litert.delegate"):
         LiteRTEngine(ModelSource(path, "tflite"), LiteRTSettings())
 
 
@@ -106,16 +106,14 @@ def test_what_xnnpack_refuses_runs_without_it(shared: Path, caplog: pytest.LogCa
 
 def test_delegates(tmp_path: Path) -> None:
     source = small.tflite(tmp_path)
-    with pytest.raises(SettingsError, match=r"litert.delegate is 'libnothing.so', but it cannot be loaded"):
+    with pytest.raises(SettingsError, match=r"litert.delegate is 'libnothing.so'.*loaded"):
         LiteRTEngine(source, LiteRTSettings(delegate="libnothing.so"))
     import ai_edge_litert
 
     no_delegate = str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so")
-    with pytest.raises(
-        SettingsError, match=r"libLiteRt.so', but it cannot be loaded as a delegate: .*undefined symbol"
-    ):
+    with pytest.raises(SettingsError, match=r"libLiteRt.so'.*delegate.*undefined symbol"):
         LiteRTEngine(source, LiteRTSettings(delegate=no_delegate))
-    with pytest.raises(SettingsError, match=r"litert.delegate_options holds 'usb', but it must be name=value"):
+    with pytest.raises(SettingsError, match=r"litert.delegate_options holds 'usb'.* name=value"):
         build(LiteRTSettings, {"delegate_options": ("usb",)}, prefix="litert")
 
 

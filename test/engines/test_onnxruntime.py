@@ -45,17 +45,17 @@ def test_a_failure_leaves_it_usable(tmp_path: Path) -> None:
     engine = OnnxRuntimeEngine(ModelSource(tmp_path / "flat.onnx", "onnx"), OnnxRuntimeSettings())
     with pytest.raises(EngineError, match=r"onnxruntime.* flat.onnx .*\(1, 4, 4, 3\): "):
         engine.run(small.picture(4, 4))
-    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3, but it was given uint8 \(1, 2, 2, 3\)"):
+    with pytest.raises(EngineError, match=r"float32 array of 1×any×any×3.*uint8 \(1, 2, 2, 3\)"):
         engine.run(np.zeros((1, 2, 2, 3), np.uint8))
     np.testing.assert_array_equal(engine.run(small.picture(2, 2))["y"], small.picture(2, 2).reshape(1, 12))
 
 
 def test_files_it_cannot_run(tmp_path: Path) -> None:
     whole = small.onnx(tmp_path)
-    with pytest.raises(ModelFileError, match=r"has no output 'parts'; its outputs are float_segments, float_heatmaps"):
+    with pytest.raises(ModelFileError, match=r"has no output 'parts'.*float_segments, float_heatmaps"):
         OnnxRuntimeEngine(replace(whole, outputs={"parts": "parts"}), OnnxRuntimeSettings())
     (tmp_path / "cut.onnx").write_bytes(whole.path.read_bytes()[:-30])
-    with pytest.raises(ModelFileError, match=r"cut.onnx' is no ONNX model, or it is damaged or cut off"):
+    with pytest.raises(ModelFileError, match=r"cut.onnx'.*ONNX.*damaged"):
         OnnxRuntimeEngine(ModelSource(tmp_path / "cut.onnx", "onnx"), OnnxRuntimeSettings())
     (tmp_path / "foreign.onnx").write_bytes(whole.path.read_bytes().replace(b"\x04Conv", b"\x04Bonv"))
     with pytest.raises(ModelFileError, match=r"refuses .*foreign.onnx': .*Bonv"):
@@ -63,14 +63,14 @@ def test_files_it_cannot_run(tmp_path: Path) -> None:
 
 
 def test_providers(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"onnxruntime.providers is 'gpu', but it must be one of tensorrt, cuda"):
+    with pytest.raises(SettingsError, match=r"onnxruntime.providers is 'gpu'.* tensorrt, cuda"):
         build(OnnxRuntimeSettings, {"providers": ("gpu",)}, prefix="onnxruntime")
     assert build(OnnxRuntimeSettings, {"providers": "cuda, cpu"}).providers == ("cuda", "cpu")
     import onnxruntime
 
     if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has TensorRT")
-    with pytest.raises(SettingsError, match=r"holds 'tensorrt', but this onnxruntime has .*cpu only; pip install onnx"):
+    with pytest.raises(SettingsError, match=r"holds 'tensorrt'.*cpu only; pip install onnx"):
         OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("tensorrt", "cpu")))
 
 

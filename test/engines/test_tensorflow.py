@@ -84,24 +84,24 @@ def test_closed_is_closed(engine: TensorFlowEngine) -> None:
 
 def test_a_file_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "net.pb").write_bytes(b"no graph")
-    with pytest.raises(ModelFileError, match=r"net.pb' is no TensorFlow graph"):
+    with pytest.raises(ModelFileError, match=r"net.pb'.*TensorFlow"):
         TensorFlowEngine(ModelSource(tmp_path / "net.pb", "frozen"), TensorFlowSettings())
 
 
 @pytest.mark.parametrize("device", ["gpu", "GPU:0", "cuda", "gpu:-1", ""])
 def test_unknown_devices(device: str) -> None:
-    with pytest.raises(SettingsError, match=rf"tensorflow.device is '{device}', but it must be auto, cpu, or gpu:0"):
+    with pytest.raises(SettingsError, match=rf"tensorflow.device is '{device}'.* auto, cpu, or gpu:0"):
         build(TensorFlowSettings, {"device": device}, prefix="tensorflow")
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99', but TensorFlow sees .* GPU here.*\[gpu\]"):
+    with pytest.raises(SettingsError, match=r"tensorflow.device is 'gpu:99'.*GPU here.*\[gpu\]"):
         TensorFlowEngine(write(tmp_path / "net.pb"), TensorFlowSettings(device="gpu:99"))
 
 
 def test_threads_come_too_late(engine: TensorFlowEngine, tmp_path: Path) -> None:
     engine.run(np.zeros((1, 2, 2, 3), np.float32))
-    with pytest.raises(SettingsError, match=r"Parameter threads is 13, but TensorFlow already runs .* start a new"):
+    with pytest.raises(SettingsError, match=r"Parameter threads is 13.*start a new"):
         TensorFlowEngine(write(tmp_path / "net.pb"), TensorFlowSettings(), 13)
 
 

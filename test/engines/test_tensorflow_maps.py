@@ -156,7 +156,7 @@ def test_it_is_done_when_the_device_or_the_setting_says_so(tmp_path: Path) -> No
 
 
 def test_nan_is_still_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="'part_heatmaps' holds NaN or infinity; the frame is unusable"):
+    with pytest.raises(EngineError, match="'part_heatmaps' holds NaN or infinity"):
         model(source(tmp_path, poison=np.nan), "always").segment(photo(), Wanted.PARTS)
 
 

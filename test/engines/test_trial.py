@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bodyseg_ros.engines import choose, open_engine
 from bodyseg_ros.engines.trial import TrialLimits, try_model
 from bodyseg_ros.errors import ModelFileError
 from bodyseg_ros.formats import ModelSource
@@ -31,34 +32,37 @@ def huge(path: Path) -> ModelSource:
     graph = helper.make_graph(nodes, "g", [info("x", 1, [1, "h", "w", 3])], [info("y", 1, [1, 1, 1, 1])], [factor])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path.write_bytes(model.SerializeToString())
-    return ModelSource(path, "onnx")
+    return ModelSource(path, "onnx", unknown_digest="digest")
 
 
 def test_a_file_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
     source = huge(tmp_path / "huge.onnx")
     assert source.path.stat().st_size < 1000
     with pytest.raises(ModelFileError, match=r"huge\.onnx.*onnxruntime.*700 MB"):
-        try_model("onnxruntime", source, {}, "digest", tmp_path / "passed", TrialLimits(memory_mb=700, time_s=60))
+        try_model("onnxruntime", source, {}, tmp_path / "passed", TrialLimits(memory_mb=700, time_s=60))
     assert not (tmp_path / "passed").exists()
 
 
 def test_a_file_that_takes_too_long_is_refused(tmp_path: Path) -> None:
-    source = write_onnx(tmp_path)
+    source = replace(write_onnx(tmp_path), unknown_digest="digest")
     with pytest.raises(ModelFileError, match=r"0\.05 s"):
-        try_model("onnxruntime", source, {}, "digest", tmp_path / "passed", TrialLimits(time_s=0.05))
+        try_model("onnxruntime", source, {}, tmp_path / "passed", TrialLimits(time_s=0.05))
 
 
-def test_a_file_that_passes_is_not_tried_again(tmp_path: Path) -> None:
-    source = write_onnx(tmp_path)
-    try_model("onnxruntime", source, {}, "digest", tmp_path / "passed")
-    began = time.perf_counter()
-    try_model("onnxruntime", source, {}, "digest", tmp_path / "passed", TrialLimits(time_s=0.0))
-    assert time.perf_counter() - began < 0.05
+def test_a_file_that_passes_is_opened_and_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choose, "try_model", try_model)
+    source = replace(write_onnx(tmp_path), unknown_digest="digest")
+    open_engine("onnxruntime", source, {}).close()
+    passed = tmp_path / "bodyseg_ros" / "tried"
+    assert [note.name for note in passed.iterdir()] == ["digest-onnxruntime"]
+    try_model("onnxruntime", source, {}, passed, TrialLimits(time_s=0.0))
+    other = replace(source, unknown_digest="another digest")
     with pytest.raises(ModelFileError):
-        try_model("onnxruntime", source, {}, "another digest", tmp_path / "passed", TrialLimits(time_s=0.0))
+        try_model("onnxruntime", other, {}, passed, TrialLimits(time_s=0.0))
 
 
 def test_a_file_that_is_no_model_is_left_to_the_real_attempt(tmp_path: Path) -> None:
     path = tmp_path / "notes.onnx"
     path.write_text("no model")
-    try_model("onnxruntime", ModelSource(path, "onnx"), {}, "digest", tmp_path / "passed")
+    try_model("onnxruntime", ModelSource(path, "onnx"), {}, tmp_path / "passed")

@@ -38,20 +38,20 @@ def test_what_a_path_means(tmp_path: Path, names: list[str], given: str, path: s
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"There is no model at '.*nothing'"):
+    with pytest.raises(ModelNotFoundError, match=r"no model at '.*nothing'"):
         detect(tmp_path / "nothing", 16)
     (tmp_path / "model-stride16.json").touch()
     with pytest.raises(ModelNotFoundError, match=r"no model for output stride 32: .*there: model-stride16.json"):
         detect(tmp_path, 32)
     (tmp_path / "photo.png").touch()
-    with pytest.raises(ModelFileError, match=r"photo.png' is no model this package reads"):
+    with pytest.raises(ModelFileError, match=r"photo.png'.*model"):
         detect(tmp_path / "photo.png", 16)
 
 
 @pytest.mark.parametrize("name", ["slim.h5", "slim.keras"])
 def test_keras_own_files_may_hold_code_and_are_not_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(ModelFileError, match=f"{name}' is Keras' own form, which may hold Python code .* not read"):
+    with pytest.raises(ModelFileError, match=f"{name}'.*Keras.*Python code"):
         detect(tmp_path / name, 16)
 
 

@@ -179,12 +179,12 @@ def test_a_network_of_two_pictures(tmp_path: Path) -> None:
     def build(picture: Any) -> None:
         tf.add(picture, tf.compat.v1.placeholder(tf.float32, [1, None, None, 3], "mask"), "out")
 
-    with pytest.raises(ModelFileError, match=r"from the picture 'sub_2' alone, but .* from mask, sub_2"):
+    with pytest.raises(ModelFileError, match=r"'sub_2'.*mask, sub_2"):
         open_model(frozen(tmp_path, traced(build), input="sub_2"))
 
 
 def test_formats_tensorflow_does_not_run(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"of format 'onnx'; TensorFlow runs tfjs, tfjs-v1, frozen, saved_model"):
+    with pytest.raises(ModelFileError, match=r"'onnx'.*tfjs, tfjs-v1, frozen, saved_model"):
         open_model(ModelSource(tmp_path / "m.onnx", "onnx"))
 
 

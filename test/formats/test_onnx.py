@@ -108,7 +108,7 @@ def test_weights_in_other_files_are_refused() -> None:
         "in a branch": model(onnx.helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)),
     }
     for data in nodes.values():
-        with pytest.raises(ModelFileError, match=r"a.onnx' keeps its weights 'w' in another file; save it as one file"):
+        with pytest.raises(ModelFileError, match=r"a.onnx'.*'w'.*one file"):
             onnx_facts(data, Path("a.onnx"))
 
 
@@ -116,7 +116,7 @@ def test_weights_in_other_files_are_refused() -> None:
 def test_no_onnx(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "notes.onnx"
     path.write_bytes(text)
-    with pytest.raises(ModelFileError, match=r"notes.onnx' is no ONNX model, or it is damaged or cut off"):
+    with pytest.raises(ModelFileError, match=r"notes.onnx'.*ONNX"):
         read_onnx(path)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -113,11 +115,11 @@ def test_what_is_not_json(tmp_path: Path, text: str) -> None:
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="model.json' cannot be read: No such file"):
+    with pytest.raises(ModelFileError, match="model.json'.*No such file"):
         read_weights(tmp_path / "model.json")
-    with pytest.raises(ModelFileError, match="The shard 'gone.bin' of '.*' is missing"):
+    with pytest.raises(ModelFileError, match="'gone.bin'.*missing"):
         read_weights(write(tmp_path, [F4], b"", ["gone.bin"]))
-    with pytest.raises(ModelFileError, match=r"The shard 'a\\x00b' of '.*' is no file name"):
+    with pytest.raises(ModelFileError, match=r"'a\\x00b'.*file name"):
         read_weights(write(tmp_path, [F4], b"", ["a\0b"]))
 
 
@@ -126,13 +128,37 @@ def test_shards_stay_in_the_folder(tmp_path: Path) -> None:
     folder.mkdir()
     secret = tmp_path / "secret.bin"
     secret.write_bytes(b"\0" * 8)
-    (folder / "link.bin").symlink_to(secret)
-    (folder / "w").symlink_to(tmp_path)
-    for name in ("../secret.bin", str(secret), "link.bin", "w/secret.bin", "x/../../secret.bin"):
-        with pytest.raises(ModelFileError, match=r"lies outside of the model's folder; it is not read"):
+    for name in ("../secret.bin", str(secret), "x/../../secret.bin"):
+        with pytest.raises(ModelFileError, match=r"outside.*folder"):
             read_weights(write(folder, [F4], b"", [name]))
-    with pytest.raises(ModelFileError, match="is missing"):  # a folder is no shard
+    with pytest.raises(ModelFileError, match="must be a regular file"):  # a folder is no shard
         read_weights(write(folder, [F4], b"", ["."]))
+
+
+def test_shards_may_be_links_to_regular_files(tmp_path: Path) -> None:
+    """As huggingface_hub lays a model out: names are links into ../../blobs."""
+    folder, blobs = tmp_path / "snapshots/abc", tmp_path / "blobs"
+    folder.mkdir(parents=True)
+    blobs.mkdir()
+    manifest = write(folder, [F4], b"\0" * 8)
+    for number, file in enumerate(sorted(folder.iterdir())):
+        file.rename(blobs / str(number))
+        file.symlink_to(f"../../blobs/{number}")
+    assert read_weights(manifest)["layer/w"].shape == (2,)
+
+
+@pytest.mark.parametrize(("target", "kind"), [("/dev/zero", "device"), ("pipe", "pipe"), ("shard", "ymbolic|loop")])
+def test_a_shard_that_is_no_regular_file_is_not_opened(tmp_path: Path, target: str, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "shard").symlink_to(target)
+    with pytest.raises(ModelFileError, match=kind):
+        read_weights(write(tmp_path, [F4], b"", ["shard"]))
+
+
+def test_a_gzipped_shard_is_named_with_what_unpacks_it(tmp_path: Path) -> None:
+    manifest = write(tmp_path, [F4], gzip.compress(b"\0" * 8))
+    with pytest.raises(ModelFileError, match=r"gzip.*gunzip"):
+        read_weights(manifest)
 
 
 def test_a_model_reached_by_a_link_is_read(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_no_tflite(tmp_path: Path, text: bytes) -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
 def test_cut_off(network: bytes, share: float) -> None:
-    with pytest.raises(ModelFileError, match=r"small.tflite' is damaged or cut off"):
+    with pytest.raises(ModelFileError, match=r"small.tflite'.*damaged"):
         tflite_facts(network[: int(len(network) * share)], Path("small.tflite"))
 
 

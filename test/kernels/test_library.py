@@ -60,5 +60,5 @@ def test_who_goes_without_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytes
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4), np.float64), np.zeros((4, 4), np.float32)[:, ::2]])
 def test_arrays_that_c_would_misread_are_refused(array: np.ndarray) -> None:
-    with pytest.raises(TypeError, match="A kernel takes contiguous float32, but this is"):
+    with pytest.raises(TypeError, match="contiguous float32"):
         compiled._address(array, np.float32)

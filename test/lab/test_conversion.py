@@ -93,11 +93,11 @@ def test_what_is_there_is_replaced(source: ModelSource, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_said(source: ModelSource, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="--quantize is 'int8', but it must be none for onnx: only tflite"):
+    with pytest.raises(SettingsError, match="--quantize is 'int8'.*onnx.*tflite"):
         convert_model(source, "onnx", tmp_path / "made.onnx", "int8")
-    with pytest.raises(SettingsError, match="int8 needs photos to calibrate with"):
+    with pytest.raises(SettingsError, match="int8.*photos"):
         convert_model(source, "tflite", tmp_path / "made.tflite", "int8")
-    with pytest.raises(ModelFileError, match="is of format 'onnx'; TensorFlow runs tfjs"):
+    with pytest.raises(ModelFileError, match="'onnx'.*tfjs"):
         convert_model(ModelSource(tmp_path / "made.onnx", "onnx"), "tflite", tmp_path / "made.tflite")
 
     def strange(picture: Any) -> None:
@@ -106,6 +106,6 @@ def test_what_cannot_be_written_is_said(source: ModelSource, tmp_path: Path) -> 
     path = write_tfjs(tmp_path, traced(strange))
     strange_source = ModelSource(path, "tfjs", "sub_2", {"segments": "float_segments"})
     pytest.importorskip("onnx")
-    with pytest.raises(ModelFileError, match="cannot be written as ONNX: its ops ResizeBilinear cannot"):
+    with pytest.raises(ModelFileError, match="ONNX.*ResizeBilinear"):
         convert_model(strange_source, "onnx", tmp_path / "made.onnx")
     assert not (tmp_path / "made.onnx").exists()

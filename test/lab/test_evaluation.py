@@ -38,6 +38,8 @@ def test_iou_by_hand() -> None:
     assert tally.ious == {"one": pytest.approx(2 / 6)}
     assert math.isnan(figures["PCK"])
     assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1
+    # One pixel is in both, three are in either.
+    assert iou(np.array([True, True, False, False]), np.array([False, True, True, False])) == pytest.approx(1 / 3)
 
 
 def test_parts_by_hand() -> None:

@@ -78,5 +78,5 @@ def test_a_resnet_is_exported(form: export.Form, resnet: keras.Model, tmp_path: 
 
 def test_a_file_without_a_known_trunk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"weightsManifest": []}))
-    with pytest.raises(ModelFileError, match="holds no MobileNetV1 and no ResNet50"):
+    with pytest.raises(ModelFileError, match="MobileNetV1.*ResNet50"):
         network.load_published(tmp_path / "model.json")

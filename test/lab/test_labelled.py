@@ -28,10 +28,10 @@ def test_photos_and_masks(tmp_path: Path) -> None:
     image, mask = first.read()
     assert (image.shape, mask.shape) == ((4, 6, 3), (4, 6))
     picture(tmp_path / "masks/a.png", 255, (2, 3))
-    with pytest.raises(MediaError, match="label of 'a.png' is 3×2, but the photo is 6×4"):
+    with pytest.raises(MediaError, match="label of 'a.png' is 3×2.*6×4"):
         labelled_photos(tmp_path)[0].read()
     picture(tmp_path / "masks/c.png", 0)
-    with pytest.raises(MediaError, match=r"c.png' has no photo of the same name"):
+    with pytest.raises(MediaError, match=r"c.png'.*photo"):
         labelled_photos(tmp_path)
 
 
@@ -59,7 +59,7 @@ def test_coco_panoptic(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_anything_else(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"holds no labelled photos; it needs photos/ \(or images/\) and masks/"):
+    with pytest.raises(MediaError, match=r"photos/.*images/.*masks/"):
         labelled_photos(tmp_path)
 
 

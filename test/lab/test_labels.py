@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bodyseg_ros.body import KEYPOINT_NAMES, PART_NAMES
 from bodyseg_ros.errors import MediaError, SettingsError
 from bodyseg_ros.lab import annotations, labels, teacher
 from bodyseg_ros.lab import frames as data
@@ -29,6 +30,15 @@ def test_frames_depend_on_seed_and_step_alone() -> None:
     np.testing.assert_array_equal(first, same)
     np.testing.assert_array_equal(first_labels, same_labels)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize(
+    ("names", "order"), [(KEYPOINT_NAMES, labels.MIRRORED_KEYPOINTS), (PART_NAMES, labels.MIRRORED_PARTS)]
+)
+def test_a_mirror_makes_left_of_right(names: tuple[str, ...], order: list[int]) -> None:
+    sides = {"left": "right", "right": "left"}
+    swapped = ["_".join(sides.get(word, word) for word in name.split("_")) for name in names]
+    assert [names[index] for index in order] == swapped
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -96,10 +106,10 @@ def test_coco_people_are_photos_to_learn_from(tmp_path: Path) -> None:
     found = teacher.photo_labels(None, photo, [97])
     assert found[..., 0].max() == 1
     assert found[..., HEAT : HEAT + 17].max() == 1
-    with pytest.raises(MediaError, match="names no photo that is in"):
+    with pytest.raises(MediaError, match="no photo"):
         photos.PhotoFolder(photos=tmp_path, coco=tmp_path / "people.json").read(0)
     (tmp_path / "people.json").write_text('{"annotations": [{}], "images": []}')
-    with pytest.raises(MediaError, match="is no COCO instances or keypoints JSON"):
+    with pytest.raises(MediaError, match="COCO.*JSON"):
         folder.read(0)
 
 
@@ -127,7 +137,7 @@ def test_photos_without_any_label_need_a_teacher(tmp_path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(content | {"folders": [{"photos": "photos"}]}))
     settings = config.read_settings(path)
-    with pytest.raises(SettingsError, match="Nothing says where the people of .*0.png"):
+    with pytest.raises(SettingsError, match="people of .*0.png"):
         teacher.label_all(settings, settings.folders[0].read(0))
 
 
@@ -151,7 +161,7 @@ def test_a_teacher_labels_photos_and_masks_limit_it(tmp_path: Path, shared: Path
     np.testing.assert_array_equal(free[..., 1:], limited[..., 1:])
     assert teacher.label_all(settings, [photo])
     other = settings.model_copy(update={"teacher_long_sides": [97]})
-    with pytest.raises(SettingsError, match="holds labels of .*remove it, or name another cache"):
+    with pytest.raises(SettingsError, match="labels.*another cache"):
         teacher.label_all(other, [photo])
 
 
@@ -168,12 +178,12 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path) -> None:
         photos.PhotoFolder(photos=tmp_path / "none").read(0)
     settings = config.TrainSettings.model_validate(values())
     assert [settings.at(step)[1] for step in (0, 1, 11)] == pytest.approx([2e-3, 3.75e-3, 1.25e-3])
-    with pytest.raises(SettingsError, match="step 12 is past the run's 12 steps"):
+    with pytest.raises(SettingsError, match="step 12.*12 steps"):
         settings.at(12)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     settings = config.read_settings(write_run(tmp_path))
     cv2.imwrite(str(tmp_path / "masks/0.png"), np.zeros((5, 7), np.uint8))
-    with pytest.raises(MediaError, match=r"mask of .*0.png' is 7×5, but the photo is 81×97"):
+    with pytest.raises(MediaError, match=r"mask of .*0.png' is 7×5.*81×97"):
         teacher.label_all(settings, settings.folders[0].read(0))

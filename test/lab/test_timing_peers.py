@@ -22,12 +22,10 @@ def test_a_peer_answers_line_by_line_and_its_end_is_told() -> None:
     with Peer("loop", (sys.executable, "-c", LOOP), {}, {"weights": "w"}) as peer:
         assert peer.name == "w"
         assert [peer.ask({"task": task})["task"] for task in ("mask", "last")] == ["mask", "last"]
-        with pytest.raises(BodysegError, match="loop ended with status 1 and said: no more"):
+        with pytest.raises(BodysegError, match="status 1.*no more"):
             peer.ask({"task": "mask"})
 
 
 def test_a_peer_that_does_not_start_says_why() -> None:
-    with pytest.raises(
-        BodysegError, match="ended with status 1 and said: ModuleNotFoundError: No module named 'nowhere'"
-    ):
+    with pytest.raises(BodysegError, match="status 1.*ModuleNotFoundError.*'nowhere'"):
         Peer("loop", (sys.executable, "-c", "import nowhere"), {}, {})

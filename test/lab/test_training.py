@@ -105,7 +105,7 @@ def test_checkpoint_of_another_network_is_refused(
     run: tuple[config.TrainSettings, dict[int, float]], tmp_path: Path
 ) -> None:
     other = train.Trainer(settings(tmp_path, multiplier=0.5))
-    with pytest.raises(ModelFileError, match="is a checkpoint of another network"):
+    with pytest.raises(ModelFileError, match="checkpoint.*network"):
         other.restore(run[0].output / train.CHECKPOINT)
 
 
@@ -129,7 +129,7 @@ def test_a_run_that_starts_from_a_model_computes_what_it_did(tmp_path: Path, tra
     for head in theirs:
         np.testing.assert_allclose(ours[head], theirs[head], atol=1e-3 * max(1, np.abs(theirs[head]).max()))
     wide = train.Trainer(settings(tmp_path, multiplier=0.5))
-    with pytest.raises(SettingsError, match="set backbone and multiplier to the start's"):
+    with pytest.raises(SettingsError, match="backbone and multiplier"):
         wide.start_from(str(source), train.Frames(SAMPLES, wide.settings.augmentation, 1))
 
 
@@ -171,7 +171,7 @@ def test_a_file_that_differs_is_refused(
 
     monkeypatch.setattr(export, "write_graph_model", spoilt)
     whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
-    with pytest.raises(ModelFileError, match="differs from its source: segments by"):
+    with pytest.raises(ModelFileError, match="differs.*segments"):
         list(export.export(whole, tmp_path, "tfjs", "none", [SAMPLES[0].image], [16]))
 
 
@@ -199,14 +199,14 @@ def test_folded_network_computes_what_the_trained_one_does(trainer: train.Traine
 
 
 def test_errors_say_what_is_wrong(tmp_path: Path, trainer: train.Trainer) -> None:
-    with pytest.raises(SettingsError, match="output_stride is 7, but it must be one of"):
+    with pytest.raises(SettingsError, match="output_stride is 7.* one of"):
         network.build_network(output_stride=7)
-    with pytest.raises(SettingsError, match="multiplier is 3, but it must be"):
+    with pytest.raises(SettingsError, match="multiplier is 3.*it must be"):
         network.build_network(multiplier=3)
     with pytest.raises(ModelFileError, match="There is no checkpoint .*name a run's folder"):
         export.open_exportable(tmp_path)
     whole = export.Exportable(trainer.averaged, trainer.settings.preprocessing)
-    with pytest.raises(SettingsError, match="onnx is written with none; int8 comes with tflite"):
+    with pytest.raises(SettingsError, match="onnx.*none.*int8.*tflite"):
         list(export.export(whole, tmp_path, "onnx", "int8", [], [16]))
     with pytest.raises(SettingsError, match="no photo to check"):
         list(export.export(whole, tmp_path, "onnx", "none", [], [16]))

@@ -105,5 +105,5 @@ def test_what_is_not_an_image(image: object, said: str) -> None:
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="nobody.png"):
         frame_of(tmp_path / "nobody.png")
-    with pytest.raises(MediaError, match="The PIL image holds floating-point"):
+    with pytest.raises(MediaError, match="PIL.*floating-point"):
         frame_of(Image.fromarray(np.zeros((4, 5), F32)))

@@ -43,13 +43,13 @@ def test_a_plugin_may_be_named(tmp_path: Path) -> None:
 
 
 def test_nothing_there() -> None:
-    with pytest.raises(MediaError, match=r"There is no file or folder 'holiday\.jpg'; give a photo"):
+    with pytest.raises(MediaError, match=r"no file or folder 'holiday\.jpg'.*give a photo"):
         open_source("holiday.jpg")
 
 
 @pytest.mark.parametrize("text", ["97", "/dev/video97"])
 def test_a_camera_that_is_not_there(text: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(MediaError, match=rf"The camera '{text}' cannot be opened; give a number"):
+    with pytest.raises(MediaError, match=rf"The camera '{text}' cannot be opened.*give a number"):
         open_source(text)
     assert capfd.readouterr().err == ""
 
@@ -93,7 +93,7 @@ def test_a_stream_by_its_address(tmp_path: Path, served: str) -> None:
 def test_a_camera_that_stops_says_so(tmp_path: Path) -> None:
     # OpenCV opens a file like a device: one that ends is a camera that was unplugged.
     source = WebcamSource(str(draw_video(tmp_path / "v.mkv", count=3)))
-    with source, pytest.raises(MediaError, match="gave no more pictures after 3; is it still plugged in"):
+    with source, pytest.raises(MediaError, match="after 3.*plugged in"):
         list(source)
 
 

@@ -154,13 +154,13 @@ def test_a_file_cut_in_half_is_broken(tmp_path: Path, kind: str, options: dict) 
 
 def test_each_bad_file_gets_its_sentence(tmp_path: Path) -> None:
     file = tmp_path / "bad.jpg"
-    with pytest.raises(MediaError, match=r"bad\.jpg' cannot be read: No such file"):
+    with pytest.raises(MediaError, match=r"bad\.jpg'.*No such file"):
         read_photo(file)
     file.write_bytes(b"")
-    with pytest.raises(MediaError, match=r"bad\.jpg' is empty: the file has 0 bytes"):
+    with pytest.raises(MediaError, match=r"bad\.jpg'.*0 bytes"):
         read_photo(file)
     file.write_text("I am a poem.")
-    with pytest.raises(MediaError, match=r"bad\.jpg' is not a photo this package reads; it reads JPEG, PNG"):
+    with pytest.raises(MediaError, match=r"bad\.jpg'.*JPEG, PNG"):
         read_photo(file)
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tiff")
     with pytest.raises(MediaError, match=r"float\.tiff' holds floating-point values"):
@@ -174,7 +174,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, width: int) -> None:
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 10_000, 8, 2, 0, 0, 0))
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    with pytest.raises(MediaError, match=r"bomb\.png' may have at most 100,000,000 pixels, but it is"):
+    with pytest.raises(MediaError, match=r"bomb\.png'.*100,000,000 pixels"):
         read_photo(tmp_path / "bomb.png")
 
 
@@ -216,7 +216,7 @@ def test_a_folder_in_natural_order_with_the_broken_one_named_at_the_end(
 
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"holds no photo; photos end in .*\.jfif"):
+    with pytest.raises(MediaError, match=r"holds no photo.*\.jfif"):
         PhotoSource(tmp_path)
 
 
@@ -244,14 +244,14 @@ def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
         PhotoSink(tmp_path / "a.xyz")
     with pytest.raises(MediaError, match=r"a JPEG takes uint8 with 1, 3 channels"):
         write_photo(tmp_path / "a.jpg", np.zeros((2, 2, 4), np.uint8))
-    with pytest.raises(MediaError, match=r"is float32 \(2, 2, 3\), but a PNG takes uint8"):
+    with pytest.raises(MediaError, match=r"is float32 \(2, 2, 3\).*a PNG takes uint8"):
         write_photo(tmp_path / "a.png", np.zeros((2, 2, 3), np.float32))
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match=r"a\.png' cannot be written: "):
         write_photo(tmp_path / "file" / "a.png", letter_f())
     sink = PhotoSink(tmp_path / "same.png")
     sink(letter_f(), frame)
-    with pytest.raises(MediaError, match=r"same\.png' was written a moment ago; put \{name\} or \{index\}"):
+    with pytest.raises(MediaError, match=r"same\.png'.*\{name\} or \{index\}"):
         sink(letter_f(), frame)
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
 

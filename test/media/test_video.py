@@ -252,7 +252,7 @@ def test_what_is_no_video_gets_its_sentence(tmp_path: Path) -> None:
     playlist = b"#EXTM3U\n#EXTINF:1,\nhttp://x/y\n"
     for name, data in {"empty.mp4": b"", "poem.txt": b"I am a poem.\n" * 99, "list.m3u8": playlist}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(MediaError, match=rf"{name}' cannot be opened as a video: .* It is none, or damaged"):
+        with pytest.raises(MediaError, match=rf"{name}'.*video.*damaged"):
             open_source(str(tmp_path / name))
     unfinished = tmp_path / "unfinished.mp4"
     unfinished.write_bytes(draw_video(tmp_path / "a.mp4", 40).read_bytes()[:600])
@@ -266,7 +266,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
-    with pytest.raises(MediaError, match=r"song\.mkv' holds no video, only sound"):
+    with pytest.raises(MediaError, match=r"song\.mkv'.*sound"):
         VideoSource(tmp_path / "song.mkv")
 
 
@@ -274,13 +274,13 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, caplog: pytest.LogCaptu
     frame = Frame(letter_f())
     with pytest.raises(MediaError, match=r"must end in one of \.mp4, \.m4v, \.mov, \.mkv, not '\.avi'"):
         VideoSink(tmp_path / "a.avi", Fraction(25))
-    with pytest.raises(MediaError, match="needs a frame rate above 0 and up to 1000, not '0'"):
+    with pytest.raises(MediaError, match="frame rate.*1000.*'0'"):
         VideoSink(tmp_path / "a.mp4", Fraction(0))
     with VideoSink(tmp_path / "a.mp4", Fraction(25)) as sink:
         sink(letter_f(), frame)
-        with pytest.raises(MediaError, match="is 64×96, but a picture is 4×2; all must have one size"):
+        with pytest.raises(MediaError, match="64×96.*4×2"):
             sink(np.zeros((2, 4, 3), np.uint8), frame)
-        with pytest.raises(MediaError, match=r"is uint8 \(96, 64, 4\), but a video takes uint8, grey or RGB"):
+        with pytest.raises(MediaError, match=r"uint8 \(96, 64, 4\).*grey or RGB"):
             sink(np.zeros((96, 64, 4), np.uint8), frame)
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match=r"b\.mp4' cannot be written: "):
@@ -298,7 +298,7 @@ def test_a_full_disk_is_named_and_does_not_hide_another_error(caplog: pytest.Log
             sink(letter_f(), Frame(letter_f()))
             1 / and_then
 
-    with pytest.raises(MediaError, match=r"full\.mp4' cannot be written: No space left"):
+    with pytest.raises(MediaError, match=r"full\.mp4'.*No space left"):
         write(and_then=1)
     with caplog.at_level(logging.WARNING), pytest.raises(ZeroDivisionError):
         write(and_then=0)

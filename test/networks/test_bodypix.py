@@ -10,6 +10,7 @@ import pytest
 from bodyseg_ros.body import POSE_TREE
 from bodyseg_ros.catalog import load_card
 from bodyseg_ros.errors import EngineError
+from bodyseg_ros.networks import flip_if_asked
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
 from bodyseg_ros.networks.person_poses import close_up_scores
 from bodyseg_ros.types import Frame, Poses, Wanted
@@ -67,6 +68,16 @@ def test_input_size(size: tuple[int, int], resolution: object, stride: int, expe
     assert prepared.tensor.dtype == np.float32
 
 
+@pytest.mark.parametrize("size", [(3000, 4000), (1, 2_000_000), (2_000_000, 1), (480, 640)])
+@pytest.mark.parametrize("most", [200_000, 4_194_304])
+def test_the_network_sees_no_more_than_it_may(size: tuple[int, int], most: int) -> None:
+    geometry = network(internal_resolution="full", max_input_px=most)._geometry(*size)
+    seen = geometry.input_height * geometry.input_width
+    assert seen <= most * 1.05 + max(geometry.input_height, geometry.input_width), "k·stride + 1 may go a little over"
+    if size[0] * size[1] < most:
+        assert seen > size[0] * size[1] * 0.9
+
+
 def test_normalisation_of_mobilenet_and_resnet() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[:] = (255, 0, 127)
@@ -122,7 +133,8 @@ def test_flip_mirrors_masks_and_poses_without_renaming() -> None:
     rows, columns = ((side - 1) // 16 + 1 for side in prepared.tensor.shape[1:3])
     tensors = left_half_person(rows, columns)
     plain = straight.decode(tensors, prepared, Wanted.EVERYTHING)
-    mirror = flipped.decode(tensors, flipped.prepare(frame), Wanted.EVERYTHING)
+    mirror = flip_if_asked(flipped.decode(tensors, flipped.prepare(frame), Wanted.EVERYTHING), flipped.settings)
+    assert mirror.mirrored
     for name in ("person", "confidence", "parts", "instances"):
         np.testing.assert_array_equal(getattr(mirror, name), getattr(plain, name)[:, ::-1])
     np.testing.assert_allclose(mirror.poses.keypoints[..., 0], 320 - plain.poses.keypoints[..., 0])
@@ -161,7 +173,7 @@ def test_a_wrong_answer_of_the_network_is_refused(change: dict, message: str) ->
 def test_a_model_of_another_stride_is_named() -> None:
     bodypix = network(stride=8)
     prepared = bodypix.prepare(Frame(np.zeros((480, 640, 3), np.uint8)))
-    with pytest.raises(EngineError, match=r"241×321 input at output stride 8 gives \(31, 41, 1\); check output_stride"):
+    with pytest.raises(EngineError, match=r"241×321.*stride 8.*\(31, 41, 1\).*output_stride"):
         bodypix.decode(empty_outputs(16, 21), prepared, Wanted.PERSON)
 
 

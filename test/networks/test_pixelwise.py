@@ -16,7 +16,7 @@ from bodyseg_ros.networks.deeplab import DeepLab, DeepLabSettings
 from bodyseg_ros.networks.portrait import Portrait, PortraitSettings
 from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Result, Wanted
-from networks.colours import CLASSES, borders, card, picture
+from networks.colors import CLASSES, borders, card, picture
 
 PREPROCESSING = {"scale": [1 / 255] * 3, "offset": [0] * 3}
 NETWORKS = {"deeplab": (DeepLab, DeepLabSettings), "portrait": (Portrait, PortraitSettings)}
@@ -99,7 +99,7 @@ def test_kept_classes_make_the_mask_and_all_are_told() -> None:
 
 
 def test_a_class_that_the_card_does_not_have_is_named() -> None:
-    message = "kept_classes names 'cat', but colours tells apart: background, person, dog"
+    message = "kept_classes names 'cat', but colors tells apart: background, person, dog"
     with pytest.raises(SettingsError, match=message):
         DeepLab(card("deeplab"), DeepLabSettings(kept_classes=("person", "cat")), 16)
 
@@ -150,7 +150,7 @@ def test_an_input_of_whole_numbers_gets_them() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (np.zeros((1, 64, 64, 2)), r"one output, probabilities of 3 classes for 64×64 pixels as colours says, but its "
+        (np.zeros((1, 64, 64, 2)), r"one output, probabilities of 3 classes for 64×64 pixels as colors says, but its "
                                    r"outputs are image \(1, 64, 64, 2\)"),
         (np.zeros((1, 32, 32, 3)), r"outputs are image \(1, 32, 32, 3\)"),
         (np.full((1, 64, 64, 3), np.nan), "holds NaN or infinity"),
@@ -170,13 +170,13 @@ def test_several_outputs_are_refused() -> None:
 
 
 def test_a_label_beyond_the_classes_is_refused() -> None:
-    with pytest.raises(EngineError, match="found the class 3, but colours has 3 classes"):
+    with pytest.raises(EngineError, match="class 3.*colors.*3 classes"):
         see(picture(64, 64, 1, 1, 9, 9), "deeplab", lambda tensor: np.full((1, 64, 64), 3), {"scores": "labels"})
 
 
 @pytest.mark.parametrize("change", [{"input_size": None}, {"classes": ["dog"]}])
 def test_a_card_of_another_kind_is_refused(change: Any) -> None:
-    with pytest.raises(ModelFileError, match="'colours' is none of a portrait network: it needs input_size, and class"):
+    with pytest.raises(ModelFileError, match="'colors'.*portrait.*input_size.*class"):
         Portrait(card("portrait", **change), PortraitSettings(), 16)
 
 

@@ -199,7 +199,7 @@ def test_every_architecture_stride_and_precision(
 
 @pytest.mark.parametrize("name", ["posenet-mobilenet-050", "posenet-mobilenet-075"])
 def test_stride_32_needs_the_whole_network(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"output_stride is 32, but {name} was published with 8 or 16 only"):
+    with pytest.raises(SettingsError, match=f"output_stride is 32.*{name}.*8 or 16"):
         bodyseg.load(name, output_stride=32)
 
 

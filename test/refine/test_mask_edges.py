@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bodyseg_ros.refine.mask_edges import bent, fill_holes, guided_filter, hysteresis, opened_and_closed, shifted_edge
+from bodyseg_ros.refine.mask_edges import (
+    apply_guided_filter,
+    apply_hysteresis,
+    bend,
+    fill_holes,
+    open_and_close,
+    shift_edge,
+)
 
 
 def box(top: int, left: int, bottom: int, right: int, size: tuple[int, int] = (40, 50)) -> np.ndarray:
@@ -16,10 +23,10 @@ def box(top: int, left: int, bottom: int, right: int, size: tuple[int, int] = (4
 
 def test_a_weak_pixel_stays_where_it_hangs_together_with_a_strong_one() -> None:
     strong, near, far = box(10, 10, 12, 12), box(5, 5, 20, 20), box(30, 30, 35, 35)
-    np.testing.assert_array_equal(hysteresis(strong, near | far), near)
-    assert not hysteresis(np.zeros_like(far), near | far).any()
+    np.testing.assert_array_equal(apply_hysteresis(strong, near | far), near)
+    assert not apply_hysteresis(np.zeros_like(far), near | far).any()
     diagonal = box(12, 12, 14, 14)
-    np.testing.assert_array_equal(hysteresis(strong, diagonal), strong | diagonal)
+    np.testing.assert_array_equal(apply_hysteresis(strong, diagonal), strong | diagonal)
 
 
 def test_holes_are_filled_up_to_a_size_and_bays_stay_open() -> None:
@@ -35,28 +42,28 @@ def test_holes_are_filled_up_to_a_size_and_bays_stay_open() -> None:
 
 def test_specks_go_and_cracks_close() -> None:
     body, speck = box(10, 10, 30, 40), box(2, 2, 4, 4)
-    np.testing.assert_array_equal(opened_and_closed(body | speck, 1, 0)[:8], 0)
+    np.testing.assert_array_equal(open_and_close(body | speck, 1, 0)[:8], 0)
     cracked = body.copy()
     cracked[20, 12:38] = 0
-    np.testing.assert_array_equal(opened_and_closed(cracked, 0, 2), body)
+    np.testing.assert_array_equal(open_and_close(cracked, 0, 2), body)
 
 
 @pytest.mark.parametrize("grow", [3, -3, 0, 20, -20])
 def test_an_edge_moves_by_as_many_pixels_as_asked(grow: int) -> None:
     half = box(0, 0, 90, 25, (90, 80))
-    assert shifted_edge(half, grow)[45].sum() == 25 + grow
+    assert shift_edge(half, grow)[45].sum() == 25 + grow
 
 
 @pytest.mark.parametrize("grow", [5, 30, -5, -30])
 def test_nobody_stays_nobody_and_a_full_picture_full(grow: int) -> None:
     for value in (0, 1):
-        assert (shifted_edge(np.full((40, 50), value, np.uint8), grow) == value).all()
+        assert (shift_edge(np.full((40, 50), value, np.uint8), grow) == value).all()
 
 
 def test_bending_moves_one_value_and_keeps_the_ends() -> None:
     values = np.array([[0.0, 0.35, 0.7, 0.85, 1.0]], np.float32)
-    np.testing.assert_allclose(bent(values, 0.7, 0.5), [[0.0, 0.25, 0.5, 0.75, 1.0]], atol=1e-6)
-    np.testing.assert_allclose(bent(bent(values, 0.7, 0.5), 0.5, 0.7), values, atol=1e-6)
+    np.testing.assert_allclose(bend(values, 0.7, 0.5), [[0.0, 0.25, 0.5, 0.75, 1.0]], atol=1e-6)
+    np.testing.assert_allclose(bend(bend(values, 0.7, 0.5), 0.5, 0.7), values, atol=1e-6)
 
 
 def reference_guided(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
@@ -79,7 +86,7 @@ def test_the_guided_filter_is_the_published_one() -> None:
     radius = 3  # small enough that nothing is computed on a smaller picture
     expected = np.clip(reference_guided(guide / 255, values, radius, 0.01), 0, 1)
     inner = np.s_[2 * radius : -2 * radius, 2 * radius : -2 * radius]
-    np.testing.assert_allclose(guided_filter(guide, values, radius, 0.01)[inner], expected[inner], atol=1e-4)
+    np.testing.assert_allclose(apply_guided_filter(guide, values, radius, 0.01)[inner], expected[inner], atol=1e-4)
 
 
 @pytest.mark.parametrize("middle", [0.5, 0.7])
@@ -87,13 +94,13 @@ def test_an_edge_that_is_off_by_some_pixels_is_drawn_to_the_pictures(middle: flo
     guide = np.full((80, 100), 50, np.uint8)
     guide[:, 50:] = 200
     blurred = np.clip((np.arange(100, dtype=np.float32) - 45) / 20 + middle, 0, 1)  # not at 50, but at 45
-    person = guided_filter(guide, np.tile(blurred, (80, 1)), 12, 1e-4, middle) > middle
+    person = apply_guided_filter(guide, np.tile(blurred, (80, 1)), 12, 1e-4, middle) > middle
     assert abs(int(np.argmax(person[40])) - 50) <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (33, 17)])
 def test_any_size_goes(size: tuple[int, int]) -> None:
     mask, soft, grey = np.ones(size, np.uint8), np.ones(size, np.float32), np.full(size, 9, np.uint8)
-    for made in (fill_holes(mask, 5), opened_and_closed(mask, 2, 2), shifted_edge(mask, 4), hysteresis(mask, mask)):
+    for made in (fill_holes(mask, 5), open_and_close(mask, 2, 2), shift_edge(mask, 4), apply_hysteresis(mask, mask)):
         assert (made.shape, made.dtype) == (size, np.uint8)
-    np.testing.assert_allclose(guided_filter(grey, soft, 20, 0.001), 1, atol=1e-4)
+    np.testing.assert_allclose(apply_guided_filter(grey, soft, 20, 0.001), 1, atol=1e-4)

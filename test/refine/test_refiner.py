@@ -160,7 +160,7 @@ def test_a_pipeline_refines_as_its_parameters_say_and_live(drawn: dict[str, Any]
         refined.configure(refine={"grow_px": 0})
         np.testing.assert_array_equal(refined.segment(image).person, plain.person)
         assert refined.run(Frame(image), Wanted.POSES).person is None
-        with pytest.raises(SettingsError, match=r"refine.grow_px is 101, but it must be an integer from -100 to 100"):
+        with pytest.raises(SettingsError, match=r"refine.grow_px is 101.*integer.* -100 to 100"):
             refined.configure(refine={"grow_px": 101})
-        with pytest.raises(SettingsError, match=r"no parameter 'refine.grow'. Did you mean refine.grow_px"):
+        with pytest.raises(SettingsError, match=r"no parameter 'refine.grow'.*refine.grow_px"):
             load(**drawn, refine={"grow": 1})

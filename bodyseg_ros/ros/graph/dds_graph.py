@@ -4,12 +4,12 @@ Names on the wire follow https://design.ros2.org/articles/topic_and_service_name
 type `pkg/msg/Name` is `pkg::msg::dds_::Name_`. How a node shows itself (`ros_discovery_info`, type hash and enclave in
 USER_DATA) follows rmw_dds_common 3.1 and rmw_cyclonedds_cpp 2.2 (Jazzy).
 
-Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI; ROS_DISTRO names the distribution of the other side.
+Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI and those in `discovery.py`; ROS_DISTRO names the distribution of
+the other side.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,6 @@ from cyclonedds.core import (
     ViewState,
     WaitSet,
 )
-from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl import types as idl_types
 from cyclonedds.internal import InvalidSample
@@ -37,10 +36,12 @@ from cyclonedds.topic import Topic
 from rosbags.interfaces import Nodetype
 
 from ...errors import GraphError
-from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .dds_domain import join_domain, leave_domain
+from .failures import answer
+from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id, ros_type, wire_type
-from .node_parameters import overridden
-from .port import LATCHED, RELIABLE, Endpoint, Level, Qos
+from .port import Endpoint, Level
+from .qos import LATCHED, RELIABLE, Qos, override_qos
 from .rosbag_types import RosbagMessages
 
 __all__ = ["DdsGraph"]
@@ -164,7 +165,8 @@ class DdsGraph(LocalGraph):
     def __init__(self, arguments: RosArguments) -> None:
         super().__init__(arguments, RosbagMessages())
         self._structs = _Structs(self.messages)
-        self.participant = _join(domain_id())
+        self._domain = domain_id()
+        self.participant = join_domain(self._domain)
         self._writers: dict[str, Any] = {}
         self._subscriptions: list[_Subscription] = []
         self._watcher: _Watcher | None = None
@@ -181,7 +183,7 @@ class DdsGraph(LocalGraph):
         """See port.Graph."""
         self.messages.need(type_name)
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "publisher")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
         return _Publisher(self, name, type_name, self._writer(f"rt{name}", type_name, qos))
 
     def subscribe(
@@ -189,7 +191,7 @@ class DdsGraph(LocalGraph):
     ) -> _Subscription:
         """See port.Graph."""
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "subscription")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "subscription")
         if not raw:
             self.messages.need(type_name)
 
@@ -233,7 +235,7 @@ class DdsGraph(LocalGraph):
         """See port.Graph."""
         for subscription in list(self._subscriptions):
             self.forget(subscription)
-        self.participant.__del__()  # its writers leave the graph with it
+        leave_domain(self._domain, self.participant)
 
     def topic(self, wire_name: str, type_name: str) -> Topic[Any]:
         """A DDS topic of this participant."""
@@ -315,6 +317,8 @@ class DdsGraph(LocalGraph):
             if subscription not in self._subscriptions:
                 continue  # a callback just closed it
             for cdr in subscription.take():
+                if self._stopped.is_set():
+                    return  # a callback may take as long as a frame
                 self._guarded(f"What came on {subscription.topic}", subscription.callback, cdr)
 
     def _wake(self) -> None:
@@ -377,13 +381,3 @@ class _Watcher:
             for node in card.node_entities_info_seq
             for gid in (*node.reader_gid_seq, *node.writer_gid_seq)
         }
-
-
-def _join(domain: int) -> DomainParticipant:
-    try:
-        return DomainParticipant(domain, DdsQos(Policy.Userdata(b"enclave=/;")))
-    except DDSException as err:
-        raise GraphError(
-            f"The DDS domain {domain} cannot be joined: {err}. Check CYCLONEDDS_URI "
-            f"({os.environ.get('CYCLONEDDS_URI', 'not set')!r}) and that the machine has a network."
-        ) from err

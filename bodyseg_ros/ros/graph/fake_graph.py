@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import GraphError
-from .local_graph import LocalGraph, answer
+from .failures import answer
+from .local_graph import LocalGraph
 from .names import parse_ros_arguments
-from .node_parameters import overridden
-from .port import RELIABLE, Endpoint, Level, Qos, mismatch
+from .port import Endpoint, Level
+from .qos import RELIABLE, Qos, mismatch, override_qos
 from .rosbag_types import RosbagMessages
 
 __all__ = ["Bus", "FakeGraph"]
@@ -110,7 +111,7 @@ class FakeGraph(LocalGraph):
         """See port.Graph."""
         self.messages.need(type_name)
         full = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, full, "publisher")
+        qos = override_qos(qos, self._parameters.qos_overrides, full, "publisher")
         publisher = _Publisher(self, full, type_name, qos)
         with self.bus.news:
             self.bus.publishers.append(publisher)
@@ -122,7 +123,7 @@ class FakeGraph(LocalGraph):
         """See port.Graph."""
         self.messages.need(type_name)
         full = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, full, "subscription")
+        qos = override_qos(qos, self._parameters.qos_overrides, full, "subscription")
 
         def take(message: Any) -> None:
             callback(self.messages.serialize(message, type_name) if raw else message)

@@ -8,7 +8,7 @@ from .port import Messages
 
 __all__ = ["make_header", "make_time", "shorten", "stamp_ns"]
 
-_LONGEST: Final = 64
+_LONGEST: Final = 64  # characters
 
 
 def stamp_ns(header: Any) -> int:
@@ -27,6 +27,6 @@ def make_header(messages: Messages, time_ns: int, frame_id: str = "") -> Any:
     return messages.make("std_msgs/msg/Header", stamp=make_time(messages, time_ns), frame_id=frame_id)
 
 
-def shorten(text: str) -> str:
-    """At most 64 characters of a text that somebody else wrote, so that it can be logged and kept."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def shorten(text: str, longest: int = _LONGEST) -> str:
+    """At most `longest` characters of a text that somebody else wrote, so that it can be logged and kept."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

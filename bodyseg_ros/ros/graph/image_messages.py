@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...types import MAX_PIXELS, Frame
-from .headers import stamp_ns
+from .headers import shorten, stamp_ns
 from .port import Messages
 
 __all__ = [
     "ENCODINGS",
     "CompressedColors",
+    "check_picture",
     "compressed_message",
     "image_message",
     "read_compressed",
@@ -124,24 +125,40 @@ _DEPTHS: Final[Mapping[str, _Encoding]] = {
 }
 
 
+#: A longer picture than this times its width, or wider than this times its height, is no camera's.
+_MOST_ASPECT: Final = 100
+
+
+def check_picture(message: Any, max_px: int = MAX_PIXELS) -> None:
+    """Raise FrameError for an Image or CompressedImage whose description says that it cannot be read.
+
+    It takes microseconds and no memory: of an Image encoding, size, step and length are looked at, of a CompressedImage
+    the head of its data. max_px: most pixels.
+    """
+    if hasattr(message, "encoding"):
+        _rows(message, _encoding(message, ENCODINGS, "An image"), max_px)
+    else:
+        _check_compressed(message, max_px)
+
+
 #: How many bits of 16 cameras use.
 MONO16_BITS: Final = (8, 10, 12, 14, 16)
 
 
-def read_image(message: Any, mono16_bits: int = 16) -> Frame:
+def read_image(message: Any, mono16_bits: int = 0) -> Frame:
     """A sensor_msgs/Image as a frame; rgb8 stays where it is, other encodings are converted.
 
-    16-bit pictures keep the upper 8 of `mono16_bits`; YUV is BT.601 with video range, as V4L2 cameras send it. Raises
-    FrameError, before memory is taken, for an encoding that is not read, a size of zero or above 100 megapixels, a
-    step too small or data too short.
+    16-bit pictures keep the upper 8 of `mono16_bits`; 0: as many as the brightest pixel needs. YUV is BT.601 with video
+    range, as V4L2 cameras send it. Raises FrameError, before memory is taken, for an encoding that is not read, a size
+    of zero or above 100 megapixels, sides of more than 100 to 1, a step too small or data too short.
     """
     encoding = _encoding(message, ENCODINGS, "An image")
     rows = _rows(message, encoding)
     if encoding is _MONO16:
-        rgb = _top_bits(rows, mono16_bits)
+        rgb = _top_bits(rows, mono16_bits or _bits_needed(rows))
     else:
         rgb = encoding.to_rgb(rows, int(message.height), int(message.width))
-    return Frame(rgb, stamp_ns(message.header), message.header.frame_id)
+    return Frame(rgb, stamp_ns(message.header), shorten(message.header.frame_id))
 
 
 def used_bits(message: Any) -> int:
@@ -151,28 +168,32 @@ def used_bits(message: Any) -> int:
     """
     if message.encoding not in ENCODINGS or ENCODINGS[message.encoding] is not _MONO16:
         return 0
-    brightest = int(_rows(message, _MONO16).max())
+    return _bits_needed(_rows(message, _MONO16))
+
+
+def _bits_needed(values: Pixels) -> int:
+    brightest = int(values.max())
     return next(bits for bits in MONO16_BITS if brightest < 1 << bits)
 
 
-def read_depth(message: Any) -> Pixels:
+def read_depth(message: Any, max_px: int = MAX_PIXELS) -> Pixels:
     """A depth image (REP 118) as (H, W) uint16 mm, 0 invalid, or float32 m, NaN invalid. Raises as read_image()."""
-    raw = _rows(message, _encoding(message, _DEPTHS, "A depth image"))
+    raw = _rows(message, _encoding(message, _DEPTHS, "A depth image"), max_px)
     return raw.astype(raw.dtype.newbyteorder("="), copy=False)
 
 
 def _encoding(message: Any, known: Mapping[str, _Encoding], what: str) -> _Encoding:
     if message.encoding not in known:
         raise FrameError(
-            f"{what} has the encoding {message.encoding!r}, which is not read; read are {', '.join(known)}."
+            f"{what} has the encoding {shorten(message.encoding)!r}, which is not read; read are {', '.join(known)}."
         )
     return known[message.encoding]
 
 
-def _rows(message: Any, encoding: _Encoding) -> Pixels:
+def _rows(message: Any, encoding: _Encoding, max_px: int = MAX_PIXELS) -> Pixels:
     """The message's data as (rows, width·channels), without a copy, once it is known to be as long as it says."""
     height, width, step = int(message.height), int(message.width), int(message.step)
-    _check_size(height, width, f"{message.encoding} image")
+    _check_size(height, width, f"{message.encoding} image", max_px)
     if width % encoding.columns or height % encoding.rows:
         raise FrameError(
             f"A {message.encoding} image is {width}×{height}, but its pixels come in blocks of "
@@ -195,11 +216,15 @@ def _rows(message: Any, encoding: _Encoding) -> Pixels:
     return np.ndarray((rows, columns), dtype, message.data, strides=(step, dtype.itemsize))
 
 
-def _check_size(height: int, width: int, what: str) -> None:
+def _check_size(height: int, width: int, what: str, max_px: int) -> None:
     if height < 1 or width < 1:
         raise FrameError(f"A {what} is {width}×{height}, but it must have at least one pixel.")
-    if height * width > MAX_PIXELS:
-        raise FrameError(f"A {what} is {width}×{height}, but at most {MAX_PIXELS:,} pixels are read.")
+    if height * width > max_px:
+        raise FrameError(f"A {what} is {width}×{height}, but at most {max_px:,} pixels are read.")
+    if max(height, width) > _MOST_ASPECT * min(height, width):
+        raise FrameError(
+            f"A {what} is {width}×{height}, but one side may be at most {_MOST_ASPECT} times as long as the other."
+        )
 
 
 #: How a compressed picture's colors are read: as its format says, as the file shows them, or with red and blue swapped.
@@ -226,18 +251,24 @@ def read_compressed(message: Any, colors: CompressedColors = "auto") -> Frame:
     Raises FrameError for another format, a size of zero or above 100 megapixels (before it is decoded), or data
     that cannot be decoded.
     """
+    data = _check_compressed(message, MAX_PIXELS)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise FrameError(f"A compressed image of {data.size} bytes with format {shorten(message.format)!r} is damaged.")
+    rgb: Pixels = image if _swaps_colors(str(message.format), colors) else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return Frame(rgb, stamp_ns(message.header), shorten(message.header.frame_id))
+
+
+def _check_compressed(message: Any, max_px: int) -> NDArray[np.uint8]:
+    """Its data, once their head says that they can be decoded."""
     data = np.asarray(message.data, np.uint8)
     size = _compressed_size(data.data)
     if size is None:
         raise FrameError(
-            f"A compressed image of {data.size} bytes with format {message.format!r} is neither JPEG nor PNG."
+            f"A compressed image of {data.size} bytes with format {shorten(message.format)!r} is neither JPEG nor PNG."
         )
-    _check_size(*size, "compressed image")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise FrameError(f"A compressed image of {data.size} bytes with format {message.format!r} is damaged.")
-    rgb: Pixels = image if _swaps_colors(str(message.format), colors) else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return Frame(rgb, stamp_ns(message.header), message.header.frame_id)
+    _check_size(*size, "compressed image", max_px)
+    return data
 
 
 def _compressed_size(data: Any) -> tuple[int, int] | None:

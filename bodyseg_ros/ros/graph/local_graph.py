@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Final
 
-from ...errors import BodysegError
 from ...settings import Parameter
+from .failures import describe
 from .headers import make_time
+from .lifecycle import Lifecycle
 from .names import Names, RosArguments
 from .node_parameters import Parameters
-from .port import SENSOR, Level, Messages, Node, Qos, Subscription
+from .parameter_services import ParameterServices
+from .port import Endpoint, Level, Messages, Node, Publisher, Subscription
+from .qos import RELIABLE, SENSOR, Qos
 
-__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "answer", "describe", "rosout_message", "signals"]
+__all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "rosout_message", "signals"]
 
 _LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -42,8 +46,15 @@ def rosout_message(messages: Messages, names: Names, level: Level, text: str) ->
     return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
 
 
+#: Keys that are told apart; they may hold whatever a stranger sent.
+_MOST_KEYS: Final = 200
+_LONGEST_KEY: Final = 200
+#: What comes after that has one key, and passes so often.
+_OTHERS, _OTHERS_EVERY_S = "", 10.0
+
+
 class Throttle:
-    """Which sayings may pass: `once` ever, or once in `every_s` seconds, per key."""
+    """Which messages may pass: `once` ever, or once in `every_s` seconds, per key."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -52,28 +63,14 @@ class Throttle:
         """Whether to say it now."""
         if not once and every_s <= 0:
             return True
+        key = key[:_LONGEST_KEY]
+        if key not in self._last and len(self._last) >= _MOST_KEYS:
+            key, once, every_s = _OTHERS, False, _OTHERS_EVERY_S
         now, last = time.monotonic(), self._last.get(key)
         if last is not None and (once or now - last < every_s):
             return False
-        if len(self._last) >= 1000:  # keys may hold whatever a stranger sent
-            self._last.clear()
         self._last[key] = now
         return True
-
-
-def describe(error: BaseException, doing: str) -> str:
-    """A failed callback for the log: our own errors are sentences, others get their type."""
-    if isinstance(error, BodysegError):
-        return str(error)
-    return f"{doing} failed with {type(error).__name__}: {error}"
-
-
-def answer(handler: Callable[[Any], Mapping[str, Any]], request: Any) -> Mapping[str, Any]:
-    """The fields of a response; a BodysegError is one that says no."""
-    try:
-        return handler(request)
-    except BodysegError as err:
-        return {"success": False, "message": str(err)}
 
 
 class _Timer:
@@ -98,6 +95,7 @@ class LocalGraph:
         self._throttle = Throttle()
         self._timers: list[_Timer] = []
         self._stopped = threading.Event()
+        self._parameter_services: ParameterServices | None = None
         self._clock_ns: int | None = 0 if self._parameters.graph.use_sim_time else None
 
     @property
@@ -125,7 +123,9 @@ class LocalGraph:
 
     def set_parameters(self, values: Mapping[str, Any]) -> None:
         """See Graph."""
-        self._parameters.change(values)
+        changed = self._parameters.change(values)
+        if changed and self._parameter_services:
+            self._parameter_services.tell(changed)
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> _Timer:
         """See Graph."""
@@ -144,13 +144,16 @@ class LocalGraph:
 
     def spin(self, node: Node) -> None:
         """See Graph."""
-        with signals(self.shutdown), ExitStack() as undo:
-            undo.callback(node.cleanup)
-            node.configure()
-            undo.callback(node.deactivate)
-            node.activate()
-            while not self._stopped.is_set():
-                self.spin_once(PATIENCE_S)
+        self._parameter_services = ParameterServices(self, self._parameters)
+        lifecycle = Lifecycle(self, node)
+        with signals(self.shutdown):
+            try:
+                if self._parameters.graph.autostart:
+                    lifecycle.start()
+                while not (self._stopped.is_set() or lifecycle.finished):
+                    self.spin_once(PATIENCE_S)
+            finally:
+                lifecycle.end()
 
     def spin_once(self, patience_s: float = 0.0) -> None:
         """Serve what is due, after at most `patience_s` seconds of waiting."""
@@ -188,9 +191,25 @@ class LocalGraph:
         if self._clock_ns is not None:
             self.subscribe("/clock", "rosgraph_msgs/msg/Clock", SENSOR, take)
 
+    def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> Publisher:
+        """See Graph."""
+        raise NotImplementedError
+
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> Subscription:
+        """See Graph."""
+        raise NotImplementedError
+
+    def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
+        """See Graph."""
+        raise NotImplementedError
+
+    def endpoints(self) -> list[Endpoint]:
+        """See Graph."""
+        raise NotImplementedError
+
+    def close(self) -> None:
         """See Graph."""
         raise NotImplementedError
 
@@ -207,23 +226,25 @@ class LocalGraph:
 
 @contextmanager
 def signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop`, a second one does what it did before; only the main thread may do this."""
+    """SIGINT and SIGTERM call `stop`; a second one ends the process at once, with the status a shell gives for it.
+
+    By then a frame may be in native code that nobody can interrupt. Only the main thread may do this.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    stopping = False
 
     def handle(number: int, frame: Any) -> None:
-        restore()
+        nonlocal stopping
+        if stopping:
+            os._exit(128 + number)
+        stopping = True
         stop()
 
-    for number in before:
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
-from ...errors import SettingsError
-from ...settings import Parameter, Settings, build, require_live, shortened, start_only, unknown_parameter
-from .port import Qos
+from ...errors import SettingsError, quote
+from ...settings import (
+    Parameter,
+    Settings,
+    build,
+    parameters,
+    require_live,
+    start_only,
+    unknown_parameter,
+)
 
-__all__ = ["GraphSettings", "Parameters", "overridden"]
+__all__ = ["GraphSettings", "Parameters"]
 
 
 class GraphSettings(Settings):
     """Parameters that every node has, whatever it does."""
 
     use_sim_time: bool = start_only(False, "Take the time from /clock, as simulators and bag players publish it.")
-    autostart: bool = start_only(
-        True, "Configure and activate at start; otherwise wait for lifecycle transitions (rclpy only)."
-    )
+    autostart: bool = start_only(True, "Configure and activate at start; otherwise wait for lifecycle transitions.")
 
 
 _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
@@ -34,15 +39,16 @@ class Parameters:
         self.graph = build(GraphSettings, own)
         self.qos_overrides = {k: v for k, v in overrides.items() if k.startswith("qos_overrides.")}
         self.overrides = {k: v for k, v in overrides.items() if not _is_graph_owned(k)}
-        self._declared: dict[str, Parameter] = {}
+        #: The graph's own and those of the node, in that order.
+        self.described: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters(GraphSettings)}
         self._listener: Callable[[dict[str, Any]], None] = lambda values: None
 
-    def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    def declare(self, declared: Sequence[Parameter]) -> dict[str, Any]:
         """Starting values by name: the override where there is one, else the default; see Graph.declare()."""
-        self._declared |= {parameter.name: parameter for parameter in parameters}
+        self.described |= {parameter.name: parameter for parameter in declared}
         for name in self.overrides:
             self._find(name)
-        for parameter in parameters:
+        for parameter in declared:
             self.values[parameter.name] = checked(parameter, self.overrides.get(parameter.name, parameter.default))
         return dict(self.values)
 
@@ -54,18 +60,24 @@ class Parameters:
         """The values as their parameters' types; SettingsError for an unknown name or a value not allowed."""
         return {name: checked(self._find(name), value) for name, value in values.items()}
 
-    def change(self, values: Mapping[str, Any]) -> None:
-        """See Graph.set_parameters()."""
+    def value(self, name: str) -> Any:
+        """What a declared parameter, or one of the graph's own, is now."""
+        return self.values[name] if name in self.values else getattr(self.graph, name)
+
+    def change(self, values: Mapping[str, Any]) -> list[str]:
+        """See Graph.set_parameters(); the names of those that have another value now."""
         new = self.checked(values)
-        require_live(new, self._declared.values(), "at start; start the node again")
+        require_live(new, self.described.values(), "at start; start the node again")
         if new:
             self._listener(new)
+        changed = [name for name, value in new.items() if value != self.values[name]]
         self.values |= new
+        return changed
 
     def _find(self, name: str) -> Parameter:
-        if name not in self._declared:
-            raise SettingsError(unknown_parameter(name, list(self._declared)))
-        return self._declared[name]
+        if name not in self.described:
+            raise SettingsError(unknown_parameter(name, list(self.described)))
+        return self.described[name]
 
 
 def _is_graph_owned(name: str) -> bool:
@@ -85,7 +97,7 @@ def checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
-    if kind == "float" and type(item) is int:
+    if kind == "float" and type(item) is int and abs(item) <= sys.float_info.max:
         item = float(item)
     if kind == "str" and type(item) in (int, float):
         item = str(item)
@@ -101,40 +113,10 @@ def _allows(parameter: Parameter, item: Any) -> bool:
         return item in parameter.choices or not parameter.choices
     try:
         number = float(item)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may be larger than any float
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 
 
 def _refuse(parameter: Parameter, value: Any) -> NoReturn:
-    raise SettingsError(f"Parameter {parameter.name} is {shortened(value)}, but it must be {parameter.allowed}.")
-
-
-_POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
-    "history": {"keep_last": {}},
-    "reliability": {"reliable": {"reliable": True}, "best_effort": {"reliable": False}},
-    "durability": {"transient_local": {"latched": True}, "volatile": {"latched": False}},
-}
-
-
-def overridden(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) -> Qos:
-    """`qos` with what parameters such as `qos_overrides./camera/image.subscription.reliability` say.
-
-    topic: full name. entity: 'publisher' or 'subscription'. Raises SettingsError for an unknown policy or value.
-    """
-    prefix = f"qos_overrides.{topic}.{entity}."
-    for name, value in overrides.items():
-        policy = name.removeprefix(prefix)
-        if policy == name:
-            continue
-        allowed = _POLICIES.get(policy, {})
-        if policy == "depth" and type(value) is int and value > 0:
-            qos = replace(qos, depth=value)
-        elif isinstance(value, str) and value in allowed:
-            qos = replace(qos, **allowed[value])
-        else:
-            raise SettingsError(
-                f"Parameter {name} is {value!r}; allowed are depth (an integer from 1), history (keep_last), "
-                "reliability (reliable, best_effort) and durability (transient_local, volatile)."
-            )
-    return qos
+    raise SettingsError(f"Parameter {parameter.name} is {quote(value)}, but it must be {parameter.allowed}.")

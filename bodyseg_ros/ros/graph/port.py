@@ -20,53 +20,20 @@ from typing import Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from ...settings import Parameter
+from .qos import RELIABLE, Qos
 
 __all__ = [
-    "LATCHED",
-    "RELIABLE",
-    "SENSOR",
     "Endpoint",
     "Graph",
     "Level",
     "Messages",
     "Node",
     "Publisher",
-    "Qos",
     "Subscription",
     "Timer",
-    "mismatch",
 ]
 
 Level = Literal["debug", "info", "warn", "error"]
-
-
-@dataclass(frozen=True)
-class Qos:
-    """How a topic is sent: keep the last `depth` messages; resend lost ones if `reliable`; the last ones also
-    for those who come later if `latched` (ROS: transient local).
-    """
-
-    depth: int = 10
-    reliable: bool = True
-    latched: bool = False
-
-
-#: Pictures in: best effort, the newest one.
-SENSOR = Qos(depth=1, reliable=False)
-#: Results out.
-RELIABLE = Qos(depth=2)
-#: What is said once and holds: label names.
-LATCHED = Qos(depth=1, latched=True)
-
-
-def mismatch(offered: Qos, requested: Qos) -> str:
-    """Why a subscriber asking for `requested` hears nothing of a publisher offering `offered`; '' if it does."""
-    reasons = []
-    if requested.reliable and not offered.reliable:
-        reasons.append("the subscriber asks for reliable, the publisher offers best effort")
-    if requested.latched and not offered.latched:
-        reasons.append("the subscriber asks for transient local, the publisher offers volatile")
-    return " and ".join(reasons)
 
 
 @dataclass(frozen=True)
@@ -243,7 +210,8 @@ class Graph(Protocol):
 
     def spin(self, node: Node) -> None:
         """Configure and activate the node, serve callbacks until shutdown() or SIGINT or SIGTERM, then deactivate
-        it and clean up. Under rclpy without `autostart` the steps wait for lifecycle transitions instead.
+        it and clean up. Without `autostart` the steps wait for lifecycle transitions instead. Everybody may read and
+        set the parameters and ask for transitions meanwhile, by the services that rclpy's lifecycle nodes have.
         """
         ...
 

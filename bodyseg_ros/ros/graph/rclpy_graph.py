@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -26,9 +26,12 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from ...errors import GraphError, SettingsError
 from ...settings import Parameter, parameters
-from .local_graph import PATIENCE_S, Throttle, answer, describe, signals
+from .failures import answer, describe
+from .local_graph import PATIENCE_S, Throttle, signals
 from .node_parameters import GraphSettings, Parameters
-from .port import RELIABLE, Endpoint, Level, Node, Qos
+from .parameter_messages import make_descriptor
+from .port import Endpoint, Level, Node
+from .qos import RELIABLE, Qos
 
 __all__ = ["RosGraph"]
 
@@ -319,15 +322,7 @@ class RosGraph:
         self._context.try_shutdown()
 
     def _declare(self, parameter: Parameter, value: Any) -> None:
-        descriptor = ParameterDescriptor(
-            description=parameter.description,
-            additional_constraints=parameter.allowed,
-            read_only=not parameter.live,
-            # An empty list has no type, 1 is a number too, and some take a name or a number; our rules judge the value.
-            dynamic_typing=parameter.kind.endswith("_list") or parameter.kind == "float" or bool(parameter.choices),
-        )
-        if parameter.kind in ("int", "float") and (parameter.minimum is not None or parameter.maximum is not None):
-            _limit(descriptor, parameter)
+        descriptor = make_descriptor(self.messages, parameter)
         self._node.declare_parameter(parameter.name, value, descriptor, ignore_override=True)
 
     def _on_set(self, changed: Sequence[Any]) -> Any:
@@ -350,17 +345,6 @@ class RosGraph:
                 return None
 
         return call
-
-
-def _limit(descriptor: Any, parameter: Parameter) -> None:
-    low, high = parameter.minimum, parameter.maximum
-    if parameter.kind.startswith("int"):
-        bounds = (-(2**63) if low is None else int(low), 2**63 - 1 if high is None else int(high))
-        descriptor.integer_range = [IntegerRange(from_value=bounds[0], to_value=bounds[1])]
-    else:
-        most = float(np.finfo(np.float64).max)
-        bounds_f = (-most if low is None else low, most if high is None else high)
-        descriptor.floating_point_range = [FloatingPointRange(from_value=bounds_f[0], to_value=bounds_f[1])]
 
 
 def _profile(qos: Qos) -> Any:

@@ -1,7 +1,7 @@
 """Messages as rosbags' dataclasses, for the adapters without rclpy and for bags.
 
 Types: rosbags' store of the distribution named by ROS_DISTRO (Jazzy if unset), plus the .msg texts this package
-carries: its own, and those of vision_msgs and std_srvs.
+carries: its own, those of vision_msgs, and the services' requests and responses.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def typestore(distro: str) -> Typestore:
     ours = _FOLDER / "bodyseg_ros"
     folders = {
         "vision_msgs/msg": _FOLDER / "vision_msgs",
-        "std_srvs/srv": _FOLDER / "std_srvs",
+        **{f"{package}/srv": _FOLDER / package for package in ("std_srvs", "rcl_interfaces", "lifecycle_msgs")},
         # Installed beside the others; in a checkout it is the folder colcon builds from.
         "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[3] / "msg",
     }

@@ -19,10 +19,11 @@ import zenoh
 import zenoh.ext
 
 from ...errors import GraphError
-from .local_graph import ROSOUT, LocalGraph, answer, rosout_message
+from .failures import answer
+from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id
-from .node_parameters import overridden
-from .port import RELIABLE, Endpoint, Level, Qos
+from .port import Endpoint, Level
+from .qos import RELIABLE, Qos, override_qos
 from .rosbag_types import RosbagMessages, distribution
 from .zenoh_keys import GID_BYTES, Attachment, Kind, Token, parse_token, topic_key
 from .zenoh_session import open_session
@@ -147,7 +148,7 @@ class ZenohGraph(LocalGraph):
         """See port.Graph."""
         self.messages.need(type_name)
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "publisher")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
         publisher = _Publisher(self, self._endpoint("MP", name, type_name, qos))
         self._entities.append(publisher)  # what nobody holds is undeclared
         return publisher
@@ -157,7 +158,7 @@ class ZenohGraph(LocalGraph):
     ) -> _Subscription:
         """See port.Graph."""
         name = self.names.resolve(topic)
-        qos = overridden(qos, self._parameters.qos_overrides, name, "subscription")
+        qos = override_qos(qos, self._parameters.qos_overrides, name, "subscription")
         if not raw:
             self.messages.need(type_name)
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from ...errors import GraphError
 from .names import ros_type, wire_type
-from .port import Qos
+from .qos import Qos
 
 __all__ = ["Attachment", "Token", "parse_token", "topic_key"]
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ...errors import FrameError
 from ...types import Frame
-from ..graph.image_messages import read_image
-from ..graph.port import SENSOR, Graph, Subscription
+from ..graph.image_messages import check_picture, read_image
+from ..graph.port import Graph, Subscription
+from ..graph.qos import SENSOR
 
 __all__ = ["BackgroundTopic"]
 
 
 class BackgroundTopic:
-    """Keeps the newest picture of the topic, and hands it on with the frames."""
+    """Keeps the newest picture of the topic that can be read, and hands it on with the frames.
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    problem: told of what cannot be used. max_px: most pixels.
+    """
+
+    def __init__(self, graph: Graph, problem: Callable[[Exception], None], max_px: int) -> None:
+        self._graph, self._problem, self._max_px = graph, problem, max_px
         self._subscription: Subscription | None = None
         self._message: Any = None
         self._read: tuple[Any, Frame] | None = None
@@ -32,7 +38,7 @@ class BackgroundTopic:
             self._subscription = None
 
     def behind(self, frame: Frame) -> Frame:
-        """The frame with the newest background, if one has come. Raises FrameError where it cannot be read."""
+        """The frame with the newest background, if one has come."""
         message = self._message
         if message is None:
             return frame
@@ -41,4 +47,9 @@ class BackgroundTopic:
         return replace(frame, background=self._read[1].image)
 
     def _keep(self, message: Any) -> None:
-        self._message = message
+        try:
+            check_picture(message, self._max_px)
+        except FrameError as err:
+            self._problem(err)
+        else:
+            self._message = message

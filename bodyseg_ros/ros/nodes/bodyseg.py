@@ -13,7 +13,8 @@ from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
 from ..graph.names import RosArguments
-from ..graph.port import LATCHED, SENSOR, Graph, Publisher, Qos, Subscription
+from ..graph.port import Graph, Publisher, Subscription
+from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
 from .frame_context import FrameContext
@@ -50,7 +51,7 @@ class BodysegNode(PublishingNode[Any]):
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
-        self._background = BackgroundTopic(graph)
+        self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
 
     def configure(self) -> None:

@@ -11,7 +11,8 @@ from ...settings import build, parameters
 from ...types import Frame
 from ..graph.headers import make_header
 from ..graph.image_messages import image_message
-from ..graph.port import Graph, Publisher, Qos
+from ..graph.port import Graph, Publisher
+from ..graph.qos import Qos
 from .node_settings import CameraSettings
 from .playing import play
 from .run_node import run_node

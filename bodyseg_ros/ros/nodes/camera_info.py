@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..graph.port import SENSOR, Graph, Messages, Subscription
+from ..graph.port import Graph, Messages, Subscription
+from ..graph.qos import SENSOR
 
 __all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
 

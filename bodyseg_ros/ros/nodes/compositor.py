@@ -17,7 +17,8 @@ from ...settings import Settings, build, parameters, split_groups, updated
 from ...types import Result, Wanted
 from ..graph.headers import stamp_ns
 from ..graph.image_messages import read_image
-from ..graph.port import RELIABLE, Graph, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import RELIABLE
 from .background_topic import BackgroundTopic
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
@@ -42,7 +43,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._pairs = Pairs(self._own.waiting_frames, ("image", "mask"))
-        self._background = BackgroundTopic(graph)
+        self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
 
     def configure(self) -> None:
         """Offer the topics."""
@@ -64,8 +65,8 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         """Nothing is held."""
 
     def _subscribe(self) -> list[Subscription]:
-        image = self._subscribe_image(lambda message: self._pair(0, message))
-        mask = self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, lambda message: self._pair(1, message))
+        image = self._subscribe_image(self._hear)
+        mask = self._graph.subscribe("mask", "sensor_msgs/msg/Image", RELIABLE, self._hear_mask)
         return [image, mask]
 
     def _change(self, changed: dict[str, Any]) -> None:
@@ -74,6 +75,14 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         own, effects = updated(self._own, root), plugin_settings("effects", groups, self._effects)
         self._live = _live_settings(own, effects, self._live.composite)
         self._own, self._effects = own, effects
+
+    def _hear(self, message: Any) -> None:
+        if self._is_readable(message):
+            self._pair(0, message)
+
+    def _hear_mask(self, message: Any) -> None:
+        if self._is_readable(message):
+            self._pair(1, message)
 
     def _pair(self, side: int, message: Any) -> None:
         """An image (side 0) or a mask (1), on the graph's thread."""

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FrameError
-from ...refine import shifted_edge
+from ...mirror import mirror_array
+from ...refine import shift_edge
 from ...types import Result
-from ..graph.headers import stamp_ns
+from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
-from ..graph.port import SENSOR, Graph, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import SENSOR
 from .camera_info import subscribe_camera_info
 from .node_settings import NodeSettings
 from .pairs import Pairs
@@ -48,6 +50,7 @@ class DepthWithoutPeople:
         self._graph, self._problem = graph, problem
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
         self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
+        self._max_px = settings.max_image_px
         self._lock = threading.Lock()
         self._camera_info: Any = None
         self._subscriptions: list[Subscription] = []
@@ -73,8 +76,8 @@ class DepthWithoutPeople:
         """The mask of the colour picture under `header`."""
         if result.person is None or not self.listened:
             return
-        person = np.ascontiguousarray(result.person[:, ::-1]) if result.mirrored else result.person
-        self._add(0, stamp_ns(header), _People(header.frame_id, person, camera_info, margin_px))
+        person = mirror_array(result.person) if result.mirrored else result.person
+        self._add(0, stamp_ns(header), _People(shorten(header.frame_id), person, camera_info, margin_px))
 
     def _take(self, message: Any) -> None:
         if self.listened:
@@ -91,7 +94,7 @@ class DepthWithoutPeople:
             if pair is None:
                 return
             people, message = pair
-            depth = _without(people, read_depth(message), message.header.frame_id, self._camera_info)
+            depth = _without(people, read_depth(message, self._max_px), message.header.frame_id, self._camera_info)
         except FrameError as err:
             self._problem(err)
             return
@@ -100,9 +103,9 @@ class DepthWithoutPeople:
 
 def _without(people: _People, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:
     """(H, W) uint16 or float32 depth, 0 or NaN where people are."""
-    if frame_id != people.frame_id:
+    if shorten(frame_id) != people.frame_id:
         raise FrameError(
-            f"The depth image is of the frame {frame_id!r}, but the colour image of {people.frame_id!r}; "
+            f"The depth image is of the frame {shorten(frame_id)!r}, but the colour image of {people.frame_id!r}; "
             "take the depth that the camera's driver aligns to colour."
         )
     invalid = depth.dtype.type(0 if depth.dtype.kind == "u" else np.nan)
@@ -112,12 +115,12 @@ def _without(people: _People, depth: NDArray[Any], frame_id: str, depth_info: An
 def _seen_by_depth(people: _People, size: tuple[int, ...], depth_info: Any) -> NDArray[np.uint8]:
     """The mask with its margin in the depth image's pixels; what colour does not see counts as people."""
     if people.person.shape == size:
-        return shifted_edge(people.person, people.margin_px)
+        return shift_edge(people.person, people.margin_px)
     colour, depth = _lens(people.camera_info, people.person.shape, "colour"), _lens(depth_info, size, "depth")
     scale = colour[:2] / depth[:2]  # colour px per depth px
     shift = colour[2:] - depth[2:] * scale
     # A depth pixel reads one colour pixel in its middle, but covers `scale` of them.
-    person = shifted_edge(people.person, people.margin_px + math.floor(scale.max() / 2))
+    person = shift_edge(people.person, people.margin_px + math.floor(scale.max() / 2))
     to_colour = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     seen = cv2.warpAffine(person, to_colour, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)

@@ -7,17 +7,23 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from ...errors import BodysegError, FrameError
-from ..graph.headers import make_header
-from ..graph.port import Graph, Level, Qos, Timer
+from ..graph.headers import make_header, shorten
+from ..graph.port import Graph, Level, Timer
+from ..graph.qos import Qos
 
 __all__ = ["Diagnostics", "reason_of"]
 
 
+_LONGEST_REASON: Final = 500  # characters
+
+
 def reason_of(err: Exception) -> str:
     """Why a frame went wrong: our own errors are sentences, others get their type."""
-    return str(err) if isinstance(err, BodysegError) else f"{type(err).__name__}: {err}".removesuffix(": ")
+    text = str(err) if isinstance(err, BodysegError) else f"{type(err).__name__}: {err}".removesuffix(": ")
+    return shorten(text, _LONGEST_REASON)
 
 
 class Diagnostics:

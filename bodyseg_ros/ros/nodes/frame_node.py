@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from ...errors import FrameError
 from ...model import at_once
-from ..graph.port import SENSOR, Graph, Publisher, Qos, Subscription
+from ..graph.port import Graph, Publisher, Subscription
+from ..graph.qos import SENSOR, Qos
 from .camera_info import subscribe_camera_info
 from .diagnostics import Diagnostics
 from .frame_context import FrameContext
@@ -94,18 +96,28 @@ class FrameNode(ABC, Generic[T]):
         return [image, info]
 
     def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
-        """To the pictures: each is counted, and handed on unless its first look says that it cannot be used."""
+        """To the pictures; each is counted."""
         topic, kind = self._input.image_topic
 
-        def judge(message: Any) -> None:
+        def count(message: Any) -> None:
             self.diagnostics.frame_in()
             hear(message)
 
-        return self._graph.subscribe(topic, kind, qos, judge)
+        return self._graph.subscribe(topic, kind, qos, count)
 
     def _hear(self, message: Any) -> None:
         """One picture, on the graph's thread."""
-        self._put(message)
+        if self._is_readable(message):
+            self._put(message)
+
+    def _is_readable(self, message: Any) -> bool:
+        """Whether a picture can be read as far as its description says; a bad one must not take a good one's place."""
+        try:
+            self._reader.check(message)
+        except FrameError as err:
+            self.diagnostics.problem(err)
+            return False
+        return True
 
     def _put(self, item: T) -> None:
         """Leave a frame for the worker."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...types import Frame
-from ..graph.image_messages import read_compressed, read_image, used_bits
+from ..graph.image_messages import check_picture, read_compressed, read_image, used_bits
 from .node_settings import InputSettings
 
 __all__ = ["FrameReader"]
@@ -22,8 +22,13 @@ class FrameReader:
         self._settings, self._log = settings, log
         self._used_bits = 0
 
+    def check(self, message: Any) -> None:
+        """Raise FrameError where the description of a picture says that it cannot be read, or is too large."""
+        check_picture(message, self._settings.max_image_px)
+
     def read(self, message: Any) -> Frame:
         """A sensor_msgs Image or CompressedImage as a frame. Raises FrameError."""
+        self.check(message)
         if not hasattr(message, "encoding"):
             return read_compressed(message, self._settings.compressed_colors)
         return read_image(message, self._bits(message))

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from ...effects import Effect, load_effects, needs_of
-from ...errors import SettingsError
+from ...errors import SettingsError, quote
 from ...plan import Plan
 from ...refine import RefineSettings
 from ...settings import Settings
@@ -32,7 +32,7 @@ class LiveSettings:
             if parameter in changed and needs_of(chain) & ~offers:
                 names = list(getattr(self.settings, parameter))
                 raise SettingsError(
-                    f"Parameter {parameter} is {names!r}, but the network does not compute what they need."
+                    f"Parameter {parameter} is {quote(names)}, but the network does not compute what they need."
                 )
 
     def within(self, offers: Wanted) -> LiveSettings:

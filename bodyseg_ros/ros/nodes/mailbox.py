@@ -26,6 +26,8 @@ class Mailbox(Generic[T]):
         self.changed = threading.Condition()
         #: Items that nobody took because a newer one came.
         self.dropped = 0
+        self._replaced: T | None = None  # the last of those that are dropped, since the last take()
+        self._fallback: T | None = None  # the same, as of the last take()
 
     @property
     def waiting(self) -> bool:
@@ -38,7 +40,7 @@ class Mailbox(Generic[T]):
             if self.keep_all:
                 self.changed.wait_for(lambda: self.closed or len(self._items) < self._slots)
             elif len(self._items) >= self._slots:
-                self._items.popleft()
+                self._replaced = self._items.popleft()
                 self.dropped += 1
             if not self.closed:
                 self._items.append(item)
@@ -57,12 +59,28 @@ class Mailbox(Generic[T]):
             if self.closed:
                 return None
             item = self._items.popleft()
+            if self._replaced is not None:
+                self._replaced, self._fallback = None, self._replaced
             self.changed.notify_all()
             return item
+
+    def used(self) -> None:
+        """The item taken last was good, so what it replaced is not needed."""
+        self._fallback = None
+
+    def unusable(self) -> None:
+        """The item taken last was bad: what it replaced lies here again, unless something newer does."""
+        with self.changed:
+            if self._fallback is not None and not self._items and not self.closed:
+                self._items.append(self._fallback)
+                self._fallback = None
+                self.dropped -= 1
+                self.changed.notify_all()
 
     def close(self) -> None:
         """Wake everybody who waits and keep nothing."""
         with self.changed:
             self.closed = True
             self._items.clear()
+            self._replaced = self._fallback = None
             self.changed.notify_all()

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from ...person import VISIBLE_SCORE
 from ...settings import Settings, live, start_only
+from ...types import MAX_PIXELS
 from ..graph.image_messages import CompressedColors
 
 __all__ = [
@@ -27,6 +28,13 @@ class InputSettings(Settings):
 
     image_transport: Literal["raw", "compressed"] = start_only(
         "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+    )
+    max_image_px: int = start_only(
+        33_177_600,
+        "Pictures of more pixels are refused before they are decoded: one of them would hold up all that come after "
+        "it. 33,177,600 is 7680×4320.",
+        ge=1,
+        le=MAX_PIXELS,
     )
     compressed_colors: CompressedColors = start_only(
         "auto",

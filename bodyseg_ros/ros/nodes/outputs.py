@@ -54,7 +54,7 @@ def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
 
 def hides_people(chain: Sequence[Effect]) -> bool:
     """Whether one of the effects makes people unknowable."""
-    return any(getattr(effect, "hides_people", False) for effect in chain)
+    return any(effect.hides_people for effect in chain)
 
 
 def _map(topic: str, needs: Wanted, paint: Callable[[FrameContext], tuple[NDArray[Any], str] | None]) -> OutputTopic:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Generator
 from typing import Final, Generic, TypeVar
 
+from ...errors import FrameError
+from .fair_lock import FairLock
 from .mailbox import Mailbox
-from .worker import FairLock
 
 __all__ = ["OverlappingWorker"]
 
@@ -100,6 +101,7 @@ class OverlappingWorker(Generic[T]):
             item = self.mailbox.take() if self._may_begin else None
         steps = None if item is None else self._steps(item)
         if steps is not None and self._step(_BEFORE, steps):
+            self.mailbox.used()
             with self._changed:
                 self._overtaken += self._prepared is not None
                 self._prepared = steps
@@ -145,6 +147,8 @@ class OverlappingWorker(Generic[T]):
             return False
         except Exception as err:  # noqa: BLE001 - one bad frame must not end the thread; it is told on
             self._failed(err)
+            if which == _BEFORE and isinstance(err, FrameError):
+                self.mailbox.unusable()
             return False
         finally:
             self._took_s[which] = time.perf_counter() - began

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FrameError
-from ...refine import fill_holes, shifted_edge
+from ...refine import fill_holes, shift_edge
 from ...types import Frame, Result
 
 __all__ = ["Hider", "Safe", "blank"]
@@ -74,7 +74,7 @@ class Hider:
             raise FrameError(f"The person mask is {have}, but the picture is {frame.size}; nothing can be hidden.")
         if self._masks and self._masks[0].shape != frame.size:
             self.forget()
-        self._masks.append(shifted_edge((result.person != 0).view(np.uint8), self._margin_px))
+        self._masks.append(shift_edge((result.person != 0).view(np.uint8), self._margin_px))
         # What people surround is more likely one of them that was missed than a view between them.
         people = fill_holes(reduce(np.bitwise_or, self._masks), frame.image.size)
         image = cv2.copyTo(np.full_like(frame.image, _COVER), people, frame.image.copy())

@@ -13,9 +13,9 @@ import numpy as np
 from ...effects import compose_all, load_effects, needs_of
 from ...errors import FrameError, ModelError, SettingsError
 from ...plan import Plan, make_plan
-from ...settings import Settings, parameters
+from ...settings import Settings
 from ...types import Frame, Wanted
-from ..graph.headers import make_header, stamp_ns
+from ..graph.headers import make_header, shorten, stamp_ns
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
@@ -62,9 +62,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
         self._open_model = open_model
-        # Where the network has a parameter of the same name, it gets the node's default, not its own.
-        own = {parameter.name: parameter.default for parameter in parameters(PrivacySettings)}
-        self._plan = make_plan(own | dict(graph.overrides), PrivacySettings)
+        self._plan = make_plan(graph.overrides, PrivacySettings)
         graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
         self._settings = self._plan.own
         _refuse_blindness(self._plan.network)
@@ -125,7 +123,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return [] if self._settings.source else super()._subscribe()
 
     def _hear(self, message: Any) -> None:
-        self._frame_id = message.header.frame_id
+        self._frame_id = shorten(message.header.frame_id)
         self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
 
     def _play(self) -> None:

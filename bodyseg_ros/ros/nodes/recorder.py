@@ -14,7 +14,8 @@ import numpy as np
 from ...errors import SettingsError
 from ...settings import build, parameters
 from ..bag import BagWriter, write_bag
-from ..graph.port import Graph, Qos, Subscription
+from ..graph.port import Graph, Subscription
+from ..graph.qos import Qos
 from ..graph.rosbag_types import RosbagMessages
 from .node_settings import RecorderSettings
 from .run_node import run_node

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ...engines import Engine, open_engine
 from ...formats import ModelSource
 from ...settings import Settings
-from .worker import FairLock
+from .fair_lock import FairLock
 
 __all__ = ["Shared"]
 

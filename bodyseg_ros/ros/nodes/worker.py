@@ -1,39 +1,18 @@
-"""A thread that works on what lies in a mailbox, and the order among several."""
+"""A thread that works on what lies in a mailbox."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ...errors import FrameError
+from .fair_lock import FairLock
 from .mailbox import Mailbox
 
-__all__ = ["FairLock", "Worker"]
+__all__ = ["Worker"]
 
 T = TypeVar("T")
-
-
-class FairLock:
-    """A lock; of those who wait for it, the one that came first gets it first."""
-
-    def __init__(self) -> None:
-        self._free = True
-        self._waiting: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    def __enter__(self) -> None:
-        ticket = object()
-        with self._changed:
-            self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._free and self._waiting[0] is ticket)
-            self._waiting.popleft()
-            self._free = False
-
-    def __exit__(self, *reason: object) -> None:
-        with self._changed:
-            self._free = True
-            self._changed.notify_all()
 
 
 class Worker(Generic[T]):
@@ -72,6 +51,10 @@ class Worker(Generic[T]):
             self._handle(item)
         except Exception as err:  # noqa: BLE001 - one bad frame must not end the thread; it is told on
             self._failed(err)
+            if isinstance(err, FrameError):
+                self.mailbox.unusable()
+        else:
+            self.mailbox.used()
 
     def stop(self) -> None:
         """Let it finish the item in hand, then return."""

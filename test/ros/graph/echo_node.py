@@ -31,6 +31,10 @@ class Echo:
     def configure(self) -> None:
         if self.values["label"] == "bad":
             raise GraphError("The label is bad.")
+        if not hasattr(self, "out"):
+            self.offer()
+
+    def offer(self) -> None:
         make = self.graph.messages.make
         self.out = self.graph.publisher("~/echo", "sensor_msgs/msg/Image")
         self.label = self.graph.publisher("~/label", "std_msgs/msg/String", LATCHED)

@@ -45,18 +45,18 @@ def test_bytes_that_are_no_message_are_refused(graph: Graph, until: Callable[...
     subscription = graph.subscribe("/poses", "bodyseg_ros/msg/PersonPoseArray", RELIABLE, print)
     out = graph.publisher("/poses", "bodyseg_ros/msg/PersonPoseArray")
     until(lambda: out.subscriptions and subscription.publishers, graph)
-    with pytest.raises(GraphError, match="Nothing can be published on /poses"):
+    with pytest.raises(GraphError, match="/poses"):
         out.publish(b"\0\1\0\0\1")
 
 
 def test_a_topic_is_published_once_per_node(graph: Graph) -> None:
     graph.publisher("words", STRING)
-    with pytest.raises(GraphError, match="/robot1/words is published already by /robot1/node."):
+    with pytest.raises(GraphError, match="/robot1/words.*/robot1/node"):
         graph.publisher("/robot1/words", STRING)
 
 
 def test_a_domain_that_cannot_be_joined(domain: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CYCLONEDDS_URI", "<CycloneDDS><Domain><General><Nonsense/></General></Domain></CycloneDDS>")
     monkeypatch.setenv("ROS_DOMAIN_ID", "151")
-    with pytest.raises(GraphError, match="The DDS domain 151 cannot be joined: .*Check CYCLONEDDS_URI"):
+    with pytest.raises(GraphError, match="domain 151.*CYCLONEDDS_URI"):
         open_graph("node", [], "dds")

@@ -14,10 +14,11 @@ import pytest
 from bodyseg_ros.ros.graph import LATCHED, RELIABLE, SENSOR, Graph, Qos, open_graph
 
 rclpy = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="rclpy is not importable: no ROS 2 here")
+with_zenoh = pytest.mark.skipif(importlib.util.find_spec("zenoh") is None, reason="eclipse-zenoh is not installed")
 #: (the node's, the peer's).
 PAIRS = [
     ("dds", "dds"),
-    ("zenoh", "zenoh"),
+    pytest.param(("zenoh", "zenoh"), marks=with_zenoh),
     *(pytest.param(pair, marks=rclpy) for pair in (("dds", "rclpy"), ("rclpy", "dds"), ("rclpy", "rclpy"))),
 ]
 IMAGE = "sensor_msgs/msg/Image"

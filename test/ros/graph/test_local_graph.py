@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -145,7 +148,7 @@ def test_services_answer_and_say_no(graph: FakeGraph) -> None:
     graph.service("~/enable", "std_srvs/srv/SetBool", answer)
     assert graph.bus.call("/node/enable", data=True) == {"success": True, "message": "on"}
     assert graph.bus.call("/node/enable", data=False) == {"success": False, "message": "No power."}
-    with pytest.raises(GraphError, match="Nobody answers '/nobody'; there are /node/enable."):
+    with pytest.raises(GraphError, match="Nobody answers '/nobody'.*/node/enable."):
         graph.bus.call("/nobody")
 
 
@@ -169,11 +172,41 @@ def test_log_says_once_and_now_and_then(graph: FakeGraph) -> None:
     assert graph.said == [("warn", "bad 0"), ("info", "slow")]
 
 
-def test_throttling_forgets_rather_than_grow() -> None:
+def test_throttling_keeps_no_more_than_it_must_and_lets_no_flood_through() -> None:
     throttle = Throttle()
-    for number in range(3000):
-        throttle.passes(str(number), True, 0.0)
-    assert len(throttle._last) <= 1000
+    passed = [throttle.passes(str(number) * 1000, True, 0.0) for number in range(3000)]
+    assert sum(passed) <= 201
+    assert sum(len(key) for key in throttle._last) < 100_000
+    assert not throttle.passes("0" * 1000, True, 0.0), "what was said once is not said again"
+
+
+SLOW_TO_END = """
+import sys, time
+from bodyseg_ros.ros.graph.fake_graph import FakeGraph
+
+class Slow:
+    configure = cleanup = lambda self: None
+    activate = lambda self: print("active", flush=True)
+    def deactivate(self):
+        print("ending", flush=True)
+        time.sleep(60)
+
+FakeGraph("slow").spin(Slow())
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_the_process_at_once(number: signal.Signals, status: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    for line in ("active\n", "ending\n"):
+        assert process.stdout.readline() == line
+        process.send_signal(number)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in log
 
 
 def test_clock_under_use_sim_time(graph: FakeGraph) -> None:
@@ -192,7 +225,7 @@ def test_messages_are_made_with_all_fields_and_refuse_others(graph: FakeGraph) -
     assert (len(pose.keypoints), pose.keypoints[3].name, pose.track_id, pose.visible_parts.size) == (17, "", "", 0)
     with pytest.raises(GraphError, match="bodyseg_ros/msg/PersonPose has no field points, scores."):
         graph.messages.make("bodyseg_ros/msg/PersonPose", scores=1, points=2)
-    with pytest.raises(GraphError, match="The message type 'a/msg/B' is not known here."):
+    with pytest.raises(GraphError, match="'a/msg/B'.*known"):
         graph.publisher("a", "a/msg/B")
 
 
@@ -237,23 +270,21 @@ def test_the_other_sides_distribution_is_named_by_ros_distro(monkeypatch: pytest
     monkeypatch.setenv("ROS_DISTRO", "humble")
     assert RosbagMessages().make("rmw_dds_common/msg/Gid").data.size == 24
     monkeypatch.setenv("ROS_DISTRO", "noetic")
-    with pytest.raises(GraphError, match="ROS_DISTRO is 'noetic', which is no ROS 2 distribution"):
+    with pytest.raises(GraphError, match="ROS_DISTRO is 'noetic'"):
         RosbagMessages()
 
 
 def test_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GraphError, match="There is no runtime 'ros1'; there are auto, rclpy, dds."):
+    with pytest.raises(GraphError, match="no runtime 'ros1'.*auto, rclpy, dds."):
         open_graph("node", [], "ros1")
     monkeypatch.setenv("ROS_DOMAIN_ID", "one")
-    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one', but it must be an integer from 0 to 232."):
+    with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one'.*integer.* 0 to 232."):
         open_graph("node", [], "dds")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rclpy") is not None, reason="rclpy is here")
 def test_a_missing_runtime_says_what_to_do() -> None:
-    with pytest.raises(
-        MissingDependencyError, match="needs the package 'rclpy', which is not installed. Source a ROS 2"
-    ):
+    with pytest.raises(MissingDependencyError, match="'rclpy'.*[Ss]ource"):
         open_graph("node", [], "rclpy")
 
 

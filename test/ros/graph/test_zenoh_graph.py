@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zenoh
 
 from bodyseg_ros.errors import GraphError
 from bodyseg_ros.ros.graph import RELIABLE, open_graph
+from bodyseg_ros.ros.graph.names import wire_type
+from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 from bodyseg_ros.ros.graph.zenoh_keys import Attachment, parse_token
-from bodyseg_ros.ros.graph.zenoh_session import open_router
+
+zenoh = pytest.importorskip("zenoh", reason="eclipse-zenoh is not installed")
+
+from bodyseg_ros.ros.graph.zenoh_session import open_router  # noqa: E402
 
 Until = Callable[..., None]
 
@@ -122,6 +126,43 @@ def test_a_service_answers_with_the_requests_number_and_gid(client: Any, domain:
         graph.spin_once(0.02)
     assert ask(7, True).success
     graph.close()
+
+
+def test_parameters_and_lifecycle_are_asked_for_by_services(
+    client: Any, domain: dict[str, str], start: Callable[..., Any], until: Until
+) -> None:
+    messages, idle = RosbagMessages(), _Idle()
+    make = messages.make
+
+    def ask(name: str, kind: str, **fields: Any) -> Any:
+        key = f"{domain['ROS_DOMAIN_ID']}/echo/{name}/{wire_type(kind)}/{messages.type_hash(kind)}"
+        request = messages.serialize(make(f"{kind}_Request", **fields), f"{kind}_Request")
+        replies: list[Any] = []
+        client.get(key, replies.append, payload=request, attachment=Attachment(1, 1, bytes(16)).pack())
+        until(lambda: replies, idle)
+        return messages.deserialize(replies[0].ok.payload.to_bytes(), f"{kind}_Response")
+
+    def set_gain(value: float) -> Any:
+        gain = make("rcl_interfaces/msg/ParameterValue", type=3, double_value=value)
+        asked = [make("rcl_interfaces/msg/Parameter", name="gain", value=gain)]
+        return ask("set_parameters", "rcl_interfaces/srv/SetParameters", parameters=asked).results[0]
+
+    process = start("zenoh")
+    until(lambda: any("%echo%enable/" in str(one.ok.key_expr) for one in client.liveliness().get("@ros2_lv/**")), idle)
+    names = ask("list_parameters", "rcl_interfaces/srv/ListParameters").result.names
+    assert names == ["use_sim_time", "autostart", "gain", "label", "words"]
+    assert set_gain(0.5).successful
+    assert set_gain(3.0).reason == "Parameter gain is 3.0, but it must be a number from 0 to 2."
+    (gain,) = ask("get_parameters", "rcl_interfaces/srv/GetParameters", names=["gain"]).values
+    assert gain.double_value == 0.5
+    (described,) = ask("describe_parameters", "rcl_interfaces/srv/DescribeParameters", names=["gain"]).descriptors
+    assert described.description == "Factor on every byte."
+    assert ask("get_state", "lifecycle_msgs/srv/GetState").current_state.label == "active"
+    shutdown = make("lifecycle_msgs/msg/Transition", label="shutdown")
+    assert ask("change_state", "lifecycle_msgs/srv/ChangeState", transition=shutdown).success
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "cleaned up" in log
 
 
 def test_domains_are_apart(domain: dict[str, str], until: Until, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import LATCHED, Qos
+from bodyseg_ros.ros.graph.qos import LATCHED, Qos
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 
 IMAGE = "sensor_msgs/msg/Image"

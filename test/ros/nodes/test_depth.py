@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bodyseg_ros.refine import shifted_edge
+from bodyseg_ros.refine import shift_edge
 from bodyseg_ros.ros.graph.image_messages import image_message, read_depth, read_image
 
 from .conftest import Rig, header_of
@@ -77,7 +77,7 @@ def test_depth_of_another_size_is_scaled_by_both_camera_infos(rig: Rigs) -> None
     gone, person = read_depth(heard[0]) == 0, read_image(masks[0]).image[..., 0] == 255
     assert gone[:, :19].all() and gone[:, 181:].all(), "what colour does not see may be people"
     # A depth pixel reads every second colour pixel, and one pixel around it.
-    np.testing.assert_array_equal(gone[:, 20:180], shifted_edge(person.view(np.uint8), 1)[::2, ::2] > 0)
+    np.testing.assert_array_equal(gone[:, 20:180], shift_edge(person.view(np.uint8), 1)[::2, ::2] > 0)
 
 
 def test_mirrored_masks_lie_on_the_depth_all_the_same(rig: Rigs) -> None:
@@ -136,9 +136,7 @@ def test_depth_messages_are_read_as_rep_118_has_them(rig: Rigs) -> None:
     message.data, message.is_bigendian = swapped, int(sys.byteorder == "little")
     np.testing.assert_array_equal(read_depth(message), [[1, 300]])
     message.encoding = "mono8"
-    with pytest.raises(
-        ValueError, match="A depth image has the encoding 'mono8', which is not read; read are 16UC1, 32FC1"
-    ):
+    with pytest.raises(ValueError, match="A depth image has the encoding 'mono8', which is not read.*16UC1, 32FC1"):
         read_depth(message)
 
 

@@ -16,6 +16,42 @@ def test_the_newest_wins_and_the_older_are_counted() -> None:
     assert box.dropped == 4
 
 
+def test_what_a_bad_item_replaced_is_taken_after_it() -> None:
+    box: Mailbox[str] = Mailbox()
+    box.put("good")
+    box.put("bad")
+    assert box.take() == "bad"
+    box.unusable()
+    assert (box.take(), box.dropped) == ("good", 0)
+    box.used()
+    box.unusable()
+    assert not box.waiting, "it is given once"
+
+
+def test_what_a_bad_item_replaced_does_not_take_a_newer_ones_place() -> None:
+    box: Mailbox[str] = Mailbox()
+    for item in ("good", "bad"):
+        box.put(item)
+    box.take()
+    box.put("newer")
+    box.unusable()
+    assert box.take() == "newer"
+    box.unusable()  # the newer one was bad too
+    assert box.take() == "good"
+
+
+def test_what_a_good_item_replaced_is_gone() -> None:
+    box: Mailbox[str] = Mailbox()
+    for item in ("old", "good"):
+        box.put(item)
+    box.take()
+    box.used()
+    box.put("bad")
+    box.take()
+    box.unusable()
+    assert not box.waiting
+
+
 def test_keeping_all_keeps_the_order_and_lets_the_giver_wait() -> None:
     box: Mailbox[int] = Mailbox(keep_all=True, slots=2)
     giver = threading.Thread(target=lambda: [box.put(item) for item in range(50)])

@@ -17,10 +17,10 @@ from bodyseg_ros.engines.fake import FakeEngine
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.ros.graph.image_messages import read_image
 from bodyseg_ros.ros.nodes import overlap
+from bodyseg_ros.ros.nodes.fair_lock import FairLock
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.overlap import OverlappingWorker
-from bodyseg_ros.ros.nodes.worker import FairLock
 from bodyseg_ros.types import Wanted
 
 from .conftest import Rig, wait_until

@@ -55,7 +55,7 @@ def test_a_stamp_that_comes_again_belongs_to_no_pair() -> None:
     pairs = Pairs(3, NAMES)
     assert pairs.add(0, 5, "first") is None
     for _ in range(2):
-        with pytest.raises(FrameError, match="The image has a stamp that one before it had"):
+        with pytest.raises(FrameError, match="image.*stamp.*before"):
             pairs.add(0, 5, "second")
     assert pairs.add(1, 5, "whose?") is None
     assert pairs.add(0, 6, "next") is None
@@ -94,13 +94,21 @@ def test_one_stamp_from_the_future_does_not_end_the_pairing() -> None:
     assert paired >= 10
 
 
-@pytest.mark.parametrize("kind", ["zero", "constant", "two by turns", "repeated now and then", "loop", "jumps", "fine"])
+# Where one of two equal stamps is lost on the way, nobody can know that there were two.
+@pytest.mark.parametrize(
+    ("kind", "lost"),
+    [
+        *(
+            (kind, lost)
+            for kind in ("zero", "constant", "two by turns", "loop", "jumps", "fine")
+            for lost in (0.0, 0.1)
+        ),
+        ("repeated now and then", 0.0),
+    ],
+)
 @pytest.mark.parametrize("lag", [0, 1, 5])
-@pytest.mark.parametrize("lost", [0.0, 0.1])
 def test_whatever_the_stamps_no_mask_is_laid_on_another_picture(kind: str, lag: int, lost: float) -> None:
     """A network `lag` pictures behind, some messages lost: every pair is of one and the same moment."""
-    if kind == "repeated now and then" and lost:
-        pytest.skip("where one of two equal stamps is lost on the way, nobody can know that there were two")
     chance, pairs, underway, right = random.Random(f"{kind}{lag}{lost}"), Pairs(30, NAMES), deque[tuple[int, int]](), 0
     time_ns = 1000 * S
     for moment in range(2000):

@@ -16,13 +16,14 @@ from bodyseg_ros.engines.fake import FakeEngine
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message
-from bodyseg_ros.ros.graph.port import SENSOR
+from bodyseg_ros.ros.graph.qos import SENSOR
 from bodyseg_ros.ros.nodes import bodyseg
 from bodyseg_ros.ros.nodes import run_node as run
+from bodyseg_ros.ros.nodes.fair_lock import FairLock
 from bodyseg_ros.ros.nodes.mailbox import Mailbox
 from bodyseg_ros.ros.nodes.node_model import NodeModel
 from bodyseg_ros.ros.nodes.shared import Shared
-from bodyseg_ros.ros.nodes.worker import FairLock, Worker
+from bodyseg_ros.ros.nodes.worker import Worker
 from bodyseg_ros.settings import Settings
 from bodyseg_ros.types import Frame, Wanted
 
@@ -131,12 +132,12 @@ def test_the_shared_network_is_asked_by_one_at_a_time(monkeypatch: pytest.Monkey
     inside, most = [0], [0]
     run_once, pause = FakeEngine.infer, threading.Event()
 
-    def counted(self: FakeEngine, tensor: Any) -> Any:
+    def counted(self: FakeEngine, *given: Any) -> Any:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         pause.wait(0.002)
         inside[0] -= 1
-        return run_once(self, tensor)
+        return run_once(self, *given)
 
     monkeypatch.setattr(FakeEngine, "infer", counted)
     shared = Shared()

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..effects import Effect, compose_all
 from ..model import Model
 from ..plugins import load_plugin
-from ..ros.processes import usage
 from ..types import Frame, Wanted
+from .processes import usage
 
 __all__ = ["StageTimes", "StepTimes", "STAGES", "time_steps"]
 
@@ -122,8 +122,8 @@ def _around(model: Model, frame: Frame) -> Steps:
         if effect.needs in model.network.offers:
             steps[name] = partial(compose_all, [effect], frame, result)
     try:
-        from ..ros.graph.image_messages import image_message, read_image
-        from ..ros.graph.rosbag_types import RosbagMessages
+        from .graph.image_messages import image_message, read_image
+        from .graph.rosbag_types import RosbagMessages
     except ImportError:
         return steps
     messages = RosbagMessages()

@@ -6,7 +6,7 @@ uses a canvas, whose resampling and blur differ by browser. A blur near the pict
 mirrored, where a browser lets the picture fade.
 
 Segmentations are person masks (H, W) uint8, people above 0, part maps (H, W) int8, −1 background, or the reference's
-own masks, (H, W, 4) uint8: value in red, probability in alpha; one, or a list. Colours are RGBA.
+own masks, (H, W, 4) uint8: value in red, probability in alpha; one, or a list. Colors are RGBA.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import PART_COLORS
-from .errors import FrameError
+from ..body import PART_COLORS
+from ..errors import FrameError
+from ..mirror import mirror_array
+from .blending import Picture, blur, mix
 
 __all__ = [
     "blur_body_part",
@@ -31,7 +33,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-Picture = NDArray[np.uint8]
 Segmentations = Array | Sequence[Array]
 Rgba = tuple[int, int, int, int]
 #: Channels from 0 to 1.
@@ -41,7 +42,7 @@ _CONTOUR_RGBA = (0, 255, 255, 255)
 _WHITE_RGBA = (255, 255, 255, 255)
 
 
-def _each(segmentation: Segmentations) -> list[Array]:
+def _as_list(segmentation: Segmentations) -> list[Array]:
     arrays = [segmentation] if isinstance(segmentation, np.ndarray) else list(segmentation)
     if not arrays or any(array.shape[:2] != arrays[0].shape[:2] or array.ndim not in (2, 3) for array in arrays):
         shapes = [array.shape for array in arrays]
@@ -49,7 +50,7 @@ def _each(segmentation: Segmentations) -> list[Array]:
     return arrays
 
 
-def _values(array: Array, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _read_values(array: Array, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """What each pixel is, and where somebody is."""
     if array.ndim == 3:
         return array[..., 0].astype(np.int64), array[..., 3] >= int(255 * threshold + 0.5)
@@ -65,29 +66,29 @@ def to_mask(
     foreground_threshold: float = 0.5,
     foreground_values: Collection[int] | None = None,
 ) -> Picture:
-    """`toMask` and `toBinaryMask`: people in one colour, the rest in another; (H, W, 4) uint8 RGBA.
+    """`toMask` and `toBinaryMask`: people in one color, the rest in another; (H, W, 4) uint8 RGBA.
 
     foreground_values: which values are people, such as part ids; None: all. foreground_threshold: least probability, of
     masks that have one. draw_contour: cyan along the edge, as the reference draws it.
     """
-    arrays = _each(segmentation)
+    arrays = _as_list(segmentation)
     mask = np.empty((*arrays[0].shape[:2], 4), np.uint8)
     mask[:] = background
     strokes = np.zeros(mask.shape[:2], bool)
     for array in arrays:
-        values, here = _values(array, foreground_threshold)
+        values, here = _read_values(array, foreground_threshold)
         if foreground_values is not None:
             here = here & np.isin(values, list(foreground_values))
         mask[here] = foreground
         if draw_contour:
-            strokes |= _strokes(here)
+            strokes |= _find_strokes(here)
     mask[strokes] = _CONTOUR_RGBA
     return mask
 
 
-def _strokes(here: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _find_strokes(here: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels that stay cyan: the reference paints row by row, so that only strokes from the row below are not painted
-    over. An edge pixel is one whose diagonal neighbours are not all people; those at the picture's end draw none.
+    over. An edge pixel is one whose diagonal neighbors are not all people; those at the picture's end draw none.
     """
     strokes = np.zeros_like(here)
     inner = here[:-2, :-2] & here[:-2, 2:] & here[2:, :-2] & here[2:, 2:]
@@ -104,27 +105,27 @@ def to_colored_mask(
     background: Rgba = _WHITE_RGBA,
     foreground_threshold: float = 0.5,
 ) -> Picture:
-    """`toColoredPartMask` and `toColoredMask`: each value in its colour; (H, W, 4) uint8 RGBA.
+    """`toColoredPartMask` and `toColoredMask`: each value in its color; (H, W, 4) uint8 RGBA.
 
     value_to_color: a function or a table from the value to RGB or RGBA. The background is white as in body-pix;
-    body-segmentation's is (0, 0, 0, 255). Raises FrameError for a value without a colour.
+    body-segmentation's is (0, 0, 0, 255). Raises FrameError for a value without a color.
     """
-    arrays = _each(segmentation)
+    arrays = _as_list(segmentation)
     mask = np.empty((*arrays[0].shape[:2], 4), np.uint8)
     mask[:] = background
     for array in arrays:
-        values, here = _values(array, foreground_threshold)
+        values, here = _read_values(array, foreground_threshold)
         for value in np.unique(values[here]).tolist():
             try:
                 color = value_to_color(value) if callable(value_to_color) else value_to_color[value]
             except LookupError as err:
-                raise FrameError(f"There is no colour for the value {value}.") from err
+                raise FrameError(f"There is no color for the value {value}.") from err
             mask[here & (values == value)] = (*color, 255)[:4]
     return mask
 
 
-def _blurred_mask(mask: Picture, blur_px: float) -> Shares:
-    """RGBA with colours multiplied by alpha, 0 to 1, blurred as CSS blur(): Gaussian, nothing outside."""
+def _blur_mask(mask: Picture, blur_px: float) -> Shares:
+    """RGBA with colors multiplied by alpha, 0 to 1, blurred as CSS blur(): Gaussian, nothing outside."""
     shares: Shares = np.divide(mask, 255, dtype=np.float32)
     shares[..., :3] *= shares[..., 3:]
     if blur_px == 0:
@@ -133,15 +134,15 @@ def _blurred_mask(mask: Picture, blur_px: float) -> Shares:
     return np.asarray(blurred, np.float32).reshape(shares.shape)
 
 
-def _checked(image: Picture, mask: Array) -> None:
+def _check_sizes(image: Picture, mask: Array) -> None:
     if image.shape[:2] != mask.shape[:2]:
         raise FrameError(f"The image is {image.shape[:2]}, but the mask is {mask.shape[:2]}: (height, width) px.")
 
 
-def _finished(picture: Shares, flip: bool) -> Picture:
+def _finish(picture: Shares, flip: bool) -> Picture:
     """0 to 1 to uint8, mirrored if asked."""
     done = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(done[:, ::-1]) if flip else done
+    return mirror_array(done) if flip else done
 
 
 def draw_mask(
@@ -154,10 +155,10 @@ def draw_mask(
     """`drawMask`: a picture (H, W, 3) uint8 RGB under a mask (H, W, 4) uint8 RGBA; None draws none."""
     picture: Shares = np.divide(image, 255, dtype=np.float32)
     if mask_image is not None:
-        _checked(image, mask_image)
-        mask = _blurred_mask(mask_image, mask_blur_amount) * np.float32(mask_opacity)
+        _check_sizes(image, mask_image)
+        mask = _blur_mask(mask_image, mask_blur_amount) * np.float32(mask_opacity)
         picture = mask[..., :3] + picture * (np.float32(1) - mask[..., 3:])
-    return _finished(picture, flip_horizontal)
+    return _finish(picture, flip_horizontal)
 
 
 def draw_pixelated_mask(
@@ -172,9 +173,9 @@ def draw_pixelated_mask(
 
     The mask should be opaque, as to_colored_mask makes it; what is see-through shows black.
     """
-    _checked(image, mask_image)
+    _check_sizes(image, mask_image)
     height, width = image.shape[:2]
-    mask = _blurred_mask(mask_image, mask_blur_amount)
+    mask = _blur_mask(mask_image, mask_blur_amount)
     size = (max(1, int(width / pixel_cell_width)), max(1, int(height / pixel_cell_width)))
     small = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -185,7 +186,7 @@ def draw_pixelated_mask(
     for column in range(size[0]):
         _whiten(canvas, round(column * pixel_cell_width), rows=False)
     picture: Shares = image.astype(np.float32) / 255 * np.float32(1 - mask_opacity) + canvas * np.float32(mask_opacity)
-    return _finished(picture, flip_horizontal)
+    return _finish(picture, flip_horizontal)
 
 
 def _whiten(canvas: Shares, at: int, rows: bool) -> None:
@@ -203,7 +204,7 @@ def draw_bokeh_effect(
 ) -> Picture:
     """`drawBokehEffect`: people sharp before their background, blurred; (H, W, 3) uint8 RGB."""
     mask = to_mask(segmentation, (0, 0, 0, 255), (0, 0, 0, 0), foreground_threshold=foreground_threshold)
-    return _sharp_where(image, mask, background_blur_amount, edge_blur_amount, flip_horizontal)
+    return _keep_sharp(image, mask, background_blur_amount, edge_blur_amount, flip_horizontal)
 
 
 def blur_body_part(
@@ -222,13 +223,12 @@ def blur_body_part(
     """
     colors: tuple[Rgba, Rgba] = (0, 0, 0, 0), (0, 0, 0, 255)
     mask = to_mask(segmentation, *colors, True, foreground_threshold, part_ids)
-    return _sharp_where(image, mask, background_blur_amount, edge_blur_amount, flip_horizontal)
+    return _keep_sharp(image, mask, background_blur_amount, edge_blur_amount, flip_horizontal)
 
 
-def _sharp_where(image: Picture, mask: Picture, blur_px: float, edge_px: float, flip: bool) -> Picture:
-    _checked(image, mask)
-    sharp: Shares = np.divide(image, 255, dtype=np.float32)
-    soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), blur_px), np.float32) if blur_px else sharp
-    soft = soft.reshape(image.shape)
-    share = _blurred_mask(mask, edge_px)[..., 3:]
-    return _finished(soft + (sharp - soft) * share, flip)
+def _keep_sharp(image: Picture, mask: Picture, blur_px: float, edge_px: float, flip: bool) -> Picture:
+    _check_sizes(image, mask)
+    soft = blur(image, blur_px) if blur_px else image
+    share = np.rint(_blur_mask(mask, edge_px)[..., 3] * 255).astype(np.uint8)
+    picture = mix(soft, image, share)
+    return mirror_array(picture) if flip else picture

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bodyseg_ros.errors import FrameError
-from bodyseg_ros.rendering import (
+from bodyseg_ros.effects.rendering import (
     blur_body_part,
     draw_bokeh_effect,
     draw_mask,
@@ -20,8 +19,9 @@ from bodyseg_ros.rendering import (
     to_colored_mask,
     to_mask,
 )
+from bodyseg_ros.errors import FrameError
 
-GOLDEN = dict(np.load(Path(__file__).parent / "effects/golden/reference.npz"))
+GOLDEN = dict(np.load(Path(__file__).parent / "golden/reference.npz"))
 IMAGE, PERSON, PARTS, PARTS_2 = (GOLDEN[f"in_{name}"] for name in ("image", "person", "parts", "parts2"))
 RGBA, RGBA_2 = GOLDEN["in_rgba"], GOLDEN["in_rgba2"]
 
@@ -77,9 +77,9 @@ def test_no_mask_draws_the_picture() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(FrameError, match="one or more arrays of one size"):
+    with pytest.raises(FrameError, match="one size"):
         to_mask([])
-    with pytest.raises(FrameError, match=r"The image is \(60, 80\), but the mask is \(60, 79\)"):
+    with pytest.raises(FrameError, match=r"image.*\(60, 80\).*mask.*\(60, 79\)"):
         draw_mask(IMAGE, to_mask(PERSON[:, 1:]))
-    with pytest.raises(FrameError, match="There is no colour for the value 3"):
+    with pytest.raises(FrameError, match="color.* 3"):
         to_colored_mask(np.full((2, 2), 3, np.int8), [(0, 0, 0)])

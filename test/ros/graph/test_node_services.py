@@ -1,4 +1,4 @@
-"""What only rclpy has: lifecycle, descriptors, parameter services. Skipped where there is no ROS 2."""
+"""Lifecycle, descriptors and parameter services, asked for by rclpy. Skipped where there is no ROS 2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+
+from bodyseg_ros.ros.graph import RELIABLE, open_graph
 
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: no ROS 2 here")
 
@@ -41,6 +44,12 @@ def ask(domain: dict[str, str]) -> Iterator[Ask]:
     context.try_shutdown()
 
 
+@pytest.fixture(params=["rclpy", "dds"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """The node's."""
+    return str(request.param)
+
+
 def state(ask: Ask) -> str:
     return str(ask(GetState, "/echo/get_state", GetState.Request()).current_state.label)
 
@@ -56,8 +65,8 @@ def set_gain(ask: Ask, name: str = "gain", **value: Any) -> tuple[bool, str]:
     return result.successful, result.reason
 
 
-def test_the_node_starts_by_itself_and_goes_through_its_states(start: Start, ask: Ask) -> None:
-    start("rclpy")
+def test_the_node_starts_by_itself_and_goes_through_its_states(start: Start, ask: Ask, runtime: str) -> None:
+    start(runtime)
     assert state(ask) == "active"
     assert change(ask, Transition.TRANSITION_DEACTIVATE)
     assert state(ask) == "inactive"
@@ -68,15 +77,15 @@ def test_the_node_starts_by_itself_and_goes_through_its_states(start: Start, ask
     assert state(ask) == "active"
 
 
-def test_without_autostart_it_waits(start: Start, ask: Ask) -> None:
-    start("rclpy", "--ros-args", "-p", "autostart:=false")
+def test_without_autostart_it_waits(start: Start, ask: Ask, runtime: str) -> None:
+    start(runtime, "--ros-args", "-p", "autostart:=false")
     assert state(ask) == "unconfigured"
     assert change(ask, Transition.TRANSITION_CONFIGURE)
     assert state(ask) == "inactive"
 
 
-def test_a_step_that_cannot_be_done_fails_with_its_reason(start: Start, ask: Ask) -> None:
-    process = start("rclpy", "--ros-args", "-p", "label:=bad")
+def test_a_step_that_cannot_be_done_fails_with_its_reason(start: Start, ask: Ask, runtime: str) -> None:
+    process = start(runtime, "--ros-args", "-p", "label:=bad", "-p", "autostart:=false")
     assert state(ask) == "unconfigured"
     assert not change(ask, Transition.TRANSITION_CONFIGURE)
     assert state(ask) == "unconfigured"
@@ -85,8 +94,8 @@ def test_a_step_that_cannot_be_done_fails_with_its_reason(start: Start, ask: Ask
     assert "The label is bad." in log
 
 
-def test_the_shutdown_transition_ends_the_process(start: Start, ask: Ask) -> None:
-    process = start("rclpy")
+def test_the_shutdown_transition_ends_the_process(start: Start, ask: Ask, runtime: str) -> None:
+    process = start(runtime)
     assert state(ask) == "active"
     assert change(ask, Transition.TRANSITION_ACTIVE_SHUTDOWN)
     _, log = process.communicate(timeout=20)
@@ -94,8 +103,8 @@ def test_the_shutdown_transition_ends_the_process(start: Start, ask: Ask) -> Non
     assert "cleaned up" in log
 
 
-def test_parameters_have_descriptors(start: Start, ask: Ask) -> None:
-    start("rclpy")
+def test_parameters_have_descriptors(start: Start, ask: Ask, runtime: str) -> None:
+    start(runtime)
     request = DescribeParameters.Request(names=["gain", "label"])
     gain, label = ask(DescribeParameters, "/echo/describe_parameters", request).descriptors
     assert (gain.type, gain.description, gain.read_only) == (
@@ -108,8 +117,8 @@ def test_parameters_have_descriptors(start: Start, ask: Ask) -> None:
     assert label.read_only
 
 
-def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask: Ask) -> None:
-    start("rclpy")
+def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask: Ask, runtime: str) -> None:
+    start(runtime)
     double, text = ParameterType.PARAMETER_DOUBLE, ParameterType.PARAMETER_STRING
     assert set_gain(ask, type=double, double_value=0.5) == (True, "")
     assert set_gain(ask, type=double, double_value=1.5) == (
@@ -128,3 +137,27 @@ def test_parameters_change_live_or_are_refused_with_a_sentence(start: Start, ask
     assert set_gain(ask, "words", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=words) == (True, "")
     refused, reason = set_gain(ask, "words", type=double, double_value=1.0)
     assert (refused, reason) == (False, "Parameter words is 1.0, but it must be a list of strings.")
+
+
+def test_a_change_takes_effect_on_the_next_picture(
+    start: Start, ask: Ask, runtime: str, domain: dict[str, str], until: Callable[..., None]
+) -> None:
+    start(runtime)
+    peer = open_graph("peer", [], "rclpy")
+    got: list[Any] = []
+    out = peer.publisher("/image", "sensor_msgs/msg/Image")
+    back = peer.subscribe("/echo/echo", "sensor_msgs/msg/Image", RELIABLE, got.append)
+    until(lambda: out.subscriptions and back.publishers, peer)
+
+    def echoed() -> list[int]:
+        got.clear()
+        data = peer.messages.pack(np.array([10, 20, 30], np.uint8))
+        image = peer.messages.make("sensor_msgs/msg/Image", height=1, width=1, step=3, encoding="rgb8", data=data)
+        out.publish(image)
+        until(lambda: got, peer)
+        return np.asarray(got[0].data).tolist()
+
+    assert echoed() == [10, 20, 30]
+    assert set_gain(ask, type=ParameterType.PARAMETER_DOUBLE, double_value=2.0) == (True, "")
+    assert echoed() == [20, 40, 60]
+    peer.close()

@@ -12,8 +12,8 @@ CLASSES = ("background", "person", "dog")
 def card(network: str, **changes: object) -> Card:
     """Red is the background, green a person, blue a dog; run by the engine `passthrough`."""
     facts = {
-        "name": "colours",
-        "title": "Colours",
+        "name": "colors",
+        "title": "Colors",
         "network": network,
         "format": "none",
         "file": "none",

@@ -1,0 +1,28 @@
+"""How the command says that something went wrong."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rich.console import Console
+
+__all__ = ["LineHandler", "complain"]
+
+
+def complain(sentence: str) -> None:
+    """Write a sentence to standard error, in red, in one line that can be copied."""
+    try:
+        Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
+    except OSError:
+        sys.stderr = None  # nobody can be told; Python must not try again when it ends
+
+
+class LineHandler(logging.Handler):
+    """Log lines on standard error, above the progress bars; not cut at the terminal's width, so they can be copied."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f"{record.levelname.lower()}: {record.getMessage()}", style=style, markup=False, highlight=False)

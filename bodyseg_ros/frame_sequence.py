@@ -1,0 +1,45 @@
+"""Whether a frame follows the last one: asked by whatever carries something over from frame to frame."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from .types import Frame
+
+__all__ = ["FrameSequence"]
+
+#: Side of the small grey images that frames are compared by, px: noise and small motion average out.
+_GLIMPSE_PX: Final = 16
+
+
+class FrameSequence:
+    """Remembers the last frame of one camera, as far as the next one is compared with it. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._camera: tuple[str, tuple[int, int]] | None = None
+        self._stamp_ns = 0
+        self._glimpse = np.zeros((_GLIMPSE_PX, _GLIMPSE_PX), np.float32)
+
+    def follows(self, frame: Frame, *, max_gap_s: float | None = None, cut: float | None = None) -> bool:
+        """Whether `frame` follows the last frame asked about, which it then replaces.
+
+        It does if it comes from the same camera (`frame_id`), has the same size, and is not earlier. With max_gap_s it
+        must also be later, by at most that many seconds. With cut the mean change of brightness, 0 to 1, must be less.
+        """
+        camera, gap_s = (frame.frame_id, frame.size), (frame.stamp_ns - self._stamp_ns) / 1e9
+        same_camera = camera == self._camera
+        self._camera, self._stamp_ns = camera, frame.stamp_ns
+        in_time = gap_s >= 0 if max_gap_s is None else 0 < gap_s <= max_gap_s
+        same_scene = cut is None or self._change(frame) < cut
+        return same_camera and in_time and same_scene
+
+    def _change(self, frame: Frame) -> float:
+        """Mean change of brightness since the last call, 0 to 1."""
+        small = cv2.resize(frame.image, (_GLIMPSE_PX, _GLIMPSE_PX), interpolation=cv2.INTER_AREA)
+        glimpse = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32) * np.float32(1 / 255)
+        change = float(np.abs(glimpse - self._glimpse).mean())
+        self._glimpse = glimpse
+        return change

@@ -1,0 +1,50 @@
+"""Results and arrays as a mirror shows them: x → W − 1 − x. Left stays left by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import Result
+
+__all__ = ["mirror_array", "mirror_result", "move_result"]
+
+T = TypeVar("T", bound=np.generic)
+
+
+def mirror_array(array: NDArray[T]) -> NDArray[T]:
+    """An image or a map (H, W[, C]), mirrored and contiguous."""
+    return np.ascontiguousarray(array[:, ::-1])
+
+
+def mirror_result(result: Result) -> Result:
+    """The result on the mirror image of the one it lies on; `mirrored` says which of the two that is."""
+    height, width = result.size
+
+    def mirror_points(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1)
+
+    return replace(move_result(result, (height, width), mirror_array, mirror_points), mirrored=not result.mirrored)
+
+
+def move_result(
+    result: Result,
+    size: tuple[int, int],
+    move_map: Callable[[NDArray[Any]], NDArray[Any]],
+    move_points: Callable[[NDArray[np.float32]], NDArray[Any]],
+) -> Result:
+    """The result on an image whose pixels were moved: size is (height, width) after the move, px.
+
+    move_map: one map (H, W) to where its pixels are now. move_points: keypoints (N, 17, 2), x and y, to where they are.
+    The result no longer holds its frame, which lies as before.
+    """
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    moved: dict[str, Any] = {name: move_map(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    if result.poses is not None:
+        keypoints = move_points(result.poses.keypoints).astype(np.float32)
+        moved["poses"] = replace(result.poses, keypoints=keypoints)
+    return replace(result, size=size, frame=None, **moved)

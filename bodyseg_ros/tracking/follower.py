@@ -1,0 +1,125 @@
+"""One camera's people through time: ids from a tracker, states, calm keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ..errors import PluginError
+from ..person import Person, TrackState
+from ..plugins import load_plugin
+from ..settings import Settings
+from ..types import Frame, Result, Tracks
+from .one_euro import KeypointSmoother
+from .tracker import Tracker
+from .tracking_settings import SmoothingSettings, TrackingSettings
+
+__all__ = ["Following", "PeopleFollower"]
+
+_AUTO: Final = "kalman"
+#: The step between frames that say no time: as at 30 frames a second.
+_NOMINAL_S: Final = 1 / 30
+#: Stamps closer than this say no time: two frames of one stamp, photos that are numbered.
+_LEAST_S: Final = 1e-4
+#: A step back by more than this begins anew; by less, a frame came late, or the clock was set.
+_BACK_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Following:
+    """All settings of tracking. trackers: settings by plugin, of those that are mentioned."""
+
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
+    trackers: Mapping[str, Settings] = field(default_factory=dict)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether people get ids."""
+        return self.tracking.tracker != "none"
+
+    @property
+    def tracker(self) -> str:
+        """The chosen tracker's name."""
+        return _AUTO if self.tracking.tracker == "auto" else self.tracking.tracker
+
+    def make_tracker(self) -> Tracker:
+        """The chosen tracker, which knows nobody yet. Raises PluginError for an unknown name."""
+        plugin: type[Tracker] = load_plugin("trackers", self.tracker)
+        return plugin(self.trackers.get(self.tracker) or plugin.Settings())
+
+
+class PeopleFollower:
+    """Gives one camera's people their ids and calm keypoints, frame after frame; for one thread at a time.
+
+    An id is never given twice, also where frames begin anew: the size changes, or stamps go back by more than 0.1 s.
+    """
+
+    def __init__(self, following: Following) -> None:
+        self.following = following
+        self._tracker: Tracker | None = None
+        self._highest = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nobody; ids go on above the highest."""
+        self._tracker = self.following.make_tracker() if self.following.is_on else None
+        self._smoother = KeypointSmoother()
+        self._above = self._highest
+        self._last: dict[int, Person] = {}
+        self._size: tuple[int, int] | None = None
+        self._stamp_ns = 0
+
+    def restart(self) -> None:
+        """Take the next frame for the first of a new video."""
+        self._begin()
+
+    def use(self, following: Following) -> None:
+        """Go on with other settings; another tracker knows nobody."""
+        if following is self.following:
+            return
+        before, self.following = self.following, following
+        if (following.is_on, following.tracker) != (before.is_on, before.tracker):
+            self._begin()
+        elif self._tracker is not None and following.tracker in following.trackers:
+            self._tracker.settings = following.trackers[following.tracker]
+
+    def follow(self, frame: Frame, result: Result) -> Result:
+        """The result with `tracks` and smoothed keypoints; as it is where it has no poses or nobody is to be followed.
+
+        Raises PluginError where the tracker's answer cannot be.
+        """
+        if result.poses is None or not self.following.is_on:
+            return result
+        step_s = self._step_s(frame)
+        assert self._tracker is not None
+        numbers = [int(number) for number in self._tracker.identify(frame, result, step_s)]
+        if len(numbers) != len(result) or len(set(numbers)) < len(numbers) or min(numbers, default=1) < 1:
+            raise PluginError(
+                f"The tracker {self.following.tracker!r} gave the numbers {numbers!r} to {len(result)} people, but "
+                "each needs one of its own, from 1."
+            )
+        ids = [number + self._above for number in numbers]
+        poses, smoothing = result.poses, self.following.smoothing
+        if smoothing.keypoints:
+            calm = self._smoother.smooth(ids, poses.keypoints, poses.keypoint_scores, step_s, smoothing)
+            poses = replace(poses, keypoints=calm)
+        result = replace(result, poses=poses, tracks=self._tracks(ids))
+        self._highest = max(self._highest, *ids, 0)
+        self._last = {person.id: person for person in result if person.id is not None}
+        return result
+
+    def _tracks(self, ids: Sequence[int]) -> Tracks:
+        states = [TrackState.NEW if number > self._highest else TrackState.TRACKED for number in ids]
+        gone = [replace(self._last[number], state=TrackState.LOST) for number in sorted(self._last.keys() - {*ids})]
+        return Tracks(tuple(ids), tuple(states), tuple(gone))
+
+    def _step_s(self, frame: Frame) -> float:
+        """Seconds since the last frame; begins anew where this one does not follow it."""
+        step_s = (frame.stamp_ns - self._stamp_ns) / 1e9
+        if self._size is not None and (frame.size != self._size or step_s < -_BACK_S):
+            self._begin()
+        first = self._size is None
+        self._size, self._stamp_ns = frame.size, frame.stamp_ns
+        return _NOMINAL_S if first or step_s < _LEAST_S else step_s

@@ -1,0 +1,274 @@
+"""The tracker that comes with the package: who moves on as before, overlaps, stands alike and is dressed alike.
+
+Each person known is a body-fixed point with a constant velocity (a Kalman filter), keypoints and a mask that move with
+it, and colors. People seen and people known are paired such that the sum of their likenesses is largest
+(scipy.optimize.linear_sum_assignment). The likeness of keypoints is COCO's object keypoint similarity
+(cocodataset/cocoapi ``PythonAPI/pycocotools/cocoeval.py`` 2.0, computeOks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dependencies import missing_package
+from ..settings import Settings, live
+from ..types import Frame, Result
+from .sightings import NOBODY, Sightings, see
+from .tracker import Tracker
+
+__all__ = ["KalmanSettings", "KalmanTracker"]
+
+Array = NDArray[np.float32]
+#: COCO's spread of each keypoint in shares of the person's size: nose, eyes, ears, shoulders, …, ankles.
+_SIGMAS: Final = np.array(
+    [0.026, 0.025, 0.025, 0.035, 0.035, *np.repeat([0.079, 0.072, 0.062, 0.107, 0.087, 0.089], 2)], np.float32
+)
+#: From so many s out of view on, pose and mask no longer tell who it is.
+_POSE_HOLDS_S: Final = 0.4
+#: A person seen in fewer frames than this is forgotten after so many s, or two frames: it may have been a mistake.
+_SURE_AFTER: Final = 3
+_DOUBT_S: Final = 0.5
+#: Spread of a measured place, and of what velocity may change in a second, in the person's sizes.
+_PLACE_SD: Final = 0.03
+_CHANGE_SD: Final = 0.8
+#: How fast somebody new may be: sizes a second.
+_SPEED_SD: Final = 1.0
+#: Share of the newest in a person's size, keypoints about the fixed point, and colors.
+_LEARN: Final = 0.2
+_LEARN_COLORS: Final = 0.1
+#: People leave the picture at most this far, in their sizes: who left is waited for at the edge.
+_BEYOND: Final = 0.5
+
+
+class KalmanSettings(Settings):
+    """When people are taken for the same."""
+
+    memory: float = live(
+        10.0, "Seconds for which a person out of view is remembered; who comes then is somebody new.", ge=0.0, le=3600.0
+    )
+    min_likeness: float = live(
+        0.4, "Least likeness of the same person in two frames, 0 to 1: place, pose, mask and colors.", ge=0.0, le=1.0
+    )
+    min_found_likeness: float = live(
+        0.6, "Least likeness of a person who was out of view and is found, 0 to 1: place and colors.", ge=0.0, le=1.0
+    )
+
+
+@dataclass
+class _Known:
+    """One person.
+
+    place, velocity: (2,) px, px/s, of a point fixed to the body. spread: variances of place, of both together, of
+    velocity. offsets: (17, 2) keypoints about the place, averaged; learnt: (17,), which. points: (17, 2) about it as
+    seen last; visible: which.
+    mask, corner: the small mask as seen last, its place in the small map; mask_at: (2,) px, the place then.
+    """
+
+    number: int
+    place: Array
+    velocity: Array
+    spread: tuple[float, float, float]
+    size: float
+    offsets: Array
+    learnt: NDArray[np.bool_]
+    points: Array
+    visible: NDArray[np.bool_]
+    colors: Array
+    mask: NDArray[np.bool_]
+    corner: tuple[int, int]
+    mask_at: Array
+    frames: int = 1
+    unseen_s: float = 0.0
+
+    def predict(self, step_s: float, picture: tuple[int, int]) -> None:
+        """Move on by a step; picture: (height, width), px."""
+        self.place = self.place + self.velocity * np.float32(step_s)
+        place_var, both, velocity_var = self.spread
+        change = (_CHANGE_SD * self.size) ** 2
+        self.spread = (
+            place_var + 2 * step_s * both + step_s**2 * velocity_var + change * step_s**3 / 3,
+            both + step_s * velocity_var + change * step_s**2 / 2,
+            velocity_var + change * step_s,
+        )
+        limit = np.array([picture[1], picture[0]], np.float32)
+        beyond = np.float32(_BEYOND * self.size)
+        inside = np.clip(self.place, -beyond, limit + beyond)
+        self.velocity = np.where(inside == self.place, self.velocity, np.float32(0))
+        self.place = inside
+        self.unseen_s += step_s
+
+    def correct(self, measured: Array, spread: float) -> None:
+        """Take a measured place (2,) px, with its standard deviation, px."""
+        place_var, both, velocity_var = self.spread
+        certain = place_var + spread**2
+        gain, velocity_gain = place_var / certain, both / certain
+        wrong = measured - self.place
+        self.place = self.place + np.float32(gain) * wrong
+        self.velocity = self.velocity + np.float32(velocity_gain) * wrong
+        self.spread = ((1 - gain) * place_var, (1 - gain) * both, velocity_var - velocity_gain * both)
+
+
+class KalmanTracker(Tracker):
+    """Pairs people by motion, keypoints, masks and colors; finds who was out of view by place and colors."""
+
+    api_version = 1
+    Settings = KalmanSettings
+    settings: KalmanSettings
+
+    def __init__(self, settings: KalmanSettings) -> None:
+        super().__init__(settings)
+        try:
+            from scipy.optimize import linear_sum_assignment  # takes long, so only where people are tracked
+        except ModuleNotFoundError as err:
+            raise missing_package("The tracker 'kalman'", err, "scipy") from err
+        self._assign = linear_sum_assignment
+        self._known: list[_Known] = []
+        self._count = 0
+
+    def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
+        """A number per person; who stays unseen for `memory` seconds is forgotten."""
+        for known in self._known:
+            known.predict(step_s, result.size)
+        self._known = [known for known in self._known if known.unseen_s <= self._patience_s(known, step_s)]
+        seen = see(frame, result)
+        measured = _measured(self._known, seen)
+        numbers = [0] * len(seen.points)
+        for row, column in self._pairs(seen, measured):
+            _update(self._known[row], seen, column, measured[row, column])
+            numbers[column] = self._known[row].number
+        for place, number in enumerate(numbers):
+            if not number:
+                self._count += 1
+                numbers[place] = self._count
+                self._known.append(_met(self._count, seen, place))
+        return numbers
+
+    def _patience_s(self, known: _Known, step_s: float) -> float:
+        doubtful = min(max(_DOUBT_S, 1.5 * step_s), self.settings.memory)
+        return self.settings.memory if known.frames >= _SURE_AFTER else doubtful
+
+    def _pairs(self, seen: Sightings, measured: Array) -> list[tuple[int, int]]:
+        """(known, seen) of who is the same."""
+        if not self._known or not len(seen.points):
+            return []
+        likeness, least = self._likeness(seen, measured)
+        enough = likeness >= least
+        rows, columns = self._assign(np.where(enough, likeness, 0), maximize=True)
+        return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if enough[row, column]]
+
+    def _likeness(self, seen: Sightings, measured: Array) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Of every known (rows) and seen (columns), 0 to 1; what is enough (rows, 1)."""
+        everyone = self._known
+        sizes = np.array([known.size for known in everyone], np.float32)[:, None]
+        spread = np.array([known.spread[0] for known in everyone], np.float32)[:, None] + (_PLACE_SD * sizes) ** 2
+        places = np.array([known.place for known in everyone])[:, None]
+        # Half as strict as the filter's own distance: people turn, and keypoints jump.
+        near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (8 * spread + (0.1 * sizes) ** 2))
+        known_colors = np.array([known.colors for known in everyone])
+        colors = known_colors @ seen.colors.T
+        told = np.outer(known_colors.any(axis=1), seen.colors.any(axis=1))
+        pose, posed = _pose_likeness(everyone, seen)
+        recent = (near + told * colors + posed * pose + _overlaps(everyone, seen)) / (2 + told + posed)
+        found = np.where(told, (near + 2 * colors) / 3, near)
+        away = np.array([known.unseen_s > _POSE_HOLDS_S for known in everyone])[:, None]
+        least = np.where(away, self.settings.min_found_likeness, self.settings.min_likeness)
+        return np.where(away, found, recent), least
+
+
+def _measured(everyone: Sequence[_Known], seen: Sightings) -> Array:
+    """Where each known person's fixed point would be if they were the one seen: (known, seen, 2) px.
+
+    The median over the keypoints, so that those hidden, or beyond the picture's edge, do not pull it.
+    """
+    if not everyone or not len(seen.points):
+        return np.zeros((len(everyone), len(seen.points), 2), np.float32)
+    offsets = np.array([known.offsets for known in everyone])[:, None]
+    told = np.array([known.learnt for known in everyone])[:, None] & seen.visible
+    told |= ~told.any(axis=-1, keepdims=True) & seen.visible  # nothing in common: the keypoints' own median
+    votes = np.where(told[..., None], seen.points - offsets, np.inf)
+    votes.sort(axis=2)
+    middle = ((told.sum(axis=-1) - 1) // 2)[..., None, None]
+    return np.asarray(np.take_along_axis(votes, middle, axis=2)[:, :, 0], np.float32)
+
+
+def _pose_likeness(everyone: Sequence[_Known], seen: Sightings) -> tuple[Array, NDArray[np.bool_]]:
+    """Mean over the keypoints that both show, at the places predicted; whether there are at least three."""
+    points = np.array([known.place + known.points for known in everyone])[:, None]
+    both = np.array([known.visible for known in everyone])[:, None] & seen.visible
+    sizes = np.array([known.size for known in everyone], np.float32)[:, None, None]
+    # A person's area is about a third of the square of its long side.
+    far = ((points - seen.points) ** 2).sum(axis=-1) / (2 * (2 * _SIGMAS) ** 2 * sizes**2 / 3)
+    count = both.sum(axis=-1)
+    return (np.exp(-far) * both).sum(axis=-1) / np.maximum(count, 1), count >= 3
+
+
+def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
+    """Intersection over union of masks moved to where they are predicted, nearer people in front."""
+    height, width = seen.labels.shape
+    drawn = np.full((height, width), NOBODY, np.int16)
+    for row in sorted(range(len(everyone)), key=lambda row: (-everyone[row].unseen_s, everyone[row].place[1])):
+        known = everyone[row]
+        moved = np.rint((known.place - known.mask_at) / seen.shrink).astype(int)
+        top, left = known.corner[0] + int(moved[1]), known.corner[1] + int(moved[0])
+        bottom, right = top + known.mask.shape[0], left + known.mask.shape[1]
+        there = drawn[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        mask = known.mask[max(-top, 0) :, max(-left, 0) :][: there.shape[0], : there.shape[1]]
+        there[: mask.shape[0], : mask.shape[1]][mask] = row
+    rows, columns = len(everyone) + 1, len(seen.points) + 1
+    pairs = (drawn.astype(np.intp) + 1) * columns + (seen.labels + 1)
+    count = np.bincount(pairs.ravel(), minlength=rows * columns).reshape(rows, columns).astype(np.float32)
+    both = count[1:, 1:]
+    either = count[1:].sum(axis=1)[:, None] + count[:, 1:].sum(axis=0) - both
+    return np.asarray(both / np.maximum(either, 1), np.float32)
+
+
+def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None:
+    """Learn from a person seen again."""
+    visible, usual = seen.visible[place], max(int(known.visible.sum()), 1)
+    count = int(visible.sum())
+    # The fewer keypoints, the less sure.
+    known.correct(measured, _PLACE_SD * known.size * len(visible) / max(count, 1))
+    offsets = seen.points[place] - known.place
+    share = np.where(known.learnt, np.float32(_LEARN), np.float32(1))[visible, None]
+    known.offsets[visible] += share * (offsets - known.offsets)[visible]
+    known.learnt |= visible
+    whole = count >= 0.8 * usual
+    if whole:
+        known.size += _LEARN * (float(seen.sizes[place]) - known.size)
+        if seen.colors[place].any():
+            colors = known.colors + np.float32(_LEARN_COLORS) * (seen.colors[place] - known.colors)
+            known.colors = colors / np.linalg.norm(colors)
+    known.points, known.visible = offsets, visible
+    known.mask, known.corner = _cut(seen, place)
+    known.mask_at = known.place
+    known.frames += 1
+    known.unseen_s = 0.0
+
+
+def _met(number: int, seen: Sightings, place: int) -> _Known:
+    """Somebody new."""
+    points, visible, size = seen.points[place], seen.visible[place], float(seen.sizes[place])
+    middle = points[visible].mean(axis=0)
+    about = points - middle
+    offsets = np.where(visible[:, None], about, np.float32(0))
+    spread = ((_PLACE_SD * size) ** 2, 0.0, (_SPEED_SD * size) ** 2)
+    mask, corner = _cut(seen, place)
+    still = np.zeros(2, np.float32)
+    colors = seen.colors[place]
+    learnt = visible.copy()
+    return _Known(number, middle, still, spread, size, offsets, learnt, about, visible, colors, mask, corner, middle)
+
+
+def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """A person's small mask, and the row and column where it begins."""
+    mask = seen.labels == place
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return mask[:0, :0], (0, 0)
+    top, left = int(rows[0]), int(columns[0])
+    return mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1].copy(), (top, left)

@@ -1,0 +1,95 @@
+"""What a tracker compares: the people of one frame as points, small masks and colors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..person import VISIBLE_SCORE
+from ..types import Frame, Poses, Result
+
+__all__ = ["NOBODY", "Sightings", "see"]
+
+#: Long side of the small maps of whose a pixel is, about.
+_SMALL_PX: Final = 128
+#: Levels of each color in a histogram.
+_LEVELS: Final = 4
+_BINS: Final = 2 * _LEVELS**3
+#: A mask of fewer small pixels says nothing of colors.
+_FEWEST_PX: Final = 12
+_TORSO: Final = np.array([5, 6, 11, 12])
+#: In a small map: nobody's pixel.
+NOBODY: Final = -1
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """The people of one frame.
+
+    points: (N, 17, 2) float32, source px. visible: (N, 17), which of them count. sizes: (N,) float32, the long side of
+    what is visible, px. labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for
+    `shrink` × `shrink`. colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the
+    lower half of the mask; all 0 where it is too small to tell.
+    """
+
+    points: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    sizes: NDArray[np.float32]
+    labels: NDArray[np.int16]
+    shrink: int
+    colors: NDArray[np.float32]
+
+
+def see(frame: Frame, result: Result) -> Sightings:
+    """The people of a result that has poses; without instances the hull of their torso is their mask."""
+    assert result.poses is not None
+    poses = result.poses
+    shrink = max(1, math.ceil(max(result.size) / _SMALL_PX))
+    visible = (poses.keypoint_scores >= np.float32(VISIBLE_SCORE)) & np.isfinite(poses.keypoints).all(axis=-1)
+    visible[~visible.any(axis=1)] = True
+    if result.instances is None:
+        labels = _hulls(poses, visible, result.size, shrink)
+    else:
+        labels = np.ascontiguousarray(result.instances[::shrink, ::shrink])
+    image = frame.image[:, ::-1] if result.mirrored else frame.image
+    colors = _colors(image[::shrink, ::shrink], labels, len(poses))
+    return Sightings(poses.keypoints, visible, _sizes(poses.keypoints, visible), labels, shrink, colors)
+
+
+def _sizes(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[np.float32]:
+    there = visible[..., None]
+    least = np.where(there, points, np.inf).min(axis=1, initial=np.inf)
+    most = np.where(there, points, -np.inf).max(axis=1, initial=-np.inf)
+    return np.asarray(np.maximum((most - least).max(axis=1, initial=1), 1), np.float32)
+
+
+def _hulls(poses: Poses, visible: NDArray[np.bool_], size: tuple[int, int], shrink: int) -> NDArray[np.int16]:
+    """People as the hulls of their shoulders and hips, else of their visible keypoints, the best one in front."""
+    labels = np.full((-(-size[0] // shrink), -(-size[1] // shrink)), NOBODY, np.int16)
+    torso = np.zeros(visible.shape[1], np.bool_)
+    torso[_TORSO] = True
+    # Between the limbs lies background.
+    shown = np.where(np.all(visible[:, _TORSO], axis=1, keepdims=True), torso, visible)
+    points = np.clip(np.rint(poses.keypoints / shrink), -(2**14), 2**14).astype(np.int32)
+    for place in range(len(poses) - 1, -1, -1):
+        cv2.fillConvexPoly(labels, cv2.convexHull(points[place][shown[place]]), place)
+    return labels
+
+
+def _colors(image: NDArray[np.uint8], labels: NDArray[np.int16], people: int) -> NDArray[np.float32]:
+    rows, columns = np.nonzero(labels >= 0)
+    owners = labels[rows, columns].astype(np.intp)
+    pixels = np.bincount(owners, minlength=people)
+    middle = np.bincount(owners, rows, minlength=people) / np.maximum(pixels, 1)
+    # Two bits a color: the highest.
+    levels = image[rows, columns] >> 6
+    bins = (levels[:, 0] * _LEVELS + levels[:, 1]) * _LEVELS + levels[:, 2]
+    places = (owners * 2 + (rows > middle[owners])) * (_BINS // 2) + bins
+    shares = np.bincount(places, minlength=people * _BINS).reshape(people, _BINS) / np.maximum(pixels, 1)[:, None]
+    shares[pixels < _FEWEST_PX] = 0
+    return np.asarray(np.sqrt(shares), np.float32)
