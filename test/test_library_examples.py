@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def names() -> Iterator[dict[str, Any]]:
     """An image, a model, a result and a person: the portrait that comes with scikit-image."""
     image = np.array(Image.fromarray(data.astronaut()).resize((320, 320)))
-    with bodyseg.load("bodyseg-mobilenet-050") as model:
+    with bodyseg.load("bodyseg-mobilenet-075") as model:
         result = model(image)
         yield {
             "bodyseg": bodyseg,

@@ -58,15 +58,15 @@ def _shown(value: object) -> str:
 
 @app.command("list")
 def list_models() -> None:
-    """All models, with what they offer and where their files are.
+    """All models, what each is good for, and where its files are.
 
-    Strides: network px per output cell, smaller is finer and slower. Bytes: of a stored weight, 4 is exact and
-    1 a quarter of the download. Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not here yet.
+    Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not here yet. `bodyseg models info NAME` tells all
+    that is known of one: licence, strides, precisions, addresses.
 
     Example: bodyseg models list
     """
     console = Console()
-    table = Table(Column("Name", no_wrap=True), "Network", "Strides", "Bytes", "Licence", "Where")
+    table = Table(Column("Name", no_wrap=True), "Good for", "Where")
     broken = []
     for name in card_names():
         try:
@@ -75,9 +75,8 @@ def list_models() -> None:
         except ModelError as err:
             broken.append(str(err))
             continue
-        where = ", ".join(places) or ("no files needed" if card.format == "none" else "–")
-        strides = _shown(card.output_strides) or "–"
-        table.add_row(name, card.network, strides, _shown(card.quant_bytes), card.licence, where)
+        where = ", ".join(places) or ("needs none" if card.format == "none" else "–")
+        table.add_row(name, card.good_for, where)
     console.print(table)
     _complain(console, broken)
 
