@@ -112,8 +112,9 @@ def _with_depthwise(half: bytes, full: bytes) -> bytes:
     graph.operators = [o for o in graph.operators if not unused.intersection(int(index) for index in o.outputs)]
     used = {int(index) for operator in graph.operators for index in operator.inputs if index >= 0}
     used |= {int(index) for index in (*graph.outputs, *graph.inputs)}
+    kept = {graph.tensors[index].buffer for index in used}  # equal weights share one
     for index, tensor in enumerate(graph.tensors):
-        if index not in used and model.buffers[tensor.buffer].data is not None:
+        if index not in used and tensor.buffer not in kept:
             model.buffers[tensor.buffer].data = None  # the rounded weights, which nothing reads any more
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
