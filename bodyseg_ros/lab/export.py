@@ -41,7 +41,7 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
 }
 TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
 """Largest difference from the source, as a share of a head's range; int8 is judged by what comes of it."""
-LEAST_ALIKE: Final = {"mask_iou": 0.9, "parts_alike": 0.85, "keypoints_found": 0.8}
+LEAST_ALIKE: Final = {"mask_iou": 0.9, "parts_alike": 0.85, "keypoints_found": 0.5}
 """What a file's masks, parts and poses have at least in common with its source's."""
 _ENOUGH: Final = 100
 """Positions or keypoints from which a share of them says something."""
