@@ -294,9 +294,10 @@ def unfold(folded: keras.Model, model: keras.Model, pictures: Array) -> None:
     and shift that undo them: in training and in use the network computes what the folded one does.
     """
     names = [layer.name for layer in folded.layers if layer.weights]
+    layers = {layer.name: layer for layer in model.layers}
     for name in names:
-        ours, theirs = model.get_layer(name), folded.get_layer(name)
-        if head_of(name) and [v.shape for v in ours.weights] == [v.shape for v in theirs.weights]:
+        ours, theirs = layers.get(name), folded.get_layer(name)
+        if head_of(name) and ours and [v.shape for v in ours.weights] == [v.shape for v in theirs.weights]:
             ours.set_weights(theirs.get_weights())
     normed = [name for name in names if not head_of(name)]
     watched = keras.Model(folded.input, [folded.get_layer(name).output for name in normed])

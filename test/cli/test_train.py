@@ -27,7 +27,7 @@ COMMANDS = [
     line.strip() for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.strip().splitlines()
 ]
 TINY = {
-    "multiplier": 0.5,
+    "multiplier": 0.75,
     "stages": [{"steps": 2, "size": 65, "batch": 2}],
     "teacher_long_sides": [97],
 }
