@@ -69,7 +69,8 @@ def run(
 
     A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
     bodyseg run in.mcap --out out.mcap
-    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
+    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given; to
+    publish a recording, `bodyseg anonymize` covers people in the topics themselves, and looks twice.
 
     With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
     change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
