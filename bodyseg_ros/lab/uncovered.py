@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from ..model import Model
-from ..ros.nodes.node_settings import PrivacySettings
-from ..ros.nodes.person_hider import Hider
+from ..privacy.person_hider import Hider
+from ..privacy.privacy_settings import HidingSettings
 from ..types import Frame, Wanted
 from .annotations import Mask
 from .frames import Image
@@ -73,7 +73,7 @@ def covered(model: Model, image: Image, margin_px: int) -> Mask:
 
 def privacy_defaults() -> dict[str, Any]:
     """The parameters of the node privacy_camera that decide what a model covers."""
-    defaults = PrivacySettings()
+    defaults = HidingSettings()
     return {
         "segmentation_threshold": defaults.segmentation_threshold,
         "internal_resolution": defaults.internal_resolution,
