@@ -132,7 +132,7 @@ def changed_following(
 ) -> Following:
     """The settings of tracking with other values; the very same object where none of them is of tracking.
 
-    Raises SettingsError for a value not allowed, PluginError for a tracker that cannot be loaded.
+    Raises SettingsError for a value not allowed.
     """
     own = {name: value for name, value in root.items() if name in TrackingSettings.model_fields}
     mentioned = groups.keys() & {"smoothing", *plugin_names("trackers")}
@@ -143,8 +143,11 @@ def changed_following(
         updated(following.smoothing, groups.get("smoothing", {}), prefix="smoothing"),
         plugin_settings("trackers", groups, following.trackers),
     )
-    if own and changed.is_on:
-        load_plugin("trackers", changed.tracker)
+    names = plugin_names("trackers")
+    if changed.is_on and changed.tracker not in names:
+        raise SettingsError(
+            f"Parameter tracker is {changed.tracker!r}, but it must be one of auto, none, {', '.join(names)}."
+        )
     return changed
 
 

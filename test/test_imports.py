@@ -80,7 +80,8 @@ ALLOWED = {
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
-    "tracking": {"errors", "dependencies", "person", "types", "settings", "plugins"},
+    "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
+    "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "refine", "tracking"},
     "model": {
         "errors",

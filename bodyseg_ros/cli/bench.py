@@ -21,7 +21,7 @@ from .parameter_flags import takes_parameters
 __all__ = ["bench"]
 
 #: A rule is drawn above these.
-_SECTIONS: Final = ("decode mask", "total mask", "overlay")
+_SECTIONS: Final = ("decode mask", "total mask", "tracking")
 
 
 @takes_parameters("model", "network", "engine", "refinement")

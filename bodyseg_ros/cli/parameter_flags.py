@@ -13,9 +13,11 @@ import typer
 from ..parameter_files import parse_value, read_params_file
 from ..plan import parameters_of
 from ..plugins import plugin_names
+from ..privacy import RecordingSettings
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
 from ..settings import ModelSettings, Parameter, Settings, parameters
+from ..tracking import SmoothingSettings, TrackingSettings
 from .short_help import LEFT_OUT, print_everything
 
 __all__ = ["all_parameters", "takes_parameters"]
@@ -55,9 +57,18 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
                 yield f"{kind[:-1]} {name}", parameter
     for parameter in parameters(RefineSettings, "refine"):
         yield "refinement", parameter
+    for parameter in parameters(TrackingSettings):
+        yield "tracking", parameter
+    for name in plugin_names("trackers"):
+        for parameter in parameters_of("trackers", name):
+            yield f"tracker {name}", parameter
+    for parameter in parameters(SmoothingSettings, "smoothing"):
+        yield "smoothing", parameter
     for name, settings in NODES.items():
         for parameter in parameters(settings):
             yield f"node {name}", parameter
+    for parameter in parameters(RecordingSettings):
+        yield "recording", parameter
 
 
 def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -110,10 +121,15 @@ def _read(parameter: Parameter, text: Any) -> Any:
 def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
     """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
     flags: dict[str, tuple[Parameter, Any]] = {}
-    for reader, parameter in all_parameters():
-        variable = ("model_" if reader == "model" else LEFT_OUT) + parameter.name.replace(".", "__")
-        if reader.split()[0] not in kinds or variable in flags:
+    # The first kind's parameters take the place of others of the same name: its defaults count.
+    every = [(reader, parameter) for reader, parameter in all_parameters() if reader.split()[0] in kinds]
+    every.sort(key=lambda pair: pair[0].split()[0] != kinds[0])
+    names: set[str] = set()
+    for reader, parameter in every:
+        variable = ("model_" if reader in ("model", "recording") else LEFT_OUT) + parameter.name.replace(".", "__")
+        if parameter.name in names:
             continue
+        names.add(parameter.name)
         flag = "--" + parameter.name.replace("_", "-")
         kind: Any = str
         if parameter.kind == "bool":
@@ -127,4 +143,4 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
 
 
 def _panel(reader: str) -> str:
-    return {"model": "Model"}.get(reader, reader.capitalize())
+    return reader.capitalize()

@@ -15,10 +15,12 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, EngineError, FrameError, MediaError
 from ..media import open_source
 from ..model import Model
+from ..tracking import NOBODY_FOLLOWED, PeopleFollower
+from ..types import Wanted
 from .complaint import complain
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
-from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, look_at
+from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, is_still, look_at
 from .run_window import show_window
 
 __all__ = ["run"]
@@ -26,7 +28,7 @@ __all__ = ["run"]
 _INTERRUPTED: Final = 130
 
 
-@takes_parameters("model", "network", "engine", "effect", "refinement")
+@takes_parameters("model", "network", "engine", "effect", "refinement", "tracking", "tracker", "smoothing")
 def run(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera's number (0) or stream address.")
@@ -61,12 +63,14 @@ def run(
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
     photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA), photo_classes.png (the number
     of the class in the model's card) and a line in poses.jsonl, as far as the network computes them.
+    In a video people have ids and calm keypoints; with --tracker none neither.
     A video's mask, parts_color and overlay are videos of its own rate and length; its parts, classes and cut-outs are
     one PNG a frame. What cannot be read is named, the rest is done, and the exit status is 1.
 
     A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
     bodyseg run in.mcap --out out.mcap
-    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given.
+    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given; to
+    publish a recording, `bodyseg anonymize` covers people in the topics themselves, and looks twice.
 
     With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
     change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
@@ -93,10 +97,11 @@ def run(
             return
         wanted = write or ("composite" if chain else "overlay" if one_file else "all")
         outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
+        follower = PeopleFollower(model.following if Wanted.POSES in model.network.offers else NOBODY_FOLLOWED)
         with FileWriter(out, outputs, inputs, one_file) as writer, _progress(console) as progress:
             try:
                 for one in readable:
-                    problems += _process(model, one.text, writer, progress, max_frames)
+                    problems += _process(model, follower, one.text, writer, progress, max_frames)
             except KeyboardInterrupt:
                 console.print("bodyseg: stopped; what was written so far is complete and playable.")
                 raise typer.Exit(_INTERRUPTED) from None
@@ -159,16 +164,21 @@ def run_bag(
     _report(console, problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
 
 
-def _process(model: Model, text: str, writer: FileWriter, progress: Progress, max_frames: int) -> list[str]:
+def _process(
+    model: Model, follower: PeopleFollower, text: str, writer: FileWriter, progress: Progress, max_frames: int
+) -> list[str]:
     """All frames of one input, through the recipe, to the files; returns what could not be done."""
     problems = []
     try:
         with open_source(text) as source, writer.files_of(source) as write:
             total = min(source.length, max_frames or source.length) if source.length else None
             task = progress.add_task(source.stem, total=total)
+            follower.restart()
+            moves = not is_still(source)
             for count, frame in enumerate(source, start=1):
                 try:
-                    write(frame, model.run(frame, writer.wanted))
+                    result = model.run(frame, writer.wanted)
+                    write(frame, follower.follow(frame, result) if moves else result)
                 except (EngineError, FrameError) as err:
                     problems.append(f"{source.stem}, frame {count}: {err}")
                 progress.advance(task)

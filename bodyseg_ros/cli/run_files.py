@@ -24,7 +24,7 @@ from ..result_export import keypoints_as_dicts
 from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 
-__all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "look_at"]
+__all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "is_still", "look_at"]
 
 Picture = NDArray[np.uint8]
 #: Files that somebody may want, and that are not written.
@@ -142,6 +142,11 @@ def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
         yield from (file.resolve() for file in (path.iterdir() if path.is_dir() else [path]))
 
 
+def is_still(source: Source) -> bool:
+    """Whether a source is of photos: each stands for itself."""
+    return source.fps is None and source.length is not None
+
+
 def _clear(folder: Path) -> None:
     """Remove the numbered pictures of an earlier run, which may have been longer."""
     for path in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
@@ -240,7 +245,7 @@ class FileWriter:
     @contextmanager
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
         """A callable that writes one frame of a source; what it opened is finished at the end."""
-        still = source.fps is None and source.length is not None
+        still = is_still(source)
         name = "" if still else self._unique(source.stem)
         with ExitStack() as files:
             sinks = [
@@ -291,7 +296,15 @@ class FileWriter:
     def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
         if self._poses is None or result.poses is None:
             return
-        persons = [{"score": round(person.score, 4), "keypoints": keypoints_as_dicts(person)} for person in result]
+        persons = [
+            {
+                "id": person.id,
+                "state": None if person.state is None else person.state.name,
+                "score": round(person.score, 4),
+                "keypoints": keypoints_as_dicts(person),
+            }
+            for person in result
+        ]
         height, width = result.size
         line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
         self._poses.write(json.dumps(line) + "\n")

@@ -24,6 +24,8 @@ __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 _CONTOUR_RGB: Final = (255, 255, 255)
 #: Neighbours in this order lie far apart on the color circle.
 _PEOPLE_RGB: Final = tuple(rainbow(10)[3 * index % 10] for index in range(10))
+#: Height of an id's digits, line widths.
+_DIGITS: Final = 7
 #: Long side for which a line of one pixel is thin but seen.
 _PX_PER_LINE: Final = 320
 
@@ -38,6 +40,12 @@ def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: t
     table = np.full((1, 256, 3), other, np.uint8)
     table[0, : len(colors)] = colors
     return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
+
+
+def _people_colors(result: Result) -> list[tuple[int, int, int]]:
+    """A color per person: by id where people are tracked, so that each keeps theirs, else by place."""
+    places = range(len(result)) if result.tracks is None else [number - 1 for number in result.tracks.ids]
+    return [_PEOPLE_RGB[place % len(_PEOPLE_RGB)] for place in places]
 
 
 def _line_px(wanted: int, image: Picture) -> int:
@@ -94,7 +102,8 @@ class Overlay(Effect):
         if result.instances is None:
             return fill_plain(frame.image, self.settings.color), person
         # Nobody's, −1, becomes 255; more people than that there are not.
-        return _paint_values(result.instances.astype(np.uint8), _PEOPLE_RGB * 25, self.settings.color), person
+        colors = _PEOPLE_RGB * 25 if result.poses is None else _people_colors(result)
+        return _paint_values(result.instances.astype(np.uint8), colors, self.settings.color), person
 
 
 class ColoredPartsSettings(Settings):
@@ -143,6 +152,7 @@ class SkeletonSettings(Settings):
 
     min_score: float = live(0.3, "A keypoint below this score is not drawn.", ge=0.0, le=1.0)
     line_px: int = live(0, "Width of the bones; 0 goes by the picture's size.", ge=0, le=20)
+    ids: bool = live(True, "Write the ids of tracked people above their heads.")
 
 
 class Skeleton(Effect):
@@ -159,11 +169,8 @@ class Skeleton(Effect):
         if result.poses is None:
             raise FrameError("This effect needs poses, but the result holds none; ask for them with the frame.")
         width = _line_px(self.settings.line_px or -1, image)
-        for index, (points, scores) in enumerate(
-            zip(result.poses.keypoints, result.poses.keypoint_scores, strict=True)
-        ):
-            color = _PEOPLE_RGB[index % len(_PEOPLE_RGB)]
-            seen = scores >= self.settings.min_score
+        for person, color in zip(result, _people_colors(result), strict=True):
+            points, seen = person.keypoints, person.keypoint_scores >= self.settings.min_score
             pixels = np.clip(np.rint(points), -32768, 32767).astype(int)
             for start, end in SKELETON:
                 if seen[start] and seen[end]:
@@ -171,4 +178,17 @@ class Skeleton(Effect):
             for point in pixels[seen]:
                 cv2.circle(image, tuple(point), width + 1, _CONTOUR_RGB, -1, cv2.LINE_AA)
                 cv2.circle(image, tuple(point), width, color, -1, cv2.LINE_AA)
+            if self.settings.ids and person.id is not None and seen.any():
+                _write_id(image, str(person.id), pixels[seen][pixels[seen][:, 1].argmin()], color, width)
         return image
+
+
+def _write_id(image: Picture, text: str, point: NDArray[np.int64], color: tuple[int, int, int], width: int) -> None:
+    """Above a point, within the picture, in a color with a light edge."""
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    scale = cv2.getFontScaleFromHeight(font, _DIGITS * width + 4, width)
+    (wide, high), _ = cv2.getTextSize(text, font, scale, width)
+    left = int(np.clip(point[0] - wide // 2, 0, max(0, image.shape[1] - wide)))
+    bottom = int(np.clip(point[1] - 2 * high, high + width, image.shape[0]))
+    for ink, thick in ((_CONTOUR_RGB, 3 * width), (color, width)):
+        cv2.putText(image, text, (left, bottom), font, scale, ink, thick, cv2.LINE_AA)

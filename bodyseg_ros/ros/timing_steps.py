@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..effects import Effect, compose_all
 from ..model import Model
 from ..plugins import load_plugin
+from ..tracking import PeopleFollower
 from ..types import Frame, Wanted
 from .processes import usage
 
@@ -116,6 +117,9 @@ def _around(model: Model, frame: Frame) -> Steps:
     """What comes before and after the recipe: effects, and messages where ROS 2's types are installed."""
     result = model.run(frame, Wanted.EVERYTHING)
     steps: Steps = {}
+    if result.poses is not None:
+        follower = PeopleFollower(model.following)
+        steps["tracking"] = lambda: follower.follow(frame, result)
     for name in ("overlay", "skeleton"):
         plugin = load_plugin("effects", name)
         effect: Effect = plugin(plugin.Settings())

@@ -1,8 +1,16 @@
 """Who is the same as in the frames before, and keypoints that do not tremble."""
 
-from .follower import Following, PeopleFollower
+from .follower import NOBODY_FOLLOWED, Following, PeopleFollower
 from .one_euro import KeypointSmoother
 from .tracker import Tracker
 from .tracking_settings import SmoothingSettings, TrackingSettings
 
-__all__ = ["Following", "KeypointSmoother", "PeopleFollower", "SmoothingSettings", "Tracker", "TrackingSettings"]
+__all__ = [
+    "NOBODY_FOLLOWED",
+    "Following",
+    "KeypointSmoother",
+    "PeopleFollower",
+    "SmoothingSettings",
+    "Tracker",
+    "TrackingSettings",
+]

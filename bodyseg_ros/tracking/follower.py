@@ -15,7 +15,7 @@ from .one_euro import KeypointSmoother
 from .tracker import Tracker
 from .tracking_settings import SmoothingSettings, TrackingSettings
 
-__all__ = ["Following", "PeopleFollower"]
+__all__ = ["NOBODY_FOLLOWED", "Following", "PeopleFollower"]
 
 _AUTO: Final = "kalman"
 #: The step between frames that say no time: as at 30 frames a second.
@@ -48,6 +48,10 @@ class Following:
         """The chosen tracker, which knows nobody yet. Raises PluginError for an unknown name."""
         plugin: type[Tracker] = load_plugin("trackers", self.tracker)
         return plugin(self.trackers.get(self.tracker) or plugin.Settings())
+
+
+#: Settings under which nobody gets an id.
+NOBODY_FOLLOWED: Final = Following(TrackingSettings(tracker="none"))
 
 
 class PeopleFollower:
@@ -118,8 +122,12 @@ class PeopleFollower:
     def _step_s(self, frame: Frame) -> float:
         """Seconds since the last frame; begins anew where this one does not follow it."""
         step_s = (frame.stamp_ns - self._stamp_ns) / 1e9
-        if self._size is not None and (frame.size != self._size or step_s < -_BACK_S):
+        if self._size not in (None, frame.size):
             self._begin()
+        elif self._size is not None and step_s < -_BACK_S:
+            gone = self._last
+            self._begin()
+            self._last = gone
         first = self._size is None
         self._size, self._stamp_ns = frame.size, frame.stamp_ns
         return _NOMINAL_S if first or step_s < _LEAST_S else step_s

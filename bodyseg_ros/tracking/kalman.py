@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -266,9 +267,6 @@ def _met(number: int, seen: Sightings, place: int) -> _Known:
 
 def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     """A person's small mask, and the row and column where it begins."""
-    mask = seen.labels == place
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return mask[:0, :0], (0, 0)
-    top, left = int(rows[0]), int(columns[0])
-    return mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1].copy(), (top, left)
+    mask = np.equal(seen.labels, place)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return mask[top : top + height, left : left + width].copy(), (top, left)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body import KEYPOINT_NAMES
 from .tracking_settings import SmoothingSettings
 
 __all__ = ["KeypointSmoother"]
@@ -21,20 +21,15 @@ __all__ = ["KeypointSmoother"]
 Array = NDArray[np.float32]
 
 
-@dataclass
-class _Person:
-    """Of one person: positions (17, 2) px and speeds (17, 2) px/s as smoothed last; known: (17,), which are."""
-
-    points: Array
-    speeds: Array
-    known: NDArray[np.bool_]
-
-
 class KeypointSmoother:
     """Smooths the keypoints of people by their ids, each keypoint by itself; forgets whoever is not there."""
 
     def __init__(self) -> None:
-        self._people: dict[int, _Person] = {}
+        # Of the last frame: id → row; positions (n + 1, 17, 2) px and speeds px/s as smoothed; known: (n + 1, 17),
+        # which are. The last row is everybody's who was not there.
+        self._rows: dict[int, int] = {}
+        self._points = self._speeds = np.zeros((1, len(KEYPOINT_NAMES), 2), np.float32)
+        self._known = np.zeros((1, len(KEYPOINT_NAMES)), np.bool_)
 
     def smooth(
         self, ids: Sequence[int], keypoints: Array, scores: Array, step_s: float, settings: SmoothingSettings
@@ -44,37 +39,26 @@ class KeypointSmoother:
         step_s: seconds since the last call. Those below `min_score`, and those not finite, stay as they are.
         """
         seen = (scores >= np.float32(settings.min_score)) & np.isfinite(keypoints).all(axis=-1)
-        smooth = keypoints.copy()
-        people = {}
-        for place, number in enumerate(ids):
-            before = self._people.get(number)
-            speeds = np.zeros_like(keypoints[place])
-            if before is not None:
-                both = seen[place] & before.known
-                _filter(smooth[place], speeds, both, before, step_s, settings)
-            people[number] = _Person(smooth[place], speeds, seen[place])
-        self._people = people
+        rows = [self._rows.get(number, -1) for number in ids]
+        before, speeds, both = self._points[rows], self._speeds[rows], seen & self._known[rows]
+        moved = np.where(both[..., None], keypoints - before, np.float32(0))
+        weight = _weight(np.float32(settings.speed_cutoff), step_s)
+        speeds = np.where(both[..., None], speeds + weight * (moved / np.float32(step_s) - speeds), np.float32(0))
+        speed = np.hypot(speeds[..., 0], speeds[..., 1]) / _sizes(keypoints, seen)
+        cutoff = np.asarray(settings.min_cutoff + settings.beta * speed, np.float32)
+        smooth = np.where(both[..., None], before + _weight(cutoff, step_s)[..., None] * moved, keypoints)
+        self._rows = {number: row for row, number in enumerate(ids)}
+        self._points = np.concatenate([smooth, self._points[-1:]])
+        self._speeds = np.concatenate([speeds, self._speeds[-1:]])
+        self._known = np.concatenate([seen, self._known[-1:]])
         return smooth
 
 
-def _filter(
-    points: Array,
-    speeds: Array,
-    which: NDArray[np.bool_],
-    before: _Person,
-    step_s: float,
-    settings: SmoothingSettings,
-) -> None:
-    """Smooth those of one person's points (17, 2) that `which` names, in place; set their speeds."""
-    if not which.any():
-        return
-    there = points[which]
-    size = max(float(np.ptp(there, axis=0).max()), 1.0)
-    moved, last = there - before.points[which], before.speeds[which]
-    speed = last + _weight(np.float32(settings.speed_cutoff), step_s) * (moved / np.float32(step_s) - last)
-    cutoff = np.float32(settings.min_cutoff) + np.float32(settings.beta / size) * np.hypot(speed[:, :1], speed[:, 1:])
-    points[which] = before.points[which] + _weight(cutoff, step_s) * moved
-    speeds[which] = speed
+def _sizes(keypoints: Array, seen: NDArray[np.bool_]) -> Array:
+    """Long side of each person's seen keypoints, (N, 1) px, at least 1."""
+    least = np.where(seen[..., None], keypoints, np.inf).min(axis=1)
+    most = np.where(seen[..., None], keypoints, -np.inf).max(axis=1)
+    return np.asarray(np.maximum((most - least).max(axis=1, keepdims=True), 1), np.float32)
 
 
 def _weight(cutoff_hz: Array | np.float32, step_s: float) -> Array:

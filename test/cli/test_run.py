@@ -61,6 +61,7 @@ def test_a_photo_gives_every_file(tmp_path: Path) -> None:
     poses = json.loads(line)
     assert (poses["input"], poses["width"], poses["height"], len(poses["persons"])) == ("a", 321, 241, 2)
     left, right = poses["persons"]
+    assert (left["id"], left["state"]) == (None, None)  # a photo stands for itself
     assert left["keypoints"][0]["name"] == "nose"
     # The fake people stand in the middle of the left and right half, noses at 0.14 of the height.
     assert left["keypoints"][0]["x"] == pytest.approx(321 / 4, abs=1)
@@ -137,7 +138,23 @@ def test_a_video_keeps_its_rate_and_length(tmp_path: Path) -> None:
             assert stream.average_rate == rate
             assert sum(1 for _ in container.decode(stream)) == 12
     assert len(list((tmp_path / "out/v_parts").iterdir())) == 12
-    assert len((tmp_path / "out/poses.jsonl").read_text().splitlines()) == 12
+    lines = [json.loads(line) for line in (tmp_path / "out/poses.jsonl").read_text().splitlines()]
+    told = [[(person["id"], person["state"]) for person in line["persons"]] for line in lines]
+    assert told == [[(1, "NEW")]] + [[(1, "TRACKED")]] * 11
+
+
+def test_ids_of_two_videos_differ_and_can_be_left_out(tmp_path: Path) -> None:
+    for name in "vw":
+        drawn_video(tmp_path / f"{name}.mp4", 2, Fraction(25))
+
+    def ids(*more: str) -> list[int | None]:
+        videos = (tmp_path / "v.mp4", tmp_path / "w.mp4")
+        run("run", *videos, "--out", tmp_path / "out", "--write", "poses", *more, *FAKE)
+        lines = (tmp_path / "out/poses.jsonl").read_text().splitlines()
+        return [person["id"] for line in lines for person in json.loads(line)["persons"]]
+
+    assert ids() == [1, 1, 2, 2]
+    assert ids("--tracker", "none") == [None] * 4
 
 
 def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:

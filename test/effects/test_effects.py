@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bodyseg_ros.body import PART_COLORS
 from bodyseg_ros.effects import colored_parts, compose_all, contact_sheet
 from bodyseg_ros.errors import FrameError, SettingsError
+from bodyseg_ros.person import TrackState
 from bodyseg_ros.plugins import load_plugin, plugin_names
 from bodyseg_ros.settings import build
-from bodyseg_ros.types import Frame, Poses, Result
+from bodyseg_ros.types import Frame, Poses, Result, Tracks
 
 
 def effect(name: str, **options: object) -> object:
@@ -131,3 +134,25 @@ def test_a_color_that_is_none_is_refused(color: tuple[int, ...]) -> None:
     plugin = load_plugin("effects", "virtual_background")
     with pytest.raises(SettingsError, match=r"color is .*three integers from 0 to 255"):
         build(plugin.Settings, {"color": color}, prefix="virtual_background")
+
+
+def test_colors_go_by_id_where_people_are_tracked() -> None:
+    frame, result = scene()
+    for name in ("overlay", "skeleton"):
+        drawn = {
+            number: effect(name, **({"ids": False} if name == "skeleton" else {})).compose(
+                frame, replace(result, tracks=Tracks((number,), (TrackState.TRACKED,)))
+            )
+            for number in (1, 2)
+        }
+        np.testing.assert_array_equal(drawn[1], effect(name).compose(frame, result))  # the first place's color
+        assert (drawn[1] != drawn[2]).any()
+
+
+def test_ids_are_written_above_the_head() -> None:
+    frame, result = scene(120, 160)
+    tracked = replace(result, tracks=Tracks((27,), (TrackState.NEW,)))
+    with_id, without = (effect("skeleton", ids=ids).compose(frame, tracked) for ids in (True, False))
+    changed = np.flatnonzero((with_id != without).any(axis=(1, 2)))
+    assert len(changed) > 5
+    assert changed.max() < 30  # the topmost keypoint's row

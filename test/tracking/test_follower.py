@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bodyseg_ros
-from bodyseg_ros.errors import PluginError, ResultError
+from bodyseg_ros.errors import PluginError, ResultError, SettingsError
 from bodyseg_ros.lab.moving_people import SCENES, Moment, play
 from bodyseg_ros.person import TrackState
 from bodyseg_ros.plugins import load_plugin
@@ -130,7 +130,7 @@ def test_a_model_tracks_images_and_changes_live() -> None:
         model.configure(tracker="in_order", smoothing={"beta": 3.0})
         third = next(results)
         assert third.tracks is not None and third.tracks.ids == (3, 4)
-        with pytest.raises(PluginError, match="'kalmann' among the trackers"):
+        with pytest.raises(SettingsError, match="tracker is 'kalmann'.* auto, none, in_order, kalman"):
             model.configure(tracker="kalmann")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...effects import Effect, load_effects, needs_of
 from ...errors import SettingsError, quote
 from ...plan import Plan
 from ...refine import RefineSettings
 from ...settings import Settings
+from ...tracking import Following
 from ...types import Wanted
 from .node_settings import NodeSettings
 
@@ -25,6 +26,7 @@ class LiveSettings:
     refine: RefineSettings
     overlay: tuple[Effect, ...]
     composite: tuple[Effect, ...]
+    following: Following = field(default_factory=Following)
 
     def check(self, offers: Wanted, changed: Container[str]) -> None:
         """Raise SettingsError where an effect just chosen reads what the network does not compute."""
@@ -54,4 +56,5 @@ def live_settings(plan: Plan[NodeSettings], before: LiveSettings | None = None) 
         plan.refine,
         load_effects("overlay_effects", own.overlay_effects, plan.effects, before.overlay if before else ()),
         load_effects("effects", own.effects, plan.effects, before.composite if before else ()),
+        plan.following,
     )

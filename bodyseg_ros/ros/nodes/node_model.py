@@ -9,6 +9,7 @@ import numpy as np
 
 from ...model import at_once, open_model
 from ...plan import Plan
+from ...tracking import PeopleFollower
 from ...types import Frame, Result, Wanted
 from .live_settings import LiveSettings
 from .shared import Shared
@@ -33,6 +34,7 @@ class NodeModel:
         self.name, self.classes = network.card.name, network.card.classes
         # What it can compute, also where a live option switches it off just now; defaults need no checking.
         self.offers = network.with_settings(type(plan.network).model_construct()).offers
+        self._follower = PeopleFollower(plan.following) if Wanted.POSES in self.offers else None
         engine = self._model.engine
         self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
         #: Whether the CPU is free while a frame is in the network.
@@ -56,7 +58,10 @@ class NodeModel:
         self._model.network.capture_background()
 
     def run(self, settings: Plan[Any] | LiveSettings, frame: Frame, wanted: Wanted) -> Result:
-        """One frame, under the settings given; where nothing is wanted, the network is not asked."""
+        """One frame, under the settings given; where nothing is wanted, the network is not asked.
+
+        Where poses or instances are wanted, people are tracked from frame to frame.
+        """
         return at_once(self.steps(settings, frame, wanted))
 
     def steps(self, settings: Plan[Any] | LiveSettings, frame: Frame, wanted: Wanted) -> Generator[None, None, Result]:
@@ -70,7 +75,11 @@ class NodeModel:
             model.network = model.network.with_settings(settings.network)
             model.refiner = model.refiner.with_settings(settings.refine)
             self._used = settings
-        return (yield from model.steps(frame, wanted & self.offers))
+        result = yield from model.steps(frame, wanted & self.offers)
+        if self._follower is None:
+            return result
+        self._follower.use(settings.following)
+        return self._follower.follow(frame, result)
 
     def close(self) -> None:
         """Give the engine's memory back, if nobody else uses it."""

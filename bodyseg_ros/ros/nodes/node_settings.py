@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from ...person import VISIBLE_SCORE
+from ...privacy import HidingSettings
 from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
 from ..graph.image_messages import CompressedColors
@@ -152,23 +153,9 @@ class CameraSettings(SourceSettings):
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "How `image` is sent.")
 
 
-class PrivacySettings(InputSettings, SourceSettings):
-    """The node `privacy_camera`; without a source it takes frames from the topic `image`.
+class PrivacySettings(InputSettings, SourceSettings, HidingSettings):
+    """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
 
-    What of the model decides how much is covered stands here too: with the values that are safe, not the network's.
-    """
-
-    model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
-    segmentation_threshold: float = start_only(
-        0.3,
-        "A pixel is covered where the probability of a person is above this; above 0.9 nearly nobody would be.",
-        ge=0.0,
-        le=0.9,
-    )
-    internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.25, le=2.0)] = (
-        start_only("high", "Share of the picture's sides that the network sees, as for the node bodyseg.")
-    )
-    margin_px: int = start_only(24, "How far around people the picture is covered.", ge=0, le=1000)
     hold_frames: int = start_only(
         10,
         "How many frames a place stays covered after a person was last seen there; as many are looked at before the "

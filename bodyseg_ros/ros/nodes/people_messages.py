@@ -8,23 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
-from ...person import Box, Person, box_of_keypoints, box_of_mask
+from ...person import Box, Person, TrackState, box_of_keypoints, box_of_mask
 from .frame_context import FrameContext
 
 __all__ = ["detections", "poses"]
 
 
 def poses(context: FrameContext) -> Any:
-    """A PersonPoseArray, empty when nobody is there; None where no poses were computed."""
+    """A PersonPoseArray, empty when nobody is there; None where no poses were computed.
+
+    Whoever was in the frame before and is not in this one is told once, as LOST.
+    """
     if context.result.poses is None:
         return None
+    tracks = context.result.tracks
+    lost = () if tracks is None else tracks.lost
     return context.messages.make(
         "bodyseg_ros/msg/PersonPoseArray",
         header=context.message.header,
         image_width=context.frame.size[1],
         image_height=context.frame.size[0],
         model=context.model,
-        persons=[_person(context, person) for person in context.result],
+        persons=[*(_person(context, one) for one in context.result), *(_lost(context, one) for one in lost)],
     )
 
 
@@ -47,8 +52,14 @@ def detections(context: FrameContext) -> Any:
         guess = make("vision_msgs/msg/ObjectHypothesis", class_id="person", score=person.score)
         results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
         header = context.message.header
-        people.append(make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box))
+        people.append(
+            make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box, id=_track_id(person))
+        )
     return make("vision_msgs/msg/Detection2DArray", header=context.message.header, detections=people)
+
+
+def _track_id(person: Person) -> str:
+    return "" if person.id is None else str(person.id)
 
 
 def _person(context: FrameContext, person: Person) -> Any:
@@ -65,12 +76,31 @@ def _person(context: FrameContext, person: Person) -> Any:
     return make(
         "bodyseg_ros/msg/PersonPose",
         header=context.message.header,
+        track_id=_track_id(person),
+        tracking_state=int(person.state or TrackState.NEW),
         instance_label=0 if person.instance_map is None else person.index + 1,
         score=person.score,
         roi=roi,
         keypoints=_keypoints(context, person.keypoints, person.keypoint_scores),
         mask_area_ratio=area,
         visible_parts=context.messages.pack(visible),
+    )
+
+
+def _lost(context: FrameContext, person: Person) -> Any:
+    """A PersonPose of who is no longer seen: where they were last, and nothing that would be a guess."""
+    left, top, right, bottom = _box(context, person)
+    box = {"x_offset": left, "y_offset": top, "width": right - left, "height": bottom - top}
+    nowhere = np.full_like(person.keypoints, np.nan)
+    return context.messages.make(
+        "bodyseg_ros/msg/PersonPose",
+        header=context.message.header,
+        track_id=_track_id(person),
+        tracking_state=int(TrackState.LOST),
+        roi=context.messages.make("sensor_msgs/msg/RegionOfInterest", **box),
+        keypoints=_keypoints(context, nowhere, np.zeros_like(person.keypoint_scores)),
+        mask_area_ratio=float("nan"),
+        visible_parts=context.messages.pack(np.zeros(0, np.uint8)),
     )
 
 

@@ -103,13 +103,54 @@ def test_the_maps_agree_with_each_other(rig: Rigs) -> None:
         ys, xs = np.nonzero(own)
         assert (person.roi.x_offset, person.roi.y_offset) == (xs.min(), ys.min())
         assert (person.roi.width, person.roi.height) == (np.ptp(xs) + 1, np.ptp(ys) + 1)
-        assert person.track_id == ""
+    assert [(person.track_id, person.tracking_state) for person in found.persons] == [("1", 0), ("2", 0), ("3", 0)]
     (boxes,) = three.heard["/bodyseg/detections"]
     for person, box in zip(found.persons, boxes.detections, strict=True):
         assert box.results[0].hypothesis.class_id == "person"
         assert box.results[0].hypothesis.score == pytest.approx(person.score)
+        assert box.id == person.track_id
         assert (box.bbox.size_x, box.bbox.size_y) == (person.roi.width, person.roi.height)
         assert box.bbox.center.position.x == person.roi.x_offset + (person.roi.width - 1) / 2
+
+
+def test_people_keep_their_ids_until_they_are_lost(rig: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = rig("fake.people:=2")
+    poses = node.listen("/bodyseg/poses", "bodyseg_ros/msg/PersonPoseArray")
+
+    def told(stamp_ns: int) -> list[tuple[str, int]]:
+        before = len(poses)
+        node.send(node.image(stamp_ns=stamp_ns))
+        node.wait(lambda: len(poses) > before)
+        return [(person.track_id, person.tracking_state) for person in poses[-1].persons]
+
+    second = 1_000_000_000
+    assert told(second) == [("1", 0), ("2", 0)]
+    assert told(second + 100) == told(second + 200) == [("1", 1), ("2", 1)]
+    roi = poses[-1].persons[1].roi
+    drawn = FakeEngine.infer
+    settings = []
+
+    def fewer(engine: FakeEngine, tensor: np.ndarray) -> Any:
+        settings.append(engine.settings)
+        engine.settings = engine.settings.model_copy(update={"people": 0})
+        try:
+            return drawn(engine, tensor)
+        finally:
+            engine.settings = settings.pop()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeEngine, "infer", fewer)
+        assert told(second + 300) == [("1", 2), ("2", 2)]
+        lost = poses[-1].persons[1]
+        assert (lost.roi, lost.instance_label, lost.score) == (roi, 0, 0)
+        assert all(np.isnan(keypoint.x) and not keypoint.visible for keypoint in lost.keypoints)
+        assert told(second + 400) == []
+    assert told(3 * second) == [("1", 1), ("2", 1)]
+    assert told(second) == [("3", 0), ("4", 0), ("1", 2), ("2", 2)]  # time went back
+    node.graph.set_parameters({"tracker": "none"})
+    assert told(4 * second) == [("", 0), ("", 0)]
+    with pytest.raises(SettingsError, match=r"tracker is 'kalmann'"):
+        node.graph.set_parameters({"tracker": "kalmann"})
 
 
 def test_nobody_there_gives_empty_maps_and_an_empty_list(rig: Rigs) -> None:

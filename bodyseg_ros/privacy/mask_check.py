@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
-from ...types import Frame, Result
+from ..errors import EngineError
+from ..types import Frame, Result
 
 __all__ = ["MaskCheck"]
 

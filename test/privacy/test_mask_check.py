@@ -11,7 +11,7 @@ import pytest
 import bodyseg_ros
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.model import Model
-from bodyseg_ros.ros.nodes.mask_check import MaskCheck
+from bodyseg_ros.privacy import MaskCheck
 from bodyseg_ros.types import Frame, Wanted
 
 CHANCE = np.random.default_rng(5)
