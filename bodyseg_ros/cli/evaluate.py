@@ -9,7 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,6 +23,7 @@ from ..lab.labelled import Labelled, labelled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..parameter_files import parse_value
+from ..privacy import Hider
 from ..ros.nodes.node_settings import PrivacySettings
 from ..types import Frame, Poses, Result, Wanted
 from .model_loading import load_model, plan_model
@@ -98,18 +101,20 @@ def _measure_privacy(
     choices: Mapping[str, str], values: Mapping[str, Any], photos: Sequence[Labelled], title: str
 ) -> None:
     """Print what each model's masks leave of people."""
-    from ..lab.uncovered import LARGE_PX, Uncovered, covered, privacy_defaults
+    from ..lab.uncovered import LARGE_PX, Uncovered
 
-    margin_px = PrivacySettings().margin_px
+    node = PrivacySettings()
+    own = {name: getattr(node, name) for name in ("segmentation_threshold", "internal_resolution")}
+    margin_px = node.margin_px
     table = Table("", title=f"{len(photos)} photos of {title}, covered with a margin of {margin_px} px")
     counts = {name: Uncovered() for name in choices}
     with ExitStack() as stack:
-        models = {name: stack.enter_context(_load(c, privacy_defaults() | dict(values))) for name, c in choices.items()}
+        models = {name: stack.enter_context(_load(c, own | dict(values))) for name, c in choices.items()}
         for labelled in track(photos, "photos", console=Console(stderr=True)):
             image, truth = labelled.read()
             people = labelled.people() if labelled.people else None
             for name, model in models.items():
-                counts[name].add(covered(model, image, margin_px), truth, people)
+                counts[name].add(_covered(model, image, margin_px), truth, people)
     for name in counts:
         table.add_column(name, overflow="fold", justify="right")
     every = counts.values()
@@ -118,6 +123,13 @@ def _measure_privacy(
     table.add_row(f"large ones ({LARGE_PX} px)", *(f"{one.large_missed} of {one.large}" for one in every))
     table.add_row("other pixels covered", *(f"{one.covered_rest:.3f}" for one in every))
     Console().print(table)
+
+
+def _covered(model: Model, image: NDArray[np.uint8], margin_px: int) -> NDArray[np.bool_]:
+    """Where the node privacy_camera would paint over a picture (H, W, 3): (H, W) bool."""
+    _, hidden = Hider(margin_px, 0).hide(Frame(image), model.segment(image, Wanted.PERSON))
+    assert hidden.person is not None  # hide() gives the mask that it covered
+    return np.equal(hidden.person, 1)
 
 
 def _load(choice: str, values: Mapping[str, Any]) -> Model:

@@ -41,8 +41,8 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
 }
 TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
 """Largest difference from the source, as a share of a head's range; int8 is judged by what comes of it."""
-LEAST_ALIKE: Final = {"mask_iou": 0.9, "parts_alike": 0.85, "keypoints_found": 0.5}
-"""What a file's masks, parts and poses have at least in common with its source's."""
+LEAST_ALIKE: Final = {"mask_iou": 0.5, "parts_alike": 0.5, "keypoints_found": 0.5}
+"""What a file has at least in common with its source: less is broken. How much it is, the table says."""
 _ENOUGH: Final = 100
 """Positions or keypoints from which a share of them says something."""
 _SHARD: Final = "group1-shard1of1.bin"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from ..model import Model
-from ..privacy.person_hider import Hider
-from ..privacy.privacy_settings import HidingSettings
-from ..types import Frame, Wanted
 from .annotations import Mask
-from .frames import Image
 from .labelled import People
 
 LARGE_PX: Final = 96**2
@@ -61,20 +56,3 @@ class Uncovered:
     def covered_rest(self) -> float:
         """Share of the other pixels that is covered all the same."""
         return self.covered_other_px / self.other_px if self.other_px else 0.0
-
-
-def covered(model: Model, image: Image, margin_px: int) -> Mask:
-    """Where the node privacy_camera would paint over a picture (H, W, 3): (H, W) bool."""
-    frame = Frame(image)
-    _, hidden = Hider(margin_px, 0).hide(frame, model.segment(image, Wanted.PERSON))
-    assert hidden.person is not None  # hide() gives the mask that it covered
-    return np.equal(hidden.person, 1)
-
-
-def privacy_defaults() -> dict[str, Any]:
-    """The parameters of the node privacy_camera that decide what a model covers."""
-    defaults = HidingSettings()
-    return {
-        "segmentation_threshold": defaults.segmentation_threshold,
-        "internal_resolution": defaults.internal_resolution,
-    }

@@ -121,3 +121,13 @@ def test_a_sheet_shows_what_the_network_offers(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), image)
     run(["sheet", str(tmp_path), "--out", str(tmp_path / "sheet.png"), "--engine", "fake", "--width", "100"])
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 4 * 108 + 8
+
+
+def test_what_a_privacy_camera_leaves_uncovered_is_printed(tmp_path: Path) -> None:
+    image, mask, _ = drawn(0)
+    for name, picture in (("photos", image), ("masks", mask.astype(np.uint8) * 255)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), picture)
+    output = run(["eval", str(tmp_path), "--privacy", "--model", "bodypix-mobilenet-050,engine=fake"])
+    assert "person pixels uncovered" in output
+    assert "margin of 24 px" in output

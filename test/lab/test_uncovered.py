@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import bodyseg_ros as bodyseg
-from bodyseg_ros.lab.uncovered import LARGE_PX, Uncovered, covered, privacy_defaults
+from bodyseg_ros.lab.uncovered import LARGE_PX, Uncovered
 
 
 def test_counts_by_hand() -> None:
@@ -29,11 +28,3 @@ def test_nobody_is_left_of_nobody() -> None:
     count = Uncovered()
     count.add(np.zeros((2, 2), bool), np.zeros((2, 2), bool))
     assert (count.uncovered, count.covered_rest) == (0, 0)
-
-
-def test_the_margin_is_covered() -> None:
-    with bodyseg.load("bodypix-mobilenet-050", engine="fake") as model:
-        image = np.zeros((120, 160, 3), np.uint8)
-        alone, wide = covered(model, image, 0), covered(model, image, 10)
-    assert 0 < alone.sum() < wide.sum()
-    assert set(privacy_defaults()) == {"segmentation_threshold", "internal_resolution"}
