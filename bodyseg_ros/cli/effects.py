@@ -32,8 +32,8 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What can be made of a picture and the people in it. Effects are chained: bodyseg run photo.jpg "
-    "--effect virtual_background --effect color_transfer; in the node by the parameter effects.\n\n"
+    help="Effects on an image and the people in it. They can be chained: bodyseg run photo.jpg "
+    "--effect virtual_background --effect color_transfer; in the node, set the parameter effects.\n\n"
     "Example: bodyseg effects show pixelate",
 )
 
@@ -80,7 +80,7 @@ _SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
 
 @app.command("list")
 def list_effects() -> None:
-    """All effects, built in and installed, with what they read of a result.
+    """List all effects, built-in and installed, and the result fields they read.
 
     Example: bodyseg effects list
     """
@@ -103,9 +103,9 @@ def _first_line(effect: Any) -> str:
 def show(
     name: Annotated[str, typer.Argument(help="Name of an effect, as `bodyseg effects list` shows it.")],
     values: dict[str, Any],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The picture; NAME.png here if left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Image file to write; default: NAME.png.")] = None,
 ) -> None:
-    """What one effect does, its parameters, and an example on a drawn picture, written to a file.
+    """Show what an effect does and its parameters, and write an example on a drawn image.
 
     Example: bodyseg effects show overlay --overlay.opacity 0.9 --out overlay.png
     """
@@ -126,9 +126,9 @@ def show(
 def gallery(
     photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
     values: dict[str, Any],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its pictures.")] = Path("gallery"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its images.")] = Path("gallery"),
 ) -> None:
-    """Make a page with every effect on a photo: gallery.md, a small picture of each, and gallery.jpg with some of them.
+    """Make a page with every effect on a photo: gallery.md, a small image of each, and gallery.jpg with some of them.
 
     Example: bodyseg effects gallery me.jpg --out gallery
     """

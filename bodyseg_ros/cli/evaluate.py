@@ -38,39 +38,40 @@ _CHOICE: Final = "a card's name or a path, then commas and parameters: bodypix-m
 @takes_parameters("model", "network", "engine", "refinement", own=("model", "model_path"))
 def evaluate(
     folder: Annotated[
-        Path, typer.Argument(help="photos/ and masks/ of the same names, or COCO's images/ and its JSON or panoptic/.")
+        Path,
+        typer.Argument(
+            help="Folder with photos/ and masks/ of the same names, or COCO's images/ with its JSON or panoptic/."
+        ),
     ],
     values: dict[str, Any],
-    model: Annotated[list[str] | None, typer.Option(help=f"A model; may be given again. {_CHOICE}.")] = None,
-    model_path: Annotated[list[Path] | None, typer.Option(help="A model's file; may be given again.")] = None,
-    against: Annotated[
-        str, typer.Option(help="The model whose parts and keypoints the others are compared with, as --model.")
-    ] = "",
+    model: Annotated[list[str] | None, typer.Option(help=f"A model; repeatable. {_CHOICE}.")] = None,
+    model_path: Annotated[list[Path] | None, typer.Option(help="A model file; repeatable.")] = None,
+    against: Annotated[str, typer.Option(help="Model to compare parts and keypoints with, as --model.")] = "",
     long_side: Annotated[
-        int, typer.Option(min=0, help="Let the networks see photos at this long side, px; 0: internal_resolution's.")
+        int, typer.Option(min=0, help="Long side of the network input, px; 0: from internal_resolution.")
     ] = 513,
     held_out: Annotated[
-        float, typer.Option(min=0, max=1, help="Only the share of photos that a run with this held_out validates on.")
+        float,
+        typer.Option(min=0, max=1, help="Use only the photos that a training run with this held_out validates on."),
     ] = 1.0,
-    worst: Annotated[int, typer.Option(min=0, help="Also list this many of each model's worst photos.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Also draw figures, parts and photos to this folder.")] = None,
+    worst: Annotated[int, typer.Option(min=0, help="Also list each model's worst photos, this many.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all results to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Also write plots and annotated photos to this folder.")] = None,
     privacy: Annotated[
-        bool,
-        typer.Option("--privacy", help="Only what the node privacy_camera would leave uncovered."),
+        bool, typer.Option("--privacy", help="Print only what the node privacy_camera would leave uncovered.")
     ] = False,
 ) -> None:
-    """Measure models on labelled photos, and against each other, in one table.
+    """Measure models on labeled photos, and against each other, in one table.
 
-    Person masks against the labels: IoU of all pixels together and mean of the photos with people, precision and
-    recall, F-score of the border to 1 % of the diagonal, share of the pixels of photos without people that are taken
-    for people. Against another model: share of pixels with the same part where both see one, mean IoU of the parts,
-    share of its sure keypoints found within a tenth of the person's size (PCK). Panoptic quality (PQ) of people where
-    the labels tell them apart, COCO's keypoint AP where they hold keypoints. Below each figure stands the middle 95 %
-    of what it is over drawn photos (bootstrap); of two models also that of their difference, on the same draws.
+    Person masks against the labels: IoU of all pixels together and mean of the photos with people, boundary F-score
+    within 1 % of the diagonal, share of false person pixels on photos without people. Against another model: share of
+    pixels with the same part where both find one, mean IoU of the parts, share of its confident keypoints found within
+    a tenth of the person's size (PCK). COCO keypoint AP if the labels have keypoints.
+    Panoptic quality (PQ) if the labels tell people apart. Below each figure: its 95 % interval over photos (bootstrap),
+    and with two models that of their difference on the same draws.
 
-    With --privacy it is the share of person pixels, and of whole people, that the node privacy_camera would leave
-    uncovered in each photo, with its own defaults where a model names no other parameter.
+    With --privacy: the share of person pixels, and of whole people, that the node privacy_camera would leave uncovered,
+    with its own defaults unless a model names another parameter.
 
     Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --against bodypix-mobilenet-075,output_stride=8
     """

@@ -36,38 +36,36 @@ class BodyPixSettings(FlipSettings):
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
         "medium",
-        "Share of the frame's sides that the network sees: low 0.25, medium 0.5, high 0.75, full 1.0, or a number. "
-        "More finds smaller people and finer edges, and costs its square in time. A model of one fixed size, as its "
-        "card says, sees that.",
+        "Network input size as a share of the frame's sides: low 0.25, medium 0.5, high 0.75, full 1.0, or a "
+        "number. Larger values find smaller people and finer edges; time grows with the square. Ignored by "
+        "models with a fixed input size.",
     )
     max_input_px: int = live(
         4_194_304,
-        "Most pixels that the network sees, whatever the frame's size and internal_resolution: its time and memory "
-        "grow with them. 4,194,304 is 2048×2048.",
+        "Maximum number of network input pixels, for any frame size and internal_resolution; limits time and "
+        "memory. 4,194,304 is 2048×2048.",
         ge=1024,
         le=100_000_000,
     )
-    segmentation_threshold: float = live(0.7, "A pixel is a person above this probability.", ge=0.0, le=1.0)
-    segment_body_parts: bool = live(True, "Compute the 24 body parts where somebody wants them.")
-    multi_segmentation: bool = live(True, "Tell people apart, one mask each, where somebody wants them.")
-    max_detections: int = live(10, "Most people in a frame.", ge=1, le=100)
-    score_threshold: float = live(
-        0.3, "Least score of a pose, and of a keypoint from which a pose is begun.", ge=0.0, le=1.0
+    segmentation_threshold: float = live(
+        0.7, "Pixels with a higher person probability belong to the mask.", ge=0.0, le=1.0
     )
+    segment_body_parts: bool = live(True, "Compute the 24 body parts when requested.")
+    multi_segmentation: bool = live(True, "Compute one mask per person when requested.")
+    max_detections: int = live(10, "Maximum number of people.", ge=1, le=100)
+    score_threshold: float = live(0.3, "Minimum score of a pose and of its root keypoint.", ge=0.0, le=1.0)
     close_up_score: float = live(
         0.7,
-        "A large pose below score_threshold is kept if its visible keypoints, at least 5 with min_keypoint_score, "
-        "score more than this on average: a face that fills the picture. 1: none is, as in the reference.",
+        "Keep a large pose below score_threshold if at least 5 of its keypoints reach min_keypoint_score and their "
+        "mean score is above this: a face that fills the image. 1: never, as in the reference.",
         ge=0.0,
         le=1.0,
     )
     nms_radius: float = live(
-        20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
+        20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
     )
-    min_keypoint_score: float = live(
-        0.3, "A keypoint below this score is not visible, and not used to tell people apart.", ge=0.0, le=1.0
-    )
-    refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
+    min_keypoint_score: float = live(0.3, "Minimum score of a keypoint used to separate people.", ge=0.0, le=1.0)
+    refine_steps: int = live(10, "Refinement steps from a pixel to its person's keypoints.", ge=1, le=20)
 
 
 class BodyPix(Network):
