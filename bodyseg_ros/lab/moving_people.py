@@ -109,10 +109,10 @@ SCENES: Final[Mapping[str, Scene]] = {
         6.0,
     ),
     "behind a pillar": Scene(
-        (Walker(_line(0.1, 0.9, 8), _RED), Walker(_line(0.2, 0.25, 8, 0.9), _BLUE)), 8.0, ((0.4, 0.7),)
+        (Walker(_line(0.05, 0.95, 8), _RED), Walker(_line(0.85, 0.8, 8, 0.9), _BLUE)), 8.0, ((0.35, 0.65),)
     ),
     "leaves and comes back": Scene(
-        (Walker(_there_and_back(0.4, 1.5, 8), _GREEN), Walker(_line(0.3, 0.2, 8, 0.9), _RED)), 8.0
+        (Walker(_there_and_back(0.5, 1.5, 8), _GREEN), Walker(_line(0.3, 0.2, 8, 0.9), _RED)), 8.0
     ),
     "one leaves, another comes": Scene(
         (

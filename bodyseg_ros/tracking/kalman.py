@@ -31,6 +31,8 @@ _SIGMAS: Final = np.array(
 )
 #: From so many s out of view on, pose and mask no longer tell who it is.
 _POSE_HOLDS_S: Final = 0.4
+#: So long somebody who comes back in the middle of the picture is known by the place, though seen in part.
+_PLACE_HOLDS_S: Final = 4.0
 #: A person seen in fewer frames than this is forgotten after so many s, or two frames: it may have been a mistake.
 _SURE_AFTER: Final = 3
 _DOUBT_S: Final = 0.5
@@ -50,6 +52,8 @@ _SPEED_SD: Final = 1.0
 #: Share of the newest in a person's size, keypoints about the fixed point, and colors.
 _LEARN: Final = 0.2
 _LEARN_COLORS: Final = 0.1
+#: People are beside each other, not before, from this distance on, in their sizes.
+_BESIDE: Final = 0.4
 #: People leave the picture at most this far, in their sizes: who left is waited for at the edge.
 _BEYOND: Final = 0.5
 
@@ -149,10 +153,10 @@ class KalmanTracker(Tracker):
         seen = see(frame, result)
         measured = _measured(self._known, seen)
         numbers = [0] * len(seen.points)
-        mistaken = set()
+        mistaken, alone = set(), _alone(self._known)
         for row, column, others in self._pairs(seen, measured, step_s):
             mistaken.update(others)
-            _update(self._known[row], seen, column, measured[row, column])
+            _update(self._known[row], seen, column, measured[row, column], alone[row])
             numbers[column] = self._known[row].number
         self._known = [known for row, known in enumerate(self._known) if row not in mistaken]
         for place, number in enumerate(numbers):
@@ -197,10 +201,12 @@ class KalmanTracker(Tracker):
         told = np.outer(known_colors.any(axis=1), seen.colors.any(axis=1))
         pose, posed = _pose_likeness(everyone, seen)
         recent = (near + told * colors + posed * pose + _overlaps(everyone, seen)) / (2 + told + posed)
+        unseen_s = np.array([known.unseen_s for known in everyone])[:, None]
         # At the edge anybody comes in; in the middle of the picture nobody comes from nowhere.
-        by_colors, by_place = (near + 2 * colors) / 3, (2 * near + colors) / 3
-        found = np.where(told, np.where(seen.at_edge, by_colors, np.maximum(by_colors, by_place)), near)
-        away = np.array([known.unseen_s > _POSE_HOLDS_S for known in everyone])[:, None]
+        by_colors, by_place = (near + 2 * colors) / 3, (3 * near + colors) / 4
+        anybody = seen.at_edge | (unseen_s > _PLACE_HOLDS_S)
+        found = np.where(told, np.where(anybody, by_colors, np.maximum(by_colors, by_place)), near)
+        away = unseen_s > _POSE_HOLDS_S
         least = np.where(away, self.settings.min_found_likeness, self.settings.min_likeness)
         return np.where(away, found, recent), least
 
@@ -252,8 +258,19 @@ def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
     return np.asarray(both / np.maximum(either, 1), np.float32)
 
 
-def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None:
-    """Learn from a person seen again."""
+def _alone(everyone: Sequence[_Known]) -> list[bool]:
+    """Whether nobody else is expected where a person is: else colors may be of both."""
+    if len(everyone) < 2:
+        return [True] * len(everyone)
+    places = np.array([known.place for known in everyone])
+    away = np.abs(places[:, None, 0] - places[:, 0])
+    np.fill_diagonal(away, np.inf)
+    alone: list[bool] = (away.min(axis=1) > [_BESIDE * known.size for known in everyone]).tolist()
+    return alone
+
+
+def _update(known: _Known, seen: Sightings, place: int, measured: Array, alone: bool) -> None:
+    """Learn from a person seen again; the colors only of one who is alone."""
     visible, usual = seen.visible[place], max(int(known.visible.sum()), 1)
     count = int(visible.sum())
     # The fewer keypoints, the less sure.
@@ -265,7 +282,7 @@ def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None
     whole = count >= 0.8 * usual
     if whole:
         known.size += _LEARN * (float(seen.sizes[place]) - known.size)
-        if seen.colors[place].any():
+        if alone and seen.colors[place].any():
             colors = known.colors + np.float32(_LEARN_COLORS) * (seen.colors[place] - known.colors)
             known.colors = colors / np.linalg.norm(colors)
     known.points, known.visible = offsets, visible
