@@ -38,13 +38,13 @@ _SURE_AFTER: Final = 3
 _DOUBT_S: Final = 0.5
 #: Spread of a measured place, and of what velocity may change in a second, in the person's sizes.
 _PLACE_SD: Final = 0.03
-_CHANGE_SD: Final = 0.8
-#: Overlap of two histograms (Bhattacharyya) from which clothes are somewhat alike, and the same: of 12 photos of people in the
-#: street, different people overlap by 0.45 to 0.9, the same ones from frame to frame by 0.93 to 1.
+_CHANGE_SD: Final = 0.4
+#: Overlap of two histograms (Bhattacharyya) from which clothes are somewhat alike, and the same. Of six people on
+#: photos of a street, different ones overlap by 0.45 to 0.88; the same from frame to frame by more than 0.93.
 _UNLIKE: Final = 0.8
 _ALIKE: Final = 0.95
-#: By so much likeness whoever was seen in the last frame, and not only just now, comes before all others: two people may be
-#: seen as one, and somebody out of view may first come back in part, and be taken for new.
+#: By so much likeness whoever was seen in the last frame, and not only just now, comes before all others: two people
+#: may be seen as one, and somebody out of view may first come back in part, and be taken for new.
 _HANDICAP: Final = 0.3
 _JUST_NOW_S: Final = 1.0
 #: How fast somebody new may be: sizes a second.
@@ -182,7 +182,7 @@ class KalmanTracker(Tracker):
             np.where(enough, 1 + likeness - _HANDICAP * (away | new)[:, None], 0), maximize=True
         )
         chosen = {int(row): int(column) for row, column in zip(rows, columns, strict=True) if enough[row, column]}
-        left = [row for row in np.flatnonzero(new & ~away) if row not in chosen]
+        left = [row for row in np.flatnonzero(new & ~away).tolist() if row not in chosen]
         return [
             (row, column, [one for one in left if enough[one, column]] if away[row] else [])
             for row, column in chosen.items()
@@ -195,7 +195,7 @@ class KalmanTracker(Tracker):
         spread = np.array([known.spread[0] for known in everyone], np.float32)[:, None] + (_PLACE_SD * sizes) ** 2
         places = np.array([known.place for known in everyone])[:, None]
         # Half as strict as the filter's own distance: people turn, and keypoints jump.
-        near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (8 * spread + (0.1 * sizes) ** 2))
+        near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (4 * spread + (0.1 * sizes) ** 2))
         known_colors = np.array([known.colors for known in everyone])
         colors = np.clip((known_colors @ seen.colors.T - _UNLIKE) / (_ALIKE - _UNLIKE), 0, 1)
         told = np.outer(known_colors.any(axis=1), seen.colors.any(axis=1))
