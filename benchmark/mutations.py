@@ -508,17 +508,17 @@ ROBOT = [
     ),
     Mutation(
         "a place stays covered",
-        "bodyseg_ros/ros/nodes/person_hider.py",
+        "bodyseg_ros/privacy/person_hider.py",
         "deque(maxlen=hold_frames + 1)",
         "deque(maxlen=1)",
         "test/ros/nodes/test_privacy_camera.py",
     ),
     Mutation(
         "one answer over the whole picture is not believed",
-        "bodyseg_ros/ros/nodes/mask_check.py",
+        "bodyseg_ros/privacy/mask_check.py",
         "if high - low < _LEAST_SPREAD:",
         "if False:",
-        "test/ros/nodes/test_mask_check.py",
+        "test/privacy/test_mask_check.py",
     ),
     Mutation(
         "enabled: false stops the work",

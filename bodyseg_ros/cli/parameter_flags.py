@@ -13,6 +13,7 @@ import typer
 from ..parameter_files import parse_value, read_params_file
 from ..plan import parameters_of
 from ..plugins import plugin_names
+from ..privacy import RecordingSettings
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
 from ..settings import ModelSettings, Parameter, Settings, parameters
@@ -30,7 +31,7 @@ NODES: Final[Mapping[str, type[Settings]]] = {
 
 ParamsFile = Annotated[
     Path | None,
-    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it."),
+    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags take precedence."),
 ]
 HelpAll = Annotated[
     bool,
@@ -38,7 +39,7 @@ HelpAll = Annotated[
         "--help-all",
         is_eager=True,
         callback=print_everything,
-        help="Show the flags of networks, engines and effects too; `bodyseg params` lists the same.",
+        help="Also show the flags of networks, engines and effects, as listed by `bodyseg params`.",
     ),
 ]
 
@@ -66,6 +67,8 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
     for name, settings in NODES.items():
         for parameter in parameters(settings):
             yield f"node {name}", parameter
+    for parameter in parameters(RecordingSettings):
+        yield "recording", parameter
 
 
 def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -118,10 +121,15 @@ def _read(parameter: Parameter, text: Any) -> Any:
 def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
     """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
     flags: dict[str, tuple[Parameter, Any]] = {}
-    for reader, parameter in all_parameters():
-        variable = ("model_" if reader == "model" else LEFT_OUT) + parameter.name.replace(".", "__")
-        if reader.split()[0] not in kinds or variable in flags:
+    # The first kind's parameters take the place of others of the same name: its defaults count.
+    every = [(reader, parameter) for reader, parameter in all_parameters() if reader.split()[0] in kinds]
+    every.sort(key=lambda pair: pair[0].split()[0] != kinds[0])
+    names: set[str] = set()
+    for reader, parameter in every:
+        variable = ("model_" if reader in ("model", "recording") else LEFT_OUT) + parameter.name.replace(".", "__")
+        if parameter.name in names:
             continue
+        names.add(parameter.name)
         flag = "--" + parameter.name.replace("_", "-")
         kind: Any = str
         if parameter.kind == "bool":
@@ -135,4 +143,4 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
 
 
 def _panel(reader: str) -> str:
-    return {"model": "Model"}.get(reader, reader.capitalize())
+    return reader.capitalize()

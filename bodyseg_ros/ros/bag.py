@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import lz4.frame  # type: ignore[import-untyped] # it has no types
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Qos as BagQos
 from rosbags.interfaces import QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
-from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, ReaderError, StoragePlugin, Writer, WriterError
 
 from ..errors import MediaError
 from ..plan import Plan, make_plan
@@ -31,7 +32,7 @@ from .nodes.node_model import NodeModel
 from .nodes.node_settings import NodeSettings
 from .nodes.outputs import OUTPUTS, OutputTopic, hides_people, label_infos, wanted_of
 
-__all__ = ["BagReport", "BagWriter", "process_bag", "write_bag"]
+__all__ = ["BagForm", "BagReport", "BagWriter", "add_like", "form_of", "process_bag", "read_bag", "write_bag"]
 
 _log = logging.getLogger(__name__)
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -93,26 +94,67 @@ def _bag_qos(qos: Qos) -> BagQos:
     )
 
 
+@dataclass(frozen=True)
+class BagForm:
+    """How a bag is stored. mcap: not sqlite3. file: one file, not a folder with its metadata.
+
+    chunks: compression of an mcap file's chunks: '', 'lz4', 'zstd'. mode: rosbag2's own compression, of files or
+    messages.
+    """
+
+    mcap: bool
+    file: bool
+    chunks: str = ""
+    mode: CompressionMode = CompressionMode.NONE
+
+
+def form_of(path: Path, reader: AnyReader) -> BagForm:
+    """The form of an open bag."""
+    storage: Any = reader.readers[0].storage  # type: ignore[union-attr] # rosbag2's reader: others are refused before
+    mode = CompressionMode[(storage.metadata.compression_mode or "none").upper()]
+    first: Any = storage.storages[0] if hasattr(storage, "storages") else storage
+    chunks = {chunk.compression for chunk in getattr(first, "chunks", [])}
+    return BagForm(hasattr(first, "chunks"), path.is_file(), max(chunks, default=""), mode)
+
+
 @contextmanager
-def write_bag(target: Path) -> Iterator[Writer]:
+def write_bag(target: Path, form: BagForm | None = None) -> Iterator[Writer]:
     """A new bag: one file if `target` ends in .mcap, else a folder with a .db3 file and its metadata.
 
-    It is there when the context ends without an exception. Raises MediaError where it is there already, or cannot be
-    written.
+    form: another storage, or compression. It is there when the context ends without an exception. Raises MediaError
+    where it is there already, or cannot be written.
     """
     if target.exists():
         raise MediaError(f"The bag {str(target)!r} is there already; take another name, or remove it first.")
+    form = form or BagForm(mcap=target.suffix == ".mcap", file=target.suffix == ".mcap")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
             made = Path(folder) / target.name
-            mcap = target.suffix == ".mcap"
-            plugin = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
-            with Writer(made, version=8, storage_plugin=plugin) as writer:
+            with _writer(made, form) as writer:
+                _set_lz4(writer, form)
                 yield writer
-            shutil.move(made / f"{made.name}.mcap" if mcap else made, target)
+            inside = [path for path in made.iterdir() if path.name != "metadata.yaml"]
+            shutil.move(inside[0] if form.file else made, target)
     except (OSError, WriterError) as err:
         raise MediaError(f"The bag {str(target)!r} cannot be written: {err}.") from err
+
+
+def _writer(path: Path, form: BagForm) -> Writer:
+    """A writer of that form, to be entered."""
+    writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP if form.mcap else StoragePlugin.SQLITE3)
+    if form.mode is not CompressionMode.NONE:
+        writer.set_compression(form.mode, CompressionFormat.ZSTD)
+    elif form.chunks:
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    return writer
+
+
+def _set_lz4(writer: Writer, form: BagForm) -> None:
+    """Rosbags reads LZ4, but offers Zstandard alone for writing."""
+    if form.mcap and form.chunks == "lz4":
+        storage: Any = writer.storage
+        storage.compression, storage.compressor = "lz4", lz4.frame.compress
 
 
 def process_bag(
@@ -133,7 +175,7 @@ def process_bag(
     Raises MediaError for a bag that cannot be read or has no such topic, and what make_plan() and open_model() raise.
     """
     plan = make_plan(values, NodeSettings)
-    with _read_bag(source) as reader:
+    with read_bag(source) as reader:
         image = _image_connection(reader, image_topic, source)
         with write_bag(target) as writer, closing(NodeModel(plan)) as model:
             return _Copy(reader, writer, plan, model, image, keep_raw).run(progress or _silent)
@@ -144,13 +186,29 @@ def _silent(done: int, total: int) -> None:
 
 
 @contextmanager
-def _read_bag(source: Path) -> Iterator[AnyReader]:
+def read_bag(source: Path) -> Iterator[AnyReader]:
+    """A bag open for reading. Raises MediaError where it cannot be read."""
     try:
         with AnyReader([source], default_typestore=RosbagMessages().store) as reader:
             yield reader
     except (OSError, AnyReaderError, ReaderError) as err:
         hint = " If its recording was cut off, `mcap recover IN -o OUT` mends it." if source.suffix == ".mcap" else ""
         raise MediaError(f"The bag {str(source)!r} cannot be read: {str(err).rstrip('.')}.{hint}") from err
+
+
+def add_like(writer: Writer, reader: AnyReader, connection: Any) -> Any:
+    """The same topic in a new bag; a bag without definitions gets those that are known."""
+    if connection.msgdef.data and connection.digest:
+        definition: dict[str, Any] = {"msgdef": connection.msgdef.data, "rihs01": connection.digest}
+    else:
+        definition = {"typestore": reader.typestore}
+    return writer.add_connection(
+        connection.topic,
+        connection.msgtype,
+        serialization_format=connection.ext.serialization_format,
+        offered_qos_profiles=connection.ext.offered_qos_profiles,
+        **definition,
+    )
 
 
 def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
@@ -192,7 +250,7 @@ class _Copy:
     def run(self, progress: Callable[[int, int], None]) -> BagReport:
         """Copy every message; after each picture, write what was made of it under the same time."""
         copies = {
-            connection.id: self._connection_like(connection)
+            connection.id: add_like(self._writer, self._reader, connection)
             for connection in self._reader.connections
             if self._is_copied(connection)
         }
@@ -216,20 +274,6 @@ class _Copy:
         if connection.topic not in topics:
             topics.append(connection.topic)
         return copied
-
-    def _connection_like(self, connection: Any) -> Any:
-        """The same topic in the new bag; a bag without definitions gets those that are known."""
-        if connection.msgdef.data and connection.digest:
-            definition: dict[str, Any] = {"msgdef": connection.msgdef.data, "rihs01": connection.digest}
-        else:
-            definition = {"typestore": self._reader.typestore}
-        return self._writer.add_connection(
-            connection.topic,
-            connection.msgtype,
-            serialization_format=connection.ext.serialization_format,
-            offered_qos_profiles=connection.ext.offered_qos_profiles,
-            **definition,
-        )
 
     def _add_labels(self, time_ns: int) -> None:
         for topic, message in label_infos(self._messages, self._model.offers, self._model.classes, time_ns):

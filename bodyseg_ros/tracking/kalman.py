@@ -62,13 +62,16 @@ class KalmanSettings(Settings):
     """When people are taken for the same."""
 
     memory: float = live(
-        10.0, "Seconds for which a person out of view is remembered; who comes then is somebody new.", ge=0.0, le=3600.0
+        10.0, "Time that a person out of view is remembered, s; later they get a new id.", ge=0.0, le=3600.0
     )
     min_likeness: float = live(
-        0.4, "Least likeness of the same person in two frames, 0 to 1: place, pose, mask and colors.", ge=0.0, le=1.0
+        0.4,
+        "Minimum similarity of the same person in two frames, 0 to 1: place, pose, mask and colors.",
+        ge=0.0,
+        le=1.0,
     )
     min_found_likeness: float = live(
-        0.7, "Least likeness of a person who was out of view and is found, 0 to 1: place and colors.", ge=0.0, le=1.0
+        0.7, "Minimum similarity to recover a person who was out of view, 0 to 1: place and colors.", ge=0.0, le=1.0
     )
 
 

@@ -34,9 +34,10 @@ class Sightings:
     """The people of one frame.
 
     points: (N, 17, 2) float32, source px. visible: (N, 17), which of them count. sizes: (N,) float32, the long side of
-    what is visible, px. at_edge: (N,), who may just have come into the picture at its left or right edge. labels:
-    (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for `shrink` × `shrink`. colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the
-    lower half of the mask; all 0 where it is too small to tell.
+    what is visible, px. at_edge: (N,), who may just have come into the picture at its left or right edge.
+    labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for `shrink` × `shrink`.
+    colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the lower half of the mask;
+    all 0 where it is too small to tell.
     """
 
     points: NDArray[np.float32]

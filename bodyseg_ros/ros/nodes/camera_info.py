@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import FrameError
+from ...space import Pinhole
 from ..graph.port import Graph, Messages, Subscription
 from ..graph.qos import SENSOR
 
-__all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
+__all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "subscribe_camera_info"]
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
@@ -27,9 +29,45 @@ def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Call
     return subscribe(beside)
 
 
+def picture_sizes(info: Any) -> set[tuple[int, int]]:
+    """The (height, width) that a camera's pictures may have.
+
+    height and width are those of the calibration; the driver may read out a part of the sensor (roi, 0 for all of it)
+    and sum pixels (binning, 0 for 1). Source: sensor_msgs 5.3, ``CameraInfo.msg``.
+    """
+    read_out = (info.roi.height or info.height, info.roi.width or info.width)
+    binned = (read_out[0] // max(info.binning_y, 1), read_out[1] // max(info.binning_x, 1))
+    # Some drivers give the binned size as the calibration's.
+    return {(info.height, info.width), binned}
+
+
 def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, int]) -> Any:
-    """The camera's own message under a picture's header; None if there is none of the picture's (height, width)."""
-    if info is None or (info.height, info.width) != size:
+    """The camera's own message under a picture's header; None if it is of pictures of another (height, width).
+
+    A message without any size, as of a camera that is not calibrated, fits every picture.
+    """
+    if info is None or (info.height and info.width and size not in picture_sizes(info)):
         return None
     names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
     return messages.make(CAMERA_INFO, header=header, **{name: getattr(info, name) for name in names})
+
+
+def pinhole_of(info: Any, size: tuple[int, ...], *, rectified: bool) -> Pinhole:
+    """The camera that a sensor_msgs/CameraInfo describes, for pictures of `size` (height, width).
+
+    rectified: use P, without distortion; otherwise K and D. Raises FrameError if the camera is not calibrated, its
+    lens is unknown, or its pictures have another size.
+    """
+    if size not in picture_sizes(info):
+        raise FrameError(
+            f"The camera_info is of pictures of {info.width}×{info.height}, but the picture is {size[1]}×{size[0]}; "
+            "remap camera_info to the topic of the same camera."
+        )
+    whole = size == (info.height, info.width)  # also where the driver gives the binned size as the calibration's
+    region = (0, 0, 0, 0) if whole else (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
+    binning = (1, 1) if whole else (info.binning_x, info.binning_y)
+    p = info.p
+    matrix = (*p[0:3], *p[4:7], *p[8:11]) if rectified else info.k
+    model, coefficients = ("", ()) if rectified else (str(info.distortion_model), info.d)
+    calibrated = (int(info.height), int(info.width))
+    return Pinhole.of_calibration(calibrated, matrix, model, coefficients, binning, region)

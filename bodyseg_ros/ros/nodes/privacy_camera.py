@@ -6,31 +6,27 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from ...effects import compose_all, load_effects, needs_of
-from ...errors import FrameError, ModelError, SettingsError
+from ...errors import FrameError, ModelError
 from ...plan import Plan, make_plan
-from ...settings import Settings
-from ...types import Frame, Wanted
+from ...privacy import NEEDED, Hider, MaskCheck, Safe, blank, refuse_blindness, unfit_reason
+from ...types import Frame
 from ..graph.headers import make_header, shorten, stamp_ns
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
-from .mask_check import MaskCheck
 from .node_model import NodeModel
 from .node_settings import PrivacySettings
-from .person_hider import Hider, Safe, blank
 from .playing import play
 from .run_node import run_node
 
 __all__ = ["PrivacyCameraNode", "main"]
 
-#: Whom to cover, and whether that can be believed.
-_NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
 
@@ -65,7 +61,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         self._plan = make_plan(graph.overrides, PrivacySettings)
         graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
         self._settings = self._plan.own
-        _refuse_blindness(self._plan.network)
+        refuse_blindness(self._plan.network)
         self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
@@ -172,7 +168,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
-        result = model.run(self._plan, frame, _NEEDED | needs_of(self._effects))
+        result = model.run(self._plan, frame, NEEDED | needs_of(self._effects))
         self._check.check(frame, result)
         hidden, result = self._hider.hide(frame, result)
         image = compose_all(self._effects, hidden, result)[..., :3]
@@ -190,7 +186,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             try:
                 self._model = self._open_model(self._plan)
                 self._model.warm_up()
-                self._load_error = _why_not(self._model, needs_of(self._effects))
+                self._load_error = unfit_reason(self._model, needs_of(self._effects))
                 self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
             except Exception as err:  # noqa: BLE001 - told below, once here and on every picture
                 self._load_error = str(err) or type(err).__name__
@@ -242,31 +238,6 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         """For diagnostics: what runs where."""
         model = self._model
         return {"model": model.name, "engine": model.engine, "device": model.device} if model else {}
-
-
-def _refuse_blindness(network: Settings) -> None:
-    """Raise SettingsError for parameters under which masks are not of the people in the picture."""
-    if getattr(network, "flip_horizontal", False):
-        raise SettingsError(
-            "Parameter flip_horizontal is True, but a privacy camera needs masks that lie on its pictures; "
-            "set it to false, and take the effect mirror if there is to be one."
-        )
-    kept = getattr(network, "kept_classes", ("person",))
-    if "person" not in kept:
-        raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but a privacy camera must cover 'person'.")
-
-
-def _why_not(model: NodeModel, needs: Wanted) -> str:
-    """What keeps a loaded network from hiding people; '' if nothing does."""
-    if Wanted.PERSON not in model.offers:
-        return f"{model.name} sees no person masks, so nobody could be hidden."
-    if Wanted.CONFIDENCE not in model.offers:
-        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
-    if needs & ~model.offers:
-        return f"{model.name} does not compute what the effects need."
-    if model.learns_background:
-        return f"{model.name} takes whoever stands there at the start for background."
-    return ""
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:

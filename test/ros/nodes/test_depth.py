@@ -36,7 +36,7 @@ def info(rig: Rig, size: tuple[int, int], focal: float, centre: tuple[float, flo
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_peoples_pixels_are_invalid_and_the_rest_is_as_it_came(rig: Rigs, dtype: type) -> None:
-    node = rig("internal_resolution:=full", "depth_margin_px:=0")
+    node = rig("internal_resolution:=full", "removal_margin_px:=0")
     heard, masks = node.listen(OUT), node.listen("/bodyseg/mask")
     depth = np.random.default_rng(1).integers(500, 5000, (120, 160)).astype(dtype)
     send_both(node, depth_message(node, depth))
@@ -53,12 +53,12 @@ def test_peoples_pixels_are_invalid_and_the_rest_is_as_it_came(rig: Rigs, dtype:
 
 
 def test_a_margin_lies_around_people_and_is_live(rig: Rigs) -> None:
-    node = rig("internal_resolution:=full", "depth_margin_px:=0")
+    node = rig("internal_resolution:=full", "removal_margin_px:=0")
     heard = node.listen(OUT)
     depth = np.full((120, 160), 900, np.uint16)
     gone = []
     for stamp, margin in ((1, 0), (2, 5)):
-        node.graph.set_parameters({"depth_margin_px": margin})
+        node.graph.set_parameters({"removal_margin_px": margin})
         send_both(node, depth_message(node, depth, stamp), stamp_ns=stamp)
         node.wait(lambda stamp=stamp: len(heard) == stamp)
         gone.append(read_depth(heard[-1]) == 0)
@@ -67,7 +67,7 @@ def test_a_margin_lies_around_people_and_is_live(rig: Rigs) -> None:
 
 
 def test_depth_of_another_size_is_scaled_by_both_camera_infos(rig: Rigs) -> None:
-    node = rig("internal_resolution:=full", "depth_margin_px:=0")
+    node = rig("internal_resolution:=full", "removal_margin_px:=0")
     heard, masks = node.listen(OUT), node.listen("/bodyseg/mask")
     node.send(info(node, (240, 320), 200.0, (160.0, 120.0)), "/camera_info", CAMERA_INFO)
     # Half the size, and it sees a wider field: 20 px of it on each side lie outside the colour picture.

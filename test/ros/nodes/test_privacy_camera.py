@@ -17,11 +17,11 @@ import pytest
 from bodyseg_ros.effects import Effect
 from bodyseg_ros.effects.background import BlurBackground, BlurBackgroundSettings
 from bodyseg_ros.errors import EngineError, ModelNotFoundError, SettingsError
+from bodyseg_ros.privacy import blank
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.image_messages import image_message, read_compressed, read_image
 from bodyseg_ros.ros.graph.qos import LATCHED
 from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
-from bodyseg_ros.ros.nodes.person_hider import blank
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.types import Frame, Result, Wanted
 

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FrameError
-from ...refine import fill_holes, shift_edge
-from ...types import Frame, Result
+from ..errors import FrameError
+from ..refine import fill_holes, shift_edge
+from ..types import Frame, Result
 
-__all__ = ["Hider", "Safe", "blank"]
+__all__ = ["Hider", "Safe", "blank", "paint_over"]
 
 #: Grey values: over people; of a blank picture; of the reason on it.
 _COVER, _GROUND, _TEXT = 96, 32, 255
@@ -43,6 +43,11 @@ def blank(size: tuple[int, int], reason: str) -> Safe:
         at = (round(_CHARACTER_PX * scale), round(2 * number * _CHARACTER_PX * scale * 1.2))
         cv2.putText(image, line, at, _FONT, scale, (_TEXT,) * 3, max(1, round(2 * scale)), cv2.LINE_AA)
     return Safe(image)
+
+
+def paint_over(image: NDArray[np.uint8], people: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) uint8 in one grey wherever `people` (H, W) uint8 is not 0."""
+    return np.asarray(cv2.copyTo(np.full_like(image, _COVER), people, image.copy()), np.uint8)
 
 
 class Hider:
@@ -77,5 +82,5 @@ class Hider:
         self._masks.append(shift_edge((result.person != 0).view(np.uint8), self._margin_px))
         # What people surround is more likely one of them that was missed than a view between them.
         people = fill_holes(reduce(np.bitwise_or, self._masks), frame.image.size)
-        image = cv2.copyTo(np.full_like(frame.image, _COVER), people, frame.image.copy())
-        return replace(frame, image=np.asarray(image, np.uint8)), replace(result, size=frame.size, person=people)
+        hidden = replace(frame, image=paint_over(frame.image, people))
+        return hidden, replace(result, size=frame.size, person=people)

@@ -11,7 +11,7 @@ import pytest
 import bodyseg_ros
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.model import Model
-from bodyseg_ros.ros.nodes.mask_check import MaskCheck
+from bodyseg_ros.privacy import MaskCheck
 from bodyseg_ros.types import Frame, Wanted
 
 CHANCE = np.random.default_rng(5)
@@ -29,7 +29,7 @@ PICTURES = {
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
     """The network that comes with the package."""
-    with bodyseg_ros.load("bodyseg-mobilenet-050", segmentation_threshold=0.7) as model:
+    with bodyseg_ros.load("bodyseg-mobilenet-075", segmentation_threshold=0.7) as model:
         yield model
 
 

@@ -1,0 +1,113 @@
+"""`bodyseg anonymize`: recordings that may be shown to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..dependencies import missing_package
+from ..errors import BodysegError, MediaError
+from .complaint import complain
+from .parameter_flags import takes_parameters
+from .run import is_bag
+
+__all__ = ["anonymize"]
+
+
+@takes_parameters("recording", "model", "network", "engine", "effect", "refinement")
+def anonymize(
+    inputs: Annotated[list[Path], typer.Argument(help="Bags: .mcap or .db3 files, or folders.")],
+    values: dict[str, Any],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Output, of the same kind as the input; a folder for several inputs or if it exists."
+        ),
+    ],
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How to cover people: cover (gray), or effects that hide people, in order: "
+            "anonymize, pixelate, remove_people. `bodyseg effects list`"
+        ),
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="A topic to copy unchanged.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A topic to leave out.")] = None,
+    depth: Annotated[
+        Literal["keep", "remove", "drop"] | None,
+        typer.Option(help="Depth images: keep them, remove people from them, or drop their topics."),
+    ] = None,
+) -> None:
+    """Cover the people in recordings, for sharing.
+
+    Every picture is looked at twice: what is covered in one frame is covered in its neighbours, and the way of a person
+    from one sighting to the next. A frame that cannot be judged is blank. Beside OUT come OUT.report.json and
+    OUT.sheet.png: look at them before you publish. docs/recordings.md says what is not promised.
+
+    In a bag topics that may show people (point clouds, types that are not known) must be named: --keep or --drop.
+
+    Example: bodyseg anonymize drive.mcap --out public.mcap --drop /lidar/points --depth remove
+    """
+    console = Console(stderr=True)
+    problems = []
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    folder = out.is_dir() or len(inputs) > 1
+    if len({path.resolve().name for path in inputs}) < len(inputs):
+        raise MediaError("Two inputs have the same name, so their outputs would too; do them one after the other.")
+    with Progress(*columns, console=console) as progress:
+        for source in inputs:
+            target = out / source.resolve().name if folder else out
+            task = progress.add_task(source.name, total=None)
+
+            def show(done: int, total: int, task: Any = task) -> None:
+                progress.update(task, completed=done, total=total)
+
+            try:
+                _anonymize(source, target, values, effect or (), keep or (), drop or (), depth or "", show, console)
+            except BodysegError as err:
+                if len(inputs) == 1:
+                    raise
+                problems.append(f"{source}: {err}")
+    for problem in problems:
+        complain(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _anonymize(
+    source: Path,
+    target: Path,
+    values: dict[str, Any],
+    effects: Any,
+    keep: Any,
+    drop: Any,
+    depth: Any,
+    show: Any,
+    console: Console,
+) -> None:
+    """One input, by its kind."""
+    if not is_bag(source):
+        raise MediaError(f"The input {str(source)!r} is no bag.")
+    try:
+        from ..ros.bag_release import ReleaseRules, anonymize_bag
+    except ModuleNotFoundError as err:
+        raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
+    report = anonymize_bag(source, target, values, ReleaseRules(keep, drop, depth, effects), show)
+    for topic, treatment in report.topics.items():
+        console.print(f"{topic}: {treatment}", highlight=False, soft_wrap=True)
+    for camera in report.cameras:
+        blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
+        console.print(
+            f"{camera.name}: {camera.frames} frames, {camera.covered_share:.1%} covered, "
+            f"{len(camera.gaps)} gaps filled, {blanked} blank, "
+            f"{sum(map(len, camera.look_at.values()))} places to look at",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(
+        f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png", highlight=False, soft_wrap=True
+    )

@@ -1,0 +1,60 @@
+"""A frame of a recording with what is to be covered covered: by one grey, or by effects that hide people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..effects import Effect, compose_all, load_effects
+from ..errors import FrameError, SettingsError
+from ..settings import Settings
+from ..types import Frame, Result, Wanted
+from .mask_store import Cells, to_pixels
+from .person_hider import paint_over
+
+__all__ = ["Coverer", "load_coverer"]
+
+
+class Coverer:
+    """Covers the frames of one camera. effects: none for one grey; some remember the frames before."""
+
+    def __init__(self, effects: Sequence[Effect] = ()) -> None:
+        self._effects = effects
+
+    def cover(self, frame: Frame, cells: Cells) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(the picture (H, W, 3) uint8 RGB, the mask (H, W) uint8 of what was to be covered).
+
+        Raises FrameError where the cells are another picture's, or the effects make a picture of another size.
+        """
+        people = to_pixels(cells, frame.size)
+        if people.shape != frame.size:
+            raise FrameError(f"What is to be covered is {people.shape}, but the picture is {frame.size}.")
+        if not self._effects:
+            return paint_over(frame.image, people), people
+        image = compose_all(self._effects, frame, Result(frame.size, person=people))[..., :3]
+        if image.shape != frame.image.shape or image.dtype != np.uint8:
+            raise FrameError(f"The effects made {image.dtype} {image.shape} of a picture of {frame.size}.")
+        return np.ascontiguousarray(image), people
+
+
+def load_coverer(names: Sequence[str], settings: Mapping[str, Settings]) -> Coverer:
+    """A coverer with effects by their names and settings; 'cover', alone, is one grey.
+
+    Raises SettingsError where an effect does not hide people, or needs more than the mask of where they may be.
+    """
+    if tuple(names) in ((), ("cover",)):
+        return Coverer()
+    effects = load_effects("--effect", names, settings)
+    for name, effect in zip(names, effects, strict=True):
+        if effect is effects[0] and not effect.hides_people:
+            raise SettingsError(
+                f"--effect is {name!r}, which does not hide people; take cover, anonymize, pixelate or remove_people."
+            )
+        if effect.needs & ~Wanted.PERSON:
+            raise SettingsError(
+                f"--effect is {name!r}, as it is set, which needs more than a mask of people: in frames in which the "
+                "network sees nobody, what is covered comes from the frames around. Let it hide whole people."
+            )
+    return Coverer(effects)

@@ -1,0 +1,58 @@
+"""How much is covered where people must not be seen: the values that are safe, not the network's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..errors import SettingsError
+from ..settings import Settings, start_only
+
+__all__ = ["HidingSettings", "RecordingSettings", "refuse_blindness"]
+
+
+class HidingSettings(Settings):
+    """What a camera that hides people and a recording that is to be shown share.
+
+    What of the model decides how much is covered stands here too.
+    """
+
+    model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
+    segmentation_threshold: float = start_only(
+        0.3,
+        "Pixels with a higher person probability are covered; above 0.9 almost nobody would be.",
+        ge=0.0,
+        le=0.9,
+    )
+    internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.25, le=2.0)] = (
+        start_only("high", "Network input size as a share of the image's sides, as for the node bodyseg.")
+    )
+    margin_px: int = start_only(24, "Margin around people that is covered as well.", ge=0, le=1000)
+
+
+class RecordingSettings(HidingSettings):
+    """`bodyseg anonymize`."""
+
+    window_frames: int = start_only(
+        10, "Number of frames before and after a detection in which its place is covered too.", ge=0, le=1000
+    )
+    max_gap: float = start_only(
+        2.0,
+        "Maximum time between two detections of a person across which the path between them is covered, s.",
+        ge=0.0,
+        le=60.0,
+    )
+    jpeg_quality: int = start_only(95, "Quality of the JPEG pictures that are written.", ge=1, le=100)
+
+
+def refuse_blindness(network: Settings) -> None:
+    """Raise SettingsError for parameters of a network under which masks are not of the people in the picture."""
+    if getattr(network, "flip_horizontal", False):
+        raise SettingsError(
+            "Parameter flip_horizontal is True, but to hide people masks must lie on their pictures; set it to false. "
+            "A privacy camera takes the effect mirror if there is to be one."
+        )
+    kept = getattr(network, "kept_classes", ("person",))
+    if "person" not in kept:
+        raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but to hide people it must have 'person'.")

@@ -1,0 +1,145 @@
+"""What was done to a recording: a JSON file, and a sheet of covered pictures, the doubtful ones first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..effects import contact_sheet
+from ..media import write_photo
+from ..plan import Plan
+from .filling import Covers
+from .mask_store import Sightings
+from .privacy_settings import RecordingSettings
+
+__all__ = ["CameraReport", "Sheet", "camera_report", "describe_plan", "hash_file", "hash_tree", "write_report"]
+
+#: Pictures on the sheet of one camera: doubtful ones, and others at equal distances.
+_DOUBTFUL, _OTHERS = 12, 6
+_TILE_PX: Final = 240
+
+
+@dataclass
+class CameraReport:
+    """One camera of a recording.
+
+    blanked: why → frames, as ranges. covered_share: mean part of a picture. only_by_time: frames in which nobody was
+    seen but somebody is covered. gaps: ranges of frames in which somebody's way was covered.
+    look_at: why → ranges of frames that deserve a human's look. Frames count from 0.
+    """
+
+    name: str
+    frames: int
+    covered_share: float
+    only_by_time: int
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    blanked: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    look_at: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+
+def camera_report(name: str, seen: Sightings, covers: Covers) -> CameraReport:
+    """What is known of a camera after the first pass."""
+    blanked: dict[str, list[int]] = {}
+    for index, reason in seen.reasons.items():
+        blanked.setdefault(reason, []).append(index)
+    judged = [share for index, share in enumerate(covers.shares) if index not in seen.reasons]
+    look_at = {
+        "somebody was lost here": covers.lost,
+        "somebody appeared here": covers.appeared,
+        "a weak sign of a person is not covered": covers.doubtful,
+    }
+    return CameraReport(
+        name,
+        len(seen),
+        round(float(np.mean(judged)), 4) if judged else 0.0,
+        covers.only_by_time,
+        [(gap.first, gap.last) for gap in covers.gaps],
+        {reason: _ranges(frames) for reason, frames in blanked.items()},
+        {why: _ranges(frames) for why, frames in look_at.items() if frames},
+    )
+
+
+def _ranges(frames: Iterable[int]) -> list[tuple[int, int]]:
+    """[3, 4, 5, 9] → [(3, 5), (9, 9)]."""
+    found: list[tuple[int, int]] = []
+    for frame in sorted(set(frames)):
+        if found and frame == found[-1][1] + 1:
+            found[-1] = found[-1][0], frame
+        else:
+            found.append((frame, frame))
+    return found
+
+
+class Sheet:
+    """Chooses a few covered pictures of one camera, and keeps them small."""
+
+    def __init__(self, report: CameraReport) -> None:
+        doubtful = [first for ranges in report.look_at.values() for first, _ in ranges]
+        doubtful += [(first + last) // 2 for first, last in report.gaps]
+        doubtful = sorted(set(doubtful))
+        self._name, self._frames = report.name, report.frames
+        self._marked = set(_some(doubtful, _DOUBTFUL))
+        self._chosen = self._marked | set(_some(range(report.frames), _OTHERS))
+        self._tiles: dict[int, NDArray[np.uint8]] = {}
+
+    def offer(self, index: int, image: NDArray[np.uint8]) -> None:
+        """A covered picture (H, W, 3) uint8 RGB, or (H, W) grey."""
+        if index in self._chosen:
+            size = _TILE_PX, max(1, round(_TILE_PX * image.shape[0] / image.shape[1]))
+            self._tiles[index] = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    @property
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Caption → picture; those to look at first."""
+        order = sorted(self._tiles, key=lambda index: (index not in self._marked, index))
+        return {f"{self._name} {index}{' look' * (index in self._marked)}": self._tiles[index] for index in order}
+
+
+def _some(numbers: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, at equal distances."""
+    if len(numbers) <= most:
+        return list(numbers)
+    return [numbers[round(place * (len(numbers) - 1) / (most - 1))] for place in range(most)]
+
+
+def describe_plan(plan: Plan[RecordingSettings], model: str, effects: Sequence[str]) -> dict[str, Any]:
+    """Model, version and parameters, as the report names them."""
+    return {
+        "bodyseg_ros": __version__,
+        "model": model,
+        "effects": list(effects) or ["cover"],
+        "parameters": plan.own.model_dump(mode="json") | plan.network.model_dump(mode="json"),
+    }
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hash_tree(path: Path) -> dict[str, str]:
+    """File → SHA-256, of a file or of every file in a folder, by their names within it."""
+    if path.is_file():
+        return {path.name: hash_file(path)}
+    return {str(file.relative_to(path)): hash_file(file) for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def write_report(path: Path, content: Mapping[str, Any], sheets: Sequence[Sheet], sheet_path: Path) -> None:
+    """Write the JSON file and, where there are pictures, the sheet."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=vars) + "\n", encoding="utf-8")
+    pictures = {caption: picture for sheet in sheets for caption, picture in sheet.pictures.items()}
+    if pictures:
+        write_photo(sheet_path, contact_sheet(pictures, columns=6, tile_width_px=_TILE_PX))

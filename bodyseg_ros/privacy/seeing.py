@@ -1,0 +1,80 @@
+"""Whether a network can be relied on to hide people, and what it saw in the frames of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FrameError
+from ..types import Frame, Result, Wanted
+from .mask_check import MaskCheck
+from .mask_store import Sightings, to_cells
+
+__all__ = ["NEEDED", "Observer", "Seer", "unfit_reason"]
+
+#: Whom to cover, and whether that can be believed.
+NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
+#: Of the threshold: from there on a pixel counts as a person if one is next to it, in this frame or near it in time.
+_WEAK_SHARE: Final = 1 / 3
+
+
+class Seer(Protocol):
+    """What is asked of a loaded network before it is relied on."""
+
+    name: str
+    offers: Wanted
+
+    @property
+    def learns_background(self) -> bool:
+        """Whether it takes what it sees first for background."""
+
+
+def unfit_reason(model: Seer, needs: Wanted = Wanted.NOTHING) -> str:
+    """What keeps a loaded network from hiding people; '' if nothing does. needs: what effects read besides."""
+    if Wanted.PERSON not in model.offers:
+        return f"{model.name} sees no person masks, so nobody could be hidden."
+    if Wanted.CONFIDENCE not in model.offers:
+        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
+    if needs & ~model.offers:
+        return f"{model.name} does not compute what the effects need."
+    if model.learns_background:
+        return f"{model.name} takes whoever stands there at the start for background."
+    return ""
+
+
+class Observer:
+    """First pass over one camera: each frame is read, seen and judged; nothing is raised, what failed is noted.
+
+    run: a frame's result, with mask and probabilities. threshold: above which a pixel is a person's.
+    """
+
+    def __init__(self, run: Callable[[Frame], Result], threshold: float) -> None:
+        self._run = run
+        self._weak_above = np.float32(threshold * _WEAK_SHARE)
+        self._check = MaskCheck()
+        self.seen = Sightings()
+
+    def look(self, read: Callable[[], Frame], time_ns: int, stamp_ns: int = 0) -> None:
+        """Note what is seen in one frame. time_ns: its place in the recording. stamp_ns: of its header."""
+        size = (0, 0)
+        try:
+            frame = read()
+            size = frame.size
+            result = self._run(frame)
+            self._check.check(frame, result)
+            strong, weak = self._masks(frame, result)
+        except Exception as err:  # noqa: BLE001 - whatever went wrong, this frame is blanked, and the report says why
+            self.seen.add_blind(time_ns, stamp_ns, size, str(err) or type(err).__name__)
+            return
+        self.seen.add(time_ns, stamp_ns, size, strong, weak)
+
+    def _masks(self, frame: Frame, result: Result) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if result.person is None or result.confidence is None or result.person.shape != frame.size:
+            have = None if result.person is None else result.person.shape
+            raise FrameError(f"The person mask is {have}, but the picture is {frame.size}; nothing can be hidden.")
+        person = (result.person != 0).view(np.uint8)
+        weak = (result.confidence > self._weak_above).view(np.uint8) | person
+        return to_cells(person), to_cells(weak)
