@@ -77,33 +77,32 @@ class ModelSettings(Settings):
 
     model: str = start_only(
         "auto",
-        "Name of a model card; `bodyseg models list` shows them. auto: the network that comes with the package; with "
-        "model_path the card that the file is recognised by, with network the first card of that network.",
+        "Name of a model card; `bodyseg models list` lists them. auto: the included network; with model_path, "
+        "the card recognized from the file; with network, the first card of that network.",
     )
     model_path: str = start_only(
         "",
-        "A model file or folder of your own, taken instead of the card's files; '' for the card's. With model auto it "
-        "is recognised by itself.",
+        "Your own model file or folder, used instead of the card's files; '': the card's. With model auto its "
+        "card is recognized.",
     )
-    model_url: str = start_only("", "Address of a model.json to download instead of the card's; '' for the card's.")
-    network: str = start_only("auto", "Network plugin that understands the model; auto: the card's.")
+    model_url: str = start_only("", "URL of a model.json to download instead of the card's; '': the card's.")
+    network: str = start_only("auto", "Network plugin for the model; auto: the card's.")
     engine: str = start_only(
-        "auto", "Engine plugin that runs the network; auto: the fastest one installed that reads one of its files."
+        "auto",
+        "Engine plugin that runs the network; auto: the fastest installed one that reads one of the model's files.",
     )
-    threads: int = start_only(
-        0, "CPU threads that the engine computes with, whichever it is; 0: one per core.", ge=0, le=256
-    )
+    threads: int = start_only(0, "Number of CPU threads, for any engine; 0: one per core.", ge=0, le=256)
     output_stride: Literal[8, 16, 32] = start_only(
-        16, "Network px per output cell: 8 is finer and slower than 16. What a model offers, its card says."
+        16, "Network px per output cell: 8 is finer and slower than 16. The card lists the available strides."
     )
     quant_bytes: Literal[4, 2, 1] = start_only(
-        4, "Bytes per stored weight of the published files: 4 is exact, 1 downloads a quarter."
+        4, "Bytes per weight of the published files: 4 is exact, 1 is a quarter of the download."
     )
 
     try_model_files: bool = start_only(
         True,
-        "Before a model file that nobody published is opened, run it in a process of its own, so that it cannot take "
-        "all memory or time; once per file. false: trust every file.",
+        "Run a model file without a published checksum in a child process first, once per file, to limit its "
+        "memory and time. false: trust every file.",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
 """The node bodyseg on one camera, with RViz if asked for."""
 
-from launch.actions import DeclareLaunchArgument
+import os
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, LogInfo
 from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
@@ -33,14 +36,25 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
             bodyseg([], UnlessCondition(chosen)),
             bodyseg([{"model": model}], IfCondition(chosen)),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=LaunchConfiguration("namespace"),
-                arguments=["-d", PathJoinSubstitution([SHARE, "config", "bodyseg.rviz"])],
-                condition=IfCondition(LaunchConfiguration("rviz")),
-            ),
+            rviz(IfCondition(LaunchConfiguration("rviz"))),
         ]
+    )
+
+
+def rviz(condition: IfCondition) -> Node:
+    """RViz under a condition, or word that it is not installed: a missing package would end the launch and leave the
+    other processes running.
+    """
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    marker = Path("share", "ament_index", "resource_index", "packages", "rviz2")
+    if not any((prefix / marker).exists() for prefix in map(Path, filter(None, prefixes))):
+        return LogInfo(msg="rviz2 is not installed, so it is not started.", condition=condition)
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", PathJoinSubstitution([SHARE, "config", "bodyseg.rviz"])],
+        condition=condition,
     )
 
 

@@ -23,6 +23,24 @@ def test_the_readme_names_the_two_commands() -> None:
 
 
 def test_every_local_link_leads_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    links = [
+        (page, target)
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 10
+    for page, target in links:
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_what_architecture_says_where_is_there() -> None:
+    """The table "Where to look": each file is there, and holds what is named beside it."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = page.partition("## Where to look")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| [^|]* \| ([^|]*`[^|]*) \| ([^|]*) \|$", table, re.MULTILINE)
+    assert len(rows) > 20
+    for files, functions in rows:
+        named = re.findall(r"`([\w/.]+\.(?:py|c))`", files + functions)
+        text = "".join((ROOT / "bodyseg_ros" / name).read_text(encoding="utf-8") for name in named)
+        for function in re.findall(r"`(\w+)`", functions):
+            assert re.search(rf"\b{function}\b", text), f"{function} is not in {', '.join(named)}"

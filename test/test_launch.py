@@ -20,7 +20,7 @@ from bodyseg_ros.parameter_files import read_params_file
 from bodyseg_ros.plan import make_plan
 from bodyseg_ros.ros.graph.names import parse_ros_arguments
 from bodyseg_ros.ros.nodes.node_settings import CameraSettings, NodeSettings, PrivacySettings
-from bodyseg_ros.settings import Settings, build
+from bodyseg_ros.settings import ModelSettings, Settings, build
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What the program of each node reads its parameters into.
@@ -168,9 +168,17 @@ def carry_out_file(path: Path, context: Context) -> Iterator[Process]:
         yield from action(context)
 
 
+def log_info(msg: str, condition: Callable[[Context], bool]) -> Callable[[Context], Iterator[Process]]:
+    return lambda context: iter(())
+
+
 MODULES: Mapping[str, Mapping[str, Any]] = {
     "launch": {"LaunchDescription": list},
-    "launch.actions": {"DeclareLaunchArgument": declare_launch_argument, "IncludeLaunchDescription": include},
+    "launch.actions": {
+        "DeclareLaunchArgument": declare_launch_argument,
+        "IncludeLaunchDescription": include,
+        "LogInfo": log_info,
+    },
     "launch.conditions": {"IfCondition": if_condition, "UnlessCondition": unless_condition},
     "launch.launch_description_sources": {"PythonLaunchDescriptionSource": lambda location: location},
     "launch.substitutions": {
@@ -188,8 +196,12 @@ Start = Callable[..., dict[str, Process]]
 
 
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Carries a launch file out; the processes by their programs' names."""
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
+    """Carries a launch file out, where rviz2 is installed; the processes by their programs' names."""
+    packages = tmp_path / "opt/share/ament_index/resource_index/packages"
+    packages.mkdir(parents=True)
+    (packages / "rviz2").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path / 'opt'}")
     for name, content in MODULES.items():
         module = ModuleType(name)
         vars(module).update(content)
@@ -262,9 +274,15 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
     assert rviz.arguments[0] == "-d" and Path(rviz.arguments[1]).is_file()
 
 
+def test_without_rviz_the_rest_starts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "")
+    assert start("bodyseg", rviz="true").keys() == {"bodyseg"}
+
+
 @pytest.mark.parametrize(("model", "chosen"), [("", "auto"), ("posenet-mobilenet-075", "posenet-mobilenet-075")])
 def test_a_model_is_the_arguments_or_else_the_files(start: Start, model: str, chosen: str) -> None:
-    assert start("bodyseg", model=model)["bodyseg"].values["model"] == chosen
+    values = start("bodyseg", model=model)["bodyseg"].values
+    assert values.get("model", ModelSettings.model_fields["model"].default) == chosen
 
 
 def test_the_demonstration_feeds_the_node_from_its_own_camera(start: Start) -> None:

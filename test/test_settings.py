@@ -43,7 +43,8 @@ def test_every_parameter_is_described() -> None:
 
 @pytest.mark.parametrize("value", [0.1, 2.0, "low", "medium", "high", "full", 0.5, "0.5", 1])
 def test_internal_resolution_accepts(value: object) -> None:
-    build(BodyPixSettings, {"internal_resolution": value})
+    taken = build(BodyPixSettings, {"internal_resolution": value}).internal_resolution
+    assert taken == (value if value in ("low", "medium", "high", "full") else float(value))
 
 
 @pytest.mark.parametrize("value", [2.01, 0.09, 0, -1, "huge", "", None, [0.5], float("nan"), float("inf")])

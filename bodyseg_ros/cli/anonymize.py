@@ -29,17 +29,17 @@ def anonymize(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="The output, of the input's kind; for several inputs, or if it is there, a folder."
+            "--out", "-o", help="Output, of the same kind as the input; a folder for several inputs or if it exists."
         ),
     ],
     effect: Annotated[
         list[str] | None,
         typer.Option(
-            help="How people are covered: cover (one grey) or effects that hide people, one after the other: "
+            help="How to cover people: cover (gray), or effects that hide people, in order: "
             "anonymize, pixelate, remove_people. `bodyseg effects list`"
         ),
     ] = None,
-    keep: Annotated[list[str] | None, typer.Option(help="A topic to copy as it is, whatever it shows.")] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="A topic to copy unchanged.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A topic to leave out.")] = None,
     depth: Annotated[
         Literal["keep", "remove", "drop"] | None,
@@ -47,7 +47,7 @@ def anonymize(
     ] = None,
     audio: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound. Voices are known too.")] = "drop",
 ) -> None:
-    """Cover the people in recordings, so that they may be shown to others.
+    """Cover the people in recordings, for sharing.
 
     Every picture is looked at twice: what is covered in one frame is covered in its neighbours, and the way of a person
     from one sighting to the next. A frame that cannot be judged is blank. Beside OUT come OUT.report.json and

@@ -26,20 +26,23 @@ _SECTIONS: Final = ("decode mask", "total mask", "tracking")
 
 @takes_parameters("model", "network", "engine", "refinement")
 def bench(
-    photo: Annotated[str, typer.Argument(help="A photo with somebody on it.")],
+    photo: Annotated[str, typer.Argument(help="A photo of a person.")],
     values: dict[str, Any],
-    sizes: Annotated[str, typer.Option(help="Frames' sizes, WIDTHxHEIGHT px, with commas.")] = "640x480",
+    sizes: Annotated[str, typer.Option(help="Frame sizes, WIDTHxHEIGHT px, comma-separated.")] = "640x480",
     people: Annotated[
-        str, typer.Option(help="Numbers of people, with commas: the photo's first one, pasted so often; '': the photo.")
+        str,
+        typer.Option(
+            help="Numbers of people, comma-separated: copies of the photo's first person; '': the photo itself."
+        ),
     ] = "",
-    runs: Annotated[int, typer.Option(min=3, help="Rounds; each measures every line once.")] = 30,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw time against pixels and people to this file.")] = None,
+    runs: Annotated[int, typer.Option(min=3, help="Rounds; each measures every stage once.")] = 30,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all results to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also plot time against pixels and people to this file.")] = None,
 ) -> None:
-    """Time the bare network and everything around it, in one run.
+    """Time the bare network and every other stage in one run.
 
-    Every round measures each line once, so that a machine that slows down slows all of them. Medians, 95th and 99th
-    percentiles, CPU time of all threads, and the medians' ratio to the bare network.
+    Every round measures each stage once, so a machine that slows down slows all of them. Prints medians, 95th and 99th
+    percentiles, CPU time of all threads, and the ratio of the medians to the bare network.
     Example: bodyseg bench photo.jpg --sizes 320x240,640x480,1280x720,1920x1080 --people 0,1,2,5,10 --plot bench.png
     """
     console, measured = Console(), list[StepTimes]()

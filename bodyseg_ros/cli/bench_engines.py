@@ -27,11 +27,11 @@ __all__ = ["bench_engines"]
 def bench_engines(
     values: dict[str, Any],
     sizes: Annotated[
-        str, typer.Option(help="Frames' sizes, px; the network's input follows from them.")
+        str, typer.Option(help="Frame sizes, px; they determine the network's input size.")
     ] = "640x480,1280x960",
-    engines: Annotated[str, typer.Option(help="Engines to time, with commas; all that run the model if empty.")] = "",
+    engines: Annotated[str, typer.Option(help="Engines to time, comma-separated; '': all that run the model.")] = "",
     also: Annotated[
-        list[Path], typer.Option(help="The same network in another format, for engines that need it; may be repeated.")
+        list[Path], typer.Option(help="The same network in another format, for other engines; repeatable.")
     ] = [],  # noqa: B006 - typer reads it, nobody changes it
     runs: Annotated[int, typer.Option(min=3, help="Rounds; each measures every engine once.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -40,7 +40,7 @@ def bench_engines(
 
     Every round measures each engine once, so that a machine that slows down slows all of them. Medians are shown,
     and their ratio to the fastest; first ms is from opening the file to the first answer.
-    Example: bodyseg bench engines --model bodyseg-mobilenet-050 --threads 2
+    Example: bodyseg bench engines --model bodyseg-mobilenet-075 --threads 2
     """
     names = [name.strip() for name in engines.split(",") if name.strip()] or automatic_engines()
     frames = [noise(*size) for size in read_sizes(sizes, "--sizes")]

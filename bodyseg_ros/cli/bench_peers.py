@@ -32,16 +32,16 @@ __all__ = ["bench_peers"]
 @takes_parameters("model", "network", "engine")
 def bench_peers(
     values: dict[str, Any],
-    photos: Annotated[list[str] | None, typer.Argument(help="Photos, folders; without: a sample portrait.")] = None,
-    size: Annotated[str, typer.Option(help="What every photo is resized to, WIDTHxHEIGHT px.")] = "640x480",
+    photos: Annotated[list[str] | None, typer.Argument(help="Photos or folders; default: a sample portrait.")] = None,
+    size: Annotated[str, typer.Option(help="Size that photos are resized to, WIDTHxHEIGHT px.")] = "640x480",
     tf_bodypix_python: Annotated[
-        Path | None, typer.Option(help="A Python that has tf-bodypix, such as venv/bin/python.")
+        Path | None, typer.Option(help="Python interpreter with tf-bodypix, such as venv/bin/python.")
     ] = None,
-    node_modules: Annotated[Path | None, typer.Option(help="The folder node_modules that holds body-pix.")] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Rounds; in each, everybody takes a turn at every task.")] = 8,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all figures to this file.")] = None,
+    node_modules: Annotated[Path | None, typer.Option(help="The node_modules folder with body-pix.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds; in each, every implementation runs every task once.")] = 8,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all results to this file.")] = None,
 ) -> None:
-    """Time tf-bodypix and tfjs body-pix beside this one: same photos, same weights, in turns.
+    """Compare the speed of tf-bodypix and tfjs body-pix with ours: same photos, same weights, in turns.
 
     Each runs in an environment of its own, in memory all the time, and answers by its own calls: tf-bodypix, on
     TensorFlow, mask and parts; body-pix, on tfjs's WebAssembly in node, mask, parts and everyone (mask and parts of

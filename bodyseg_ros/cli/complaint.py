@@ -11,7 +11,7 @@ __all__ = ["LineHandler", "complain"]
 
 
 def complain(sentence: str) -> None:
-    """Write a sentence to standard error, in red, in one line that can be copied."""
+    """Write an error to standard error, in red, as one line for copying."""
     try:
         Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
     except OSError:

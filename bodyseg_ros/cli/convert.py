@@ -36,29 +36,27 @@ Outputs = dict[str, NDArray[Any]]
 
 def convert(
     name: Annotated[str, typer.Argument(metavar="CARD", help="Name of a model, as `bodyseg models list` shows it.")],
-    to: Annotated[Kind, typer.Option(help="What to write.")],
+    to: Annotated[Kind, typer.Option(help="Format to write.")],
     quantize: Annotated[
         Quantize,
-        typer.Option(help="tflite alone: dynamic stores weights in a byte, float16 in two, int8 computes with bytes."),
+        typer.Option(help="tflite only. dynamic: 8-bit weights; float16: 16-bit weights; int8: 8-bit arithmetic."),
     ] = "none",
     calibration: Annotated[
-        Path | None, typer.Option(help="For int8: a folder of photos like those it will see; 100 are enough.")
+        Path | None, typer.Option(help="For int8: a folder of representative photos; 100 are enough.")
     ] = None,
     output_stride: Annotated[
         int, typer.Option(help="Network px per output cell: 8, 16 or 32; smaller is finer and slower.")
     ] = _DEFAULTS.output_stride,
     quant_bytes: Annotated[
-        int, typer.Option(help="Bytes per stored weight of the original: 4 is exact.")
+        int, typer.Option(help="Bytes per weight of the original: 4 is exact.")
     ] = _DEFAULTS.quant_bytes,
-    photo: Annotated[
-        str, typer.Option(help="The photo on which both are compared; '' for matplotlib's sample portrait.")
-    ] = "",
+    photo: Annotated[str, typer.Option(help="Photo to compare both on; '': matplotlib's sample portrait.")] = "",
 ) -> None:
-    """Write a model in another format into the cache, and print how far its outputs are from the original's.
+    """Convert a model to another format in the cache, and print how far its outputs differ.
 
-    Networks of convolutions, BodyPix and PoseNet, can be written as all three; others as far as TensorFlow knows how.
-    What is written without --quantize is taken from then on by every engine that reads it, LiteRT before TensorFlow;
-    what is quantised, when --model-path names it.
+    BodyPix and PoseNet convert to all three formats; other networks if TensorFlow's converter supports them. Engines
+    find files written without --quantize by themselves, LiteRT before TensorFlow. Select a quantized file with
+    --model-path.
 
     Example: bodyseg models convert bodypix-mobilenet-050 --to tflite
     """

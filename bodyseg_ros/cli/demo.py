@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ..dependencies import missing_package
 from ..effects import colored_parts, contact_sheet
 from ..errors import MediaError
 from ..media import open_source, write_photo
 from ..parameter_files import read_params_file
 from ..ros.graph.image_messages import read_compressed, read_image
-from ..ros.graph.loopback import private_environment
+from ..ros.graph.loopback import private_graph
+from ..ros.graph.open_graph import usual_runtime
 from ..ros.processes import NodeProcess
 from .model_loading import sample_photo
 
@@ -51,19 +51,23 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     frames: Annotated[int, typer.Option(min=2, help="How many frames to record.")] = 40,
     rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of the camera.")] = 5.0,
-    model: Annotated[str, typer.Option(help="A model card; '' for the default one.")] = "",
+    model: Annotated[str, typer.Option(help="A model card; '': the default.")] = "",
     params: Annotated[Path | None, typer.Option(help="A ROS 2 parameter file for the node.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what goes wrong, and nothing else.")] = False,
+    runtime: Annotated[
+        str, typer.Option(help="What carries the topics: dds or zenoh (with a router of its own), or auto.")
+    ] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Show the whole way on this machine: a camera, the node bodyseg and a recorder, each a process, on ROS 2 topics.
+    """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
-    Without an input, matplotlib's sample portrait is shown. Writes OUT/topics.png, OUT/topics.mcap and prints
-    a table of frames, rates and latencies.
+    The default input is matplotlib's sample portrait. Writes OUT/topics.png and OUT/topics.mcap and prints a table of
+    frames, rates and latencies.
 
     Example: bodyseg demo photo.jpg --out out
     """
     console = Console(soft_wrap=True, quiet=quiet)
-    _need_dds()
+    if runtime == "auto":
+        runtime = usual_runtime().replace("rclpy", "dds")
     source = input_path or sample_photo()
     camera_picture = _first_picture(source)
     if params:
@@ -83,7 +87,8 @@ def demo(
                 given["model"] = model
             arguments = (*_REMAP, "--params-file", str(params)) if params else _REMAP
             limits = {"messages": frames, "seconds": _LONGEST_S}
-            _run(source, rate, given, arguments, limits | {"bag": bag, "report": report_path})
+            with private_graph(runtime) as environment:
+                _run(environment, source, rate, given, arguments, limits | {"bag": bag, "report": report_path})
         report = json.loads(report_path.read_text(encoding="utf-8"))
     sheet = out / "topics.png"
     write_photo(sheet, contact_sheet({"camera": camera_picture} | _pictures(bag), columns=3))
@@ -92,10 +97,14 @@ def demo(
 
 
 def _run(
-    source: str, rate: float, given: dict[str, object], arguments: tuple[str, ...], recording: dict[str, object]
+    environment: dict[str, str],
+    source: str,
+    rate: float,
+    given: dict[str, object],
+    arguments: tuple[str, ...],
+    recording: dict[str, object],
 ) -> None:
-    """Start the processes in the order of the data's way back, and end them when the recorder has enough."""
-    environment = private_environment()
+    """Start the processes, recorder first, camera last; stop them when the recorder has enough."""
     topics = ",".join(f"{topic}:{type_name}" for topic, type_name in _TOPICS.items())
     with ExitStack() as stack:
         node = stack.enter_context(NodeProcess("bodyseg", environment, given, arguments))
@@ -109,15 +118,6 @@ def _run(
                 process.check()
             time.sleep(0.1)
         recorder.wait(0.1)
-
-
-def _need_dds() -> None:
-    """Raise MissingDependencyError where the processes could not talk, or the recording not be read."""
-    try:
-        import cyclonedds  # noqa: F401
-        import rosbags  # noqa: F401
-    except ModuleNotFoundError as err:
-        raise missing_package("The demonstration", err, "bodyseg_ros[dds]") from err
 
 
 def _first_picture(source: str) -> NDArray[np.uint8]:

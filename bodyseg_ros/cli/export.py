@@ -23,20 +23,20 @@ def export(
     source: Annotated[
         Path, typer.Argument(help="A run's folder or YAML, its checkpoint.npz, or a published model.json.")
     ],
-    to: Annotated[Literal["tfjs", "tflite", "onnx", "saved_model"], typer.Option(help="Form of the file.")] = "tfjs",
+    to: Annotated[Literal["tfjs", "tflite", "onnx", "saved_model"], typer.Option(help="File format.")] = "tfjs",
     quantize: Annotated[
         Literal["none", "float16", "int8"],
-        typer.Option(help="How weights are stored; tfjs: none, float16; tflite: all; the others: none."),
+        typer.Option(help="Weight format; tfjs: none, float16; tflite: all; others: none."),
     ] = "none",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("export"),
     stride: Annotated[
-        list[int] | None, typer.Option(help="Output stride, 8, 16 or 32; may be given again. Default: 16, tfjs: 16, 8.")
+        list[int] | None, typer.Option(help="Output stride, 8, 16 or 32; repeatable. Default: 16, tfjs: 16, 8.")
     ] = None,
     photos: Annotated[
         str,
         typer.Option(
-            help=f"Photos to check with and, for int8, to calibrate with ({_PHOTOS} at most); "
-            "'' for those that the run held out."
+            help=f"Photos for the check and, for int8, the calibration ({_PHOTOS} at most); '': those that the run "
+            "held out."
         ),
     ] = "",
     threshold: Annotated[
@@ -44,16 +44,16 @@ def export(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Person score that shall become 0.7; 0: the best one on the photos that "
-            "the run held out, for a published model none.",
+            help="Person score to shift to 0.7; 0: the best one on the photos that the run held out; no shift for a "
+            "published model.",
         ),
     ] = 0.0,
-    config: Annotated[Path | None, typer.Option(help="The run's YAML, where it is not beside the checkpoint.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The run's YAML, if not beside the checkpoint.")] = None,
 ) -> None:
     """Write a trained network as tfjs GraphModel, tflite, ONNX or SavedModel, and check each file.
 
-    Every file is run on photos and compared with the network it was written from; one that differs too much ends
-    the command with status 1. The person score is shifted so that 0.7, BodyPix's threshold, is the best one.
+    Runs every file on photos and compares it with the original network; too large a difference gives exit status 1.
+    Shifts the person score so that BodyPix's threshold of 0.7 is optimal.
     Example: bodyseg export run --to tflite --quantize int8 --out my_model
     """
     need_keras()
@@ -62,6 +62,8 @@ def export(
     from ..lab.validation import THRESHOLD
 
     training.check_offered(to, quantize)
+    if not photos:
+        training.check_photos(source, config)
     console = Console()
     network = training.open_exportable(source, config)
     images = _photos(photos) if photos else []
@@ -75,10 +77,11 @@ def export(
         console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.", highlight=False)
         network = network.shifted(threshold)
     strides = stride or ([16, 8] if to == "tfjs" else [16])
-    table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU")
+    table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU", "parts", "PCK")
     for file in training.export(network, out, to, quantize, images, strides):
         figures = f"{file.differs:.2g}", f"{file.scores_differ:.2g}", f"{file.mask_iou:.4f}"
-        table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures)
+        results = f"{file.parts_alike:.3f}", f"{file.keypoints_found:.3f}"
+        table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures, *results)
     table.title = f"checked against the source on {len(images)} photos"
     console.print(table)
 

@@ -18,12 +18,12 @@ __all__ = ["inspect"]
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A model's file, or the folder that holds it.")],
+    file: Annotated[Path, typer.Argument(help="A model file, or its folder.")],
     output_stride: Annotated[
-        int, typer.Option(help="Which model of a folder that holds one for each stride: 8, 16 or 32.")
+        int, typer.Option(help="Which model of a folder with one per stride: 8, 16 or 32.")
     ] = ModelSettings().output_stride,
 ) -> None:
-    """Print a model file's inputs, outputs, operations and size, and which network it looks like. Nothing is run.
+    """Print a model file's inputs, outputs, operations and size, and the network it resembles, without running it.
 
     Example: bodyseg models inspect my_model.tflite
     """

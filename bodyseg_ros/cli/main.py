@@ -20,35 +20,31 @@ from .short_help import ShortHelpCommand
 
 __all__ = ["COMMANDS", "app", "main"]
 
-_SEE, _WEIGHTS, _ROS = "See people", "Models, measuring and training", "ROS 2"
+_SEE, _WEIGHTS, _ROS = "Find people", "Models, measuring and training", "ROS 2"
 #: Command → its module (and function, or its `app`), where it stands in the help, and its line there. Only the chosen
 #: one is imported.
 COMMANDS: Final = {
-    "run": ("run:run", _SEE, "See the people in photos, folders, videos, a camera or a ROS 2 bag."),
-    "anonymize": (
-        "anonymize:anonymize",
-        _SEE,
-        "Cover the people in bags, videos and photos that are to be shown to others.",
-    ),
+    "run": ("run:run", _SEE, "Find people in photos, folders, videos, a camera or a ROS 2 bag."),
+    "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in bags, videos and photos."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
-    "effects": ("effects:app", _SEE, "List the effects, show an example of one, make a gallery of all."),
+    "effects": ("effects:app", _SEE, "List the effects, show one, make a gallery."),
     "params": ("params:params", _SEE, "Print every parameter: type, allowed values, default, meaning."),
     "models": ("models:app", _WEIGHTS, "List, download, verify, inspect and convert networks."),
-    "eval": ("evaluate:evaluate", _WEIGHTS, "Measure models on labelled photos: a table, JSON, plots."),
-    "sheet": ("sheet:sheet", _WEIGHTS, "Show a model's masks, parts and skeletons on many photos in one picture."),
+    "eval": ("evaluate:evaluate", _WEIGHTS, "Measure models on labeled photos: table, JSON, plots."),
+    "sheet": ("sheet:sheet", _WEIGHTS, "Show a model's masks, parts and skeletons on many photos in one image."),
     "train": ("train:train", _WEIGHTS, "Train a network on your own photos."),
     "export": ("export:export", _WEIGHTS, "Write a trained network as tfjs, tflite, ONNX or SavedModel, and check it."),
-    "bench": ("bench:bench", _WEIGHTS, "Time the network and every step around it."),
+    "bench": ("bench:bench", _WEIGHTS, "Time the network and every other step."),
     "bench engines": ("bench_engines:bench_engines", _WEIGHTS, "Time the network by engine and input size."),
-    "bench peers": ("bench_peers:bench_peers", _WEIGHTS, "Time other implementations of BodyPix beside this one."),
+    "bench peers": ("bench_peers:bench_peers", _WEIGHTS, "Compare the speed of other BodyPix implementations."),
     "node": ("node:node", _ROS, "Run the node bodyseg, with or without a ROS installation."),
-    "camera": ("node:camera", _ROS, "Run the node camera: a photo, folder, video or webcam on topics."),
+    "camera": ("node:camera", _ROS, "Run the node camera: publish a photo, folder, video or webcam."),
     "privacy-camera": ("node:privacy_camera", _ROS, "Run the node privacy_camera: a camera that covers people."),
-    "compositor": ("node:compositor", _ROS, "Run the node compositor: image and mask to a picture."),
-    "topics": ("topics:topics", _ROS, "List the topics there are: types, rates, QoS that does not match."),
+    "compositor": ("node:compositor", _ROS, "Run the node compositor: apply effects to an image and its mask."),
+    "topics": ("topics:topics", _ROS, "List topics: types, rates, QoS mismatches."),
 }
 _TO_ROS: Final = ("node", "camera", "privacy-camera", "compositor", "topics")
-_HELP: Final = """See people in pictures: masks, 24 body parts, several people and their poses.
+_HELP: Final = """Find people in images: masks, 24 body parts, several people and their poses.
 
 Start with: bodyseg run photo.jpg --out out"""
 _INTERRUPTED: Final = 130
@@ -106,7 +102,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say what is going on, step by step."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each step."),
     show_version: bool = typer.Option(
         False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
     ),

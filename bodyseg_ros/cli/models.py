@@ -21,7 +21,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The networks that can be used: what they are, where their files lie, download and check.\n\n"
+    help="List, download and verify networks.\n\n"
     "A model is found in the folders of $BODYSEG_MODEL_PATH, in the package or in the cache; "
     "else it is downloaded.\n\n"
     "Example: bodyseg models download bodypix-mobilenet-050",
@@ -58,15 +58,15 @@ def _shown(value: object) -> str:
 
 @app.command("list")
 def list_models() -> None:
-    """All models, with what they offer and where their files are.
+    """List all models, what each is good for, and where its files are.
 
-    Strides: network px per output cell, smaller is finer and slower. Bytes: of a stored weight, 4 is exact and
-    1 a quarter of the download. Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not here yet.
+    Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not downloaded yet. `bodyseg models info NAME`
+    prints a model's license, strides, precisions and addresses.
 
     Example: bodyseg models list
     """
     console = Console()
-    table = Table(Column("Name", no_wrap=True), "Network", "Strides", "Bytes", "Licence", "Where")
+    table = Table(Column("Name", no_wrap=True), "Good for", "Where")
     broken = []
     for name in card_names():
         try:
@@ -75,16 +75,15 @@ def list_models() -> None:
         except ModelError as err:
             broken.append(str(err))
             continue
-        where = ", ".join(places) or ("no files needed" if card.format == "none" else "–")
-        strides = _shown(card.output_strides) or "–"
-        table.add_row(name, card.network, strides, _shown(card.quant_bytes), card.licence, where)
+        where = ", ".join(places) or ("needs none" if card.format == "none" else "–")
+        table.add_row(name, card.good_for, where)
     console.print(table)
     _complain(console, broken)
 
 
 @app.command()
 def info(name: _Name) -> None:
-    """All that is known of one model, and where each variant of it is or would be downloaded from.
+    """Show a model's card, and the place or URL of each variant.
 
     Example: bodyseg models info bodypix-mobilenet-075
     """
@@ -111,13 +110,13 @@ def download(
         int, typer.Option(help="Network px per output cell: 8, 16 or 32; smaller is finer and slower.")
     ] = _DEFAULTS.output_stride,
     quant_bytes: Annotated[
-        int, typer.Option(help="Bytes per stored weight: 4 is exact, 2 and 1 download less.")
+        int, typer.Option(help="Bytes per weight: 4 is exact, 2 and 1 download less.")
     ] = _DEFAULTS.quant_bytes,
     everything: Annotated[bool, typer.Option("--all", help="Every stride and precision of the model.")] = False,
 ) -> None:
-    """Bring a model's files into the cache, so that later runs need no network.
+    """Download a model's files into the cache, for later runs offline.
 
-    A download that was cut goes on where it ended. Files that are here already are not fetched again.
+    Resumes interrupted downloads and skips existing files.
 
     Example: bodyseg models download bodypix-resnet50 --output-stride 32 --quant-bytes 2
     """
@@ -144,9 +143,9 @@ _STATES = {
 
 @app.command()
 def verify(
-    name: Annotated[str, typer.Argument(help="Name of a model; all that are here if left out.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of a model; default: all local ones.")] = "",
 ) -> None:
-    """Compare the files that are here with their published or recorded checksums; exit status 1 if one is wrong.
+    """Compare local files with their published or recorded checksums; exit status 1 on a mismatch.
 
     Files in the folders of $BODYSEG_MODEL_PATH are your own and may differ from the published ones.
 

@@ -13,11 +13,14 @@ from ..ros.nodes import privacy_camera as privacy_node
 
 __all__ = ["camera", "compositor", "node", "privacy_camera", "ros_arguments"]
 
-SourceOption = Annotated[str, typer.Option(help="A photo, a folder, a video, a webcam's number.")]
+SourceOption = Annotated[str, typer.Option(help="A photo, folder, video or webcam number.")]
 
 Runtime = Annotated[
     str,
-    typer.Option(help="How to join the graph: rclpy, dds (no ROS needed), or auto: rclpy where it can be imported."),
+    typer.Option(
+        help="How to join the graph: rclpy, dds or zenoh (no ROS needed), or auto: rclpy in a sourced workspace, else "
+        "what RMW_IMPLEMENTATION asks for, else what is installed."
+    ),
 ]
 
 
@@ -33,7 +36,7 @@ def ros_arguments(context: typer.Context) -> list[str]:
 
 
 def node(context: typer.Context, runtime: Runtime = "auto") -> None:
-    """Run the node bodyseg: people on a camera's topic to masks, parts, poses and pictures on topics.
+    """Run the node bodyseg: subscribe to a camera, publish masks, parts, poses and images.
 
     ROS arguments are passed on: bodyseg node --ros-args -r image:=/camera/image_raw -p model:=bodypix-mobilenet-075
     """
@@ -43,10 +46,10 @@ def node(context: typer.Context, runtime: Runtime = "auto") -> None:
 def camera(
     context: typer.Context,
     source: SourceOption = "",
-    rate: Annotated[float, typer.Option(help="Frames per second; 0: the source's own, 10 for photos.")] = 0.0,
+    rate: Annotated[float, typer.Option(help="Frames per second; 0: the source's own rate, 10 for photos.")] = 0.0,
     runtime: Runtime = "auto",
 ) -> None:
-    """Run the node camera: a photo, folder, video or webcam on the topics image and camera_info.
+    """Run the node camera: publish a photo, folder, video or webcam on image and camera_info.
 
     ROS arguments are passed on: bodyseg camera --source photo.jpg --ros-args -r image:=/camera/image_raw
     """
@@ -56,7 +59,7 @@ def camera(
 
 
 def privacy_camera(context: typer.Context, source: SourceOption = "", runtime: Runtime = "auto") -> None:
-    """Run the node privacy_camera: a camera's topics with people covered, blank where that fails.
+    """Run the node privacy_camera: publish a camera with people covered; dark if that fails.
 
     Without --source it takes the topic image. ROS arguments are passed on:
     bodyseg privacy-camera --source 0 --ros-args --params-file config/privacy.yaml
@@ -66,7 +69,7 @@ def privacy_camera(context: typer.Context, source: SourceOption = "", runtime: R
 
 
 def compositor(context: typer.Context, runtime: Runtime = "auto") -> None:
-    """Run the node compositor: an image and its mask of the same stamp to a picture, on a machine without the network.
+    """Run the node compositor: apply effects to an image and the mask with its stamp, without running a network.
 
     ROS arguments are passed on: bodyseg compositor --ros-args -r mask:=/bodyseg/mask -r image:=/camera/image_raw
     """

@@ -31,7 +31,7 @@ NODES: Final[Mapping[str, type[Settings]]] = {
 
 ParamsFile = Annotated[
     Path | None,
-    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags overrule it."),
+    typer.Option("--params", help="A ROS 2 parameter file (YAML); flags take precedence."),
 ]
 HelpAll = Annotated[
     bool,
@@ -39,7 +39,7 @@ HelpAll = Annotated[
         "--help-all",
         is_eager=True,
         callback=print_everything,
-        help="Show the flags of networks, engines and effects too; `bodyseg params` lists the same.",
+        help="Also show the flags of networks, engines and effects, as listed by `bodyseg params`.",
     ),
 ]
 

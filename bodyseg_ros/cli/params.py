@@ -24,10 +24,10 @@ and take effect with the next frame; the others are read when it starts.
 
 
 def params(
-    word: Annotated[str, typer.Argument(help="Only parameters that hold this text.")] = "",
-    output: Annotated[str, typer.Option("--format", help="How to print: text, markdown or json.")] = "text",
+    word: Annotated[str, typer.Argument(help="Show only parameters that contain this text.")] = "",
+    output: Annotated[str, typer.Option("--format", help="Output format: text, markdown or json.")] = "text",
 ) -> None:
-    """Print every parameter: type, what is allowed, default, meaning.
+    """Print every parameter: type, allowed values, default, meaning.
 
     The same names work as flags (`--segmentation-threshold 0.5`), in parameter files and as ROS 2 parameters.
 

@@ -31,49 +31,54 @@ _INTERRUPTED: Final = 130
 @takes_parameters("model", "network", "engine", "effect", "refinement", "tracking", "tracker", "smoothing")
 def run(
     inputs: Annotated[
-        list[str], typer.Argument(help="Photos, folders of photos, videos, a camera's number (0) or stream address.")
+        list[str], typer.Argument(help="Photos, folders of photos, videos, a camera number (0) or stream URL.")
     ],
     values: dict[str, Any],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Folder for the results; for one video a file like x.mp4, for a photo x.png."),
+        typer.Option(
+            "--out", "-o", help="Output folder; for a single video or photo also a file, such as x.mp4 or x.png."
+        ),
     ] = Path("out"),
     write: Annotated[
         str,
         typer.Option(
-            help="What to write: mask, parts, parts_color, overlay, cutout, classes, poses, with --effect composite "
-            "(with commas), or all. Without this all; with --effect the composite; into one file the overlay."
+            help="Outputs, comma-separated: mask, parts, parts_color, overlay, cutout, classes, poses, composite "
+            "(with --effect), or all. Default: all; with --effect: composite; for a single output file: overlay."
         ),
     ] = "",
     effect: Annotated[
         list[str] | None,
-        typer.Option(help="Effect of the composite; given more than once, one after the other. `bodyseg effects list`"),
+        typer.Option(help="Effect for the composite; repeatable, applied in order. See `bodyseg effects list`"),
     ] = None,  # else the `effects` of --params
-    show: Annotated[bool, typer.Option("--show", help="Show the effects in a window, and write nothing.")] = False,
-    max_frames: Annotated[int, typer.Option(min=0, help="Stop an input after this many frames; 0: at its end.")] = 0,
-    image_topic: Annotated[str, typer.Option(help="In a bag: whose pictures; '' for the only ones there are.")] = "",
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the effects in a window instead of writing files.")
+    ] = False,
+    max_frames: Annotated[int, typer.Option(min=0, help="Stop each input after this many frames; 0: no limit.")] = 0,
+    image_topic: Annotated[str, typer.Option(help="For a bag: the image topic; '': the only one in it.")] = "",
     keep_raw: Annotated[
         bool,
-        typer.Option("--keep-raw", help="In a bag: copy pictures of people too where an effect hides people."),
+        typer.Option("--keep-raw", help="For a bag: copy image topics even if an effect hides people."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what goes wrong, and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """See the people in photos, folders, videos, a camera or a ROS 2 bag.
+    """Find people in photos, folders, videos, a camera or a ROS 2 bag.
 
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
     photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA), photo_classes.png (the number
     of the class in the model's card) and a line in poses.jsonl, as far as the network computes them.
-    In a video people have ids and calm keypoints; with --tracker none neither.
-    A video's mask, parts_color and overlay are videos of its own rate and length; its parts, classes and cut-outs are
-    one PNG a frame. What cannot be read is named, the rest is done, and the exit status is 1.
+    In a video, people have ids and smoothed keypoints, unless --tracker is none.
+    For a video, mask, parts_color and overlay are videos of the same rate and length; parts, classes and cut-outs are
+    one PNG per frame. Unreadable inputs are listed and skipped; the exit status is then 1.
 
-    A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, every frame, same stamps:
+    A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, for every frame, with the
+    same stamps:
     bodyseg run in.mcap --out out.mcap
-    Where an effect hides people (--effect anonymize), topics with pictures are left out unless --keep-raw is given; to
-    publish a recording, `bodyseg anonymize` covers people in the topics themselves, and looks twice.
+    If an effect hides people (--effect anonymize), image topics are left out unless --keep-raw is given. To publish a
+    recording, use `bodyseg anonymize`: it covers people in the topics themselves, in two passes.
 
-    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show keys
-    change the effect and a slider the threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show, keys
+    change the effect and a slider changes the threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """

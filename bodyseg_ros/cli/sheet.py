@@ -34,15 +34,13 @@ def sheet(
     values: dict[str, Any],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Photos and folders of photos; none: the portraits that matplotlib and scikit-image bring."
-        ),
+        typer.Argument(help="Photos and folders; default: the portraits in matplotlib and scikit-image."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write, PNG or JPEG.")] = Path("sheet.png"),
-    width: Annotated[int, typer.Option(min=40, max=2000, help="Width of a photo on it, px.")] = 240,
-    at_most: Annotated[int, typer.Option(min=1, help="Most photos of an input.")] = 24,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Image file to write, PNG or JPEG.")] = Path("sheet.png"),
+    width: Annotated[int, typer.Option(min=40, max=2000, help="Width of each photo, px.")] = 240,
+    at_most: Annotated[int, typer.Option(min=1, help="Maximum number of photos per input.")] = 24,
 ) -> None:
-    """Write one picture of photos with a model's masks, parts and skeletons, a row each.
+    """Write an image with one row per photo: a model's masks, parts and skeletons.
 
     Example: bodyseg sheet holiday/ --model bodypix-mobilenet-050 --out sheet.png
     """

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import GraphError
-from ..ros.graph.open_graph import open_graph
+from ..ros.graph.open_graph import installed_runtimes, open_graph, usual_runtime
 from ..ros.graph.port import Endpoint, Graph, Subscription
 from ..ros.graph.qos import SENSOR, mismatch
 from .node import Runtime, ros_arguments
@@ -20,14 +20,21 @@ __all__ = ["Lister", "topics", "troubles"]
 #: Until every other node has been seen, seconds; DDS nodes announce themselves within this.
 _DISCOVERY_S = 1.5
 #: Topics of the middleware itself.
-_HIDDEN = ("/rosout", "/parameter_events", "ros_discovery_info")
+_HIDDEN = ("/rosout", "/parameter_events", "ros_discovery_info", "/transition_event")
+#: Types whose messages are large, and dear to whoever makes them.
+_PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/PointCloud2")
+#: Wider than any row: what is not shown on a terminal is not cut.
+_WIDE = 10_000
 
 
 class Lister:
-    """A node that looks around, listens for `seconds` to what is published, and ends."""
+    """Lists the graph, measures rates for `seconds`, and ends.
 
-    def __init__(self, graph: Graph, seconds: float) -> None:
-        self._graph, self._seconds = graph, seconds
+    pictures: also measure images and point clouds.
+    """
+
+    def __init__(self, graph: Graph, seconds: float, pictures: bool = False) -> None:
+        self._graph, self._seconds, self._pictures = graph, seconds, pictures
         graph.declare([])
         self._subscriptions: list[Subscription] = []
         #: Messages heard by topic.
@@ -62,20 +69,22 @@ class Lister:
             return
         self._graph.timer(self._seconds, self._graph.shutdown)
         for topic, type_name in {(end.topic, end.type) for end in self.endpoints if end.publishes}:
-            self._hear(topic, type_name)
+            if self._pictures or type_name not in _PICTURES:
+                self._hear(topic, type_name)
 
     def _hear(self, topic: str, type_name: str) -> None:
         def count(raw: bytes) -> None:
             self.heard[topic] += 1
 
         try:
+            self.heard[topic] = 0
             self._subscriptions.append(self._graph.subscribe(topic, type_name, SENSOR, count, raw=True))
         except (GraphError, ValueError) as err:
             self._graph.log("warn", f"The rate of {topic} is not measured: {err}")
 
 
 def troubles(ends: list[Endpoint]) -> list[str]:
-    """Why some of one topic's subscribers hear nothing of some of its publishers, as sentences."""
+    """Explain which publishers and subscribers of a topic do not match."""
     found = []
     for speaker in (end for end in ends if end.publishes):
         for listener in (end for end in ends if not end.publishes):
@@ -91,32 +100,55 @@ def troubles(ends: list[Endpoint]) -> list[str]:
 
 def topics(
     context: typer.Context,
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long to listen for rates; 0 only looks.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Seconds to measure rates for; 0: list only.")] = 2.0,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Also measure the rates of images and point clouds.")
+    ] = False,
     runtime: Runtime = "auto",
 ) -> None:
-    """List the topics on the graph: types, who speaks and listens, rates, and QoS that do not match, with the reason.
+    """List the topics on the graph: types, publishers and subscribers, rates, and QoS mismatches with the reason.
 
-    To listen starts work in nodes that work only while somebody listens, such as bodyseg.
+    With --runtime auto, Zenoh topics are included if Zenoh is installed and a router runs. Nodes such as bodyseg
+    compute images only while subscribed, that is, with --pictures.
 
     Example: bodyseg topics --seconds 5
     """
-    graph = open_graph("bodyseg_topics", ros_arguments(context), runtime)
-    try:
-        lister = Lister(graph, seconds)
-        graph.spin(lister)
-    finally:
-        graph.close()
-    _print(lister, seconds)
+    arguments = ros_arguments(context)
+    runtimes = _runtimes() if runtime == "auto" else [runtime]
+    for chosen in runtimes:
+        graph = open_graph("bodyseg_topics", arguments, chosen)
+        try:
+            lister = Lister(graph, seconds, pictures)
+            graph.spin(lister)
+        finally:
+            graph.close()
+        _print(lister, seconds, chosen if len(runtimes) > 1 else "")
 
 
-def _print(lister: Lister, seconds: float) -> None:
+def _runtimes() -> list[str]:
+    """The usual one, and Zenoh where there is something to see."""
+    usual = usual_runtime()
+    if usual == "zenoh" or "zenoh" not in installed_runtimes():
+        return [usual]
+    from ..ros.graph.zenoh_session import router_listens
+
+    return [usual, "zenoh"] if router_listens() else [usual]
+
+
+def _print(lister: Lister, seconds: float, title: str) -> None:
     console = Console(soft_wrap=True)
-    table = Table("Hz", "topic", "type", "from", "to", box=None, pad_edge=False)
+    if not console.is_terminal:
+        console = Console(soft_wrap=True, width=_WIDE)
+    if title:
+        console.print(f"[bold]{title}[/]")
+    table = Table(box=None, pad_edge=False)
+    for name in ("Hz", "topic", "type", "from", "to"):
+        table.add_column(name, overflow="fold")
     by_topic: dict[str, list[Endpoint]] = {}
     for end in lister.endpoints:
         by_topic.setdefault(end.topic, []).append(end)
     for topic, ends in sorted(by_topic.items()):
-        rate = f"{lister.heard[topic] / seconds:.1f}" if seconds and any(end.publishes for end in ends) else ""
+        rate = f"{lister.heard[topic] / seconds:.1f}" if topic in lister.heard else ""
         names = [sorted({end.node or "?" for end in ends if end.publishes is side}) for side in (True, False)]
         table.add_row(rate, topic, *(", ".join(part) for part in (sorted({end.type for end in ends}), *names)))
     console.print(table if by_topic else "Nobody is on this graph; ROS_DOMAIN_ID must be the same as theirs.")

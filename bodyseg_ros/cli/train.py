@@ -24,12 +24,12 @@ _SMOOTHING: Final = 0.95
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="The run's YAML; docs/training.md shows one.")],
+    config: Annotated[Path, typer.Argument(help="The run's YAML file; see docs/training.md.")],
 ) -> None:
-    """Train a network as a configuration says; go on where a run of it stopped.
+    """Train a network from a configuration; resume an interrupted run.
 
-    Ctrl-C leaves a checkpoint, from which the same command goes on as if nothing had been. The run's folder holds
-    checkpoint, log.csv, TensorBoard events, a sheet of predictions and a copy of the configuration.
+    Ctrl-C saves a checkpoint; the same command resumes from it. The run's folder holds checkpoint, log.csv,
+    TensorBoard events, a sheet of predictions and a copy of the configuration.
     Example: bodyseg train train.yaml && bodyseg export run --to tfjs --quantize float16 --out my_model
     """
     settings = read_settings(config)
@@ -89,6 +89,10 @@ class _Watcher:
     def labelled(self, done: int, total: int) -> None:
         """Show how many photos have labels."""
         self._bar.update(self._task("labels", total), completed=done)
+
+    def kept(self, done: int, total: int) -> None:
+        """Show how many frames of a pool are made."""
+        self._bar.update(self._task("frames", total), completed=done)
 
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
         """Show the step, a moving average of the loss, and frames a second."""

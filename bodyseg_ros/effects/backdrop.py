@@ -23,13 +23,13 @@ _SECOND_NS: Final = 1_000_000_000
 class BackdropSettings(Settings):
     """What stands behind people, and how softly they stand before it."""
 
-    color: Rgb = live((0, 110, 80), "Color behind people where there is no picture: red, green, blue, 0 to 255.")
+    color: Rgb = live((0, 110, 80), "Color behind people where there is no image: red, green, blue, 0 to 255.")
     source: str = live(
         "",
-        "Picture behind people: a photo or video file, or topic for the topic `background/image`; '' for the color.",
+        "Image behind people: a photo or video file, or topic for the topic `background/image`; '': the color.",
     )
     fit: Literal["fill", "fit", "stretch"] = live(
-        "fill", "fill: cover the frame, cut what is over. fit: show all, the color beside it. stretch: bend to shape."
+        "fill", "fill: cover the frame and crop. fit: show all, with color bars. stretch: ignore the aspect ratio."
     )
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 

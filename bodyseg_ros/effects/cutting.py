@@ -28,9 +28,9 @@ class CutoutSettings(Settings):
     """What stands behind people."""
 
     background: Literal["transparent", "magenta", "green", "color"] = live(
-        "transparent", "What takes the background's place; color: that of `color`."
+        "transparent", "What replaces the background; color: uses `color`."
     )
-    color: Rgb = live((255, 255, 255), "Color behind people where background is color: red, green, blue.")
+    color: Rgb = live((255, 255, 255), "Color behind people if background is color: red, green, blue.")
 
 
 class Cutout(Effect):
@@ -72,8 +72,8 @@ class Alpha(Effect):
 class SmoothStepSettings(Settings):
     """Between which probabilities the edge lies."""
 
-    low: float = live(0.3, "Person probability up to which nothing is shown.", ge=0.0, le=0.99)
-    high: float = live(0.9, "Person probability from which all is shown; at least a hundredth above low.", ge=0, le=1)
+    low: float = live(0.3, "Person probability below which pixels are transparent.", ge=0.0, le=0.99)
+    high: float = live(0.9, "Person probability above which pixels are opaque; at least 0.01 above low.", ge=0, le=1)
 
 
 class SmoothStep(Effect):

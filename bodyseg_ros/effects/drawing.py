@@ -57,14 +57,12 @@ class OverlaySettings(Settings):
     """How the mask lies over the picture."""
 
     mask: Literal["people", "background", "parts"] = live(
-        "people", "What is painted: people, everything but them (as the reference's drawMask does), or their parts."
+        "people", "What to paint: people, the background (as the reference's drawMask does), or body parts."
     )
-    color: Rgb = live((0, 200, 120), "Color of the mask where people are not told apart: red, green, blue.")
-    opacity: float = live(0.5, "Share of the mask's color where it lies.", ge=0.0, le=1.0)
-    edge_blur_px: int = live(0, "How far the mask's edge is blurred.", ge=0, le=20)
-    contour_px: int = live(
-        -1, "Width of the line around people; 0 draws none, -1 goes by the picture's size.", ge=-1, le=20
-    )
+    color: Rgb = live((0, 200, 120), "Mask color if people are not separated: red, green, blue.")
+    opacity: float = live(0.5, "Opacity of the mask color.", ge=0.0, le=1.0)
+    edge_blur_px: int = live(0, "Blur radius of the mask's edge.", ge=0, le=20)
+    contour_px: int = live(-1, "Width of the outline; 0: none, -1: from the image's size.", ge=-1, le=20)
 
 
 class Overlay(Effect):
@@ -109,9 +107,9 @@ class Overlay(Effect):
 class ColoredPartsSettings(Settings):
     """How the parts lie over the picture."""
 
-    opacity: float = live(0.8, "Share of the part's color; 1 hides the person.", ge=0.0, le=1.0)
+    opacity: float = live(0.8, "Opacity of the part colors; 1 hides the person.", ge=0.0, le=1.0)
     palette: Literal["rainbow", "warm", "spectral", "own"] = live(
-        "rainbow", "Colors of the parts; the first three are the reference's, own takes those of `colors`."
+        "rainbow", "Part colors; the first three are the reference's, own uses `colors`."
     )
     colors: tuple[str, ...] = live((), "With palette own: 24 colors as '#rrggbb', in the order of the part ids.")
 
@@ -150,8 +148,8 @@ class ColoredParts(Effect):
 class SkeletonSettings(Settings):
     """How skeletons are drawn."""
 
-    min_score: float = live(0.3, "A keypoint below this score is not drawn.", ge=0.0, le=1.0)
-    line_px: int = live(0, "Width of the bones; 0 goes by the picture's size.", ge=0, le=20)
+    min_score: float = live(0.3, "Minimum score of a drawn keypoint.", ge=0.0, le=1.0)
+    line_px: int = live(0, "Line width; 0: from the image's size.", ge=0, le=20)
     ids: bool = live(True, "Write the ids of tracked people above their heads.")
 
 

@@ -35,10 +35,12 @@ class Mirror(Effect):
 class CropToPeopleSettings(Settings):
     """How close, how calm, and of what size."""
 
-    margin: float = live(0.15, "Room around people, as a share of their box.", ge=0.0, le=2.0)
-    calm: float = live(0.85, "How slowly the section follows people: weight of where it was; 0 at once.", ge=0, le=0.99)
+    margin: float = live(0.15, "Margin around people, as a share of their box.", ge=0.0, le=2.0)
+    calm: float = live(
+        0.85, "Smoothing of the crop window: weight of its previous position; 0: follow at once.", ge=0, le=0.99
+    )
     resize: bool = live(
-        True, "Enlarge to the frame's size, as videos and camera topics need; false: the section's own pixels."
+        True, "Enlarge to the frame's size, as videos and camera topics need; false: keep the crop's pixels."
     )
 
 

@@ -28,7 +28,7 @@ _LEAST_CLONE_PX: Final = 3
 class ColorTransferSettings(Settings):
     """How much of the background's colors people take."""
 
-    strength: float = live(0.6, "Share of the background's color statistics; 1 takes all.", ge=0.0, le=1.0)
+    strength: float = live(0.6, "Strength of the background's color statistics, 0 to 1.", ge=0.0, le=1.0)
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
@@ -61,7 +61,7 @@ class ColorTransfer(Effect):
 class SeamlessCloneSettings(BackdropSettings):
     """What people are cloned into; feather_px is how far around them the transition begins."""
 
-    feather_px: int = live(4, "How far around people their surroundings are taken along.", ge=0, le=50)
+    feather_px: int = live(4, "Width of the surroundings copied along with people.", ge=0, le=50)
 
 
 class SeamlessClone(Effect):
@@ -97,9 +97,9 @@ class HarmonizeSettings(Settings):
     """A network of your own, and what it takes."""
 
     model_path: str = start_only(
-        "", "The network's file: in 1×h×w×4 float32, RGB and mask from 0 to 1; out 1×h×w×3, RGB from 0 to 1."
+        "", "The network's file. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: 1×h×w×3, RGB from 0 to 1."
     )
-    engine: str = start_only("auto", "Engine plugin that runs it; auto: the fastest installed that reads the file.")
+    engine: str = start_only("auto", "Engine plugin that runs it; auto: the fastest installed one that reads the file.")
     size_px: int = start_only(256, "Height and width of the network's input.", ge=16, le=2048)
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 

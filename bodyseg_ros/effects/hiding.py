@@ -26,8 +26,8 @@ __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
 _FACE: Final = ("left_face", "right_face")
 #: Fewer colors than this per cell would show who it is.
 _LEAST_CELL_PX: Final = 4
-_STRENGTH: Final = "Size of the cells or of the blur, as a share of the picture's longer side."
-_MARGIN: Final = "How far around them is hidden too, as a share of the picture's longer side."
+_STRENGTH: Final = "Cell size or blur radius, as a share of the image's longer side."
+_MARGIN: Final = "Margin that is hidden as well, as a share of the image's longer side."
 
 
 def _share_px(image: Picture, share: float, least: int = 0) -> int:
@@ -50,11 +50,11 @@ class PixelateSettings(Settings):
     """What is cut into cells, and how large they are."""
 
     what: Literal["people", "parts"] = live(
-        "people", "people: the picture where they are. parts: colored parts over them, as drawPixelatedMask does."
+        "people", "people: pixelate people. parts: draw pixelated part colors over them, as drawPixelatedMask does."
     )
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)
     margin: float = live(0.01, _MARGIN, ge=0.0, le=0.2)
-    opacity: float = live(0.7, "With parts: share of the cells' color.", ge=0.0, le=1.0)
+    opacity: float = live(0.7, "With parts: opacity of the cells.", ge=0.0, le=1.0)
 
 
 class Pixelate(Effect):
@@ -116,11 +116,10 @@ class BlurParts(Effect):
 class AnonymizeSettings(Settings):
     """Whom, and how."""
 
-    what: Literal["people", "faces"] = live(
-        "people", "What is hidden. faces: a person whose face is not found is hidden whole."
-    )
+    what: Literal["people", "faces"] = live("people", "What to hide. faces: if no face is found, the whole person.")
     how: Literal["fill", "pixelate", "blur", "silhouette"] = live(
-        "fill", "fill: one color. silhouette: one color, holes in the mask closed too. pixelate and blur: coarse."
+        "fill",
+        "fill: one color. silhouette: one color, with holes in the mask filled. pixelate, blur: coarse cells or blur.",
     )
     color: Rgb = live((40, 40, 40), "Color of fill and silhouette: red, green, blue.")
     strength: float = live(0.04, _STRENGTH, ge=0.01, le=0.5)

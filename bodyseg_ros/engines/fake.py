@@ -53,9 +53,9 @@ Array = NDArray[np.float64]
 class FakeSettings(Settings):
     """What the fake engine shows, and how it misbehaves."""
 
-    people: int = start_only(1, "How many people are drawn.", ge=0, le=30)
-    delay_ms: float = start_only(0.0, "How long each run takes at least, ms.", ge=0.0, le=60_000.0)
-    fail_every: int = start_only(0, "Every Nth run fails with an error; 0: none does.", ge=0, le=1_000_000)
+    people: int = start_only(1, "Number of people in the output.", ge=0, le=30)
+    delay_ms: float = start_only(0.0, "Minimum duration of a run, ms.", ge=0.0, le=60_000.0)
+    fail_every: int = start_only(0, "Every Nth run fails; 0: never.", ge=0, le=1_000_000)
 
 
 def fake_keypoints(people: int, height: int, width: int) -> Array:

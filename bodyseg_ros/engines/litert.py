@@ -32,9 +32,9 @@ _FOREIGN_OPS: Final = {
 class LiteRTSettings(Settings):
     """How LiteRT runs the network."""
 
-    xnnpack: bool = start_only(True, "Use XNNPACK, which is faster; off: LiteRT's own kernels.")
-    delegate: str = start_only("", "Path of an external delegate's library, such as libedgetpu.so.1; '' for none.")
-    delegate_options: tuple[str, ...] = start_only((), "The delegate's options, each as name=value.")
+    xnnpack: bool = start_only(True, "Use XNNPACK, which is faster; false: LiteRT's own kernels.")
+    delegate: str = start_only("", "Path of a delegate library, such as libedgetpu.so.1; '': none.")
+    delegate_options: tuple[str, ...] = start_only((), "Options of the delegate, each as name=value.")
 
     @field_validator("delegate_options", mode="before")
     @classmethod

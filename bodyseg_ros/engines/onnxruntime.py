@@ -37,7 +37,8 @@ class OnnxRuntimeSettings(Settings):
 
     providers: tuple[Provider, ...] = start_only(
         (),
-        "What may run the network, best first, each part by the first that can; empty: all that are here, GPUs first.",
+        "Execution providers in order of preference; each operation runs on the first that supports it. Empty: "
+        "all available, GPUs first.",
     )
 
     @field_validator("providers", mode="before")

@@ -28,9 +28,9 @@ _READERS: Final = {"onnx": read_onnx, "openvino": read_openvino, "tflite": read_
 class OpenVINOSettings(Settings):
     """Where and how OpenVINO runs the network."""
 
-    device: str = start_only("CPU", "What runs the network: CPU, GPU, GPU.1, NPU, or AUTO.")
+    device: str = start_only("CPU", "Device that runs the network: CPU, GPU, GPU.1, NPU, or AUTO.")
     precision: Literal["f32", "bf16", "f16"] = start_only(
-        "f32", "Least precision that it may compute in; bf16 and f16 are faster where the hardware has them."
+        "f32", "Minimum compute precision; bf16 and f16 are faster on hardware that supports them."
     )
 
 

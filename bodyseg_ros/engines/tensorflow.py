@@ -32,21 +32,21 @@ _DEVICE: Final = re.compile(r"auto|cpu|gpu:(\d{1,2})")
 class TensorFlowSettings(Settings):
     """Where and how TensorFlow runs the network."""
 
-    device: str = start_only("auto", "What runs the network: auto (a GPU if there is one), cpu, or gpu:0, gpu:1, …")
+    device: str = start_only("auto", "Device that runs the network: auto (a GPU if available), cpu, gpu:0, gpu:1, …")
     memory_limit_mb: int = start_only(
-        0, "Most memory taken on the GPU, MiB; 0: as much as is needed. None is taken in advance.", ge=0, le=1_000_000
+        0, "Limit on GPU memory, MiB; 0: no limit. Memory is allocated as needed.", ge=0, le=1_000_000
     )
     mixed_float16: bool = start_only(
-        False, "Compute in float16 where TensorFlow holds that to be safe, on a GPU only: faster, less exact."
+        False, "Compute in float16 where TensorFlow considers it safe, on a GPU only: faster, less exact."
     )
     jit: bool = start_only(
         False,
-        "Compile with XLA, on a GPU only: faster, but each new picture size costs a compilation of seconds; "
+        "Compile with XLA, on a GPU only: faster, but each new image size takes seconds to compile; "
         f"after {_COMPILED_SIZES} sizes it runs uncompiled.",
     )
 
     decode_on_device: Literal["auto", "always", "never"] = start_only(
-        "auto", "Make masks and part maps where the network runs, behind it: auto (on a GPU), always or never."
+        "auto", "Decode masks and part maps on the network's device: auto (on a GPU), always, never."
     )
 
     @field_validator("device")

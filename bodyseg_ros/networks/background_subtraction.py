@@ -39,27 +39,27 @@ class BackgroundSettings(FlipSettings):
 
     background_method: Literal["average", "mog2", "knn"] = start_only(
         "average",
-        "How the background is kept. average: a running average, the quickest; mog2, knn: OpenCV's subtractors, which "
-        "know shadows and backgrounds that move, such as leaves.",
+        "Background model. average: a running average, fastest. mog2, knn: OpenCV's subtractors, which handle "
+        "shadows and moving backgrounds such as leaves.",
     )
     learning_frames: int = live(
-        30, "Frames the background is learnt from, at the start and when it is captured; nobody should be in view.",
+        30, "Number of frames to learn the background from, at start and on capture; nobody should be in view.",
         ge=1, le=10_000,
     )  # fmt: skip
     adaptation_rate: float = live(
-        0.005, "Share of each later frame that goes into the background: where nobody is (average), while nobody is in "
-        "view (mog2, knn); 0 keeps it as it was learnt.",
+        0.005, "Weight of each new frame in the background, outside the mask (average) or while nobody is in view "
+        "(mog2, knn); 0: never update.",
         ge=0.0, le=1.0,
     )  # fmt: skip
     difference_threshold: float = live(
-        20.0, "Least difference from the background, grey levels; less finds more and takes noise for people.",
+        20.0, "Minimum difference from the background, gray levels; lower values find more people and more noise.",
         ge=1.0, le=255.0,
     )  # fmt: skip
-    blur_px: int = live(3, "Radius of the blur against noise, px; 0 for none.", ge=0, le=50)
-    opening_px: int = live(1, "Specks and threads up to about twice this wide are removed, px.", ge=0, le=50)
-    closing_px: int = live(6, "Gaps and holes up to about twice this wide are closed, px.", ge=0, le=100)
+    blur_px: int = live(3, "Blur radius for noise reduction, px; 0: off.", ge=0, le=50)
+    opening_px: int = live(1, "Remove specks and threads up to about twice this width, px.", ge=0, le=50)
+    closing_px: int = live(6, "Close gaps and holes up to about twice this width, px.", ge=0, le=100)
     min_area: float = live(
-        0.005, "Least area of a blob, as a share of the picture; smaller ones are removed.", ge=0.0, le=1.0
+        0.005, "Minimum area of a blob, as a share of the image; smaller blobs are removed.", ge=0.0, le=1.0
     )
 
 

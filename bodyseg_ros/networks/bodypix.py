@@ -22,7 +22,7 @@ from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Ou
 from .flip import FlipSettings
 from .heads import HEAD_NAMES, named_heads
 from .network import Network
-from .person_poses import find_poses
+from .person_poses import close_up_scores, find_poses
 from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -36,31 +36,36 @@ class BodyPixSettings(FlipSettings):
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(
         "medium",
-        "Share of the frame's sides that the network sees: low 0.25, medium 0.5, high 0.75, full 1.0, or a number. "
-        "More finds smaller people and finer edges, and costs its square in time. A model of one fixed size, as its "
-        "card says, sees that.",
+        "Network input size as a share of the frame's sides: low 0.25, medium 0.5, high 0.75, full 1.0, or a "
+        "number. Larger values find smaller people and finer edges; time grows with the square. Ignored by "
+        "models with a fixed input size.",
     )
     max_input_px: int = live(
         4_194_304,
-        "Most pixels that the network sees, whatever the frame's size and internal_resolution: its time and memory "
-        "grow with them. 4,194,304 is 2048×2048.",
+        "Maximum number of network input pixels, for any frame size and internal_resolution; limits time and "
+        "memory. 4,194,304 is 2048×2048.",
         ge=1024,
         le=100_000_000,
     )
-    segmentation_threshold: float = live(0.7, "A pixel is a person above this probability.", ge=0.0, le=1.0)
-    segment_body_parts: bool = live(True, "Compute the 24 body parts where somebody wants them.")
-    multi_segmentation: bool = live(True, "Tell people apart, one mask each, where somebody wants them.")
-    max_detections: int = live(10, "Most people in a frame.", ge=1, le=100)
-    score_threshold: float = live(
-        0.3, "Least score of a pose, and of a keypoint from which a pose is begun.", ge=0.0, le=1.0
+    segmentation_threshold: float = live(
+        0.7, "Pixels with a higher person probability belong to the mask.", ge=0.0, le=1.0
+    )
+    segment_body_parts: bool = live(True, "Compute the 24 body parts when requested.")
+    multi_segmentation: bool = live(True, "Compute one mask per person when requested.")
+    max_detections: int = live(10, "Maximum number of people.", ge=1, le=100)
+    score_threshold: float = live(0.3, "Minimum score of a pose and of its root keypoint.", ge=0.0, le=1.0)
+    close_up_score: float = live(
+        0.7,
+        "Keep a large pose below score_threshold if at least 5 of its keypoints reach min_keypoint_score and their "
+        "mean score is above this: a face that fills the image. 1: never, as in the reference.",
+        ge=0.0,
+        le=1.0,
     )
     nms_radius: float = live(
-        20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
+        20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
     )
-    min_keypoint_score: float = live(
-        0.3, "A keypoint below this score is not used to tell people apart.", ge=0.0, le=1.0
-    )
-    refine_steps: int = live(10, "How often a pixel's way to its person's keypoints is refined.", ge=1, le=20)
+    min_keypoint_score: float = live(0.3, "Minimum score of a keypoint used to separate people.", ge=0.0, le=1.0)
+    refine_steps: int = live(10, "Refinement steps from a pixel to its person's keypoints.", ge=1, le=20)
 
 
 class BodyPix(Network):
@@ -135,12 +140,16 @@ class BodyPix(Network):
         return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
-        """Poses of at least the score threshold, in source px."""
+        """Poses that the thresholds let through, in source px."""
         options = self.settings
         limits = PoseLimits(options.max_detections, options.score_threshold, options.nms_radius)
         has_tree = "displacement_fwd" in heads and "displacement_bwd" in heads
         everyone = find_poses(heads, geometry, limits, single=not has_tree)
-        return everyone.only(everyone.scores >= np.float32(options.score_threshold))
+        kept = everyone.scores >= np.float32(options.score_threshold)
+        if options.close_up_score < 1:
+            size = geometry.height, geometry.width
+            kept |= close_up_scores(everyone, size, options.min_keypoint_score) > options.close_up_score
+        return everyone.only(kept)
 
     def _instances(
         self, heads: Outputs, person: NDArray[np.uint8], poses: Poses, geometry: Geometry

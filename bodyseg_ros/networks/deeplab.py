@@ -29,11 +29,9 @@ _LONG_SIDE: Final = 513
 class DeepLabSettings(FlipSettings):
     """Which classes make the mask, and from which probability on."""
 
-    kept_classes: tuple[str, ...] = start_only(
-        ("person",), "Classes that make the mask, by the names that the model's card lists."
-    )
+    kept_classes: tuple[str, ...] = start_only(("person",), "Classes in the mask; the model's card lists the names.")
     segmentation_threshold: float = live(
-        0.5, "A pixel is in the mask where the kept classes together are above this probability.", ge=0.0, le=1.0
+        0.5, "Pixels belong to the mask if the summed probability of the kept classes is higher.", ge=0.0, le=1.0
     )
 
 

@@ -14,7 +14,7 @@ __all__ = ["FlipSettings", "flip_if_asked"]
 class FlipSettings(Settings):
     """See people as a mirror shows them. A network whose settings derive from it need do nothing else for it."""
 
-    flip_horizontal: bool = live(False, "Mirror the result, for a camera that shows people as a mirror does.")
+    flip_horizontal: bool = live(False, "Mirror the result, for a camera that acts as a mirror.")
 
 
 def flip_if_asked(result: Result, settings: Any) -> Result:

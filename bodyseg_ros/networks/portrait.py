@@ -33,7 +33,9 @@ _CUT: Final = 0.1
 class PortraitSettings(FlipSettings):
     """From which probability on a pixel is a person."""
 
-    segmentation_threshold: float = live(0.5, "A pixel is a person above this probability.", ge=0.0, le=1.0)
+    segmentation_threshold: float = live(
+        0.5, "Pixels with a higher person probability belong to the mask.", ge=0.0, le=1.0
+    )
 
 
 class _Memory:

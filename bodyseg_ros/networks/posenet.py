@@ -31,19 +31,21 @@ class PoseNetSettings(FlipSettings):
     """Every option of the reference packages."""
 
     input_resolution: int | str = live(
-        257, "Side of the network's input, px, or WIDTHxHEIGHT; brought down to the stride's grid. Larger is finer."
+        257,
+        "Network input size: side in px, or WIDTHxHEIGHT; rounded down to the stride's grid. Larger is finer and "
+        "slower.",
     )
     borders: Literal["zeros", "replicated"] = live(
         "zeros",
-        "What the network sees beside a picture of another aspect: zeros, as the package posenet has it, or the "
-        "picture's border repeated, as pose-detection has it.",
+        "Padding for other aspect ratios: zeros, as in the posenet package, or the repeated image border, as in "
+        "pose-detection.",
     )
     max_poses: int = live(
-        1, "Most people in a frame; 1 takes each keypoint's best place, whoever it belongs to.", ge=1, le=100
+        1, "Maximum number of people; 1: single-pose decoding, with each keypoint at its highest score.", ge=1, le=100
     )
-    score_threshold: float = live(0.5, "Least score of a keypoint from which a pose is begun.", ge=0.0, le=1.0)
+    score_threshold: float = live(0.5, "Minimum score of a pose's root keypoint.", ge=0.0, le=1.0)
     nms_radius: float = live(
-        20.0, "Two poses with the same keypoint this close are one person, network px.", ge=0.0, le=1000.0
+        20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
     )
 
     @field_validator("input_resolution", mode="before")

@@ -21,25 +21,25 @@ class HidingSettings(Settings):
     model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
     segmentation_threshold: float = start_only(
         0.3,
-        "A pixel is covered where the probability of a person is above this; above 0.9 nearly nobody would be.",
+        "Pixels with a higher person probability are covered; above 0.9 almost nobody would be.",
         ge=0.0,
         le=0.9,
     )
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.25, le=2.0)] = (
-        start_only("high", "Share of the picture's sides that the network sees, as for the node bodyseg.")
+        start_only("high", "Network input size as a share of the image's sides, as for the node bodyseg.")
     )
-    margin_px: int = start_only(24, "How far around people the picture is covered.", ge=0, le=1000)
+    margin_px: int = start_only(24, "Margin around people that is covered as well.", ge=0, le=1000)
 
 
 class RecordingSettings(HidingSettings):
     """`bodyseg anonymize`."""
 
     window_frames: int = start_only(
-        10, "In how many frames before and after a place is covered too where a person was seen.", ge=0, le=1000
+        10, "Number of frames before and after a detection in which its place is covered too.", ge=0, le=1000
     )
     max_gap: float = start_only(
         2.0,
-        "Between two sightings of a person that are at most so far apart, the way from one to the other is covered, s.",
+        "Maximum time between two detections of a person across which the path between them is covered, s.",
         ge=0.0,
         le=60.0,
     )

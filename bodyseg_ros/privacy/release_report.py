@@ -109,7 +109,7 @@ class Sheet:
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """Caption → picture; those to look at first."""
         order = sorted(self._tiles, key=lambda index: (index not in self._marked, index))
-        return {f"{self._name} {index}{' look' * (index in self._marked)}": self._tiles[index] for index in order}
+        return {f"{'look ' * (index in self._marked)}{index} {self._name}": self._tiles[index] for index in order}
 
 
 def _some(numbers: Sequence[int], most: int) -> list[int]:

@@ -10,27 +10,21 @@ __all__ = ["SmoothingSettings", "TrackingSettings"]
 class TrackingSettings(Settings):
     """Which tracker runs."""
 
-    tracker: str = live(
-        "auto", "Tracker plugin that tells who is the same from frame to frame; auto: kalman. none: people get no ids."
-    )
+    tracker: str = live("auto", "Tracker plugin that matches people across frames; auto: kalman, none: no ids.")
 
 
 class SmoothingSettings(Settings):
     """How keypoints of people with ids are made calm. Speeds are in the person's own sizes, so that they suit any."""
 
-    keypoints: bool = live(True, "Smooth the keypoints of people who are tracked (One Euro filter).")
-    min_cutoff: float = live(
-        0.5, "Cutoff frequency for a keypoint that stands still, Hz: lower is calmer.", ge=0.001, le=1000.0
-    )
+    keypoints: bool = live(True, "Smooth the keypoints of tracked people (One Euro filter).")
+    min_cutoff: float = live(0.5, "Cutoff frequency for a still keypoint, Hz; lower is smoother.", ge=0.001, le=1000.0)
     beta: float = live(
         8.0,
-        "How much the cutoff rises with speed, Hz per person's size a second: higher follows faster.",
+        "Increase of the cutoff with speed, Hz per person size per second; higher follows faster.",
         ge=0.0,
         le=10_000.0,
     )
     speed_cutoff: float = live(
-        2.0, "Cutoff frequency for the speed itself, Hz: lower trusts fewer sudden moves.", ge=0.001, le=1000.0
+        2.0, "Cutoff frequency for the speed estimate, Hz; lower ignores more sudden moves.", ge=0.001, le=1000.0
     )
-    min_score: float = live(
-        0.3, "A keypoint below this score is left as it is, and smoothed anew once it is seen.", ge=0.0, le=1.0
-    )
+    min_score: float = live(0.3, "Minimum score of a smoothed keypoint; below it, smoothing restarts.", ge=0.0, le=1.0)

@@ -106,29 +106,51 @@ def test_topics_are_listed_with_rate_and_trouble(monkeypatch: pytest.MonkeyPatch
         publisher.publish(camera.messages.make(IMAGE))
 
     monkeypatch.setattr(topics_command.Lister, "_listen", listen_and_speak)
-    done = invoke("topics", "--seconds", "0.5", env={"COLUMNS": "200"})
+    done = invoke("topics", "--seconds", "0.5", "--pictures", "--runtime", "dds", env={"COLUMNS": "30"})
     assert done.exit_code == 0, done.output
+    # Nothing is cut, however narrow the terminal that is not there.
     (row,) = [line.split() for line in done.output.splitlines() if line.startswith("2.0")]
     assert row == ["2.0", "/image", IMAGE, "/camera", "/viewer"]
     assert "/nothing" in done.output
     assert "/image: /viewer hears nothing of /camera: the subscriber asks for reliable" in done.output
 
 
+def test_pictures_are_not_listened_to_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    camera = FakeGraph("camera", bus)
+    publishers = [camera.publisher("image", IMAGE), camera.publisher("words", "std_msgs/msg/String")]
+    heard: list[list[int]] = []
+    monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
+    monkeypatch.setattr(topics_command, "open_graph", lambda *arguments: FakeGraph("bodyseg_topics", bus))
+    listen = topics_command.Lister._listen
+
+    def listen_and_count(self: topics_command.Lister) -> None:
+        listen(self)
+        heard.append([publisher.subscriptions for publisher in publishers])
+
+    monkeypatch.setattr(topics_command.Lister, "_listen", listen_and_count)
+    for words in ((), ("--pictures",)):
+        assert invoke("topics", "--seconds", "0.05", "--runtime", "dds", *words).exit_code == 0
+    assert heard == [[0, 1], [1, 1]]
+
+
 def test_an_empty_graph_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
     monkeypatch.setattr(topics_command, "open_graph", lambda *arguments: FakeGraph("bodyseg_topics"))
-    done = invoke("topics", "--seconds", "0")
+    done = invoke("topics", "--seconds", "0", "--runtime", "dds")
     assert "Nobody is on this graph" in done.output
 
 
-def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path) -> None:
-    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
+@pytest.mark.parametrize(("runtime", "package"), [("dds", "cyclonedds"), ("zenoh", "zenoh")])
+def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path, runtime: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"the runtime is not installed: pip install '.[{runtime}]'")
     (tmp_path / "drawn.onnx").touch()
     write_photo(tmp_path / "photo.png", np.full((240, 320, 3), 90, np.uint8))
     params = tmp_path / "params.yaml"
     params.write_text(f"engine: fake\nmodel_path: {tmp_path / 'drawn.onnx'}\n")
     out = tmp_path / "out"
     words = ["demo", str(tmp_path / "photo.png"), "--out", str(out), "--frames", "5", "--params", str(params)]
+    words += ["--runtime", runtime]
     done = invoke(*words)
     assert done.exit_code == 0, done.output
     assert "frames in, " in done.output

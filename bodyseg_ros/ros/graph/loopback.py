@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from ...dependencies import missing_package
 from ...errors import GraphError
 
-__all__ = ["private_environment"]
+__all__ = ["private_environment", "private_graph"]
 
 #: Loopback has no multicast, so everybody asks the first ports of this machine who is there; it takes large
 #: packets, so a picture need not go in thousands of small ones.
@@ -33,3 +37,34 @@ def private_environment() -> dict[str, str]:
             "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp",
         }
     raise GraphError("All ROS domains from 1 to 99 are in use on this machine; end what you do not need.")
+
+
+@contextmanager
+def private_graph(runtime: str) -> Iterator[dict[str, str]]:
+    """The environment of private_environment() for the runtime 'dds' or 'zenoh', the latter with a router of its own.
+
+    Raises MissingDependencyError where the runtime is not installed, GraphError where there is no such one.
+    """
+    environment = private_environment()
+    try:
+        if runtime == "dds":
+            import cyclonedds  # noqa: F401
+            import rosbags  # noqa: F401
+
+            yield environment
+        elif runtime == "zenoh":
+            from .zenoh_session import open_router
+
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                endpoint = f"tcp/127.0.0.1:{probe.getsockname()[1]}"
+            with open_router(endpoint):
+                yield environment | {
+                    "RMW_IMPLEMENTATION": "rmw_zenoh_cpp",
+                    "ZENOH_SESSION_CONFIG_URI": "",
+                    "ZENOH_CONFIG_OVERRIDE": f"connect/endpoints={json.dumps([endpoint])}",
+                }
+        else:
+            raise GraphError(f"There is no private graph of the runtime {runtime!r}; there are dds and zenoh.")
+    except ModuleNotFoundError as err:
+        raise missing_package(f"The runtime {runtime!r}", err, f"bodyseg_ros[{runtime}]") from err

@@ -12,7 +12,7 @@ from ...errors import GraphError, MissingDependencyError
 from .names import parse_ros_arguments
 from .port import Graph
 
-__all__ = ["RUNTIMES", "open_graph"]
+__all__ = ["RUNTIMES", "installed_runtimes", "open_graph", "usual_runtime"]
 
 RUNTIMES = ("auto", "rclpy", "dds", "zenoh")
 #: What RMW_IMPLEMENTATION asks for, where no ROS is sourced.
@@ -22,16 +22,14 @@ _BY_RMW = {"rmw_zenoh_cpp": "zenoh"}
 def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") -> Graph:
     """Join the ROS graph as the node `name`; close() leaves it.
 
-    arguments: ROS arguments (`--ros-args …`); others are not looked at. runtime: 'rclpy', 'dds', 'zenoh', or
-    'auto': rclpy where it and this package's messages can be imported, as in a sourced workspace; else zenoh where
-    RMW_IMPLEMENTATION is rmw_zenoh_cpp; else dds. Raises GraphError for
-    a wrong name, argument or runtime, MissingDependencyError where the runtime is not installed, SettingsError
-    for a parameter file.
+    arguments: ROS arguments (`--ros-args …`); others are not looked at. runtime: 'rclpy', 'dds', 'zenoh', or 'auto'
+    for usual_runtime(). Raises GraphError for a wrong name, argument or runtime, MissingDependencyError where the
+    runtime is not installed, SettingsError for a parameter file.
     """
     if runtime not in RUNTIMES:
         raise GraphError(f"There is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}.")
     if runtime == "auto":
-        runtime = "rclpy" if _in_workspace() else _BY_RMW.get(os.environ.get("RMW_IMPLEMENTATION", ""), "dds")
+        runtime = usual_runtime()
     try:
         if runtime == "rclpy":
             from .rclpy_graph import RosGraph
@@ -50,6 +48,22 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
         ) from err
     logging.basicConfig(format="[%(levelname)s] [%(created).6f] [%(name)s]: %(message)s")
     return Chosen(parse_ros_arguments(name, arguments))
+
+
+def usual_runtime() -> str:
+    """The first of: rclpy in a sourced workspace; zenoh where RMW_IMPLEMENTATION is rmw_zenoh_cpp; dds or zenoh, which
+    is installed; dds.
+    """
+    if _in_workspace():
+        return "rclpy"
+    asked = _BY_RMW.get(os.environ.get("RMW_IMPLEMENTATION", ""))
+    return asked or (*installed_runtimes(), "dds")[0]
+
+
+def installed_runtimes() -> list[str]:
+    """Those of 'dds' and 'zenoh' whose packages are here."""
+    needed = {"dds": ("cyclonedds", "rosbags"), "zenoh": ("zenoh", "rosbags", "xxhash")}
+    return [name for name, packages in needed.items() if all(map(importlib.util.find_spec, packages))]
 
 
 def _in_workspace() -> bool:

@@ -170,7 +170,9 @@ class RosGraph:
             raise GraphError(f"The node {name!r} cannot join the graph: {err}") from err
         # Private, but the only place that has the overrides nobody declared.
         given = self._node._parameter_overrides
-        self._parameters = Parameters({key: parameter.value for key, parameter in given.items()})
+        # rcl gives an empty list as a parameter that is not set.
+        values = {key: [] if parameter.value is None else parameter.value for key, parameter in given.items()}
+        self._parameters = Parameters(values)
         self._throttle = Throttle()
         self._stopped = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)

@@ -39,7 +39,7 @@ _MOST_KEPT: Final = 1000
 
 def gid_of(token: Token) -> bytes:
     """The 16 bytes by which an entity is known: XXH3-128 of its token, low half first (``liveliness_utils.cpp``)."""
-    return xxhash.xxh3_128_intdigest(token.key).to_bytes(GID_BYTES, "little")
+    return xxhash.xxh3_128_intdigest(token.key.encode()).to_bytes(GID_BYTES, "little")
 
 
 class _Publisher:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +17,7 @@ import zenoh
 
 from ...errors import GraphError
 
-__all__ = ["open_router", "open_session"]
+__all__ = ["open_router", "open_session", "router_listens"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,19 @@ def open_session() -> zenoh.Session:
             "rmw_zenohd"
         )
     return session
+
+
+def router_listens(patience_s: float = 0.5) -> bool:
+    """Whether somebody takes TCP connections where a session would look for its router. Raises GraphError."""
+    for endpoint in json.loads(_config("ZENOH_SESSION_CONFIG_URI", _SESSION_DEFAULTS).get_json("connect/endpoints")):
+        host, _, port = str(endpoint).partition("/")[2].partition("?")[0].rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), patience_s).close()
+        except (OSError, ValueError) as err:
+            _log.debug("Nobody listens at %s: %s", endpoint, err)
+        else:
+            return True
+    return False
 
 
 def open_router(endpoint: str = "") -> zenoh.Session:

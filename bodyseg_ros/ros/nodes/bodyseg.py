@@ -25,8 +25,11 @@ from .node_model import NodeModel
 from .node_settings import NodeSettings, ProcessSettings
 from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
+from .points_without_people import CLOUD, SCAN, PointsWithoutPeople
 from .run_node import run_node
+from .seen_people import SeenPeople
 from .shared import Shared
+from .transforms import Transforms
 from .worker import Worker
 
 __all__ = ["BodysegNode", "main"]
@@ -37,7 +40,8 @@ _SLOTS = 8
 
 
 class BodysegNode(PublishingNode[Any]):
-    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in.
+    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in, and what people are
+    taken out of: `depth/image`, `points`, `scan`.
 
     shared: with the nodes of other cameras in this process.
     """
@@ -52,7 +56,15 @@ class BodysegNode(PublishingNode[Any]):
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
-        self._depth = DepthWithoutPeople(graph, self._live.settings, self.diagnostics.problem)
+        settings, problem = self._live.settings, self.diagnostics.problem
+        self._transforms = Transforms(graph, problem)
+        self._points = [
+            PointsWithoutPeople(graph, sensor, settings, self._transforms, problem) for sensor in (CLOUD, SCAN)
+        ]
+        self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (
+            DepthWithoutPeople(graph, settings, problem),
+            *self._points,
+        )
 
     def configure(self) -> None:
         """Load the model and run it once, offer the topics and the services."""
@@ -72,13 +84,16 @@ class BodysegNode(PublishingNode[Any]):
     def activate(self) -> None:
         """Take frames."""
         super().activate()
-        self._depth.start()
+        for remover in self._removers:
+            remover.start()
         self._background.start()
         self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
-        self._depth.stop()
+        for remover in self._removers:
+            remover.stop()
+        self._transforms.stop()
         self._background.stop()
         super().deactivate()
 
@@ -132,17 +147,21 @@ class BodysegNode(PublishingNode[Any]):
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
         """What the network sees; nothing where nobody listens."""
         live, model = self._live, self._model
-        if not model or not (heard or self._depth.listened) or not live.settings.enabled:
+        removers = [remover for remover in self._removers if remover.listened]
+        if not model or not (heard or removers) or not live.settings.enabled:
             return None
         frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
-        if self._depth.listened:
+        if removers:
             wanted |= Wanted.PERSON
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
         frame = self._background.behind(frame)
-        self._depth.people(message.header, result, self._camera_info, live.settings.depth_margin_px)
+        seen = SeenPeople.of(message.header, result, self._camera_info, live.settings)
+        if seen:
+            for remover in removers:
+                remover.people(seen)
         return FrameContext(
             self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
         )
@@ -172,6 +191,8 @@ class BodysegNode(PublishingNode[Any]):
         if self._model:
             facts |= {"model": self._model.name, "engine": self._model.engine, "device": self._model.device}
             facts["overlap"] = str(self._overlaps(self._model)).lower()
+        for points in self._points:
+            facts |= points.facts
         return facts
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import FrameError
+from ...space import Pinhole
 from ..graph.port import Graph, Messages, Subscription
 from ..graph.qos import SENSOR
 
-__all__ = ["CAMERA_INFO", "camera_info_of", "subscribe_camera_info"]
+__all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "subscribe_camera_info"]
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
@@ -48,3 +50,24 @@ def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, 
         return None
     names = ("height", "width", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
     return messages.make(CAMERA_INFO, header=header, **{name: getattr(info, name) for name in names})
+
+
+def pinhole_of(info: Any, size: tuple[int, ...], *, rectified: bool) -> Pinhole:
+    """The camera that a sensor_msgs/CameraInfo describes, for pictures of `size` (height, width).
+
+    rectified: use P, without distortion; otherwise K and D. Raises FrameError if the camera is not calibrated, its
+    lens is unknown, or its pictures have another size.
+    """
+    if size not in picture_sizes(info):
+        raise FrameError(
+            f"The camera_info is of pictures of {info.width}×{info.height}, but the picture is {size[1]}×{size[0]}; "
+            "remap camera_info to the topic of the same camera."
+        )
+    whole = size == (info.height, info.width)  # also where the driver gives the binned size as the calibration's
+    region = (0, 0, 0, 0) if whole else (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
+    binning = (1, 1) if whole else (info.binning_x, info.binning_y)
+    p = info.p
+    matrix = (*p[0:3], *p[4:7], *p[8:11]) if rectified else info.k
+    model, coefficients = ("", ()) if rectified else (str(info.distortion_model), info.d)
+    calibrated = (int(info.height), int(info.width))
+    return Pinhole.of_calibration(calibrated, matrix, model, coefficients, binning, region)

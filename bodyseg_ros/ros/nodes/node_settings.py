@@ -28,25 +28,26 @@ class InputSettings(Settings):
     """What the nodes that take a camera's topic and make pictures for people share."""
 
     image_transport: Literal["raw", "compressed"] = start_only(
-        "raw", "Take frames from `image` (raw) or from `image/compressed` (compressed: JPEG, PNG)."
+        "raw", "Subscribe to `image` (raw) or `image/compressed` (compressed: JPEG, PNG)."
     )
     max_image_px: int = start_only(
         33_177_600,
-        "Pictures of more pixels are refused before they are decoded: one of them would hold up all that come after "
-        "it. 33,177,600 is 7680×4320.",
+        "Images with more pixels are refused before decoding, because they would delay all later frames. "
+        "33,177,600 is 7680×4320.",
         ge=1,
         le=MAX_PIXELS,
     )
     compressed_colors: CompressedColors = start_only(
         "auto",
-        "Colors of compressed pictures. auto: as their format says, read as image_transport reads it. as_stored: as "
-        "any viewer shows the file. swapped: red for blue. The last two are for drivers whose format is wrong.",
+        "Channel order of compressed images. auto: from the message's format field, as image_transport does. "
+        "as_stored: as in the file. swapped: red and blue swapped. Use the last two for drivers with a wrong "
+        "format field.",
     )
     mono16_bits: Literal[0, 8, 10, 12, 14, 16] = start_only(
-        0, "Bits that 16-bit pictures use; 0: as many as the brightest pixel so far needs."
+        0, "Bits used in 16-bit images; 0: as many as the brightest pixel so far needs."
     )
-    jpeg_quality: int = live(90, "Quality of the compressed pictures.", ge=1, le=100)
-    diagnostics_period: float = start_only(1.0, "Seconds between two messages on /diagnostics.", ge=0.1, le=60.0)
+    jpeg_quality: int = live(90, "JPEG quality of compressed images.", ge=1, le=100)
+    diagnostics_period: float = start_only(1.0, "Period of /diagnostics, s.", ge=0.1, le=60.0)
 
     @property
     def image_topic(self) -> tuple[str, str]:
@@ -60,7 +61,7 @@ class PictureSettings(InputSettings):
     """What both nodes whose pictures are made by effects alone share."""
 
     effects: tuple[str, ...] = live(
-        ("blur_background",), "Effects that make `~/composite`, one after the other; `bodyseg params` lists them."
+        ("blur_background",), "Effects for `~/composite`, in order; `bodyseg params` lists them."
     )
 
     @field_validator("effects", "overlay_effects", check_fields=False)
@@ -77,8 +78,8 @@ class ProcessSettings(Settings):
 
     cameras: tuple[str, ...] = start_only(
         (),
-        "Namespaces of cameras that share one process and its networks: for each, a node `bodyseg` in that namespace, "
-        "below the node's own; none: one node, one camera.",
+        "Namespaces of cameras that share this process and its networks. Each gets a node `bodyseg` in that "
+        "namespace, below the node's own. Empty: one node, one camera.",
     )
 
     @field_validator("cameras")
@@ -92,65 +93,95 @@ class ProcessSettings(Settings):
 class NodeSettings(PictureSettings, ProcessSettings):
     """The node `bodyseg`."""
 
-    enabled: bool = live(True, "Process frames; the service `~/enable` sets it too.")
+    enabled: bool = live(True, "Process frames; also set by the service `~/enable`.")
     frame_policy: Literal["newest", "all"] = start_only(
         "newest",
-        "newest: process the newest frame and drop older ones that wait. all: process every frame that arrives; "
-        "pictures come best effort, so set qos_overrides to reliable where none may be lost on the way.",
+        "newest: process the newest frame and drop older ones. all: process every received frame. Images are "
+        "subscribed to as best effort; set qos_overrides to reliable if none may be lost.",
     )
     overlap: Literal["auto", "always", "never"] = start_only(
         "auto",
-        "Prepare and decode other frames while one is in the network: auto (where the engine says that it leaves the "
-        "CPU free, as on a GPU), always (also for cores that `threads` leaves free) or never; not for networks that "
-        "need the last frame's result.",
+        "Prepare and decode other frames while one is in the network. auto: if the engine leaves the CPU free, "
+        "as on a GPU. always: also on the CPU, using cores that `threads` leaves free. Ignored for networks that "
+        "need the previous frame's result.",
     )
     confidence_encoding: Literal["mono8", "32FC1"] = live(
-        "mono8", "How `~/confidence` is sent: mono8, 0 to 255, or 32FC1, 0 to 1."
+        "mono8", "Encoding of `~/confidence`: mono8 (0 to 255) or 32FC1 (0 to 1)."
     )
     overlay_effects: tuple[str, ...] = live(
         ("overlay", "skeleton"),
-        "Effects that make `~/overlay`, one after the other; of the default ones, those that the network can fill.",
+        "Effects for `~/overlay`, in order; default effects that the network cannot supply are skipped.",
     )
-    visible_score: float = live(VISIBLE_SCORE, "A keypoint of at least this score is called visible.", ge=0.0, le=1.0)
+    visible_score: float = live(VISIBLE_SCORE, "Minimum score of a visible keypoint.", ge=0.0, le=1.0)
     pose_details: bool = live(
         True,
-        "Fill region, mask area and visible parts of `~/poses` from masks and parts; false computes the poses alone.",
+        "Fill region, mask area and visible parts of `~/poses`, which needs masks and parts; false: poses only.",
     )
     depth_slop: float = start_only(
         0.0,
-        "A depth image of `depth/image` may be this much younger than the colour image whose people are taken out of "
-        "it, s; 0: stamps must be equal. It is never older.",
+        "Maximum time by which a depth image may be newer than the color image it is paired with, s; 0: stamps "
+        "must be equal. It is never older.",
         ge=0.0,
         le=1.0,
     )
-    depth_margin_px: int = live(8, "People are taken out of depth images with this margin, colour px.", ge=0, le=200)
+    removal_margin_px: int = live(
+        8, "Margin around people removed from depth images, clouds and scans, color px.", ge=0, le=200
+    )
+    removal_margin_m: float = live(
+        0.5,
+        "Points inside a person's silhouette are kept if they are more than this behind the nearest surface there, m; "
+        "in depth images this applies to the margin.",
+        ge=0.0,
+        le=10.0,
+    )
+    removal_slop: float = start_only(
+        0.05,
+        "Maximum time between a cloud or scan and the mask applied to it, older or newer, s; the nearest mask is "
+        "used. 0: stamps must be equal.",
+        ge=0.0,
+        le=1.0,
+    )
+    removal_wait: float = start_only(
+        0.5, "How long a cloud or scan waits for its mask before without_mask applies, s.", ge=0.0, le=10.0
+    )
+    without_mask: Literal["drop", "pass"] = start_only(
+        "drop",
+        "What to do with a cloud or scan whose mask, transform or camera_info is missing. drop: do not publish it. "
+        "pass: publish it unchanged, with people.",
+    )
+    removal_fixed_frame: str = start_only(
+        "",
+        "A fixed frame such as odom, used to move clouds and scans to the time of the mask on a moving robot; '': "
+        "camera and sensor do not move relative to each other.",
+    )
+    image_rectified: bool = start_only(
+        False, "Images are rectified: points are projected with P of camera_info instead of K and D."
+    )
 
 
 class CompositorSettings(PictureSettings):
     """The node `compositor`."""
 
     waiting_frames: int = start_only(
-        30, "Most images, and most masks, kept until the other with the same stamp comes.", ge=1, le=1000
+        30, "Maximum number of images, and of masks, waiting for a partner with the same stamp.", ge=1, le=1000
     )
 
 
 class SourceSettings(Settings):
     """Pictures that a node fetches itself."""
 
-    source: str = start_only(
-        "", "A photo, a folder of photos, a video, a webcam's number (0) or device, or a stream's address."
-    )
+    source: str = start_only("", "A photo, folder of photos, video, webcam number (0) or device, or stream URL.")
     rate: float = start_only(
-        0.0, "Frames per second; 0 takes the video's or camera's own, and 10 for photos.", ge=0.0, le=1000.0
+        0.0, "Frames per second; 0: the video's or camera's own rate, 10 for photos.", ge=0.0, le=1000.0
     )
-    loop: bool = start_only(True, "Begin again at the end; false ends the node.")
-    frame_id: str = start_only("camera", "Frame of the header.")
+    loop: bool = start_only(True, "Restart the source at its end; false: end the node.")
+    frame_id: str = start_only("camera", "frame_id of the header.")
 
 
 class CameraSettings(SourceSettings):
     """The node `camera`."""
 
-    encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "How `image` is sent.")
+    encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "Encoding of `image`.")
 
 
 class PrivacySettings(InputSettings, SourceSettings, HidingSettings):
@@ -158,20 +189,20 @@ class PrivacySettings(InputSettings, SourceSettings, HidingSettings):
 
     hold_frames: int = start_only(
         10,
-        "How many frames a place stays covered after a person was last seen there; as many are looked at before the "
-        "first picture is shown.",
+        "Number of frames that a pixel stays covered after a person was last detected there. The first image "
+        "appears after the same number of frames.",
         ge=0,
         le=1000,
     )
     max_age: float = start_only(
         1.0,
-        "Age of a picture from which it is not shown, s: it came late, or its mask did. Where nothing was sent for as "
-        "long, a blank picture says why; so it must be longer than the time between two pictures.",
+        "Maximum age of an image when its mask is ready, s; older images are not shown. After this time without "
+        "an image, a dark image with the reason is sent, so it must be longer than the frame interval.",
         ge=0.01,
         le=60.0,
     )
     effects: tuple[str, ...] = start_only(
-        (), "Effects that work on the picture after people are covered; `bodyseg params` lists them."
+        (), "Effects applied after people are covered, in order; `bodyseg params` lists them."
     )
 
 

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from ...errors import FrameError
+from .stamps import Stamps
 
 __all__ = ["Pairs"]
 
-#: Stamps of each side that are remembered, so that one that comes again is known: half a minute at 30 frames a second.
-_REMEMBERED: Final = 1000
-#: A stamp older than the newest by more than this begins a new time, as when a recording starts again.
-_JUMP_NS: Final = 1_000_000_000
-#: So many messages of the side whose time has not jumped back are waited for before it counts as if it had.
-_PATIENCE: Final = 30
-
 
 class Pairs:
-    """Items of two sides, matched by stamp; at most `limit` of each wait.
-
-    Only a stamp that names one item of each side makes a pair: what has no stamp, or one that its side has had before,
-    would be laid on another moment's picture. After a jump back in time nothing is paired until both sides have jumped.
-    What cannot be known: that two had the same stamp, if one of them was lost on the way.
+    """Items of two sides, matched by stamp, one with one; at most `limit` of each wait.
 
     names: of the sides, for sentences. slop_ns: a pair's second item may be this much younger than its first, never
-    older; 0: exact stamps.
+    older; 0: exact stamps. See Stamps for what makes no pair.
     """
 
     def __init__(self, limit: int, names: tuple[str, str], slop_ns: int = 0) -> None:
-        self._limit, self._names, self._slop_ns = limit, names, slop_ns
+        self._limit, self._slop_ns = limit, slop_ns
         self.waiting: tuple[dict[int, Any], dict[int, Any]] = ({}, {})
-        self._seen: tuple[dict[int, None], dict[int, None]] = ({}, {})
-        self._newest: list[int] = [0, 0]
-        self._jumps: list[int] = [0, 0]
-        self._settled_ns = 0  # the newest stamp from before a jump; younger ones are of the time after it
-        self._behind = 0  # items since a jump of the side that has not jumped yet
+        self._stamps = Stamps(names, limit, self._forget, lambda side, stamp: self.waiting[side].pop(stamp, None))
+
+    def _forget(self) -> None:
+        for waiting in self.waiting:
+            waiting.clear()
 
     def add(self, side: int, stamp_ns: int, item: Any) -> tuple[Any, Any] | None:
         """The pair (of side 0, of side 1) that `item` completes; what came before it waits no longer.
 
         Raises FrameError where the stamp cannot say which item of the other side belongs to this one.
         """
-        self._check(side, stamp_ns)
+        self._stamps.check(side, stamp_ns)
         mine, others = self.waiting[side], self.waiting[1 - side]
         ahead = 1 if side == 0 else -1
         fitting = [stamp for stamp in others if 0 <= ahead * (stamp - stamp_ns) <= self._slop_ns]
@@ -56,49 +45,3 @@ class Pairs:
             for old in [stamp for stamp in waiting if stamp < reached]:
                 del waiting[old]
         return (item, other) if side == 0 else (other, item)
-
-    def _check(self, side: int, stamp_ns: int) -> None:
-        """Note a stamp. Raises FrameError where it is none, or not the only one."""
-        name, other = self._names[side], self._names[1 - side]
-        if stamp_ns <= 0:
-            raise FrameError(
-                f"The {name} has no stamp (it is zero), so the {other} of the same moment cannot be found; it is not "
-                "used. Have the driver stamp what it sends."
-            )
-        if stamp_ns < self._newest[side] - _JUMP_NS:
-            self._jump(side)
-        self._newest[side] = max(self._newest[side], stamp_ns)
-        if stamp_ns in self._seen[side]:
-            self.waiting[side].pop(stamp_ns, None)
-            raise FrameError(
-                f"The {name} has a stamp that one before it had, so it is not known which belongs to the {other} of "
-                "that stamp; neither is used. Have the driver give each its own stamp."
-            )
-        self._seen[side][stamp_ns] = None
-        if len(self._seen[side]) > _REMEMBERED:
-            del self._seen[side][next(iter(self._seen[side]))]
-        if not self._same_time(side, stamp_ns):
-            raise FrameError(
-                f"The stamps jumped back in time, those of the {name} and the {other} not yet both; until then nothing "
-                "is paired."
-            )
-
-    def _jump(self, side: int) -> None:
-        """Begin a new time on one side: nothing that waits is of it."""
-        self._settled_ns = max(self._newest)
-        self._newest[side] = 0
-        self._seen[side].clear()
-        self._jumps[side] += 1
-        self._behind = 0
-        for waiting in self.waiting:
-            waiting.clear()
-
-    def _same_time(self, side: int, stamp_ns: int) -> bool:
-        """Whether both sides are in the same time, or this stamp can only be of the newer one."""
-        if self._jumps[0] == self._jumps[1] or stamp_ns > self._settled_ns:
-            return True
-        if self._jumps[side] < self._jumps[1 - side]:
-            self._behind += 1
-            if self._behind > max(_PATIENCE, self._limit):
-                self._jumps[side] = self._jumps[1 - side]
-        return False

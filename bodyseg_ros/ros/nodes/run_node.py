@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 
 from ...allocation import keep_freed_memory
 from ...errors import BodysegError
+from ..graph.local_graph import signals
 from ..graph.names import RosArguments, parse_ros_arguments
 from ..graph.open_graph import open_graph
 from ..graph.port import Graph, Node
@@ -44,29 +46,45 @@ def run_node(
             # What the core says (which engine, which file) belongs in a node's output too.
             logging.basicConfig(format="[%(levelname)s] [%(name)s]: %(message)s")
             logging.getLogger("bodyseg_ros").setLevel(logging.INFO)
+            stack.pop_all()  # each is left where it was spun
             _spin(graphs, make)
     except BodysegError as err:
         raise SystemExit(f"{name}: {err}") from err
+    except KeyboardInterrupt:  # before anything could be stopped in order, such as while packages are imported
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def _spin(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
-    """Spin a node on each graph, the first on this thread, which signals reach; where one ends, all end."""
+    """Spin a node on each graph, and leave the graph, until all have ended.
+
+    A signal or a failure ends all, a lifecycle's shutdown its own. Signals reach this thread: where there are several
+    nodes, it only waits.
+    """
     failures: list[Exception] = []
+    running = list(graphs)
+
+    def stop() -> None:
+        for graph in tuple(running):
+            graph.shutdown()
 
     def spin(graph: Graph) -> None:
         try:
             graph.spin(make(graph))
         except Exception as err:  # noqa: BLE001 - it is raised again below
             failures.append(err)
+            stop()
         finally:
-            for each in graphs:
-                each.shutdown()
+            running.remove(graph)
+            graph.close()
 
-    threads = [threading.Thread(target=spin, args=(graph,), name=graph.namespace) for graph in graphs[1:]]
-    for thread in threads:
-        thread.start()
-    spin(graphs[0])
-    for thread in threads:
-        thread.join()
+    if len(graphs) == 1:
+        spin(graphs[0])
+    else:
+        threads = [threading.Thread(target=spin, args=(graph,), name=graph.namespace) for graph in graphs]
+        with signals(stop):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     if failures:
         raise failures[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,13 @@ def test_a_step_that_cannot_be_done_fails_with_its_reason(start: Start, ask: Ask
     process.terminate()
     _, log = process.communicate(timeout=20)
     assert "The label is bad." in log
+
+
+def test_an_empty_list_in_a_file_is_one(start: Start, ask: Ask, runtime: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    words: []\n")
+    start(runtime, "--ros-args", "--params-file", str(file))
+    assert state(ask) == "active"
 
 
 def test_the_shutdown_transition_ends_the_process(start: Start, ask: Ask, runtime: str) -> None:

@@ -1,0 +1,54 @@
+"""Where people are in one color picture: what is needed to take them out of other sensors' messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FrameError
+from ...mirror import mirror_array
+from ...space import PeopleView
+from ...types import Result
+from ..graph.headers import shorten, stamp_ns
+from .camera_info import pinhole_of
+from .node_settings import NodeSettings
+
+__all__ = ["SeenPeople"]
+
+
+@dataclass(frozen=True)
+class SeenPeople:
+    """People in one picture.
+
+    frame_id: of the camera. person: (H, W) uint8, 1 person, as the camera sees it. camera_info: its message, if known.
+    settings: those that held for the picture.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    person: NDArray[np.uint8]
+    camera_info: Any
+    settings: NodeSettings
+
+    @classmethod
+    def of(cls, header: Any, result: Result, camera_info: Any, settings: NodeSettings) -> SeenPeople | None:
+        """Those of the picture under `header`; None where nobody asked for the mask."""
+        if result.person is None:
+            return None
+        person = mirror_array(result.person) if result.mirrored else result.person
+        return cls(stamp_ns(header), shorten(header.frame_id), person, camera_info, settings)
+
+    @cached_property
+    def view(self) -> PeopleView:
+        """As points are looked up in it. Raises FrameError where the camera_info is missing, or of another size."""
+        if self.camera_info is None:
+            raise FrameError(
+                "The camera_info of the color camera has not come, so points cannot be laid on its pictures; remap "
+                "camera_info to its topic."
+            )
+        camera = pinhole_of(self.camera_info, self.person.shape, rectified=self.settings.image_rectified)
+        return PeopleView(camera, self.person, self.settings.removal_margin_px, self.settings.removal_margin_m)
