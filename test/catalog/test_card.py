@@ -58,7 +58,7 @@ OTHERS = [
     "bodypix-mobilenet-050-frozen",
     "bodypix-mobilenet-050-onnx",
     "bodypix-mobilenet-075-coral",
-    "bodyseg-mobilenet-050",
+    "bodyseg-mobilenet-075",
     "deeplab-mobilenet-v2-257",
     "deeplab-mobilenet-v2-dm05",
     "deeplab-mobilenet-v2-dm05-tfjs",
