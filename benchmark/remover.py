@@ -42,8 +42,8 @@ def main() -> None:
     table = Table("sensor", "points", "people's points removed", "others lost", "ms", "p90", "CPU ms")
     for name, pose, rays, make, read in (
         ("lidar, 64 rings", LIDAR_AT, lidar_rays(), cloud_message, read_points),
-        ("lidar, 64 rings, organised", LIDAR_AT, lidar_rays(), lambda *a: cloud_message(*a, rows=64), read_points),
-        ("depth camera, 640×480, organised", DEPTH_AT, pixel_rays(scene.camera), organised, read_points),
+        ("lidar, 64 rings, organized", LIDAR_AT, lidar_rays(), lambda *a: cloud_message(*a, rows=64), read_points),
+        ("depth camera, 640×480, organized", DEPTH_AT, pixel_rays(scene.camera), organized, read_points),
         ("scanner", SCANNER_AT, scan_rays(), scan_message, read_scan),
     ):
         seen = scene.cast(pose, rays)
@@ -89,7 +89,7 @@ def depth_image(scene: Scene, mask: np.ndarray, repeat: int) -> list[str]:
     return ["depth image, 640×480", f"{depth.size}", *shares, f"{median:.2f}", f"{p90:.2f}", f"{cpu:.2f}"]
 
 
-def organised(messages: Any, header: Any, points: np.ndarray) -> Any:
+def organized(messages: Any, header: Any, points: np.ndarray) -> Any:
     return cloud_message(messages, header, points, rows=480)
 
 

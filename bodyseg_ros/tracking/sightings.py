@@ -16,7 +16,7 @@ from ..types import Frame, Poses, Result
 __all__ = ["NOBODY", "Sightings", "see"]
 
 #: Long side of the small maps of whose a pixel is, about.
-_SMALL_PX: Final = 128
+_SMALL_PX: Final = 96
 #: Levels of each color in a histogram.
 _LEVELS: Final = 4
 _BINS: Final = 2 * _LEVELS**3
