@@ -214,7 +214,7 @@ def load(model: str | None = None, **parameters: Any) -> Model:
     `load("bodypix-mobilenet-050", output_stride=8, tensorflow={"device": "cpu"})`: an engine's parameters are a group.
     Raises SettingsError, ModelNotFoundError, ModelFileError or PluginError, each with a sentence that says why.
 
-    >>> model = bodyseg.load("bodyseg-mobilenet-050", segmentation_threshold=0.5)
+    >>> model = bodyseg.load("bodyseg-mobilenet-075", segmentation_threshold=0.5)
     """
     if model is not None:
         parameters["model"] = model

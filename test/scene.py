@@ -127,3 +127,17 @@ def cloud_message(messages: Any, header: Any, points: np.ndarray, rows: int = 1)
         data=messages.pack(values.view(np.uint8)),
         is_dense=True,
     )
+
+
+def scan_message(messages: Any, header: Any, points: np.ndarray) -> Any:
+    """A sensor_msgs/LaserScan of what scan_rays() meets."""
+    return messages.make(
+        "sensor_msgs/msg/LaserScan",
+        header=header,
+        angle_min=-2.36,
+        angle_max=-2.36 + 0.00437 * (len(points) - 1),
+        angle_increment=0.00437,
+        range_min=0.05,
+        range_max=30.0,
+        ranges=messages.pack(np.linalg.norm(points, axis=1).astype(np.float32)),
+    )

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def names() -> Iterator[dict[str, Any]]:
     """An image, a model, a result and a person: the portrait that comes with scikit-image."""
     image = np.array(Image.fromarray(data.astronaut()).resize((320, 320)))
-    with bodyseg.load("bodyseg-mobilenet-050") as model:
+    with bodyseg.load("bodyseg-mobilenet-075") as model:
         result = model(image)
         yield {
             "bodyseg": bodyseg,
@@ -68,7 +68,7 @@ def documented() -> dict[str, str]:
 
 
 #: What `segment` rests on, and what speaks for itself.
-WITHOUT_EXAMPLE = {"Model.run", "Model.steps", "Model.close", "Poses.only", "Frame.size"}
+WITHOUT_EXAMPLE = {"TrackState", "Model.run", "Model.steps", "Model.close", "Poses.only", "Frame.size"}
 NEED_SUPERVISION = {"Result.to_supervision", "Result.to_supervision_keypoints"}
 DOCUMENTED = documented()
 

@@ -25,12 +25,12 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
-    with bodyseg.load("bodyseg-mobilenet-050") as loaded:
+    with bodyseg.load("bodyseg-mobilenet-075") as loaded:
         yield loaded
 
 
 def test_the_model_says_what_it_is(model: Model) -> None:
-    assert "bodyseg-mobilenet-050" in repr(model)
+    assert "bodyseg-mobilenet-075" in repr(model)
     assert model.engine.device in repr(model)
     assert len(repr(model)) < 120
 

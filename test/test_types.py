@@ -12,10 +12,10 @@ from bodyseg_ros.types import Frame, Outputs, Poses, Result
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 5), np.uint8), r"uint8 array of shape any×any×3, but it is uint8 \(4, 5\)"),
+        (np.zeros((4, 5), np.uint8), r"uint8 array of shape any×any×3.*uint8 \(4, 5\)"),
         (np.zeros((4, 5, 4), np.uint8), r"but it is uint8 \(4, 5, 4\)"),
         (np.zeros((4, 5, 3), np.float32), r"but it is float32"),
-        (np.zeros((0, 5, 3), np.uint8), r"at least one pixel, but it is 5×0"),
+        (np.zeros((0, 5, 3), np.uint8), r"at least one pixel.*5×0"),
         ("picture", r"but it is str"),
         (np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (20_000, 20_000, 3)), r"at most 100,000,000 pixels"),
     ],

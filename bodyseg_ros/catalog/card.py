@@ -90,11 +90,13 @@ class Preprocessing(_Facts):
 class Card(_Facts):
     """One published network: network × architecture × multiplier; stride and precision are variants within it.
 
+    good_for: what it does better than others, in a few words.
     source: address of the folder of published files, ``{quant}`` standing for 'float', 'quant2' or 'quant1'; ''
     if there is none. format: 'none' for a method without files. file: the file that stands for the model,
     ``{stride}`` standing for the output stride. outputs: head → tensor name. sha256: 'float/file name' → checksum of
     that published file, where known. other_files: format → the same network in that format, taken where it lies beside
-    `file` and its engine is faster. folder_names: other names under which a search folder may hold the files.
+    `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
+    processor computes it faster. folder_names: other names under which a search folder may hold the files.
     output_strides: () where a network has no choice of them. input_size: (height, width) px, if the network takes no
     other. input_dtype: what the file takes; of a quantised file the real values, float32. layout: how the file lays
     its tensors out, channels last or first. classes: what the network tells apart, in the order of its channels.
@@ -103,11 +105,13 @@ class Card(_Facts):
 
     name: Name
     title: str
+    good_for: Annotated[str, Field(max_length=32)] = ""
     network: Identifier
     format: Literal["tfjs", "frozen", "tflite", "onnx", "none"]
     source: Source = ""
     file: FileName
     other_files: dict[Literal["tflite", "onnx", "openvino"], FileName] = {}
+    int8_file: FileName | None = None
     folder_names: tuple[FolderName, ...] = ()
     output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)] = ()
     quant_bytes: Annotated[tuple[Literal[4, 2, 1], ...], AfterValidator(_some)] = (4,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
+from ..privacy.media_release import anonymize_media
 from .complaint import complain
 from .parameter_flags import takes_parameters
 from .run import is_bag
@@ -20,7 +22,9 @@ __all__ = ["anonymize"]
 
 @takes_parameters("recording", "model", "network", "engine", "effect", "refinement")
 def anonymize(
-    inputs: Annotated[list[Path], typer.Argument(help="Bags: .mcap or .db3 files, or folders.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Bags (.mcap, .db3, folders), videos, photos, folders of photos.")
+    ],
     values: dict[str, Any],
     out: Annotated[
         Path,
@@ -41,6 +45,7 @@ def anonymize(
         Literal["keep", "remove", "drop"] | None,
         typer.Option(help="Depth images: keep them, remove people from them, or drop their topics."),
     ] = None,
+    audio: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound. Voices are known too.")] = "drop",
 ) -> None:
     """Cover the people in recordings, for sharing.
 
@@ -54,6 +59,7 @@ def anonymize(
     """
     console = Console(stderr=True)
     problems = []
+    rules = {"keep": keep or (), "drop": drop or (), "depth": depth or "", "effects": effect or ()}
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     folder = out.is_dir() or len(inputs) > 1
     if len({path.resolve().name for path in inputs}) < len(inputs):
@@ -67,7 +73,7 @@ def anonymize(
                 progress.update(task, completed=done, total=total)
 
             try:
-                _anonymize(source, target, values, effect or (), keep or (), drop or (), depth or "", show, console)
+                _anonymize(source, target, values, rules, audio, show, console)
             except BodysegError as err:
                 if len(inputs) == 1:
                     raise
@@ -82,23 +88,29 @@ def _anonymize(
     source: Path,
     target: Path,
     values: dict[str, Any],
-    effects: Any,
-    keep: Any,
-    drop: Any,
-    depth: Any,
-    show: Any,
+    rules: dict[str, Any],
+    audio: Literal["keep", "drop"],
+    show: Callable[[int, int], None],
     console: Console,
 ) -> None:
     """One input, by its kind."""
     if not is_bag(source):
-        raise MediaError(f"The input {str(source)!r} is no bag.")
+        _say(anonymize_media(source, target, values, rules["effects"], audio, show), target, console)
+        return
     try:
         from ..ros.bag_release import ReleaseRules, anonymize_bag
     except ModuleNotFoundError as err:
         raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
-    report = anonymize_bag(source, target, values, ReleaseRules(keep, drop, depth, effects), show)
+    report = anonymize_bag(source, target, values, ReleaseRules(**rules), show)
     for topic, treatment in report.topics.items():
         console.print(f"{topic}: {treatment}", highlight=False, soft_wrap=True)
+    _say(report, target, console)
+
+
+def _say(report: Any, target: Path, console: Console) -> None:
+    """What was done to each camera."""
+    for problem in getattr(report, "problems", ()):
+        complain(f"{problem} It is left out.")
     for camera in report.cameras:
         blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
         console.print(

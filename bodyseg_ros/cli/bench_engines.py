@@ -40,7 +40,7 @@ def bench_engines(
 
     Every round measures each engine once, so that a machine that slows down slows all of them. Medians are shown,
     and their ratio to the fastest; first ms is from opening the file to the first answer.
-    Example: bodyseg bench engines --model bodyseg-mobilenet-050 --threads 2
+    Example: bodyseg bench engines --model bodyseg-mobilenet-075 --threads 2
     """
     names = [name.strip() for name in engines.split(",") if name.strip()] or automatic_engines()
     frames = [noise(*size) for size in read_sizes(sizes, "--sizes")]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..body import PART_NAMES
-from ..effects import compose_all, load_effects, needs_of
+from ..effects import compose_all, contact_sheet, load_effects, needs_of
 from ..effects.example import example, room
 from ..media.photos import read_photo, write_photo
 from ..model import Model
@@ -40,6 +40,12 @@ app = typer.Typer(
 #: Long side of a gallery's pictures, and the quality of their JPEGs.
 _GALLERY_PX: Final = 320
 _JPEG_QUALITY: Final = 82
+#: What gallery.jpg shows, and how wide each.
+_ON_THE_SHEET: Final = (
+    "the photo", "overlay", "colored_parts", "skeleton", "cutout", "blur_background", "virtual_background", "pixelate",
+    "blur_parts", "anonymize", "remove_people, nothing learnt", "virtual_background + color_transfer",
+)  # fmt: skip
+_TILE_PX: Final = 180
 #: Gallery: caption → effects, and their parameters where the defaults would show nothing.
 _SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
     "overlay": (("overlay",), {}),
@@ -122,7 +128,7 @@ def gallery(
     values: dict[str, Any],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its images.")] = Path("gallery"),
 ) -> None:
-    """Make a page with every effect on a photo: gallery.md, and a small image of each.
+    """Make a page with every effect on a photo: gallery.md, a small image of each, and gallery.jpg with some of them.
 
     Example: bodyseg effects gallery me.jpg --out gallery
     """
@@ -132,7 +138,10 @@ def gallery(
     backdrop = out / "backdrop.png"
     write_photo(backdrop, room(*frame.size))
     lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`.", ""]
-    cells = list(_pictures(frame, result, split_groups(values)[1], backdrop, out))
+    pictures = list(_pictures(frame, result, split_groups(values)[1], backdrop))
+    cells = [(caption, _written(out, file, picture)) for caption, file, picture in pictures]
+    chosen = {caption: picture for caption, _, picture in pictures if caption in _ON_THE_SHEET}
+    _written(out, "gallery", contact_sheet(chosen, columns=6, tile_width_px=_TILE_PX))
     for start in range(0, len(cells), 3):
         row = cells[start : start + 3]
         lines += ["| " + " | ".join(caption for caption, _ in row) + " |", "|" + "---|" * len(row)]
@@ -166,10 +175,10 @@ def _resized(result: Result, size: tuple[int, int]) -> Result:
 
 
 def _pictures(
-    frame: Frame, result: Result, groups: dict[str, dict[str, Any]], backdrop: Path, out: Path
-) -> Iterator[tuple[str, str]]:
-    """(caption, file) of each picture, written; what the network gives too little for is left out."""
-    yield "the photo", _written(out, "photo", frame.image)
+    frame: Frame, result: Result, groups: dict[str, dict[str, Any]], backdrop: Path
+) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """(caption, file without suffix, picture) of each; what the network gives too little for is left out."""
+    yield "the photo", "photo", frame.image
     for caption, (names, shown) in _SHOWN.items():
         own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
         merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
@@ -180,7 +189,7 @@ def _pictures(
             continue
         picture = compose_all(chain, frame, result)
         file = "".join(letter if letter.isalnum() else "_" for letter in caption)
-        yield caption, _written(out, file, picture)
+        yield caption, file, picture
 
 
 def _written(out: Path, name: str, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

@@ -62,6 +62,8 @@ def export(
     from ..lab.validation import THRESHOLD
 
     training.check_offered(to, quantize)
+    if not photos:
+        training.check_photos(source, config)
     console = Console()
     network = training.open_exportable(source, config)
     images = _photos(photos) if photos else []
@@ -75,10 +77,11 @@ def export(
         console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.", highlight=False)
         network = network.shifted(threshold)
     strides = stride or ([16, 8] if to == "tfjs" else [16])
-    table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU")
+    table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU", "parts", "PCK")
     for file in training.export(network, out, to, quantize, images, strides):
         figures = f"{file.differs:.2g}", f"{file.scores_differ:.2g}", f"{file.mask_iou:.4f}"
-        table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures)
+        results = f"{file.parts_alike:.3f}", f"{file.keypoints_found:.3f}"
+        table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures, *results)
     table.title = f"checked against the source on {len(images)} photos"
     console.print(table)
 

@@ -25,7 +25,7 @@ _SEE, _WEIGHTS, _ROS = "Find people", "Models, measuring and training", "ROS 2"
 #: one is imported.
 COMMANDS: Final = {
     "run": ("run:run", _SEE, "Find people in photos, folders, videos, a camera or a ROS 2 bag."),
-    "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in ROS 2 bags, for sharing."),
+    "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in bags, videos and photos."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
     "effects": ("effects:app", _SEE, "List the effects, show one, make a gallery."),
     "params": ("params:params", _SEE, "Print every parameter: type, allowed values, default, meaning."),

@@ -58,15 +58,15 @@ def _shown(value: object) -> str:
 
 @app.command("list")
 def list_models() -> None:
-    """List all models, their variants and where their files are.
+    """List all models, what each is good for, and where its files are.
 
-    Strides: network px per output cell; smaller is finer and slower. Bytes: per weight; 4 is exact, 1 is a quarter of
-    the download. Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not downloaded yet.
+    Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not downloaded yet. `bodyseg models info NAME`
+    prints a model's license, strides, precisions and addresses.
 
     Example: bodyseg models list
     """
     console = Console()
-    table = Table(Column("Name", no_wrap=True), "Network", "Strides", "Bytes", "Licence", "Where")
+    table = Table(Column("Name", no_wrap=True), "Good for", "Where")
     broken = []
     for name in card_names():
         try:
@@ -75,9 +75,8 @@ def list_models() -> None:
         except ModelError as err:
             broken.append(str(err))
             continue
-        where = ", ".join(places) or ("no files needed" if card.format == "none" else "–")
-        strides = _shown(card.output_strides) or "–"
-        table.add_row(name, card.network, strides, _shown(card.quant_bytes), card.licence, where)
+        where = ", ".join(places) or ("needs none" if card.format == "none" else "–")
+        table.add_row(name, card.good_for, where)
     console.print(table)
     _complain(console, broken)
 

@@ -90,6 +90,10 @@ class _Watcher:
         """Show how many photos have labels."""
         self._bar.update(self._task("labels", total), completed=done)
 
+    def kept(self, done: int, total: int) -> None:
+        """Show how many frames of a pool are made."""
+        self._bar.update(self._task("frames", total), completed=done)
+
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
         """Show the step, a moving average of the loss, and frames a second."""
         self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss if "steps" in self._tasks else loss

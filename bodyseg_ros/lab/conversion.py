@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -18,6 +19,10 @@ from ..formats.runtime import first_line, load_tensorflow
 from .onnx_writer import write_onnx
 
 __all__ = ["convert_model"]
+
+
+_DEPTHWISE_CONV_2D: Final = 4
+"""BuiltinOperator of TensorFlow Lite's schema."""
 
 
 def convert_model(
@@ -70,16 +75,53 @@ def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Pa
 def _tflite(folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], path: Path) -> bytes:
     tf = load_tensorflow()
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-    if quantize != "none":
+    if quantize not in ("none", "float16"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if quantize == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    elif quantize == "int8":
+    if quantize == "int8":
         converter.representative_dataset = lambda: ([tensor] for tensor in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     try:
-        return bytes(converter.convert())
+        full = bytes(converter.convert()) if quantize == "float16" else b""
+        if quantize == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        written = bytes(converter.convert())
+        return _with_depthwise(written, full) if full else written
     except Exception as err:  # the converter's own errors have no base of their own
         lacking = re.search(r"TF Select ops: (.*)", str(err))
         reason = f"LiteRT has no {lacking.group(1)} of this kind" if lacking else first_line(err)
         raise ModelFileError(f"The model {str(path)!r} cannot be written as tflite: {reason}.") from err
+
+
+def _with_depthwise(half: bytes, full: bytes) -> bytes:
+    """A float16 tflite file with the depthwise weights of the float32 one of the same network.
+
+    Folding makes those large, and what they sum up cancels: rounded, they are what makes such a file differ.
+    """
+    load_tensorflow()
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model, exact = (flatbuffer_utils.read_model_from_bytearray(bytearray(data)) for data in (half, full))
+    (graph,), (exact_graph,) = model.subgraphs, exact.subgraphs
+    unused = set()
+    for ours, theirs in zip(_depthwise(model), _depthwise(exact), strict=True):
+        for place in (1, 2):  # kernel and bias
+            tensor, weights = graph.tensors[ours.inputs[place]], exact_graph.tensors[theirs.inputs[place]]
+            unused.add(int(ours.inputs[place]))
+            buffer = copy.copy(exact.buffers[weights.buffer])
+            tensor.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+    graph.operators = [o for o in graph.operators if not unused.intersection(int(index) for index in o.outputs)]
+    used = {int(index) for operator in graph.operators for index in operator.inputs if index >= 0}
+    used |= {int(index) for index in (*graph.outputs, *graph.inputs)}
+    kept = {graph.tensors[index].buffer for index in used}  # equal weights share one
+    for index, tensor in enumerate(graph.tensors):
+        if index not in used and tensor.buffer not in kept:
+            model.buffers[tensor.buffer].data = None  # the rounded weights, which nothing reads any more
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _depthwise(model: Any) -> list[Any]:
+    """The depthwise convolutions of a tflite file, in order."""
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return [o for o in model.subgraphs[0].operators if codes[o.opcodeIndex] == _DEPTHWISE_CONV_2D]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ import numpy.typing as npt
 from ..body import PART_NAMES
 from ..types import Poses, Result
 from .annotations import Mask
-from .labels import Array
 
+Array = npt.NDArray[np.float64]
 #: A reference keypoint is sure from this score on, and found if ours is this near, as a share of the person's size.
 SURE_SCORE: Final = 0.5
 NEAR: Final = 0.1
@@ -47,7 +46,7 @@ def _border(mask: Mask) -> Mask:
     return np.asarray(mask & (cv2.erode(padded, np.ones((3, 3), np.uint8))[1:-1, 1:-1] == 0), np.bool_)
 
 
-def _distance_to(border: Mask) -> Array:
+def _distance_to(border: Mask) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
@@ -69,79 +68,155 @@ def keypoints_found(ours: Poses, reference: Poses) -> tuple[int, int]:
     return hits, sure
 
 
+def panoptic_counts(instances: npt.NDArray[np.integer], truth: npt.NDArray[np.integer]) -> tuple[int, int, int, float]:
+    """People found, people seen where none is, people missed, and the summed IoU of those found.
+
+    instances: (H, W), a person's number or -1. truth: (H, W), a person's number from 1, 0 nobody, -1 not counted: a
+    crowd. Found are those of IoU > .5 (Kirillov et al., arXiv:1801.00868); who lies in a crowd mostly is not counted.
+    """
+    ours, our_areas = np.unique(instances[instances >= 0], return_counts=True)
+    theirs, their_areas = np.unique(truth[truth > 0], return_counts=True)
+    found, found_iou, ignored, matched = 0, 0.0, 0, set()
+    for number, area in zip(ours, our_areas, strict=True):
+        below = truth[instances == number]
+        crowd = int(np.count_nonzero(below < 0))
+        best = 0.0
+        for true, true_area in zip(theirs, their_areas, strict=True):
+            inside = int(np.count_nonzero(below == true))
+            share = inside / (int(area) - crowd + int(true_area) - inside)
+            if share > 0.5:
+                best = share
+                matched.add(int(true))
+        if best:
+            found, found_iou = found + 1, found_iou + best
+        elif crowd > 0.5 * area:
+            ignored += 1
+    return found, len(ours) - found - ignored, len(theirs) - len(matched), found_iou
+
+
+_PARTS: Final = len(PART_NAMES)
+#: What is counted of each photo; every figure is made of sums over photos.
+_COUNTS: Final = (
+    "inside", "either", "ours", "theirs", "with_people", "iou", "border", "false", "empty", "same_part", "any_part",
+    "hits", "sure", "found", "wrong", "missed", "found_iou",
+)  # fmt: skip
+_INTERVAL: Final = (2.5, 97.5)
+_DRAWS: Final = 1000
+
+
 @dataclass
 class Tally:
-    """What a model's masks, parts and poses come to over many photos; a figure is NaN where nothing was compared.
+    """What a model's masks, parts, poses and people come to over photos; a figure is NaN where nothing was compared.
 
     ious: photo → IoU, of photos with people. average_precision: COCO's keypoint AP, set where there are keypoints.
     """
 
     ious: dict[str, float] = field(default_factory=dict)
     average_precision: float = math.nan
-    _borders: list[float] = field(default_factory=list)
-    _inside: int = 0
-    _either: int = 0
-    _false: int = 0
-    _empty: int = 0
-    _parts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, len(PART_NAMES)), np.int64))
-    _shared: int = 0
-    _keypoints: tuple[int, int] = (0, 0)
+    _photos: list[Array] = field(default_factory=list)
 
-    def add(self, name: str, result: Result, truth: Mask, reference: Result | None = None) -> None:
-        """Count one photo; its true mask (H, W), and what the reference model sees in it."""
+    def add(
+        self,
+        name: str,
+        result: Result,
+        truth: Mask,
+        reference: Result | None = None,
+        people: npt.NDArray[np.integer] | None = None,
+    ) -> None:
+        """Count one photo; its true mask (H, W), what the reference model sees in it, and its people by number.
+
+        people: as panoptic_counts() has it.
+        """
+        counts = dict.fromkeys(_COUNTS, 0.0)
+        parts = np.zeros((3, _PARTS), np.int64)
         if result.person is not None:
-            self._add_person(name, result.person == 1, truth)
-        if reference is None:
-            return
-        if result.parts is not None and reference.parts is not None:
-            self._add_parts(result.parts, reference.parts)
-        if result.poses is not None and reference.poses is not None:
-            hits, sure = keypoints_found(result.poses, reference.poses)
-            self._keypoints = self._keypoints[0] + hits, self._keypoints[1] + sure
+            self._count_person(counts, name, result.person == 1, truth)
+        if reference is not None and result.parts is not None and reference.parts is not None:
+            parts = _part_pixels(result.parts, reference.parts)
+            both = (result.parts >= 0) & (reference.parts >= 0)
+            counts |= {"same_part": float(parts[0].sum()), "any_part": float(np.count_nonzero(both))}
+        if reference is not None and result.poses is not None and reference.poses is not None:
+            counts["hits"], counts["sure"] = map(float, keypoints_found(result.poses, reference.poses))
+        if people is not None and result.instances is not None:
+            names = ("found", "wrong", "missed", "found_iou")
+            counts |= zip(names, map(float, panoptic_counts(result.instances, people)), strict=True)
+        self._photos.append(np.concatenate([[counts[key] for key in _COUNTS], parts.ravel()]).astype(np.float64))
 
-    def _add_person(self, name: str, person: Mask, truth: Mask) -> None:
-        inside, either = np.count_nonzero(person & truth), np.count_nonzero(person | truth)
-        self._inside, self._either = self._inside + int(inside), self._either + int(either)
+    def _count_person(self, counts: dict[str, float], name: str, person: Mask, truth: Mask) -> None:
+        inside, either = float(np.count_nonzero(person & truth)), float(np.count_nonzero(person | truth))
+        counts |= {"inside": inside, "either": either, "ours": float(person.sum()), "theirs": float(truth.sum())}
         if truth.any():
-            self.ious[name] = int(inside) / int(either)
-            self._borders.append(border_f(person, truth))
+            self.ious[name] = inside / either
+            counts |= {"with_people": 1, "iou": self.ious[name], "border": border_f(person, truth)}
         else:
-            self._false, self._empty = self._false + int(either), self._empty + truth.size
-
-    def _add_parts(self, parts: npt.NDArray[np.int8], reference: npt.NDArray[np.int8]) -> None:
-        count = len(PART_NAMES)
-        both = parts[parts == reference]
-        for row, found in enumerate((both, parts, reference)):
-            self._parts[row] += np.bincount(found[found >= 0], minlength=count)
-        self._shared += int(np.count_nonzero((parts >= 0) & (reference >= 0)))
+            counts |= {"false": either, "empty": truth.size}
 
     @property
     def figures(self) -> dict[str, float]:
         """Every figure by name, 0 to 1."""
-        both, ours, theirs = self._parts
-        either = ours + theirs - both
-        seen = theirs > 0
+        return {name: float(value[0]) for name, value in self._figures(np.ones((1, len(self._photos)))).items()} | {
+            "keypoint AP": self.average_precision
+        }
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The middle 95 % of each figure over draws of as many photos (bootstrap); without keypoint AP."""
+        return _middles(self._drawn())
+
+    def differences(self, other: Tally) -> dict[str, tuple[float, float]]:
+        """The middle 95 % of how much each figure is above another model's, both on the same drawn photos."""
+        ours, theirs = self._drawn(), other._drawn()
+        return _middles({name: values - theirs[name] for name, values in ours.items()})
+
+    def _drawn(self) -> dict[str, Array]:
+        count = len(self._photos)
+        return self._figures(np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _DRAWS))
+
+    def _figures(self, times: npt.NDArray[np.number]) -> dict[str, Array]:
+        """Every figure, each photo counted as often as a row of times (draws, photos) says: name → (draws,)."""
+        sums = times @ np.array(self._photos).reshape(len(self._photos), len(_COUNTS) + 3 * _PARTS)
+        of = dict(zip(_COUNTS, sums.T, strict=False))
+        both, ours, theirs = sums[:, len(_COUNTS) :].reshape(-1, 3, _PARTS).transpose(1, 0, 2)
+        shares = _shares(both, ours + theirs - both)
         return {
-            "person IoU": _share(self._inside, self._either),
-            "person IoU, mean": _mean(list(self.ious.values())),
-            "border F": _mean(self._borders),
-            "false person": _share(self._false, self._empty),
-            "part agreement": _share(both.sum(), self._shared),
-            "part IoU, mean": _mean((both[seen] / either[seen]).tolist()),
-            "PCK": _share(*self._keypoints),
-            "keypoint AP": self.average_precision,
+            "person IoU": _shares(of["inside"], of["either"]),
+            "person IoU, mean": _shares(of["iou"], of["with_people"]),
+            "precision": _shares(of["inside"], of["ours"]),
+            "recall": _shares(of["inside"], of["theirs"]),
+            "border F": _shares(of["border"], of["with_people"]),
+            "person where nobody is": _shares(of["false"], of["empty"]),
+            "part agreement": _shares(of["same_part"], of["any_part"]),
+            "part IoU, mean": _shares(np.where(theirs > 0, shares, 0).sum(1), (theirs > 0).sum(1)),
+            "PCK": _shares(of["hits"], of["sure"]),
+            "people (PQ)": _shares(of["found_iou"], of["found"] + 0.5 * (of["wrong"] + of["missed"])),
         }
 
     @property
     def part_ious(self) -> dict[str, float]:
         """Part → IoU with the reference's, all photos together; parts that the reference saw."""
-        both, ours, theirs = self._parts
-        return {name: _share(both[i], ours[i] + theirs[i] - both[i]) for i, name in enumerate(PART_NAMES) if theirs[i]}
+        both, ours, theirs = np.sum(self._photos, axis=0)[len(_COUNTS) :].reshape(3, _PARTS)
+        return {
+            name: float(both[i] / (ours[i] + theirs[i] - both[i])) for i, name in enumerate(PART_NAMES) if theirs[i]
+        }
 
 
-def _share(part: Any, whole: Any) -> float:
-    return float(part) / float(whole) if whole else math.nan
+def _part_pixels(parts: npt.NDArray[np.int8], reference: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """Pixels of each part that both see alike, that ours has, that the reference has: (3, 24)."""
+    every = (parts[parts == reference], parts, reference)
+    return np.stack([np.bincount(found[found >= 0], minlength=_PARTS) for found in every])
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+def _shares(part: Any, whole: Any) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(whole > 0, part / whole, np.nan), np.float64)
+
+
+def _middles(drawn: dict[str, Array]) -> dict[str, tuple[float, float]]:
+    """The middle 95 % of each figure's draws; those that no draw has are left out."""
+    there = {name: values[~np.isnan(values)] for name, values in drawn.items()}
+    return {
+        name: (float(low), float(high))
+        for name, values in there.items()
+        if len(values)
+        for low, high in [np.percentile(values, _INTERVAL)]
+    }

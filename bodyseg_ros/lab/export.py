@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +14,20 @@ import keras
 import numpy as np
 
 from ..catalog import Preprocessing
-from ..decode import sigmoid
+from ..decode import decode_poses, sigmoid
+from ..decoder_inputs import PoseHeads, PoseLimits
 from ..errors import ModelFileError, SettingsError
 from ..formats import ModelSource
+from ..types import Poses
 from .conversion import convert_model
-from .evaluation import iou
+from .evaluation import iou, keypoints_found
 from .frames import Image, Sample
 from .keras_network import backbone_of, load_published, runner, shift_person_score
 from .labels import LABEL_HEADS, LABEL_SLICES, SCORES, Array
 from .teacher import Teacher, network_size, open_heads
 from .tfjs_writer import write_graph_model
 from .train_config import CONFIG_NAME, TrainSettings, preprocessing_of, read_settings
-from .trainer import BEST, CHECKPOINT, Trainer
+from .trainer import BEST, CHECKPOINT, Trainer, list_photos
 from .validation import THRESHOLD, best_threshold, person_scores, person_truth
 
 Form = Literal["tfjs", "tflite", "onnx", "saved_model"]
@@ -36,8 +39,12 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
     "onnx": ("none",),
     "saved_model": ("none",),
 }
-TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": 0.5}
-"""Largest difference from the source, as a share of a head's range."""
+TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
+"""Largest difference from the source, as a share of a head's range; int8 is judged by what comes of it."""
+LEAST_ALIKE: Final = {"mask_iou": 0.5, "parts_alike": 0.5, "keypoints_found": 0.5}
+"""What a file has at least in common with its source: less is broken. How much it is, the table says."""
+_ENOUGH: Final = 100
+"""Positions or keypoints from which a share of them says something."""
 _SHARD: Final = "group1-shard1of1.bin"
 _LONG_SIDE: Final = 257
 
@@ -47,7 +54,8 @@ class Written:
     """One file: its bytes, weights included; how far it is from its source, as a share of a head's range.
 
     scores_differ: largest difference of a person, part or keypoint probability. mask_iou: its person mask against the
-    source's, all photos together.
+    source's, all photos together. parts_alike: share of the positions with the same part, where both see a person.
+    keypoints_found: share of the source's sure keypoints that it has too (PCK).
     """
 
     path: Path
@@ -55,6 +63,8 @@ class Written:
     differs: float
     scores_differ: float
     mask_iou: float
+    parts_alike: float
+    keypoints_found: float
 
 
 @dataclass
@@ -94,14 +104,33 @@ def open_exportable(source: Path, config: Path | None = None) -> Exportable:
     folder = source if source.is_dir() else source.parent
     if source.is_dir():
         source = folder / BEST if (folder / BEST).exists() else folder / CHECKPOINT
-    config = config or folder / CONFIG_NAME
-    for path, what in ((source, "checkpoint"), (config, "training configuration")):
-        if not path.exists():
-            raise ModelFileError(f"There is no {what} {str(path)!r}; name a run's folder, its checkpoint or its YAML.")
-    settings = read_settings(config)
+    if not source.exists():
+        raise ModelFileError(
+            f"There is no checkpoint {str(source)!r}; name a run's folder, its checkpoint or its YAML."
+        )
+    settings = read_settings(_config_of(source, config))
     trainer = Trainer(settings)
     trainer.restore(source)
     return Exportable(trainer.averaged, settings.preprocessing, settings)
+
+
+def check_photos(source: Path, config: Path | None = None) -> None:
+    """Raise SettingsError where nothing was held out to check files on, before anything heavy is done."""
+    settings = None if source.suffix == ".json" else read_settings(_config_of(source, config))
+    if settings is None or not any(photo.held_out for photo in list_photos(settings)):
+        what = "A published model has" if settings is None else "The run has"
+        raise SettingsError(f"{what} no held-out photos to check the files on: name some with --photos.")
+
+
+def _config_of(source: Path, config: Path | None) -> Path:
+    if source.suffix in (".yaml", ".yml"):
+        return source
+    config = config or (source if source.is_dir() else source.parent) / CONFIG_NAME
+    if not config.exists():
+        raise ModelFileError(
+            f"There is no training configuration {str(config)!r}; name a run's folder, its checkpoint or its YAML."
+        )
+    return config
 
 
 def check_offered(form: Form, quantize: Quantize) -> None:
@@ -130,7 +159,7 @@ def export(
         model = network.at(stride)
         path = _write(model, folder, form, quantize, stride, [_normal(p, network.preprocessing) for p in pictures])
         with open_heads(str(path.absolute()), stride) as run:
-            yield _checked(path, run, runner(model, network.preprocessing), pictures, TOLERANCE[quantize])
+            yield _checked(path, run, runner(model, network.preprocessing), pictures, TOLERANCE[quantize], stride)
 
 
 def _write(
@@ -151,10 +180,13 @@ def _write(
         return convert_model(ModelSource(source, "tfjs"), form, folder / names[form], quantize, tensors).path
 
 
-def _checked(path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float) -> Written:
-    """Compare a file's outputs with its source's; ModelFileError where a head differs by more than the tolerance."""
+def _checked(
+    path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float, stride: int
+) -> Written:
+    """Compare a file with its source; ModelFileError where a head or what comes of it differs by more than allowed."""
     differs = scores = 0.0
     masks: list[list[np.bool_]] = [[], []]
+    alike, both, found, sure = 0, 0, 0, 0
     for picture in pictures:
         ours, theirs = run(picture), source(picture)
         for head in LABEL_HEADS:
@@ -167,10 +199,35 @@ def _checked(path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array
             differs = max(differs, difference)
             if LABEL_SLICES[head].stop <= SCORES.stop:
                 scores = max(scores, float(np.abs(sigmoid(ours[head]) - sigmoid(theirs[head])).max()))
-        for flat, heads in zip(masks, (ours, theirs), strict=True):
-            flat.extend((sigmoid(heads["segments"]) > THRESHOLD).ravel())
+        people = [sigmoid(heads["segments"])[..., 0] > THRESHOLD for heads in (ours, theirs)]
+        for flat, person in zip(masks, people, strict=True):
+            flat.extend(person.ravel())
+        same = ours["part_heatmaps"].argmax(-1) == theirs["part_heatmaps"].argmax(-1)
+        shared = people[0] & people[1]
+        alike, both = alike + int((same & shared).sum()), both + int(shared.sum())
+        hits = keypoints_found(_poses(ours, stride), _poses(theirs, stride))
+        found, sure = found + hits[0], sure + hits[1]
     size = sum(file.stat().st_size for file in _files(path))
-    return Written(path, size, differs, scores, iou(np.array(masks[0]), np.array(masks[1])))
+    common = {
+        "mask_iou": iou(np.array(masks[0]), np.array(masks[1])),
+        "parts_alike": alike / both if both else 1.0,
+        "keypoints_found": found / sure if sure else 1.0,
+    }
+    compared = {"mask_iou": len(masks[0]), "parts_alike": both, "keypoints_found": sure}
+    for name, value in common.items():
+        if value < LEAST_ALIKE[name] and compared[name] >= _ENOUGH:
+            raise ModelFileError(
+                f"The written file {str(path)!r} differs from its source: {name} is {value:.3f}, less than "
+                f"{LEAST_ALIKE[name]}."
+            )
+    return Written(path, size, differs, scores, **common)
+
+
+def _poses(heads: Mapping[str, Array], stride: int) -> Poses:
+    """The people in a network's picture, network px."""
+    offsets = (heads["short_offsets"], heads["displacement_fwd"], heads["displacement_bwd"])
+    _, poses = decode_poses(PoseHeads(sigmoid(heads["heatmaps"]), *offsets, stride), PoseLimits(10, 0.3, 20.0))
+    return poses
 
 
 def _files(path: Path) -> list[Path]:

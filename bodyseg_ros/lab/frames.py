@@ -15,9 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from .labels import LABEL_SLICES, MIRROR_ORDER, Array, sample_field, transform_offsets
+from .cloth import draw_cloth, hang_cloth
+from .labels import LABEL_CHANNELS, LABEL_SLICES, MIRROR_ORDER, Array, sample_field, transform_offsets
 
 Image = npt.NDArray[np.uint8]
+_NOSE = LABEL_SLICES["heatmaps"].start
+_CLOSE_UP = (0.3, 1.0)
+"""Width of the shoulders of a close-up, as a share of the frame."""
+_LARGEST_ZOOM = 4.0
+"""Frame px of a photo's px: beyond it there is nothing to see."""
 
 
 def _as_image(array: Any) -> Image:
@@ -39,6 +45,12 @@ class Augmentation(BaseModel):
     stretch: float = Field(0.1, ge=0, le=0.5, description="Largest change of the aspect ratio.")
     paste: float = Field(0.25, ge=0, le=1, description="Chance that cut-out people are pasted in.")
     paste_at_most: int = Field(2, ge=1, le=8, description="Most people pasted into one frame.")
+    head: float = Field(0, ge=0, le=1, description="Chance that a crop about a person is about the head.")
+    close_up: float = Field(0, ge=0, le=1, description="Chance that a head and its shoulders fill the frame.")
+    cloth: float = Field(0, ge=0, le=1, description="Chance of drawn cloth alone, such as a flag; nobody is there.")
+    hung_cloth: float = Field(0, ge=0, le=1, description="Chance that drawn cloth hangs over a part of the photo.")
+    paste_on_cloth: float = Field(0.7, ge=0, le=1, description="Chance that people are pasted over drawn cloth.")
+    dark: float = Field(0, ge=0, le=1, description="Chance of a dark picture.")
     colour: float = Field(0.8, ge=0, le=1, description="Chance of a change of light, contrast and colour.")
     grey: float = Field(0.05, ge=0, le=1, description="Chance of a grey picture.")
     blur: float = Field(0.15, ge=0, le=1, description="Chance of blur.")
@@ -63,6 +75,10 @@ class Frames:
         self.cut_outs = [i for i, sample in enumerate(samples) if sample.mask is not None]
         self.augmentation, self.seed, self.stride = augmentation, seed, stride
 
+    def finer(self) -> Frames:
+        """The same frames with labels at twice as many positions: every second one is ours."""
+        return Frames(self.samples, self.augmentation, self.seed, self.stride // 2)
+
     def batch(self, step: int, count: int, size: int) -> tuple[Image, Array]:
         """Make frames (count, size, size, 3) uint8 RGB and labels (count, g, g, 174), g = (size − 1) / stride + 1."""
         frames = [self.frame(np.random.default_rng((self.seed, step, i)), size) for i in range(count)]
@@ -70,10 +86,20 @@ class Frames:
 
     def frame(self, rng: np.random.Generator, size: int) -> tuple[Image, Array]:
         """Make one frame (size, size, 3) uint8 and its labels (g, g, 174) float32, offsets in network px."""
-        augmentation = self.augmentation
-        sample = self.samples[int(rng.integers(len(self.samples)))]
-        image, labels, _ = self._render(rng, sample, size, augmentation.long_side)
-        if self.cut_outs and rng.random() < augmentation.paste:
+        augmentation, paste = self.augmentation, self.augmentation.paste
+        kind = rng.random()
+        if kind < augmentation.cloth:
+            image, paste = draw_cloth(rng, size), augmentation.paste_on_cloth
+            positions = (size - 1) // self.stride + 1
+            labels = np.zeros((positions, positions, LABEL_CHANNELS), np.float32)
+        else:
+            sample = self.samples[int(rng.integers(len(self.samples)))]
+            image, labels, _ = self._render(rng, sample, size, augmentation.long_side)
+            if kind < augmentation.cloth + augmentation.hung_cloth:
+                image, covered = hang_cloth(rng, image)
+                labels[covered[:: self.stride, :: self.stride]] = 0
+                paste = augmentation.paste_on_cloth
+        if self.cut_outs and rng.random() < paste:
             for _ in range(rng.integers(1, augmentation.paste_at_most + 1)):
                 cut_out = self.samples[self.cut_outs[rng.integers(len(self.cut_outs))]]
                 layer = self._render(rng, cut_out, size, augmentation.paste_long_side)
@@ -103,11 +129,15 @@ class Frames:
         angle = 0.0
         if rng.random() < augmentation.turn:
             angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.turn_degrees)
+        head = _head_of(sample) if rng.random() < augmentation.close_up else None
+        if head is not None:
+            scale = min(rng.uniform(*_CLOSE_UP) * size / head[1], _LARGEST_ZOOM)
         linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = linear @ np.diag([-scale * aspect if mirrored else scale * aspect, scale / aspect])
         matrix = np.zeros((2, 3), np.float32)
         matrix[:, :2] = linear
-        matrix[:, 2] = rng.uniform(0.2, 0.8, 2) * (size - 1) - linear @ self._centre(rng, sample)
+        centre = self._centre(rng, sample) if head is None else head[0]
+        matrix[:, 2] = rng.uniform(0.2, 0.8, 2) * (size - 1) - linear @ centre
         if long_side == augmentation.long_side:
             matrix[:, 2] += _nudge(matrix, height, width, size)
         return matrix
@@ -117,10 +147,35 @@ class Frames:
         height, width = sample.image.shape[:2]
         h, w = sample.labels.shape[:2]
         person = np.flatnonzero(sample.labels[..., 0] > 0.5)
+        if self.augmentation.head and len(person) and rng.random() < self.augmentation.head:
+            heads = np.flatnonzero(sample.labels[..., _NOSE] > 0.5)
+            person = heads if len(heads) else person
         if len(person) and rng.random() < self.augmentation.aim:
             y, x = divmod(int(person[rng.integers(len(person))]), w)
             return np.array([x * (width - 1) / (w - 1), y * (height - 1) / (h - 1)])
         return rng.uniform(0, [width - 1, height - 1])
+
+
+def _head_of(sample: Sample) -> tuple[npt.NDArray[np.float64], float] | None:
+    """Where a photo's surest nose is (x, y) and how wide the shoulders below it are, px; None where one is not seen."""
+    height, width = sample.image.shape[:2]
+    h, w = sample.labels.shape[:2]
+    to_px = np.array([(width - 1) / (w - 1), (height - 1) / (h - 1)])
+    nose = int(sample.labels[..., _NOSE].argmax())
+    y, x = divmod(nose, w)
+    if sample.labels[y, x, _NOSE] < 0.5:
+        return None
+    near = max(h, w) // 3
+    rows, columns = slice(y, y + near), slice(max(0, x - near), x + near)
+    points = []
+    for shoulder in (_NOSE + 5, _NOSE + 6):
+        heat = sample.labels[rows, columns, shoulder]
+        down, across = divmod(int(heat.argmax()), heat.shape[1])
+        if heat[down, across] < 0.5:
+            return None
+        points.append(np.array([columns.start + across, y + down]) * to_px)
+    wide = float(np.linalg.norm(points[0] - points[1]))
+    return (np.array([x, y]) * to_px, wide) if wide > 0.03 * max(height, width) else None
 
 
 def _nudge(matrix: Array, height: int, width: int, size: int) -> npt.NDArray[np.float64]:
@@ -191,6 +246,8 @@ def recolour(rng: np.random.Generator, image: Image, augmentation: Augmentation)
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         saturation = 0.0 if rng.random() < augmentation.grey else rng.uniform(0.5, 1.4)
         image = _as_image(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0))
+    if augmentation.dark and rng.random() < augmentation.dark:
+        image = _as_image(cv2.convertScaleAbs(image, alpha=rng.uniform(0.15, 0.6)))
     if rng.random() < augmentation.blur:
         image = _as_image(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)))
     if rng.random() < augmentation.noise:

@@ -6,8 +6,9 @@ slim ``resnet_v1_50`` that BodyPix 2 was trained with; the heads are those of Pe
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from ..errors import ModelFileError, SettingsError
 from ..formats.tfjs import read_weights
 from ..networks.heads import HEAD_CHANNELS
 from .labels import LABEL_HEADS, Array
-from .train_config import Backbone
+from .train_config import Backbone, HeadContext
 
 Task = Literal["bodypix", "posenet"]
 
@@ -88,8 +89,8 @@ class _Builder:
         return keras.layers.BatchNormalization(momentum=0.99, epsilon=BATCH_NORM_EPSILON, name=f"{name}_norm")(x)
 
 
-def _relu6(x: Any) -> Any:
-    return keras.layers.ReLU(max_value=6)(x)
+def _relu6(x: Any, name: str | None = None) -> Any:
+    return keras.layers.ReLU(max_value=6, name=name)(x)
 
 
 def _mobilenet(x: Any, build: _Builder, multiplier: float) -> Any:
@@ -100,8 +101,13 @@ def _mobilenet(x: Any, build: _Builder, multiplier: float) -> Any:
     for i in range(1, len(filters)):
         stride, rate = build.stride(MOBILENET_STRIDES[i])
         x = _relu6(build.depthwise(x, f"Conv2d_{i}_depthwise", stride, rate))
-        x = _relu6(build.conv(x, f"Conv2d_{i}_pointwise", filters[i], 1))
+        x = _relu6(build.conv(x, f"Conv2d_{i}_pointwise", filters[i], 1), block_output(i))
     return x
+
+
+def block_output(block: int) -> str:
+    """Name of the layer that gives what MobileNetV1's block gives."""
+    return f"Conv2d_{block}_relu"
 
 
 def _resnet50(x: Any, build: _Builder, multiplier: float) -> Any:
@@ -137,11 +143,13 @@ def build_network(
     *,
     task: Task = "bodypix",
     folded: bool = False,
+    context: HeadContext | None = None,
 ) -> keras.Model:
     """Build the network: input (N, H, W, 3) float32, already normalised; output a dict of (N, h, w, c) by head name.
 
     H and W are any multiple of the output stride plus 1. With ``folded`` each convolution has a bias and no batch norm:
-    the form that is published and exported. Weights of one stride fit every other.
+    the form that is published and exported. With ``context`` the person and part heads see what is around a position.
+    Weights of one stride fit every other.
     """
     if output_stride not in (8, 16, 32):
         raise SettingsError(f"output_stride is {output_stride!r}, but it must be one of 8, 16, 32.")
@@ -149,14 +157,34 @@ def build_network(
         raise SettingsError(f"multiplier is {multiplier!r}, but it must be a number from 0.25 to 1.")
     image = keras.Input((None, None, 3), name="sub_2")
     trunk = _mobilenet if backbone == "mobilenet" else _resnet50
-    features = trunk(image, _Builder(output_stride, folded), multiplier)
-    outputs = {
-        head: keras.layers.Conv2D(channels, 1, name=head, kernel_initializer=_head_initializer(head))(features)
-        for head, channels in HEADS[task].items()
-    }
+    build = _Builder(output_stride, folded)
+    features = trunk(image, build, multiplier)
+    outputs = {}
+    for head, channels in HEADS[task].items():
+        width = context.widths.get(head, 0) if context else 0
+        seen = _with_context(features, head, width, context.kernel, build.rate) if context and width else features
+        outputs[head] = keras.layers.Conv2D(channels, 1, name=head, kernel_initializer=_head_initializer(head))(seen)
     if "part_offsets" in outputs:
         outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], 0.0, 1.0)
     return keras.Model(image, outputs, name=f"{task}_{backbone}")
+
+
+def _with_context(x: Any, head: str, width: int, kernel: int, rate: int) -> Any:
+    """Give a head what is around each position: 1×1, depthwise, 1×1, with ReLU6; dilated as the trunk's end is."""
+    x = _relu6(keras.layers.Conv2D(width, 1, name=f"{head}_context_in", kernel_initializer="he_normal")(x))
+    spread = keras.layers.DepthwiseConv2D(
+        kernel, padding="same", dilation_rate=rate, name=f"{head}_context_depthwise",
+        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / kernel),
+    )  # fmt: skip
+    return _relu6(
+        keras.layers.Conv2D(width, 1, name=f"{head}_context_out", kernel_initializer="he_normal")(_relu6(spread(x)))
+    )
+
+
+def head_of(layer: str) -> str | None:
+    """The head that a layer belongs to, None for the trunk's."""
+    head = layer.partition("_context_")[0]
+    return head if head in PUBLISHED_HEADS else None
 
 
 def _head_initializer(head: str) -> str:
@@ -172,24 +200,26 @@ def backbone_of(network: keras.Model) -> Backbone:
 def published_scope(network: keras.Model, layer: str) -> str:
     """A layer's variable scope in the published files: MobilenetV1/Conv2d_0."""
     name = re.sub(r"^(block\d)_(unit_\d)_(\w+)$", r"\1/\2/bottleneck_v1/\3", layer)
-    return f"{PUBLISHED_TRUNKS[backbone_of(network)]}/{PUBLISHED_HEADS.get(layer, name)}"
+    head = head_of(layer)
+    if head:
+        name = PUBLISHED_HEADS[head] + layer.removeprefix(head)
+    return f"{PUBLISHED_TRUNKS[backbone_of(network)]}/{name}"
 
 
 def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
     """Build the folded network that a published tfjs file holds, MobileNetV1 or ResNet50, with its weights.
 
     A layer's kernel is the weight of rank 4 in its scope, its bias the one of rank 1, whatever folding called them.
+    Heads may have a context, as those that are written here do.
     """
-    by_scope: dict[str, list[Array]] = {}
-    for name, value in sorted(read_weights(model_json).items(), key=lambda item: -item[1].ndim):
-        if value.ndim in (1, 4):
-            by_scope.setdefault(re.sub(r"^(MobilenetV1/)\1", r"\1", name.rpartition("/")[0]), []).append(value)
+    by_scope = _weights_by_scope(model_json)
     for backbone, trunk in PUBLISHED_TRUNKS.items():
         stem, full = ("Conv2d_0", MOBILENET_FILTERS[0]) if backbone == "mobilenet" else ("conv1", RESNET_STEM)
         if f"{trunk}/{stem}" in by_scope:
             multiplier = by_scope[f"{trunk}/{stem}"][0].shape[-1] / full
             task: Task = "bodypix" if f"{trunk}/segment_2" in by_scope else "posenet"
-            model = build_network(backbone, multiplier, output_stride, task=task, folded=True)
+            context = _context_of(by_scope, trunk)
+            model = build_network(backbone, multiplier, output_stride, task=task, folded=True, context=context)
             break
     else:
         raise ModelFileError(f"{str(model_json)!r} is not a MobileNetV1 or ResNet50 of BodyPix or PoseNet.")
@@ -203,6 +233,40 @@ def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
                 )
             layer.set_weights(weights)
     return model
+
+
+def _weights_by_scope(model_json: Path) -> dict[str, list[Array]]:
+    """Scope → its weights, those of the highest rank first.
+
+    A weight that converting left without a scope (Const_55) has that of the convolution that reads it.
+    """
+    readers: dict[str, str] = {}
+    content = json.loads(model_json.read_bytes())
+    topology = content.get("modelTopology") if isinstance(content, dict) else None
+    for node in topology.get("node", []) if isinstance(topology, dict) else []:
+        if "conv2d" in node["op"].lower() or node["op"] == "BiasAdd":
+            scope = "/".join(_once(node["name"]).split("/")[:2])
+            readers |= {name: f"{scope}/{name}" for name in node.get("input", [])[1:] if "/" not in name}
+    by_scope: dict[str, list[Array]] = {}
+    for name, value in sorted(read_weights(model_json).items(), key=lambda item: -item[1].ndim):
+        if value.ndim in (1, 4):
+            by_scope.setdefault(_once(readers.get(name, name)).rpartition("/")[0], []).append(value)
+    return by_scope
+
+
+def _once(name: str) -> str:
+    """A published name whose first scope is not doubled."""
+    return re.sub(r"^(MobilenetV1/)\1", r"\1", name)
+
+
+def _context_of(by_scope: Mapping[str, Sequence[Array]], trunk: str) -> HeadContext | None:
+    """What the person and part heads of a file have before them."""
+    widths, kernel = dict.fromkeys(HeadContext().widths, 0), 0
+    for head in widths:
+        scope = by_scope.get(f"{trunk}/{PUBLISHED_HEADS[head]}_context_depthwise")
+        if scope:
+            kernel, widths[head] = scope[0].shape[0], scope[0].shape[2]
+    return HeadContext(**widths, kernel=kernel) if kernel else None
 
 
 def runner(network: keras.Model, preprocessing: Preprocessing) -> Callable[[Array], dict[str, Array]]:
@@ -230,10 +294,12 @@ def unfold(folded: keras.Model, model: keras.Model, pictures: Array) -> None:
     and shift that undo them: in training and in use the network computes what the folded one does.
     """
     names = [layer.name for layer in folded.layers if layer.weights]
+    layers = {layer.name: layer for layer in model.layers}
     for name in names:
-        if name in HEADS["bodypix"]:
-            model.get_layer(name).set_weights(folded.get_layer(name).get_weights())
-    normed = [name for name in names if name not in HEADS["bodypix"]]
+        ours, theirs = layers.get(name), folded.get_layer(name)
+        if head_of(name) and ours and [v.shape for v in ours.weights] == [v.shape for v in theirs.weights]:
+            ours.set_weights(theirs.get_weights())
+    normed = [name for name in names if not head_of(name)]
     watched = keras.Model(folded.input, [folded.get_layer(name).output for name in normed])
     for name, output in zip(normed, watched(pictures, training=False), strict=True):
         kernel, bias = folded.get_layer(name).get_weights()

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import MediaError
 from ..media import read_photo
-from .annotations import COCO_PERSON, Mask, read_coco, read_json, union_mask
+from .annotations import COCO_PERSON, Mask, Person, read_coco, read_json, union_mask
 from .frames import Image
 from .photo_folders import read_mask
 
@@ -21,16 +22,21 @@ __all__ = ["Labelled", "labelled_photos"]
 _PHOTOS: Final = ("photos", "images")
 
 
+People = npt.NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class Labelled:
     """One photo and its true person mask, read when asked for.
 
     keypoints: the COCO json that holds its people's keypoints, if there is one, and the photo's id in it.
+    people: who is where, if it is labelled: (H, W) int32, a person's number from 1, 0 nobody, -1 a crowd.
     """
 
     photo: Path
     mask: Callable[[], Mask]
     keypoints: tuple[Path, int] | None = None
+    people: Callable[[], People] | None = None
 
     def read(self) -> tuple[Image, Mask]:
         """(H, W, 3) uint8 RGB and (H, W) bool. Raises MediaError where their sizes differ."""
@@ -80,7 +86,8 @@ def _coco(photos: Path, annotations: Path) -> Iterator[Labelled]:
         if (photos / name).exists():
             marked = any(person.keypoints is not None for person in people)
             mask = partial(union_mask, people, *sizes[image])
-            yield Labelled(photos / name, mask, (annotations, image) if marked else None)
+            where = partial(_numbered, people, *sizes[image])
+            yield Labelled(photos / name, mask, (annotations, image) if marked else None, where)
 
 
 def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -95,10 +102,26 @@ def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
 def _coco_panoptic(photos: Path, panoptic: Path, segments: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Labelled]:
     for name, entries in sorted(segments.items()):
         photo = photos / Path(name).with_suffix(".jpg").name
-        people = [entry["id"] for entry in entries if entry["category_id"] == COCO_PERSON]
+        people = [entry for entry in entries if entry["category_id"] == COCO_PERSON]
         if photo.exists():
-            yield Labelled(photo, partial(_panoptic_mask, panoptic / name, people))
+            where = partial(_panoptic_people, panoptic / name, people)
+            yield Labelled(photo, partial(_somebody, where), people=where)
 
 
-def _panoptic_mask(path: Path, people: Sequence[int]) -> Mask:
-    return np.isin(read_photo(path).astype(np.int64) @ np.array([1, 256, 65536]), people)
+def _panoptic_people(path: Path, people: Sequence[Mapping[str, Any]]) -> People:
+    ids = read_photo(path).astype(np.int64) @ np.array([1, 256, 65536])
+    numbers = np.zeros(ids.shape, np.int32)
+    for number, entry in enumerate(people, 1):
+        numbers[ids == entry["id"]] = -1 if entry.get("iscrowd") else number
+    return numbers
+
+
+def _somebody(people: Callable[[], People]) -> Mask:
+    return np.not_equal(people(), 0)
+
+
+def _numbered(people: Sequence[Person], height: int, width: int) -> People:
+    numbers = np.zeros((height, width), np.int32)
+    for number, person in enumerate(people, 1):
+        numbers[person.mask()] = number
+    return numbers

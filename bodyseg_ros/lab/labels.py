@@ -23,6 +23,17 @@ LABEL_HEADS = (
 _ends = np.cumsum([HEAD_CHANNELS[head] for head in LABEL_HEADS]).tolist()
 LABEL_SLICES = {head: slice(end - HEAD_CHANNELS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
 LABEL_CHANNELS: int = _ends[-1]
+_first = LABEL_SLICES["heatmaps"].start
+START_SLICES = {
+    head: slice(LABEL_SLICES[head].start - _first, LABEL_SLICES[head].stop - _first) for head in LABEL_HEADS[2:6]
+}
+"""The pose heads, packed alone: where a PoseNet's outputs stand."""
+START_CHANNELS: int = START_SLICES["displacement_bwd"].stop
+BODY = slice(0, LABEL_SLICES["part_heatmaps"].stop)
+"""Person and part channels."""
+MIDPOINTS = 3
+"""Places halfway to the next position: right, below, and between the two."""
+MIDPOINT_CHANNELS: int = MIDPOINTS * BODY.stop
 SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
 """Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
 
@@ -79,6 +90,16 @@ def sample_field(field: npt.NDArray[np.floating], y: Array, x: Array) -> Array:
     above = field[top, left] * (1 - fx) + field[top, right] * fx
     below = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
     return np.asarray(above * (1 - fy) + below * fy, np.float32)
+
+
+def with_midpoints(fine: Array) -> Array:
+    """Labels of every second position, and the body's of those between: (n, 2g − 1, 2g − 1, 174) → (n, g, g, 249).
+
+    Beyond the last row and column there is nothing to be between; zeros stand there.
+    """
+    padded = np.pad(fine[..., BODY], ((0, 0), (0, 1), (0, 1), (0, 0)))
+    between = [padded[:, ::2, 1::2], padded[:, 1::2, ::2], padded[:, 1::2, 1::2]]
+    return np.concatenate([fine[:, ::2, ::2], *between], axis=-1)
 
 
 def sample_grid(field: npt.NDArray[np.floating], h: int, w: int) -> Array:

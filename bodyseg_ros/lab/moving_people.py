@@ -1,12 +1,12 @@
-"""Made videos of people who walk, with the truth of who is who: what trackers are measured on.
+"""Made videos of people who walk, drawn or cut out of photos, with the truth of who is who, to measure trackers on.
 
-People are drawn with the limbs of the fake engine, so no photo and no network is needed. Their keypoints tremble, those
-hidden get low scores, now and then somebody is missed, and the order of people changes from frame to frame.
+For people who are drawn no network is needed. Their keypoints tremble, those hidden get low scores, now and then
+somebody is missed, and the order of people changes from frame to frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..body import KEYPOINT_NAMES, SKELETON
 from ..types import Frame, Poses, Result
 
-__all__ = ["SCENES", "Moment", "Scene", "Walker", "play"]
+__all__ = ["SCENES", "Moment", "PastedMoment", "Scene", "Walker", "paste", "play"]
 
 Path = Callable[[float], tuple[float, float]]
 Color = tuple[int, int, int]
@@ -67,6 +67,18 @@ class Moment:
     exact: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class PastedMoment:
+    """One frame. labels: (H, W) int16, index of the walker whom a pixel shows, -1 nobody.
+
+    present: walkers of whom enough is in view to be seen.
+    """
+
+    frame: Frame
+    labels: NDArray[np.int16]
+    present: tuple[int, ...]
+
+
 def _line(start: float, end: float, seconds: float, y: float = 0.95) -> Path:
     """From x to x at a steady pace."""
     return lambda time_s: (start + (end - start) * time_s / seconds, y)
@@ -97,10 +109,10 @@ SCENES: Final[Mapping[str, Scene]] = {
         6.0,
     ),
     "behind a pillar": Scene(
-        (Walker(_line(0.1, 0.9, 8), _RED), Walker(_line(0.2, 0.25, 8, 0.9), _BLUE)), 8.0, ((0.4, 0.7),)
+        (Walker(_line(0.05, 0.95, 8), _RED), Walker(_line(0.85, 0.8, 8, 0.9), _BLUE)), 8.0, ((0.35, 0.65),)
     ),
     "leaves and comes back": Scene(
-        (Walker(_there_and_back(0.4, 1.5, 8), _GREEN), Walker(_line(0.3, 0.2, 8, 0.9), _RED)), 8.0
+        (Walker(_there_and_back(0.5, 1.5, 8), _GREEN), Walker(_line(0.3, 0.2, 8, 0.9), _RED)), 8.0
     ),
     "one leaves, another comes": Scene(
         (
@@ -141,6 +153,55 @@ def play(
                 people.append((walker, points, shown))
         random.shuffle(people)
         yield _moment(Frame(image, round(1e9 * time_s), index=index), labels, people, scene, noise, random)
+
+
+def paste(
+    scene: Scene, cutouts: Sequence[NDArray[np.uint8]], background: NDArray[np.uint8], fps: float = 15.0
+) -> Iterator[PastedMoment]:
+    """The scene with people cut out of photos, (h, w, 4) uint8 RGBA each, who glide on the walkers' paths.
+
+    background: (H, W, 3) uint8 RGB; it gives the size.
+    """
+    height, width = background.shape[:2]
+    people = []
+    for walker, cutout in zip(scene.walkers, cutouts, strict=False):
+        scale = walker.height * height / cutout.shape[0]
+        size = (max(1, round(cutout.shape[1] * scale)), max(1, round(cutout.shape[0] * scale)))
+        people.append(np.asarray(cv2.resize(cutout, size, interpolation=cv2.INTER_AREA), np.uint8))
+    for index in range(round(scene.seconds * fps)):
+        time_s = index / fps
+        image, labels = background.copy(), np.full((height, width), -1, np.int16)
+        feet = [walker.path(time_s) for walker in scene.walkers]
+        for place in sorted(range(len(people)), key=lambda place: feet[place][1]):
+            _lay(image, labels, people[place], place, (feet[place][0] * width, feet[place][1] * height))
+        for left, right in scene.pillars:
+            there = np.s_[:, round(left * width) : round(right * width)]
+            image[there], labels[there] = 90, -1
+        present = tuple(
+            place
+            for place, person in enumerate(people)
+            if np.count_nonzero(labels == place) >= _LEAST_SHARE * np.count_nonzero(person[..., 3] > 127)
+        )
+        yield PastedMoment(Frame(image, round(1e9 * time_s), index=index), labels, present)
+
+
+def _lay(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.int16],
+    person: NDArray[np.uint8],
+    number: int,
+    feet: tuple[float, float],
+) -> None:
+    """A person onto the picture, the middle of its lower edge at `feet`, px."""
+    left, top = round(feet[0] - person.shape[1] / 2), round(feet[1]) - person.shape[0]
+    height, width = labels.shape
+    inside = person[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
+    if not inside.size:
+        return
+    there = np.s_[max(top, 0) : max(top, 0) + inside.shape[0], max(left, 0) : max(left, 0) + inside.shape[1]]
+    share = inside[..., 3:].astype(np.float32) / 255
+    image[there] = np.rint(image[there] * (1 - share) + inside[..., :3] * share).astype(np.uint8)
+    labels[there][inside[..., 3] > 127] = number
 
 
 def _moment(

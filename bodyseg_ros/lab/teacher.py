@@ -138,8 +138,8 @@ def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int
 
 
 def label_path(cache: Path, photo: Photo) -> Path:
-    """Give the file of a photo's labels."""
-    return cache / f"{hashlib.sha256(str(photo.image).encode()).hexdigest()[:24]}.npy"
+    """Give the file of a photo's labels, the same however the configuration writes the photo's path."""
+    return cache / f"{hashlib.sha256(str(photo.image.resolve()).encode()).hexdigest()[:24]}.npy"
 
 
 def label_all(

@@ -99,6 +99,11 @@ class _Graph:
         return tf.raw_ops.BiasAdd(value=x, bias=self._constant(f"{scope}/Conv2D_bias", bias), name=name)
 
 
+def _stored(name: str, precision: Precision) -> Precision:
+    """How a weight is stored: depthwise ones in full, as folding makes them large and their sums cancel."""
+    return "float32" if "/depthwise_" in name else precision
+
+
 def write_graph_model(network: keras.Model, path: Path, shard: str, precision: Precision = "float16") -> None:
     """Write a folded network as tfjs GraphModel: model.json at path and the weights in a shard beside it.
 
@@ -115,10 +120,13 @@ def write_graph_model(network: keras.Model, path: Path, shard: str, precision: P
         if node.op == "Const":
             node.attr["value"].tensor.ClearField("tensor_content")
             node.attr["value"].tensor.ClearField("float_val")
-    stored = {name: value.astype(precision) for name, value in built.weights.items()}
+    stored = {name: value.astype(_stored(name, precision)) for name, value in built.weights.items()}
     (path.parent / shard).write_bytes(b"".join(value.tobytes() for value in stored.values()))
-    extra = {"quantization": {"dtype": "float16", "original_dtype": "float32"}} if precision == "float16" else {}
-    manifest = [{"name": n, "shape": list(v.shape), "dtype": "float32", **extra} for n, v in stored.items()]
+    half = {"quantization": {"dtype": "float16", "original_dtype": "float32"}}
+    manifest = [
+        {"name": n, "shape": list(v.shape), "dtype": "float32", **(half if v.dtype == np.float16 else {})}
+        for n, v in stored.items()
+    ]
     content = {
         "format": "graph-model",
         "generatedBy": "bodyseg_ros",

@@ -7,27 +7,32 @@ that the optimiser knows, so a run that was cut off goes on as if it had not bee
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from ..catalog import choose_card, find_model
-from ..errors import ModelFileError, SettingsError
+from ..catalog.checksums import sha256_of
+from ..decode import sigmoid
+from ..errors import MediaError, ModelFileError, ModelNotFoundError, SettingsError
 from ..media import read_photo, write_photo
 from ..settings import ModelSettings
 from .frames import Frames, Image, Sample
-from .keras_network import build_network, fold_batch_norm, load_published, runner, unfold
-from .labels import LABEL_HEADS, Array
+from .keras_network import block_output, build_network, fold_batch_norm, head_of, load_published, runner, unfold
+from .labels import LABEL_HEADS, START_SLICES, Array, with_midpoints
 from .losses import PersonLabLoss
+from .near_start import NEW_HEAD_SCALE, Anchor, NearStart, channel_size
 from .photo_folders import Photo
+from .pool import FramePool, Layers, fill_pool, pool_blocks, pool_folder
 from .run_log import RunLog
 from .teacher import label_all, label_path
-from .train_config import CONFIG_NAME, LossWeights, TrainSettings, write_settings
+from .train_config import CONFIG_NAME, LAST_BLOCK, LossWeights, Stage, TrainSettings, same_optimizer, write_settings
 from .validation import prediction_sheet, validate
 
 logger = logging.getLogger(__name__)
@@ -43,6 +48,9 @@ class Watcher(Protocol):
     def labelled(self, done: int, total: int) -> None:
         """Note that the teacher has labelled so many photos."""
 
+    def kept(self, done: int, total: int) -> None:
+        """Note that so many frames of a pool were made."""
+
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
         """Note that a step of the run was taken."""
 
@@ -56,6 +64,9 @@ class Nobody:
     def labelled(self, done: int, total: int) -> None:
         """Do nothing."""
 
+    def kept(self, done: int, total: int) -> None:
+        """Do nothing."""
+
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
         """Do nothing."""
 
@@ -67,7 +78,14 @@ class Nobody:
 def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     """Label the photos and train as the configuration says, or go on with it. Gives whether it is done."""
     watcher = watcher or Nobody()
+    check_start(settings)
     photos = list_photos(settings)
+    if not any(photo.held_out for photo in photos):
+        logger.warning(
+            "None of the %d photos is held out: nothing says how good the network is, and export needs --photos. "
+            "Set held_out, or take more photos.",
+            len(photos),
+        )
     if not label_all(settings, photos, watcher.labelled, watcher.stop):
         return False
     samples = load_samples([photo for photo in photos if not photo.held_out], settings.cache)
@@ -78,14 +96,33 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     return train(settings, samples, load_samples(annotated or held_out, settings.cache), watcher)
 
 
+def check_start(settings: TrainSettings) -> None:
+    """Raise ModelNotFoundError or ModelFileError where the start's file is missing or another one."""
+    if "/" not in settings.start:
+        return
+    start = Path(settings.start)
+    for name in (start.name, *settings.start_sha256):
+        path = start.with_name(name)
+        if not path.exists():
+            raise ModelNotFoundError(f"The start {str(path)!r} is not here. {settings.fetch}".strip())
+        if settings.start_sha256.get(name, known := sha256_of(path)) != known:
+            raise ModelFileError(
+                f"{str(path)!r} is another file than the run started from: its sha256 is {known}, not "
+                f"{settings.start_sha256[name]}. {settings.fetch}".strip()
+            )
+
+
 def list_photos(settings: TrainSettings) -> list[Photo]:
     """List every photo of the run's folders, those held out too."""
+    for folder in settings.folders:
+        if not folder.photos.exists():
+            raise MediaError(f"The photos {str(folder.photos)!r} are not here. {settings.fetch}".strip())
     return [photo for folder in settings.folders for photo in folder.read(settings.held_out, settings.cache)]
 
 
 def annotated_losses(losses: LossWeights, photos: Sequence[Photo]) -> LossWeights:
     """Switch off the losses of heads that no annotation labels: parts, and without keypoints all that rest on them."""
-    without = {"parts": 0.0}
+    without = {"parts": 0.0, "part_choice": 0.0}
     if not any(person.keypoints is not None for photo in photos for person in photo.people or ()):
         without |= {"heatmaps": 0.0, "short_offsets": 0.0, "displacements": 0.0, "long_offsets": 0.0}
     return losses.model_copy(update=without)
@@ -103,7 +140,7 @@ def load_samples(photos: Sequence[Photo], cache: Path) -> list[Sample]:
         image = read_photo(photo.image)
         person = photo.person(*image.shape[:2])
         mask = None if person is None else person.astype(np.uint8) * np.uint8(255)
-        samples += [Sample(image, np.load(label_path(cache, photo)), mask)] * photo.repeat
+        samples += [Sample(image, np.load(label_path(cache, photo), mmap_mode="r"), mask)] * photo.repeat
     return samples
 
 
@@ -112,94 +149,255 @@ class Trainer:
 
     def __init__(self, settings: TrainSettings) -> None:
         keras.utils.set_random_seed(settings.seed)
-        keras.mixed_precision.set_global_policy("mixed_float16" if settings.mixed_precision else "float32")
         self.settings = settings
         facts = settings.preprocessing
         self._scale, self._offset = np.asarray(facts.scale, np.float32), np.asarray(facts.offset, np.float32)
-        self.network = build_network(settings.backbone, settings.multiplier)
-        packed = keras.layers.Concatenate(dtype="float32")([self.network.output[head] for head in LABEL_HEADS])
-        keras.mixed_precision.set_global_policy("float32")
-        self.model = keras.Model(self.network.input, packed)
-        self.optimizer = keras.optimizers.AdamW(
-            weight_decay=settings.weight_decay, global_clipnorm=5.0, use_ema=True, ema_momentum=settings.average
+        keras.mixed_precision.set_global_policy("mixed_float16" if settings.mixed_precision else "float32")
+        self.network = build_network(
+            settings.backbone, settings.multiplier, folded=settings.near_start, context=settings.context
         )
-        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        # XLA takes minutes to compile this for a CPU and gains nothing there.
-        jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
-        self.model.compile(self.optimizer, loss=PersonLabLoss(settings.losses), jit_compile=jit)
-        self.optimizer.build(self.model.trainable_variables)
+        self._packed = keras.layers.Concatenate(dtype="float32")([self.network.output[head] for head in LABEL_HEADS])
+        keras.mixed_precision.set_global_policy("float32")
         self.step = 0
+        self.stage = settings.stages[0]
+        self._anchors = _weights_of(self.network)
+        self._new_heads: set[str] = set()
+        self._start: keras.Model | None = None
+        self._enter(self.stage)
 
-    def train_on(self, images: Image, labels: Array) -> float:
-        """Take one step on frames (N, S, S, 3) uint8 and their labels; give the loss."""
-        _, rate = self.settings.at(self.step)
+    def train_on(self, inputs: Image | Array, labels: Array) -> float:
+        """Take one step on frames (N, S, S, 3) uint8, or what frozen layers give for them; give the loss."""
+        stage, rate = self.settings.at(self.step)
+        if not same_optimizer(stage, self.stage):
+            self._average()
+            self._enter(stage)
+        self.stage = stage
+        if inputs.dtype == np.uint8:
+            if self._start is not None and self.settings.losses.start_pose:
+                labels = np.concatenate([labels, self.start_pose(np.asarray(inputs, np.uint8))], axis=-1)
+            inputs = inputs * self._scale + self._offset
         self.optimizer.learning_rate.assign(rate)
-        loss = self.model.train_on_batch(images * self._scale + self._offset, labels)
+        loss = self.model.train_on_batch(inputs, labels)
         self.step += 1
         return float(loss)
 
+    def _enter(self, stage: Stage) -> None:
+        """Set up a stage: the layers that it trains, and an optimiser that begins anew."""
+        trained = [layer for layer in self.network.layers if layer.weights and self._is_trained(layer.name, stage)]
+        for layer in self.network.layers:
+            layer.trainable = layer in trained or not layer.weights
+        source = self.network.input
+        if stage.frames:
+            source = self.network.get_layer(block_output(stage.first_block - 1)).output
+        self.model = keras.Model(source, self._packed)
+        self.optimizer = self._optimizer(stage, trained)
+        # XLA takes minutes to compile this for a CPU and gains nothing there.
+        jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
+        self.model.compile(self.optimizer, loss=PersonLabLoss(self.settings.losses), jit_compile=jit)
+        self.optimizer.build(self.model.trainable_variables)
+        self.stage = stage
+
+    def _is_trained(self, layer: str, stage: Stage) -> bool:
+        if not self.settings.near_start:
+            return True
+        head = head_of(layer)
+        if head is not None:
+            # Nothing labels part_offsets; without a trunk in training, what the start brings stays as it is.
+            kept = stage.first_block > LAST_BLOCK and self._new_heads and head not in self._new_heads
+            return head != "part_offsets" and not kept
+        number = re.match(r"Conv2d_(\d+)", layer)
+        return stage.first_block == 0 or (number is not None and int(number[1]) >= stage.first_block)
+
+    def _optimizer(self, stage: Stage, trained: Sequence[keras.layers.Layer]) -> keras.Optimizer:
+        settings = self.settings
+        options = {"global_clipnorm": 5.0, "use_ema": True, "ema_momentum": settings.average}
+        if not settings.near_start:
+            optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay, **options)
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+            return optimizer
+        anchors: dict[str, Anchor] = {}
+        for layer in trained:
+            head = head_of(layer.name)
+            values = self._anchors[layer.name]
+            units, pulls = channel_size(layer, values), [stage.pull] * 2
+            if head in self._new_heads:
+                units = [np.full(1, stage.head_rate * NEW_HEAD_SCALE.get(head, 1.0), np.float32)] * 2
+                values, pulls = [np.zeros_like(value) for value in values], [settings.weight_decay, 0.0]
+            for variable, value, unit, pull in zip(layer.weights, values, units, pulls, strict=True):
+                anchors[variable.path] = Anchor(value, np.asarray(unit, np.float32), pull)
+        return NearStart(anchors, **options)
+
     def start_from(self, name: str, frames: Frames) -> None:
-        """Take the weights of a card or a model.json; frames are what batch norms are set by."""
-        settings = ModelSettings(**{"model_path" if "/" in name else "model": name})
-        _, source = find_model(choose_card(settings), settings)
-        stage, _ = self.settings.at(0)
-        images, _ = frames.batch(0, max(16, stage.batch), stage.size)
+        """Take the weights of a card or a model.json; frames are what batch norms are set by.
+
+        Heads that the file lacks, or has in another shape, stay random, and the log says so.
+        """
+        chosen = ModelSettings(**{"model_path" if "/" in name else "model": name})
+        _, source = find_model(choose_card(chosen), chosen)
         folded = load_published(source.path)
         theirs, ours = (
-            (model.name, model.get_layer("heatmaps").weights[0].shape[2]) for model in (folded, self.network)
+            (model.name.partition("_")[2], model.get_layer("heatmaps").weights[0].shape[2])
+            for model in (folded, self.network)
         )
         if theirs != ours:
             raise SettingsError(
                 f"start is {name!r}, a {theirs[0]} with {theirs[1]} features, but the run's network is a {ours[0]} "
                 f"with {ours[1]}: set backbone and multiplier to the start's."
             )
-        unfold(folded, self.network, images * self._scale + self._offset)
+        self._new_heads = _missing_heads(folded, self.network)
+        if self._new_heads:
+            logger.info("%s has no %s of this shape: they begin random", name, ", ".join(sorted(self._new_heads)))
+        if self.settings.near_start:
+            for layer in folded.layers:
+                if layer.weights and head_of(layer.name) not in self._new_heads:
+                    self.network.get_layer(layer.name).set_weights(layer.get_weights())
+            self._hold()
+        else:
+            stage, _ = self.settings.at(0)
+            images, _ = frames.batch(0, max(16, stage.batch), stage.size)
+            unfold(folded, self.network, images * self._scale + self._offset)
 
-    def averaged(self, output_stride: int = 16) -> keras.Model:
-        """Give the folded network with the averaged weights."""
+    def _hold(self) -> None:
+        """Make the present weights those that training is held near."""
+        self._anchors = _weights_of(self.network)
+        self._start = build_network(self.settings.backbone, self.settings.multiplier, task="posenet", folded=True)
+        for layer in self._start.layers:
+            if layer.weights:
+                layer.set_weights(self._anchors[layer.name])
+        self._enter(self.stage)
+
+    def start_pose(self, images: Image) -> Array:
+        """What the frozen start's pose heads give for frames (N, S, S, 3) uint8, packed: (N, g, g, 115) float32."""
+        assert self._start is not None
+        return _pack_pose(self._start(images * self._scale + self._offset, training=False))
+
+    def frozen_layers(self, blocks: Sequence[int]) -> Layers:
+        """What blocks of the network give for frames, and the start's pose heads."""
+        assert self._start is not None
+        start = self._start
+        inner = keras.Model(start.input, [[start.get_layer(block_output(b)).output for b in blocks], start.output])
+
+        def run(images: Image) -> tuple[Mapping[int, Array], Array]:
+            given, pose = inner(images * self._scale + self._offset, training=False)
+            return {b: keras.ops.convert_to_numpy(v) for b, v in zip(blocks, given, strict=True)}, _pack_pose(pose)
+
+        return run
+
+    def _average(self) -> None:
+        """Take the averaged weights for the present ones."""
+        if self.step:
+            self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        if self._trunk_is_still():
+            # The heads that the start lacks are held near what they were before the trunk moved.
+            self._anchors |= {n: w for n, w in _weights_of(self.network).items() if head_of(n) in self._new_heads}
+
+    def _trunk_is_still(self) -> bool:
+        before = 0
+        for stage in self.settings.stages:
+            if stage.first_block <= LAST_BLOCK:
+                return self.step <= before
+            before += stage.steps
+        return True
+
+    def averaged(self, output_stride: int = 16, change: float | None = None) -> keras.Model:
+        """Give the folded network with the averaged weights; change overrides the settings' share of it."""
         kept = [variable.numpy() for variable in self.model.trainable_variables]
         if self.step:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
-        folded = build_network(self.settings.backbone, self.settings.multiplier, output_stride, folded=True)
+        settings = self.settings
+        folded = build_network(
+            settings.backbone, settings.multiplier, output_stride, folded=True, context=settings.context
+        )
         fold_batch_norm(self.network, folded)
         for variable, value in zip(self.model.trainable_variables, kept, strict=True):
             variable.assign(value)
+        share = settings.change if change is None else change
+        if settings.near_start and not self._trunk_is_still():
+            for layer in folded.layers:
+                if layer.weights:
+                    pairs = zip(self._anchors[layer.name], layer.get_weights(), strict=True)
+                    layer.set_weights([start + np.float32(share) * (value - start) for start, value in pairs])
         return folded
 
     def _variables(self) -> list[keras.Variable]:
-        return [*self.model.variables, *self.optimizer.variables]
+        return [*self.network.variables, *self.optimizer.variables]
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; the file is whole or not there."""
         partial = path.with_suffix(".part.npz")
-        np.savez(partial, step=self.step, **{f"v{i}": v.numpy() for i, v in enumerate(self._variables())})
+        held: dict[str, Any] = {}
+        if self.settings.near_start:
+            held = {f"a{i}": value for i, value in enumerate(v for layer in self._anchors.values() for v in layer)}
+            held["new_heads"] = np.array(sorted(self._new_heads), np.str_)
+        values = {f"v{i}": v.numpy() for i, v in enumerate(self._variables())}
+        np.savez(partial, step=self.step, **values, **held)
         partial.replace(path)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
         with np.load(path) as saved:
+            step = int(saved["step"])
+            self.stage, _ = self.settings.at(max(0, step - 1))
+            if "new_heads" in saved:
+                self._new_heads = set(saved["new_heads"].tolist())
+                flat = iter([saved[f"a{i}"] for i in range(sum(1 for n in saved.files if re.match(r"a\d", n)))])
+                anchors = {name: [next(flat) for _ in values] for name, values in self._anchors.items()}
+                for name, values in anchors.items():
+                    self.network.get_layer(name).set_weights(values)
+                self._hold()
+            elif self.step == 0:
+                self._enter(self.stage)
             variables = self._variables()
-            shapes = [saved[f"v{i}"].shape for i in range(len(saved.files) - 1)]
+            shapes = [saved[f"v{i}"].shape for i in range(sum(1 for name in saved.files if re.match(r"v\d", name)))]
             if shapes != [tuple(variable.shape) for variable in variables]:
                 raise ModelFileError(
                     f"{str(path)!r} is a checkpoint of another network; remove it or set another output"
                 )
             for i, variable in enumerate(variables):
                 variable.assign(saved[f"v{i}"])
-            self.step = int(saved["step"])
+            self.step = step
 
 
-def batches(frames: Frames, settings: TrainSettings, first: int, ahead: int = 3) -> Iterator[tuple[Image, Array]]:
+def _weights_of(network: keras.Model) -> dict[str, list[Array]]:
+    return {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+
+
+def _missing_heads(start: keras.Model, network: keras.Model) -> set[str]:
+    """The heads that a start has not, or not in the network's shape."""
+    shapes = [
+        {name: [value.shape for value in weights] for name, weights in _weights_of(model).items() if head_of(name)}
+        for model in (start, network)
+    ]
+    return {str(head_of(name)) for name, shape in shapes[1].items() if shapes[0].get(name) != shape}
+
+
+def _pack_pose(outputs: Mapping[str, Any]) -> Array:
+    """The pose heads' tensors as labels: probabilities of keypoints, then offsets."""
+    heads = {head: keras.ops.convert_to_numpy(outputs[head]) for head in START_SLICES}
+    heads["heatmaps"] = sigmoid(heads["heatmaps"])
+    return np.concatenate(list(heads.values()), axis=-1)
+
+
+def batches(
+    frames: Frames, settings: TrainSettings, first: int, pools: Mapping[tuple[int, int], FramePool], ahead: int = 3
+) -> Iterator[tuple[Image | Array, Array]]:
     """Make the batches of each step from the first on, some ahead in threads, in order."""
+    fine = frames.finer()
 
-    def make(step: int) -> tuple[Image, Array]:
+    def make(step: int) -> tuple[Image | Array, Array]:
         stage, _ = settings.at(step)
+        if stage.frames:
+            pool = pools[stage.frames, stage.size]
+            return pool.batch(step, stage.batch, stage.first_block - 1, stage.midpoints)
+        if stage.midpoints:
+            images, labels = fine.batch(step, stage.batch, stage.size)
+            return images, with_midpoints(labels)
         return frames.batch(step, stage.batch, stage.size)
 
-    with ThreadPoolExecutor(2) as pool:
-        waiting: deque[Future[tuple[Image, Array]]] = deque()
+    with ThreadPoolExecutor(2) as threads:
+        waiting: deque[Future[tuple[Image | Array, Array]]] = deque()
         for step in range(first, settings.steps):
-            waiting.append(pool.submit(make, step))
+            waiting.append(threads.submit(make, step))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -223,11 +421,14 @@ def train(
         logger.info("going on from step %d", trainer.step)
     elif settings.start:
         trainer.start_from(settings.start, frames)
+    pools = _pools(trainer, frames, watcher)
+    if pools is None:
+        return False
     log, losses = RunLog(settings.output, trainer.step), [0.0][:0]
     if _enough(settings, log):
         return True
-    for images, labels in batches(frames, settings, trainer.step):
-        losses.append(trainer.train_on(images, labels))
+    for inputs, labels in batches(frames, settings, trainer.step, pools):
+        losses.append(trainer.train_on(inputs, labels))
         watcher.stepped(trainer.step, settings, losses[-1])
         last, stopped = trainer.step == settings.steps, watcher.stop()
         if trainer.step % settings.checkpoint_every == 0 or last or stopped:
@@ -242,6 +443,18 @@ def train(
         if stopped:
             return last
     return True
+
+
+def _pools(trainer: Trainer, frames: Frames, watcher: Watcher) -> dict[tuple[int, int], FramePool] | None:
+    """The frames that stages keep, made where they are not there yet; None where the watcher ended it."""
+    settings, pools = trainer.settings, {}
+    for (count, size), blocks in pool_blocks(settings).items():
+        folder = pool_folder(settings, count, size, blocks)
+        layers = trainer.frozen_layers(blocks)
+        if not fill_pool(folder, frames, count, size, layers, watcher.kept, watcher.stop):
+            return None
+        pools[count, size] = FramePool(folder, settings.seed)
+    return pools
 
 
 def _enough(settings: TrainSettings, log: RunLog) -> bool:

@@ -22,7 +22,7 @@ from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Ou
 from .flip import FlipSettings
 from .heads import HEAD_NAMES, named_heads
 from .network import Network
-from .person_poses import find_poses
+from .person_poses import close_up_scores, find_poses
 from .prepare import pad_frame
 
 __all__ = ["BodyPix", "BodyPixSettings"]
@@ -54,6 +54,13 @@ class BodyPixSettings(FlipSettings):
     multi_segmentation: bool = live(True, "Compute one mask per person when requested.")
     max_detections: int = live(10, "Maximum number of people.", ge=1, le=100)
     score_threshold: float = live(0.3, "Minimum score of a pose and of its root keypoint.", ge=0.0, le=1.0)
+    close_up_score: float = live(
+        0.7,
+        "Keep a large pose below score_threshold if at least 5 of its keypoints reach min_keypoint_score and their "
+        "mean score is above this: a face that fills the image. 1: never, as in the reference.",
+        ge=0.0,
+        le=1.0,
+    )
     nms_radius: float = live(
         20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
     )
@@ -133,12 +140,16 @@ class BodyPix(Network):
         return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
-        """Poses of at least the score threshold, in source px."""
+        """Poses that the thresholds let through, in source px."""
         options = self.settings
         limits = PoseLimits(options.max_detections, options.score_threshold, options.nms_radius)
         has_tree = "displacement_fwd" in heads and "displacement_bwd" in heads
         everyone = find_poses(heads, geometry, limits, single=not has_tree)
-        return everyone.only(everyone.scores >= np.float32(options.score_threshold))
+        kept = everyone.scores >= np.float32(options.score_threshold)
+        if options.close_up_score < 1:
+            size = geometry.height, geometry.width
+            kept |= close_up_scores(everyone, size, options.min_keypoint_score) > options.close_up_score
+        return everyone.only(kept)
 
     def _instances(
         self, heads: Outputs, person: NDArray[np.uint8], poses: Poses, geometry: Geometry

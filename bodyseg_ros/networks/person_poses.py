@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..decode import decode_poses, decode_single_pose, sigmoid
 from ..decoder_inputs import PoseHeads, PoseLimits
 from ..geometry import Geometry
 from ..types import Outputs, Poses
 
-__all__ = ["find_poses"]
+__all__ = ["close_up_scores", "find_poses"]
+
+CLOSE_UP_KEYPOINTS: Final = 5
+"""Visible keypoints that a close-up has at least: those of a face from the front."""
+CLOSE_UP_EXTENT: Final = 0.2
+"""How far apart they are at least, as a share of the picture's shorter side."""
 
 
 def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
@@ -26,3 +34,22 @@ def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single
         fwd, bwd = heads["displacement_fwd"], heads["displacement_bwd"]
         keypoints, poses = decode_poses(PoseHeads(scores, heads["short_offsets"], fwd, bwd, heads.stride), limits)
     return replace(poses, keypoints=geometry.to_source_px(keypoints).astype(np.float32))
+
+
+def close_up_scores(poses: Poses, size: tuple[int, int], min_keypoint_score: float) -> NDArray[np.float64]:
+    """Mean score of the visible keypoints of each pose that is a close-up in a picture of size (H, W), else 0: (N,).
+
+    The reference divides by all 17 keypoints, so that a face which fills the picture has a low score. Keypoints that
+    an earlier pose has too count as visible and add nothing, as in the reference's sum: the same person found twice
+    stays low.
+    """
+    scores = poses.keypoint_scores.astype(np.float64)
+    visible = scores >= min_keypoint_score
+    count = visible.sum(axis=1)
+    counted = poses.scores.astype(np.float64) * scores.shape[1] - np.where(visible, 0.0, scores).sum(axis=1)
+    near = np.where(visible[..., None], poses.keypoints.astype(np.float64), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of people without a visible keypoint, whose extent is NaN
+        extent = (np.nanmax(near, axis=1) - np.nanmin(near, axis=1)).max(axis=-1)
+    large = extent >= CLOSE_UP_EXTENT * min(size)
+    return np.where(large & (count >= CLOSE_UP_KEYPOINTS), counted / np.maximum(count, 1), 0.0)

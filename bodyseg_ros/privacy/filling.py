@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _LEAST_HEIGHT: Final = 5
 #: How far a person may have come: heights of their own, and so many more a second.
 _REACH: Final = 1.0
 _REACH_PER_S: Final = 3.0
+#: Of that way; who appears so near somebody who was lost may be that one and another.
+_VERY_NEAR: Final = 0.4
 #: How far from the straight way, in heights, in its middle.
 _DETOUR: Final = 0.15
 
@@ -56,7 +59,7 @@ class Covers:
     """
 
     masks: MaskFile = field(default_factory=MaskFile)
-    shares: list[float] = field(default_factory=list)
+    shares: array[float] = field(default_factory=lambda: array("d"))
     gaps: list[Gap] = field(default_factory=list)
     only_by_time: int = 0
     lost: list[int] = field(default_factory=list)
@@ -209,8 +212,7 @@ def _find_ways(
             _give_up(waiting, time_ns - round(settings.max_gap * 1e9), covers)
             for part in _not_in(before[1], grown, before[0], seen.times_ns[before[0]], parts):
                 waiting[part] = False
-            for part in _not_in(now, before[2], index, time_ns, parts):
-                yield from _ways_to(part, waiting, covers)
+            yield from _ways_to(_not_in(now, before[2], index, time_ns, parts), waiting, covers)
         before = (index, now, grown)
     _give_up(waiting, None, covers)
 
@@ -222,16 +224,33 @@ def _give_up(waiting: dict[_Part, bool], before_ns: int | None, covers: Covers) 
             covers.lost.append(part.index)
 
 
-def _ways_to(part: _Part, waiting: dict[_Part, bool], covers: Covers) -> Iterator[tuple[_Part, _Part]]:
-    """Ways from the nearest lost part, and from all that nobody was found for yet, if they are near enough."""
-    near = sorted((distance, lost.number, lost) for lost in waiting if (distance := _distance(lost, part)) <= 1)
-    if not near and not part.at_border:
-        covers.appeared.append(part.index)
-    for place, (_, _, lost) in enumerate(near):
-        if place == 0 or not waiting[lost]:
-            waiting[lost] = True
-            if part.index - lost.index > 1:
-                yield lost, part
+def _ways_to(found: list[_Part], waiting: dict[_Part, bool], covers: Covers) -> Iterator[tuple[_Part, _Part]]:
+    """Ways from lost parts to those that appeared in one frame: the nearest pairs first, each part once.
+
+    Then whoever appeared and is nobody's gets the nearest lost one all the same, and whoever was lost and is very near
+    one that appeared goes to it: people who were seen as one part with others.
+    """
+    near = [(distance, lost, part) for part in found for lost in waiting if (distance := _distance(lost, part)) <= 1]
+    near.sort(key=lambda pair: (pair[0], pair[1].number, pair[2].number))
+    gone: set[_Part] = set()
+    come: set[_Part] = set()
+    linked = []
+    for _, lost, part in near:
+        if lost not in gone and part not in come:
+            linked.append((lost, part))
+            gone.add(lost)
+            come.add(part)
+    for distance, lost, part in near:
+        if part not in come or (distance <= _VERY_NEAR and lost not in gone and not waiting[lost]):
+            linked.append((lost, part))
+            gone.add(lost)
+            come.add(part)
+    covers.appeared += [part.index for part in found if part not in come and not part.at_border]
+    for lost, part in linked:
+        # Somebody of whom only a piece came back is still waited for.
+        waiting[lost] |= part.height >= _CONTINUED * lost.height
+        if part.index - lost.index > 1:
+            yield lost, part
 
 
 def _distance(lost: _Part, part: _Part) -> float:

@@ -17,7 +17,7 @@ from ..types import Frame, Result
 
 __all__ = ["MaskCheck"]
 
-#: Least difference between the logits of one picture. On pictures of one colour BodyPix and bodyseg-mobilenet-050 gave
+#: Least difference between the logits of one picture. On pictures of one colour BodyPix and bodyseg-mobilenet-075 gave
 #: 0.18 and more from 32×48 px on, 2.1 and more at 640×480, other networks more; float32 noise is below 1e-5.
 _LEAST_SPREAD: Final = 0.05
 #: Least logit of the picture's likeliest pixel. On the same pictures it was −5.3 and more, −13.7 with DeepLab.

@@ -21,7 +21,15 @@ from .filling import Covers
 from .mask_store import Sightings
 from .privacy_settings import RecordingSettings
 
-__all__ = ["CameraReport", "Sheet", "camera_report", "describe_plan", "hash_file", "hash_tree", "write_report"]
+__all__ = [
+    "CameraReport",
+    "Sheet",
+    "camera_report",
+    "describe_plan",
+    "hash_tree",
+    "outputs_beside",
+    "write_report",
+]
 
 #: Pictures on the sheet of one camera: doubtful ones, and others at equal distances.
 _DOUBTFUL, _OTHERS = 12, 6
@@ -101,7 +109,7 @@ class Sheet:
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """Caption → picture; those to look at first."""
         order = sorted(self._tiles, key=lambda index: (index not in self._marked, index))
-        return {f"{self._name} {index}{' look' * (index in self._marked)}": self._tiles[index] for index in order}
+        return {f"{'look ' * (index in self._marked)}{index} {self._name}": self._tiles[index] for index in order}
 
 
 def _some(numbers: Sequence[int], most: int) -> list[int]:
@@ -121,7 +129,7 @@ def describe_plan(plan: Plan[RecordingSettings], model: str, effects: Sequence[s
     }
 
 
-def hash_file(path: Path) -> str:
+def _hash(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -133,8 +141,13 @@ def hash_file(path: Path) -> str:
 def hash_tree(path: Path) -> dict[str, str]:
     """File → SHA-256, of a file or of every file in a folder, by their names within it."""
     if path.is_file():
-        return {path.name: hash_file(path)}
-    return {str(file.relative_to(path)): hash_file(file) for file in sorted(path.rglob("*")) if file.is_file()}
+        return {path.name: _hash(path)}
+    return {str(file.relative_to(path)): _hash(file) for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def outputs_beside(target: Path) -> tuple[Path, Path]:
+    """The names of the JSON file and the sheet of an output."""
+    return target.with_name(f"{target.name}.report.json"), target.with_name(f"{target.name}.sheet.png")
 
 
 def write_report(path: Path, content: Mapping[str, Any], sheets: Sequence[Sheet], sheet_path: Path) -> None:

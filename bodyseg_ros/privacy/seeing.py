@@ -24,8 +24,13 @@ _WEAK_SHARE: Final = 1 / 3
 class Seer(Protocol):
     """What is asked of a loaded network before it is relied on."""
 
-    name: str
-    offers: Wanted
+    @property
+    def name(self) -> str:
+        """Its card's name."""
+
+    @property
+    def offers(self) -> Wanted:
+        """What it computes."""
 
     @property
     def learns_background(self) -> bool:

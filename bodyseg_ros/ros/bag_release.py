@@ -32,7 +32,15 @@ from ..privacy import (
     to_pixels,
     unfit_reason,
 )
-from ..privacy.release_report import CameraReport, Sheet, camera_report, describe_plan, hash_tree, write_report
+from ..privacy.release_report import (
+    CameraReport,
+    Sheet,
+    camera_report,
+    describe_plan,
+    hash_tree,
+    outputs_beside,
+    write_report,
+)
 from .bag import BagForm, add_like, form_of, read_bag, write_bag
 from .bag_topics import PICTURES, DepthRule, Topic, Treatment, choose_treatments
 from .graph.headers import shorten, stamp_ns
@@ -92,7 +100,7 @@ def anonymize_bag(
     plan = make_plan(values, RecordingSettings)
     refuse_blindness(plan.network)
     load_coverer(rules.effects, plan.effects)
-    beside = _beside(target)
+    beside = outputs_beside(target)
     with read_bag(source) as reader:
         form = form_of(source, reader)
         _check_target(source, target, form)
@@ -124,12 +132,8 @@ def anonymize_bag(
     return release.report
 
 
-def _beside(target: Path) -> tuple[Path, Path]:
-    return target.with_name(f"{target.name}.report.json"), target.with_name(f"{target.name}.sheet.png")
-
-
 def _check_target(source: Path, target: Path, form: BagForm) -> None:
-    for path in (target, *_beside(target)):
+    for path in (target, *outputs_beside(target)):
         if path.exists():
             raise MediaError(f"The output {str(path)!r} is there already; take another name, or remove it first.")
     suffix = source.suffix if form.file else ""
@@ -194,6 +198,7 @@ class _Release:
             one for one in reader.connections if treatments[one.topic] is Treatment.COVER and one.msgtype in PICTURES
         ]
         self._total = 2 * sum(one.msgcount for one in self._covering)
+        self._pairs = Treatment.DEPTH in treatments.values()
         self._by_stamp: dict[tuple[str, int], tuple[_Camera, int] | None] = {}
         self.report = BagRelease({topic: treatment.value for topic, treatment in sorted(treatments.items())})
 
@@ -247,11 +252,11 @@ class _Release:
         try:
             message = self._reader.deserialize(raw, type_name)
             stamp = stamp_ns(message.header)
-            frame_id = shorten(message.header.frame_id)
-            key = frame_id, stamp
-            # A stamp of zero, or one that comes twice, says nothing about the moment.
-            known = not stamp or key in self._by_stamp
-            self._by_stamp[key] = None if known else (camera, len(camera.seen))
+            if self._pairs:
+                key = shorten(message.header.frame_id), stamp
+                # A stamp of zero, or one that comes twice, says nothing about the moment.
+                known = not stamp or key in self._by_stamp
+                self._by_stamp[key] = None if known else (camera, len(camera.seen))
         except Exception as err:  # noqa: BLE001 - told with the frame, below
             failure = err
 

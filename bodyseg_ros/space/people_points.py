@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..refine import shift_edge
 from .pinhole import Pinhole
 
-__all__ = ["PeopleView"]
+__all__ = ["PeopleView", "people_pixels"]
 
 #: Sides of the cells in which the nearest surface is kept, px: about the distance between points. A gap between two
 #: measurements of one surface may be so many cells wide, as it is between a scanner's rows.
@@ -88,6 +88,24 @@ class PeopleView:
         """About the distance between points."""
         smallest, largest = _CELLS_PX
         return min(largest, max(smallest, round((np.count_nonzero(self._near) / count) ** 0.5)))
+
+
+def people_pixels(
+    depth: NDArray[np.float32], person: NDArray[np.uint8], near: NDArray[np.uint8], margin_px: int, depth_m: float
+) -> NDArray[np.bool_]:
+    """(H, W) which pixels of a depth image are people's, as seen by the camera that gave the mask.
+
+    depth: (H, W), m; NaN and 0 where nothing was measured. person: (H, W), 1 person. near: the same with its margin of
+    `margin_px`, of which only what is not farther behind people than `depth_m` counts.
+    """
+    if near is person or not margin_px:
+        return near > 0
+    inner = shift_edge(person, -(margin_px // 2))
+    reach = 2 * (margin_px + margin_px // 2) + 1
+    measured = np.where((inner > 0) & (depth > 0), depth, _NOTHING)
+    surface = cv2.dilate(measured, np.ones((reach, reach), np.uint8))
+    behind = (surface > 0) & (depth > surface + np.float32(depth_m))
+    return (person > 0) | ((near > 0) & ~behind)
 
 
 @dataclass(frozen=True)

@@ -31,17 +31,29 @@ _SIGMAS: Final = np.array(
 )
 #: From so many s out of view on, pose and mask no longer tell who it is.
 _POSE_HOLDS_S: Final = 0.4
+#: So long somebody who comes back in the middle of the picture is known by the place, though seen in part.
+_PLACE_HOLDS_S: Final = 4.0
 #: A person seen in fewer frames than this is forgotten after so many s, or two frames: it may have been a mistake.
 _SURE_AFTER: Final = 3
 _DOUBT_S: Final = 0.5
 #: Spread of a measured place, and of what velocity may change in a second, in the person's sizes.
 _PLACE_SD: Final = 0.03
-_CHANGE_SD: Final = 0.8
+_CHANGE_SD: Final = 0.4
+#: Overlap of two histograms (Bhattacharyya) from which clothes are somewhat alike, and the same. Of six people on
+#: photos of a street, different ones overlap by 0.45 to 0.88; the same from frame to frame by more than 0.93.
+_UNLIKE: Final = 0.8
+_ALIKE: Final = 0.95
+#: By so much likeness whoever was seen in the last frame, and not only just now, comes before all others: two people
+#: may be seen as one, and somebody out of view may first come back in part, and be taken for new.
+_HANDICAP: Final = 0.3
+_JUST_NOW_S: Final = 1.0
 #: How fast somebody new may be: sizes a second.
 _SPEED_SD: Final = 1.0
 #: Share of the newest in a person's size, keypoints about the fixed point, and colors.
 _LEARN: Final = 0.2
 _LEARN_COLORS: Final = 0.1
+#: People are beside each other, not before, from this distance on, in their sizes.
+_BESIDE: Final = 0.4
 #: People leave the picture at most this far, in their sizes: who left is waited for at the edge.
 _BEYOND: Final = 0.5
 
@@ -59,7 +71,7 @@ class KalmanSettings(Settings):
         le=1.0,
     )
     min_found_likeness: float = live(
-        0.6, "Minimum similarity to recover a person who was out of view, 0 to 1: place and colors.", ge=0.0, le=1.0
+        0.7, "Minimum similarity to recover a person who was out of view, 0 to 1: place and colors.", ge=0.0, le=1.0
     )
 
 
@@ -87,6 +99,7 @@ class _Known:
     corner: tuple[int, int]
     mask_at: Array
     frames: int = 1
+    known_s: float = 0.0
     unseen_s: float = 0.0
 
     def predict(self, step_s: float, picture: tuple[int, int]) -> None:
@@ -105,6 +118,7 @@ class _Known:
         self.velocity = np.where(inside == self.place, self.velocity, np.float32(0))
         self.place = inside
         self.unseen_s += step_s
+        self.known_s += step_s
 
     def correct(self, measured: Array, spread: float) -> None:
         """Take a measured place (2,) px, with its standard deviation, px."""
@@ -142,9 +156,12 @@ class KalmanTracker(Tracker):
         seen = see(frame, result)
         measured = _measured(self._known, seen)
         numbers = [0] * len(seen.points)
-        for row, column in self._pairs(seen, measured):
-            _update(self._known[row], seen, column, measured[row, column])
+        mistaken, alone = set(), _alone(self._known)
+        for row, column, others in self._pairs(seen, measured, step_s):
+            mistaken.update(others)
+            _update(self._known[row], seen, column, measured[row, column], alone[row])
             numbers[column] = self._known[row].number
+        self._known = [known for row, known in enumerate(self._known) if row not in mistaken]
         for place, number in enumerate(numbers):
             if not number:
                 self._count += 1
@@ -156,14 +173,23 @@ class KalmanTracker(Tracker):
         doubtful = min(max(_DOUBT_S, 1.5 * step_s), self.settings.memory)
         return self.settings.memory if known.frames >= _SURE_AFTER else doubtful
 
-    def _pairs(self, seen: Sightings, measured: Array) -> list[tuple[int, int]]:
-        """(known, seen) of who is the same."""
+    def _pairs(self, seen: Sightings, measured: Array, step_s: float) -> list[tuple[int, int, list[int]]]:
+        """(known, seen, mistaken) of who is the same; mistaken: those who were taken for new, and are the one found."""
         if not self._known or not len(seen.points):
             return []
         likeness, least = self._likeness(seen, measured)
         enough = likeness >= least
-        rows, columns = self._assign(np.where(enough, likeness, 0), maximize=True)
-        return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if enough[row, column]]
+        away = np.array([known.unseen_s > step_s for known in self._known])
+        new = np.array([known.known_s < _JUST_NOW_S for known in self._known])
+        rows, columns = self._assign(
+            np.where(enough, 1 + likeness - _HANDICAP * (away | new)[:, None], 0), maximize=True
+        )
+        chosen = {int(row): int(column) for row, column in zip(rows, columns, strict=True) if enough[row, column]}
+        left = [row for row in np.flatnonzero(new & ~away).tolist() if row not in chosen]
+        return [
+            (row, column, [one for one in left if enough[one, column]] if away[row] else [])
+            for row, column in chosen.items()
+        ]
 
     def _likeness(self, seen: Sightings, measured: Array) -> tuple[NDArray[Any], NDArray[Any]]:
         """Of every known (rows) and seen (columns), 0 to 1; what is enough (rows, 1)."""
@@ -172,14 +198,18 @@ class KalmanTracker(Tracker):
         spread = np.array([known.spread[0] for known in everyone], np.float32)[:, None] + (_PLACE_SD * sizes) ** 2
         places = np.array([known.place for known in everyone])[:, None]
         # Half as strict as the filter's own distance: people turn, and keypoints jump.
-        near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (8 * spread + (0.1 * sizes) ** 2))
+        near = np.exp(-((measured - places) ** 2).sum(axis=-1) / (4 * spread + (0.1 * sizes) ** 2))
         known_colors = np.array([known.colors for known in everyone])
-        colors = known_colors @ seen.colors.T
+        colors = np.clip((known_colors @ seen.colors.T - _UNLIKE) / (_ALIKE - _UNLIKE), 0, 1)
         told = np.outer(known_colors.any(axis=1), seen.colors.any(axis=1))
         pose, posed = _pose_likeness(everyone, seen)
         recent = (near + told * colors + posed * pose + _overlaps(everyone, seen)) / (2 + told + posed)
-        found = np.where(told, (near + 2 * colors) / 3, near)
-        away = np.array([known.unseen_s > _POSE_HOLDS_S for known in everyone])[:, None]
+        unseen_s = np.array([known.unseen_s for known in everyone])[:, None]
+        # At the edge anybody comes in; in the middle of the picture nobody comes from nowhere.
+        by_colors, by_place = (near + 2 * colors) / 3, (3 * near + colors) / 4
+        anybody = seen.at_edge | (unseen_s > _PLACE_HOLDS_S)
+        found = np.where(told, np.where(anybody, by_colors, np.maximum(by_colors, by_place)), near)
+        away = unseen_s > _POSE_HOLDS_S
         least = np.where(away, self.settings.min_found_likeness, self.settings.min_likeness)
         return np.where(away, found, recent), least
 
@@ -231,8 +261,19 @@ def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
     return np.asarray(both / np.maximum(either, 1), np.float32)
 
 
-def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None:
-    """Learn from a person seen again."""
+def _alone(everyone: Sequence[_Known]) -> list[bool]:
+    """Whether nobody else is expected where a person is: else colors may be of both."""
+    if len(everyone) < 2:
+        return [True] * len(everyone)
+    places = np.array([known.place for known in everyone])
+    away = np.abs(places[:, None, 0] - places[:, 0])
+    np.fill_diagonal(away, np.inf)
+    alone: list[bool] = (away.min(axis=1) > [_BESIDE * known.size for known in everyone]).tolist()
+    return alone
+
+
+def _update(known: _Known, seen: Sightings, place: int, measured: Array, alone: bool) -> None:
+    """Learn from a person seen again; the colors only of one who is alone."""
     visible, usual = seen.visible[place], max(int(known.visible.sum()), 1)
     count = int(visible.sum())
     # The fewer keypoints, the less sure.
@@ -244,7 +285,7 @@ def _update(known: _Known, seen: Sightings, place: int, measured: Array) -> None
     whole = count >= 0.8 * usual
     if whole:
         known.size += _LEARN * (float(seen.sizes[place]) - known.size)
-        if seen.colors[place].any():
+        if alone and seen.colors[place].any():
             colors = known.colors + np.float32(_LEARN_COLORS) * (seen.colors[place] - known.colors)
             known.colors = colors / np.linalg.norm(colors)
     known.points, known.visible = offsets, visible

@@ -16,13 +16,15 @@ from ..types import Frame, Poses, Result
 __all__ = ["NOBODY", "Sightings", "see"]
 
 #: Long side of the small maps of whose a pixel is, about.
-_SMALL_PX: Final = 128
+_SMALL_PX: Final = 96
 #: Levels of each color in a histogram.
 _LEVELS: Final = 4
 _BINS: Final = 2 * _LEVELS**3
 #: A mask of fewer small pixels says nothing of colors.
 _FEWEST_PX: Final = 12
 _TORSO: Final = np.array([5, 6, 11, 12])
+#: How near to the left or right edge people come into the picture, share of its width.
+_EDGE: Final = 0.03
 #: In a small map: nobody's pixel.
 NOBODY: Final = -1
 
@@ -32,14 +34,16 @@ class Sightings:
     """The people of one frame.
 
     points: (N, 17, 2) float32, source px. visible: (N, 17), which of them count. sizes: (N,) float32, the long side of
-    what is visible, px. labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for
-    `shrink` × `shrink`. colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the
-    lower half of the mask; all 0 where it is too small to tell.
+    what is visible, px. at_edge: (N,), who may just have come into the picture at its left or right edge.
+    labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for `shrink` × `shrink`.
+    colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the lower half of the mask;
+    all 0 where it is too small to tell.
     """
 
     points: NDArray[np.float32]
     visible: NDArray[np.bool_]
     sizes: NDArray[np.float32]
+    at_edge: NDArray[np.bool_]
     labels: NDArray[np.int16]
     shrink: int
     colors: NDArray[np.float32]
@@ -58,14 +62,18 @@ def see(frame: Frame, result: Result) -> Sightings:
         labels = np.ascontiguousarray(result.instances[::shrink, ::shrink])
     image = frame.image[:, ::-1] if result.mirrored else frame.image
     colors = _colors(image[::shrink, ::shrink], labels, len(poses))
-    return Sightings(poses.keypoints, visible, _sizes(poses.keypoints, visible), labels, shrink, colors)
+    least, most = _limits(poses.keypoints, visible)
+    sizes = np.maximum((most - least).max(axis=1, initial=1), 1)
+    edge = _EDGE * result.size[1]
+    at_edge = (least[:, 0] < edge) | (most[:, 0] > result.size[1] - edge)
+    return Sightings(poses.keypoints, visible, sizes, at_edge, labels, shrink, colors)
 
 
-def _sizes(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _limits(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Least and most x and y of what is visible, (N, 2) each."""
     there = visible[..., None]
-    least = np.where(there, points, np.inf).min(axis=1, initial=np.inf)
-    most = np.where(there, points, -np.inf).max(axis=1, initial=-np.inf)
-    return np.asarray(np.maximum((most - least).max(axis=1, initial=1), 1), np.float32)
+    least = np.where(there, points, np.float32(np.inf)).min(axis=1)
+    return least, np.where(there, points, np.float32(-np.inf)).max(axis=1)
 
 
 def _hulls(poses: Poses, visible: NDArray[np.bool_], size: tuple[int, int], shrink: int) -> NDArray[np.int16]:

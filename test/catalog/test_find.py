@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -228,6 +229,23 @@ def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, q
         find(model="local", quant_bytes=quant_bytes)
     with pytest.raises(SettingsError, match=f"quant_bytes is {quant_bytes}.*model_path"):
         find(model="local", quant_bytes=quant_bytes, model_path=str(index))
+
+
+def test_the_8_bit_file_is_taken_where_the_processor_is_faster_with_it(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    find_module = importlib.import_module("bodyseg_ros.catalog.find")
+    taken = {}
+    for faster in (False, True):
+        monkeypatch.setattr(find_module, "prefers_int8", lambda faster=faster: faster)
+        settings = ModelSettings()
+        _, source = find_model(choose_card(settings), settings)
+        taken[faster] = source.others[0].path.name
+    assert taken == {False: "model-stride16.tflite", True: "model-stride16-int8.tflite"}
+    assert "is not taken" in caplog.text
+    assert "is taken: it is expected to be faster than float" in caplog.text
+    # There is none of stride 8.
+    settings = ModelSettings(output_stride=8)
+    assert find_model(choose_card(settings), settings)[1].others[0].path.name == "model-stride8.tflite"
 
 
 def test_only_a_file_that_nobody_published_is_to_be_tried_first(tmp_path, own):

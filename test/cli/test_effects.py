@@ -70,7 +70,7 @@ def test_a_gallery_of_a_photo(tmp_path: Path, photo: Path) -> None:
     page = (tmp_path / "g/gallery.md").read_text()
     files = re.findall(r"\]\((.*?)\)", page)
     assert len(files) > len(plugin_names("effects"))
-    assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md"}
+    assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md", "gallery.jpg"}
 
 
 def test_no_window_where_there_is_none(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,12 +184,12 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
     [
         (
             ["--segmentation-threshold", "1.5"],
-            r"Parameter segmentation_threshold is 1.5, but it must be a number from 0 to 1",
+            r"Parameter segmentation_threshold is 1.5.*number.* 0 to 1",
         ),
-        (["--engine", "warp"], r"no plugin 'warp' among the engines; there are: fake, litert"),
-        (["--write", "mask,soul"], r"--write has 'soul', but it must be from mask, parts"),
+        (["--engine", "warp"], r"no plugin 'warp' among the engines.*fake, litert"),
+        (["--write", "mask,soul"], r"--write names 'soul'.*it may name mask, parts"),
         (["--model", "bodypix"], r"no model card 'bodypix'"),
-        (["--output-stride", "12"], r"Parameter output_stride is 12, but it must be one of 8, 16, 32"),
+        (["--output-stride", "12"], r"Parameter output_stride is 12.* 8, 16, 32"),
     ],
 )
 def test_a_wrong_flag_is_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -217,7 +217,9 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_params_lists_every_flag_of_run() -> None:
     listed = run("params", "--format", "json")
-    names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith("node")}
+    # A node's parameters are its own, and those of a recording belong to `bodyseg anonymize`.
+    others = ("node", "recording")
+    names = {entry["name"] for entry in json.loads(listed) if not entry["reader"].startswith(others)}
     help_text = run("run", "--help-all")
     assert {"segmentation_threshold", "internal_resolution", "tensorflow.device", "overlay.opacity"} <= names
     for name in names:

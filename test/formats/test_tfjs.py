@@ -81,10 +81,10 @@ F4 = {"name": "layer/w", "shape": [2], "dtype": "float32"}
         ),
         ({"quantization": {"dtype": "int4"}}, r"quantization\.dtype of the weight 'layer/w'"),
         ({"quantization": {"dtype": "uint8", "scale": 1e999}}, r"quantization\.scale of the weight 'layer/w'.*finite"),
-        ({"shape": [3]}, r"w\.bin of '.*' hold 8 bytes, but the manifest declares 12 for 1 weights"),
-        ({"shape": [1]}, r"w\.bin of '.*' hold 8 bytes, but the manifest declares 4"),
+        ({"shape": [3]}, r"w\.bin of '.*' hold 8 bytes.*the manifest declares 12 for 1 weights"),
+        ({"shape": [1]}, r"w\.bin of '.*' hold 8 bytes.*the manifest declares 4"),
         ({"dtype": "string"}, r"The weight 'layer/w' of '.*' is truncated at string 0"),
-        ({"shape": [8], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 1e9}}, r"'layer/w'.*not int32"),
+        ({"shape": [8], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 1e9}}, r"'layer/w'.*no int32"),
     ],
 )
 def test_a_damaged_entry_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -209,7 +209,7 @@ def rename(content: dict[str, Any]) -> None:
         (lambda content: content.update(signature=[1]), r"signature of '.*' is damaged"),
         (
             lambda content: content.update(signature={"outputs": {"a": {"name": "b"}}}),
-            r"no tensor 'b'; its outputs are a",
+            r"no tensor 'b'.*outputs are a",
         ),
     ],
 )

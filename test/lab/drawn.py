@@ -59,5 +59,5 @@ def write_run(folder: Path, **changes: Any) -> Path:
             cv2.imwrite(str(folder / name / f"{seed}.png"), picture)
     path = folder / "train.yaml"
     folders = [{"photos": "photos", "masks": "masks"}]
-    path.write_text(yaml.safe_dump(values(folders=folders, held_out=0.3, **changes)))
+    path.write_text(yaml.safe_dump(values(folders=folders, **({"held_out": 0.3} | changes))))
     return path

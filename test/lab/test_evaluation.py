@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bodyseg_ros.lab.evaluation import Tally, border_f, iou, keypoints_found
+from bodyseg_ros.lab.evaluation import Tally, border_f, iou, keypoints_found, panoptic_counts
 from bodyseg_ros.lab.keypoint_ap import keypoint_ap
 from bodyseg_ros.types import Poses, Result
 
@@ -34,7 +34,7 @@ def test_iou_by_hand() -> None:
     figures = tally.figures
     assert figures["person IoU"] == pytest.approx(2 / 10)
     assert figures["person IoU, mean"] == pytest.approx(2 / 6)
-    assert figures["false person"] == pytest.approx(4 / 8)
+    assert figures["person where nobody is"] == pytest.approx(4 / 8)
     assert tally.ious == {"one": pytest.approx(2 / 6)}
     assert math.isnan(figures["PCK"])
     assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1
@@ -98,3 +98,50 @@ def test_evaluating_loads_no_keras() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def numbered(*rows: tuple[int, ...]) -> np.ndarray:
+    return np.array(rows, np.int32)
+
+
+def test_people_by_hand() -> None:
+    """One found at IoU 3/4, one where nobody is, one missed; one lies in a crowd and is not counted."""
+    seen = numbered((0, 0, 0, -1, 1, 1), (2, 2, -1, -1, -1, -1)).astype(np.int16)
+    truth = numbered((1, 1, 1, 1, 0, 0), (-1, -1, 2, 2, 0, 0))
+    assert panoptic_counts(seen, truth) == (1, 1, 1, pytest.approx(0.75))
+    tally = Tally()
+    tally.add("one", Result((2, 6), instances=seen, poses=poses((0, 0), (1, 1), (2, 2))), truth > 0, people=truth)
+    assert tally.figures["people (PQ)"] == pytest.approx(0.75 / (1 + 0.5 + 0.5))
+
+
+def test_precision_and_recall_by_hand() -> None:
+    tally = Tally()
+    seen = np.array([[1, 1, 1, 0, 0]], np.uint8)
+    tally.add("one", Result((1, 5), person=seen), np.array([[False, True, True, True, True]]))
+    assert (tally.figures["precision"], tally.figures["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 4))
+
+
+def tally_of(*shares: int) -> Tally:
+    """A photo each, of which so many of 10 true pixels are found."""
+    tally = Tally()
+    for number, share in enumerate(shares):
+        seen = np.zeros((1, 10), np.uint8)
+        seen[0, :share] = 1
+        tally.add(str(number), Result((1, 10), person=seen), np.ones((1, 10), bool))
+    return tally
+
+
+def test_intervals_hold_what_photos_vary_by() -> None:
+    same, wide = tally_of(5, 5, 5, 5), tally_of(*[1, 9] * 50)
+    assert same.intervals["person IoU"] == (pytest.approx(0.5), pytest.approx(0.5))
+    low, high = wide.intervals["person IoU"]
+    # The mean of 100 draws of 0.1 or 0.9 has a deviation of 0.4 / √100.
+    assert low == pytest.approx(0.5 - 1.96 * 0.04, abs=0.015)
+    assert high == pytest.approx(0.5 + 1.96 * 0.04, abs=0.015)
+    assert "PCK" not in wide.intervals
+
+
+def test_a_difference_is_of_the_same_photos() -> None:
+    """Photos vary much more than the models differ on each of them."""
+    low, high = tally_of(*[2, 9] * 20).differences(tally_of(*[1, 8] * 20))["recall"]
+    assert (low, high) == (pytest.approx(0.1), pytest.approx(0.1))

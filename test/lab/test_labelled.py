@@ -49,6 +49,13 @@ def test_coco_panoptic(tmp_path: Path) -> None:
     mask = labelled.mask()
     assert mask[:, :3].all()
     assert not mask[:, 3:].any()
+    assert labelled.people is not None
+    np.testing.assert_array_equal(labelled.people()[0], [1, 1, 1, 0, 0, 0])
+    person["iscrowd"] = 1
+    (tmp_path / "panoptic.json").write_text(json.dumps(tree))
+    (labelled,) = labelled_photos(tmp_path)
+    assert labelled.people is not None
+    np.testing.assert_array_equal(labelled.people()[0], [-1, -1, -1, 0, 0, 0])
 
 
 def test_a_folder_of_anything_else(tmp_path: Path) -> None:

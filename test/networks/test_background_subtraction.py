@@ -158,9 +158,9 @@ def test_an_engine_with_a_network_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"background_method": "gmm"}, "background_method is 'gmm', but it must be one of average, mog2, knn"),
-        ({"learning_frames": 0}, "learning_frames is 0, but it must be an integer from 1 to 10000"),
-        ({"min_area": 2.0}, "min_area is 2.0, but it must be a number from 0 to 1"),
+        ({"background_method": "gmm"}, "background_method is 'gmm'.* average, mog2, knn"),
+        ({"learning_frames": 0}, "learning_frames is 0.*integer.* 1 to 10000"),
+        ({"min_area": 2.0}, "min_area is 2.0.*number.* 0 to 1"),
         ({"segmentation_threshold": 0.5}, "no parameter 'segmentation_threshold'"),
     ],
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bodyseg_ros.body import POSE_TREE
 from bodyseg_ros.catalog import load_card
 from bodyseg_ros.errors import EngineError
 from bodyseg_ros.networks import flip_if_asked
 from bodyseg_ros.networks.bodypix import BodyPix, BodyPixSettings
-from bodyseg_ros.types import Frame, Wanted
+from bodyseg_ros.networks.person_poses import close_up_scores
+from bodyseg_ros.types import Frame, Poses, Wanted
 
 CARD = load_card("bodypix-mobilenet-050")
 CHANNELS = {
@@ -152,7 +156,7 @@ def test_the_form_of_2018_gives_one_pose_and_it_owns_every_pixel() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"float_segments": None}, r"no output for segments; its outputs are float_part_heatmaps"),
+        ({"float_segments": None}, r"no output for segments.*float_part_heatmaps"),
         ({"float_segments": np.zeros((1, 16, 20, 1))}, r"must share one grid"),
         ({"float_heatmaps": np.zeros((1, 16, 21, 16))}, r"heatmaps is \(16, 21, 16\).*should give \(16, 21, 17\)"),
         ({"float_heatmaps": np.full((1, 16, 21, 17), np.nan)}, r"'heatmaps' contains NaN or infinity"),
@@ -230,3 +234,51 @@ def test_which_maps_an_engine_is_asked_for() -> None:
     assert maps.segments.search("float_segments") and maps.part_heatmaps.search("float_part_heatmaps")
     onnx = BodyPix(CARD.model_copy(update={"layout": "nchw"}), BodyPixSettings(), 16)
     assert onnx.maps_wanted(prepared, Wanted.PARTS) is None
+
+
+def face(scores: float, width_px: float) -> Poses:
+    """Nose, eyes and ears with the score, the ears so far apart; the other keypoints are out of sight."""
+    keypoints, joint_scores = np.zeros((1, 17, 2), np.float32), np.full((1, 17), 0.05, np.float32)
+    keypoints[0, :5, 0] = np.linspace(100, 100 + width_px, 5)
+    joint_scores[0, :5] = scores
+    return Poses(keypoints, joint_scores, joint_scores.mean(axis=1))
+
+
+def test_a_face_that_fills_the_picture_scores_what_is_seen_of_it() -> None:
+    """Five keypoints of 0.9: 4.5 / 5, where the reference has (4.5 + 0.6) / 17 = 0.3."""
+    assert close_up_scores(face(0.9, 200), (480, 640), 0.3)[0] == pytest.approx(0.9, abs=1e-6)
+    assert face(0.9, 200).scores[0] == pytest.approx(0.3)
+    assert close_up_scores(face(0.9, 90), (480, 640), 0.3)[0] == 0  # it does not fill the picture
+    assert close_up_scores(face(0.2, 200), (480, 640), 0.3)[0] == 0  # nothing is visible
+    twice = face(0.9, 200)
+    found_before = replace(twice, scores=np.array([0.6 / 17], np.float32))  # what its keypoints add an earlier pose has
+    assert close_up_scores(found_before, (480, 640), 0.3)[0] == pytest.approx(0, abs=1e-6)
+    assert close_up_scores(Poses.none(), (480, 640), 0.3).shape == (0,)
+
+
+def test_close_ups_are_people_unless_told_as_in_the_reference() -> None:
+    """A root and four keypoints around it, their offsets leading from one to the next."""
+    tensors = empty_outputs(31, 41)
+    tensors["float_heatmaps"][0, 10, 15:20, :] = -8
+    places = {0: (10, 15), 1: (8, 17), 2: (8, 13), 3: (10, 20), 4: (10, 10)}
+    for keypoint, (row, column) in places.items():
+        tensors["float_heatmaps"][0, row, column, keypoint] = 2
+    for edge, (parent, child) in enumerate(POSE_TREE):
+        if child in places:
+            (py, px), (cy, cx) = places[parent], places[child]
+            tensors["MobilenetV1/displacement_fwd_2/BiasAdd"][0, py, px, [edge, edge + 16]] = (
+                16 * (cy - py),
+                16 * (cx - px),
+            )
+            tensors["MobilenetV1/displacement_bwd_2/BiasAdd"][0, cy, cx, [edge, edge + 16]] = (
+                16 * (py - cy),
+                16 * (px - cx),
+            )
+    frame = Frame(np.zeros((480, 640, 3), np.uint8))
+    seen = {}
+    for score in (0.7, 1.0):
+        plain = network(close_up_score=score, internal_resolution="full")
+        poses = plain.decode(tensors, plain.prepare(frame), Wanted.POSES).poses
+        assert poses is not None
+        seen[score] = len(poses)
+    assert seen == {0.7: 1, 1.0: 0}

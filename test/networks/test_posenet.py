@@ -206,12 +206,12 @@ def test_stride_32_needs_the_whole_network(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"max_poses": 0}, "max_poses is 0, but it must be an integer from 1 to 100"),
-        ({"score_threshold": 1.5}, "score_threshold is 1.5, but it must be a number from 0 to 1"),
-        ({"nms_radius": -1}, "nms_radius is -1, but it must be a number from 0 to 1000"),
-        ({"flip_horizontal": "left"}, "flip_horizontal is 'left', but it must be true or false"),
-        ({"borders": "mirrored"}, "borders is 'mirrored', but it must be one of zeros, replicated"),
-        ({"internal_resolution": 0.5}, "no parameter 'internal_resolution'. Did you mean input_resolution"),
+        ({"max_poses": 0}, "max_poses is 0.*integer.* 1 to 100"),
+        ({"score_threshold": 1.5}, "score_threshold is 1.5.*number.* 0 to 1"),
+        ({"nms_radius": -1}, "nms_radius is -1.*number.* 0 to 1000"),
+        ({"flip_horizontal": "left"}, "flip_horizontal is 'left'.* true or false"),
+        ({"borders": "mirrored"}, "borders is 'mirrored'.* zeros, replicated"),
+        ({"internal_resolution": 0.5}, "no parameter 'internal_resolution'.*input_resolution"),
     ],
 )
 def test_wrong_options_are_refused_by_name(options: dict[str, Any], sentence: str) -> None:

@@ -29,7 +29,7 @@ PICTURES = {
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
     """The network that comes with the package."""
-    with bodyseg_ros.load("bodyseg-mobilenet-050", segmentation_threshold=0.7) as model:
+    with bodyseg_ros.load("bodyseg-mobilenet-075", segmentation_threshold=0.7) as model:
         yield model
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bodyseg_ros.refine import shift_edge
-from bodyseg_ros.space import PeopleView, Pinhole, Rigid
+from bodyseg_ros.space import PeopleView, Pinhole, Rigid, people_pixels
 from scene import DEPTH_AT, LIDAR_AT, SCANNER_AT, Scene, Seen, lidar_rays, pixel_rays, scan_rays
 
 
@@ -98,3 +98,24 @@ def test_a_scan_below_the_picture_is_judged_by_its_lowest_row(camera: Pinhole) -
     view = PeopleView(camera, left_half(camera), 0, 0.5)
     assert view.find(scan, flat=True).tolist() == [True, False]
     assert view.find(scan).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("grown_px", [-3, 0])
+def test_a_depth_image_keeps_what_lies_behind_people_in_their_margin(
+    scene: Scene, mask: np.ndarray, grown_px: int
+) -> None:
+    seen = scene.cast(scene.camera_at, pixel_rays(scene.camera))
+    depth, person = seen.points[:, 2].reshape(mask.shape), seen.person.reshape(mask.shape)
+    rough = shift_edge(mask, grown_px)
+    near = shift_edge(rough, 8)
+    found = people_pixels(depth, rough, near, 8, 0.5)
+    assert found[rough > 0].all()
+    assert found[person].mean() >= 0.99
+    assert found[~person].mean() <= 0.01 < near[~person].mean()
+
+
+def test_where_nothing_was_measured_the_whole_margin_goes(mask: np.ndarray) -> None:
+    near = shift_edge(mask, 8)
+    for nothing in (np.nan, 0.0):
+        depth = np.full(mask.shape, nothing, np.float32)
+        np.testing.assert_array_equal(people_pixels(depth, mask, near, 8, 0.5), near > 0)

@@ -37,7 +37,7 @@ class PointsIn:
     def only(self, messages: Messages, kept: NDArray[np.bool_]) -> Any:
         """The cloud with those of its points for which (N,) `kept` is true; header and fields are the same.
 
-        An organised cloud (of several rows) keeps its size, and the others' x, y and z become NaN; from one in a
+        An organized cloud (of several rows) keeps its size, and the others' x, y and z become NaN; from one in a
         single row they are left out.
         """
         message = self.message

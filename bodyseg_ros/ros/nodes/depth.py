@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...refine import shift_edge
+from ...space import people_pixels
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
 from ..graph.port import Graph, Subscription
@@ -61,7 +62,7 @@ class DepthWithoutPeople:
         self._subscriptions = []
 
     def people(self, seen: SeenPeople) -> None:
-        """The people of one colour picture, on the worker's thread."""
+        """The people of one color picture, on the worker's thread."""
         if self.listened:
             self._add(0, seen.stamp_ns, seen)
 
@@ -91,26 +92,38 @@ def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info:
     """(H, W) uint16 or float32 depth, 0 or NaN where people are."""
     if shorten(frame_id) != people.frame_id:
         raise FrameError(
-            f"The depth image has the frame_id {shorten(frame_id)!r}, but the color image has "
-            f"{people.frame_id!r}; use the driver's depth aligned to color."
+            f"The depth image is of the frame {shorten(frame_id)!r}, but the color image of {people.frame_id!r}; "
+            "take the depth that the camera's driver aligns to color."
         )
     invalid = depth.dtype.type(0 if depth.dtype.kind == "u" else np.nan)
-    return np.where(_seen_by_depth(people, depth.shape, depth_info) > 0, invalid, depth)
+    margin_px, margin_m = people.settings.removal_margin_px, people.settings.removal_margin_m
+    person, near, margin_px = _seen_by_depth(people, depth.shape, depth_info, margin_px)
+    meters = depth.astype(np.float32) * np.float32(0.001 if depth.dtype.kind == "u" else 1)
+    return np.where(people_pixels(meters, person, near, margin_px, margin_m), invalid, depth)
 
 
-def _seen_by_depth(people: SeenPeople, size: tuple[int, ...], depth_info: Any) -> NDArray[np.uint8]:
-    """The mask with its margin in the depth image's pixels; what colour does not see counts as people."""
+def _seen_by_depth(
+    people: SeenPeople, size: tuple[int, ...], depth_info: Any, margin_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+    """In the depth image's pixels: the mask, the mask with its margin, and the margin.
+
+    What the color camera does not see counts as people.
+    """
     if people.person.shape == size:
-        return shift_edge(people.person, people.settings.removal_margin_px)
-    colour, depth = _lens(people.camera_info, people.person.shape, "colour"), _lens(depth_info, size, "depth")
-    scale = colour[:2] / depth[:2]  # colour px per depth px
-    shift = colour[2:] - depth[2:] * scale
-    # A depth pixel reads one colour pixel in its middle, but covers `scale` of them.
-    person = shift_edge(people.person, people.settings.removal_margin_px + math.floor(scale.max() / 2))
-    to_colour = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+        return people.person, shift_edge(people.person, margin_px), margin_px
+    color, depth = _lens(people.camera_info, people.person.shape, "color"), _lens(depth_info, size, "depth")
+    scale = color[:2] / depth[:2]  # color px per depth px
+    shift = color[2:] - depth[2:] * scale
+    to_color = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(person, to_colour, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)
-    return np.asarray(seen, np.uint8)
+
+    def seen(grow_px: int) -> NDArray[np.uint8]:
+        # A depth pixel reads one color pixel in its middle, but covers `scale` of them.
+        person = shift_edge(people.person, grow_px + math.floor(scale.max() / 2))
+        out = cv2.warpAffine(person, to_color, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)
+        return np.asarray(out, np.uint8)
+
+    return seen(0), seen(margin_px), math.ceil(margin_px / scale.min())
 
 
 def _lens(info: Any, size: tuple[int, ...], whose: str) -> NDArray[np.float64]:
@@ -118,7 +131,7 @@ def _lens(info: Any, size: tuple[int, ...], whose: str) -> NDArray[np.float64]:
     matrix = np.zeros(9) if info is None else np.asarray(info.k, np.float64)
     if info is None or (info.height, info.width) != tuple(size) or not (matrix[0] > 0 and matrix[4] > 0):
         raise FrameError(
-            f"Depth and color images differ in size, so the camera_info of both is needed; that of the {whose} "
-            f"camera is missing, uncalibrated, or not for {size[1]}×{size[0]}."
+            "Depth and color images differ in size, so the camera_info of both is needed; that of the "
+            f"{whose} camera has not come, is uncalibrated, or is not of {size[1]}×{size[0]}."
         )
     return matrix[[0, 4, 2, 5]]

@@ -125,37 +125,37 @@ class NodeSettings(PictureSettings, ProcessSettings):
         le=1.0,
     )
     removal_margin_px: int = live(
-        8, "People are taken out of depth images, clouds and scans with this margin, color px.", ge=0, le=200
+        8, "Margin around people removed from depth images, clouds and scans, color px.", ge=0, le=200
     )
     removal_margin_m: float = live(
         0.5,
-        "What lies in a person's silhouette stays in clouds and scans where it is farther away than the nearest "
-        "surface there by more than this, m.",
+        "Points inside a person's silhouette are kept if they are more than this behind the nearest surface there, m; "
+        "in depth images this applies to the margin.",
         ge=0.0,
         le=10.0,
     )
     removal_slop: float = start_only(
         0.05,
-        "Most that the mask by which people are taken out of a cloud or scan is older or younger than it, s; the "
-        "nearest is taken. 0: stamps must be equal.",
+        "Maximum time between a cloud or scan and the mask applied to it, older or newer, s; the nearest mask is "
+        "used. 0: stamps must be equal.",
         ge=0.0,
         le=1.0,
     )
     removal_wait: float = start_only(
-        0.5, "How long a cloud or scan waits for its mask before without_mask decides, s.", ge=0.0, le=10.0
+        0.5, "How long a cloud or scan waits for its mask before without_mask applies, s.", ge=0.0, le=10.0
     )
     without_mask: Literal["drop", "pass"] = start_only(
         "drop",
-        "What becomes of a cloud or scan that cannot be judged, since its mask, its transform or the camera_info is "
-        "missing. drop: it is not published. pass: it is published as it came, with people.",
+        "What to do with a cloud or scan whose mask, transform or camera_info is missing. drop: do not publish it. "
+        "pass: publish it unchanged, with people.",
     )
     removal_fixed_frame: str = start_only(
         "",
-        "A frame that stands still, such as odom, by which clouds and scans are moved to the moment of the mask on a "
-        "robot that moves; '': camera and sensor are fixed to each other.",
+        "A fixed frame such as odom, used to move clouds and scans to the time of the mask on a moving robot; '': "
+        "camera and sensor do not move relative to each other.",
     )
     image_rectified: bool = start_only(
-        False, "Pictures are rectified: points are projected by P of camera_info, without distortion; else by K and D."
+        False, "Images are rectified: points are projected with P of camera_info instead of K and D."
     )
 
 

@@ -46,6 +46,7 @@ def run_node(
             # What the core says (which engine, which file) belongs in a node's output too.
             logging.basicConfig(format="[%(levelname)s] [%(name)s]: %(message)s")
             logging.getLogger("bodyseg_ros").setLevel(logging.INFO)
+            stack.pop_all()  # each is left where it was spun
             _spin(graphs, make)
     except BodysegError as err:
         raise SystemExit(f"{name}: {err}") from err
@@ -54,14 +55,16 @@ def run_node(
 
 
 def _spin(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
-    """Spin a node on each graph until all have ended; a signal or a failure ends all, a lifecycle's shutdown its own.
+    """Spin a node on each graph, and leave the graph, until all have ended.
 
-    Signals reach this thread: where there are several nodes, it only waits.
+    A signal or a failure ends all, a lifecycle's shutdown its own. Signals reach this thread: where there are several
+    nodes, it only waits.
     """
     failures: list[Exception] = []
+    running = list(graphs)
 
     def stop() -> None:
-        for graph in graphs:
+        for graph in tuple(running):
             graph.shutdown()
 
     def spin(graph: Graph) -> None:
@@ -70,6 +73,9 @@ def _spin(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
         except Exception as err:  # noqa: BLE001 - it is raised again below
             failures.append(err)
             stop()
+        finally:
+            running.remove(graph)
+            graph.close()
 
     if len(graphs) == 1:
         spin(graphs[0])

@@ -70,7 +70,7 @@ def through_the_wire(message: Any) -> Any:
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_an_organised_cloud_keeps_all_but_the_coordinates_of_people(layout: str, big: bool) -> None:
+def test_an_organized_cloud_keeps_all_but_the_coordinates_of_people(layout: str, big: bool) -> None:
     message, cells = cloud(layout, big=big, size=(3, 5), row_padding=7)
     kept = np.arange(15) % 4 != 0
     read = read_points(through_the_wire(message))

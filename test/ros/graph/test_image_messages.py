@@ -112,16 +112,16 @@ def test_the_last_row_needs_no_padding() -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"encoding": "yuv999"}, r"encoding 'yuv999', which is not supported; supported: rgb8, bgr8, .*bayer_grbg8\."),
-        ({"encoding": ""}, "encoding '', which is not supported"),
-        ({"height": 0}, "A rgb8 image is 24×0, but it must have at least one pixel."),
-        ({"height": 10_000, "width": 10_001}, "is 10001×10000, but at most 100,000,000 pixels are allowed."),
-        ({"height": 9_000, "width": 9_000, "step": 27_000}, "needs 243000000 bytes of data, but it has 1152."),
-        ({"step": 71}, "24 px wide has a step of 71 bytes, but a row takes 72."),
+        ({"encoding": "yuv999"}, r"encoding 'yuv999', which is not read.*rgb8, bgr8, .*bayer_grbg8\."),
+        ({"encoding": ""}, "encoding '', which is not read"),
+        ({"height": 0}, "A rgb8 image is 24×0.*it must have at least one pixel."),
+        ({"height": 10_000, "width": 10_001}, "is 10001×10000.*at most 100,000,000 pixels are read."),
+        ({"height": 9_000, "width": 9_000, "step": 27_000}, "needs 243000000 bytes of data.*it has 1152."),
+        ({"step": 71}, "24 px wide has a step of 71 bytes.*a row takes 72."),
         ({"step": 0}, "has a step of 0 bytes"),
-        ({"data": np.zeros(1151, np.uint8)}, "a step of 72 bytes needs 1152 bytes of data, but it has 1151."),
+        ({"data": np.zeros(1151, np.uint8)}, "a step of 72 bytes needs 1152 bytes of data.*it has 1151."),
         ({"data": np.zeros(0, np.uint8)}, "but it has 0."),
-        ({"encoding": "nv12", "height": 15}, "A nv12 image is 24×15, but its pixels are in blocks of 2×2."),
+        ({"encoding": "nv12", "height": 15}, "A nv12 image is 24×15.*its pixels come in blocks of 2×2."),
         ({"encoding": "uyvy", "width": 23}, "blocks of 2×1"),
     ],
 )
@@ -154,14 +154,14 @@ def test_compressed_images(extension: str, error: int) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "A compressed image of 0 bytes with format 'jpeg' is neither JPEG nor PNG."),
+        (b"", "0 bytes.*'jpeg'.*JPEG nor PNG"),
         (b"GIF89a", "is neither JPEG nor PNG"),
         (b"\xff\xd8\xff\xe0", "is neither JPEG nor PNG"),
         (
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\1\0\0\0\1\0\0\x08\2\0\0\0",
             "is 65536×65536, but at most 100,000,000 pixels",
         ),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\1\x08\2\0\0\0", "is 0×1, but it must have at least one pixel"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\1\x08\2\0\0\0", "is 0×1.*it must have at least one pixel"),
         (b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\3", "is 65535×65535, but at most"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\2\0\0\0\2\x08\2\0\0\0", "with format 'jpeg' is damaged"),
     ],

@@ -53,20 +53,20 @@ def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("gain", 2.5, "Parameter gain is 2.5, but it must be a number from 0 to 2."),
+        ("gain", 2.5, "Parameter gain is 2.5.*number.* 0 to 2."),
         ("gain", float("nan"), "Parameter gain is nan"),
         ("gain", 10**400, "Parameter gain is 1000"),
         ("count", -(10**400), "Parameter count is -1000"),
         ("gain", "high", "Parameter gain is 'high'"),
         ("gain", True, "Parameter gain is True"),
-        ("count", 0, "Parameter count is 0, but it must be an integer from 1."),
+        ("count", 0, "Parameter count is 0.*integer.* 1."),
         ("count", 1.0, "Parameter count is 1.0"),
-        ("mode", "slow", "Parameter mode is 'slow', but it must be one of fast, good."),
-        ("on", 1, "Parameter on is 1, but it must be true or false."),
-        ("words", "a", "Parameter words is 'a', but it must be a list of strings."),
-        ("words", [["a"]], r"Parameter words is \[\['a'\]\], but it must be a list of strings."),
+        ("mode", "slow", "Parameter mode is 'slow'.* fast, good."),
+        ("on", 1, "Parameter on is 1.* true or false."),
+        ("words", "a", "Parameter words is 'a'.* list of strings."),
+        ("words", [["a"]], r"Parameter words is \[\['a'\]\].* list of strings."),
         ("words", None, "Parameter words is None"),
-        ("gian", 1.0, "There is no parameter 'gian'. Did you mean gain?"),
+        ("gian", 1.0, "no parameter 'gian'.*gain?"),
     ],
 )
 def test_wrong_values_are_refused_at_start_and_later(name: str, value: Any, sentence: str) -> None:

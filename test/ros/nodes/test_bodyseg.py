@@ -464,14 +464,14 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5, but it must be a number from 0 to 1"),
+        ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5.*number.* 0 to 1"),
         ({"segmentation_threshold": "high"}, "segmentation_threshold is 'high'"),
-        ({"effects": ["nothing"]}, "effects is .'nothing'., but it must name effects"),
-        ({"effects": []}, "need at least one"),
+        ({"effects": ["nothing"]}, "effects is .'nothing'..* effects"),
+        ({"effects": []}, "must name at least one"),
         ({"output_stride": 8}, "output_stride is read at start"),
         ({"fake.people": 2}, "fake.people is read at start"),
-        ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'. Did you mean segmentation_threshold"),
-        ({"visible_score": 0.5, "jpeg_quality": 0}, "jpeg_quality is 0, but it must be an integer from 1 to 100"),
+        ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'.*segmentation_threshold"),
+        ({"visible_score": 0.5, "jpeg_quality": 0}, "jpeg_quality is 0.*integer.* 1 to 100"),
     ],
 )
 def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: dict[str, Any], sentence: str) -> None:
@@ -485,10 +485,10 @@ def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: di
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("segmentation_threshold:=2.0", "segmentation_threshold is 2.0, but it must be a number from 0 to 1"),
-        ("frame_policy:=some", "frame_policy is 'some', but it must be one of newest, all"),
+        ("segmentation_threshold:=2.0", "segmentation_threshold is 2.0.*number.* 0 to 1"),
+        ("frame_policy:=some", "frame_policy is 'some'.* newest, all"),
         ("model:=bodypix-mobilenet-051", "no model card 'bodypix-mobilenet-051'.*Did you mean 'bodypix-mobilenet-0"),
-        ("engine:=fax", "no plugin 'fax' among the engines; there are: fake"),
+        ("engine:=fax", "no plugin 'fax' among the engines.*fake"),
         ("threshold:=0.5", "no parameter 'threshold'"),
     ],
 )

@@ -70,13 +70,13 @@ def test_depth_of_another_size_is_scaled_by_both_camera_infos(rig: Rigs) -> None
     node = rig("internal_resolution:=full", "removal_margin_px:=0")
     heard, masks = node.listen(OUT), node.listen("/bodyseg/mask")
     node.send(info(node, (240, 320), 200.0, (160.0, 120.0)), "/camera_info", CAMERA_INFO)
-    # Half the size, and it sees a wider field: 20 px of it on each side lie outside the colour picture.
+    # Half the size, and it sees a wider field: 20 px of it on each side lie outside the color picture.
     node.send(info(node, (120, 200), 100.0, (100.0, 60.0)), "/depth/camera_info", CAMERA_INFO)
     send_both(node, depth_message(node, np.full((120, 200), 900, np.uint16)), size=(240, 320))
     node.wait(lambda: heard and masks)
     gone, person = read_depth(heard[0]) == 0, read_image(masks[0]).image[..., 0] == 255
-    assert gone[:, :19].all() and gone[:, 181:].all(), "what colour does not see may be people"
-    # A depth pixel reads every second colour pixel, and one pixel around it.
+    assert gone[:, :19].all() and gone[:, 181:].all(), "what color does not see may be people"
+    # A depth pixel reads every second color pixel, and one pixel around it.
     np.testing.assert_array_equal(gone[:, 20:180], shift_edge(person.view(np.uint8), 1)[::2, ::2] > 0)
 
 
@@ -96,8 +96,8 @@ def test_stamps_are_equal_or_the_depth_is_younger_by_the_slop(rig: Rigs, slop: s
     node = rig(f"depth_slop:={slop}")
     heard = node.listen(OUT)
     pairs = ((20, 20), (20_000_000, 29_000_000), (60_000_000, 59_000_000), (90_000_000, 101_000_000))
-    for count, (colour, depth) in enumerate(pairs, start=1):
-        send_both(node, depth_message(node, np.full((120, 160), 9, np.uint16), depth), stamp_ns=colour)
+    for count, (color, depth) in enumerate(pairs, start=1):
+        send_both(node, depth_message(node, np.full((120, 160), 9, np.uint16), depth), stamp_ns=color)
         node.wait(lambda count=count: node.node.diagnostics.totals["frames_out"] == count)
     node.wait(lambda: len(heard) >= len(stamps))
     node.spin()
@@ -110,16 +110,16 @@ def test_stamps_are_equal_or_the_depth_is_younger_by_the_slop(rig: Rigs, slop: s
         (
             np.ones((60, 80), np.uint16),
             "camera",
-            "the camera_info of both is needed; that of the color camera is missing",
+            "the camera_info of both is needed; that of the color camera has not",
         ),
         (
             np.ones((120, 160), np.uint16),
             "depth",
-            "frame_id 'depth', but the color image has 'camera'",
+            "of the frame 'depth', but the color image of 'camera'; take the depth",
         ),
     ],
 )
-def test_depth_that_cannot_be_laid_on_colour_is_refused(
+def test_depth_that_cannot_be_laid_on_color_is_refused(
     rig: Rigs, depth: np.ndarray, frame_id: str, reason: str
 ) -> None:
     node = rig()

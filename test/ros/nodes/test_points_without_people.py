@@ -82,7 +82,7 @@ def test_peoples_points_are_left_out_and_are_on_a_topic_of_their_own(node: Rig) 
     assert (heard[0].header, heard[0].fields) == (sent.header, sent.fields)
 
 
-def test_an_organised_cloud_has_nan_there(node: Rig) -> None:
+def test_an_organized_cloud_has_nan_there(node: Rig) -> None:
     heard, masks = node.listen(OUT, CLOUD), node.listen("/bodyseg/mask")
     send_cloud(node, plane(2.0), rows=SIZE[0])
     node.send(node.image(stamp_ns=7 * S, size=SIZE))

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from scene import cloud_message
+
 pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
 
 from bodyseg_ros.media import write_photo
+from bodyseg_ros.ros.graph.cloud_messages import read_points
 from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.loopback import private_environment
@@ -126,6 +129,51 @@ def test_an_image_in_and_every_topic_out(start: Start, tester: Neighbour) -> Non
         message = tester.heard[f"/bodyseg/{name}"][0]
         assert (message.encoding, message.height, message.width, len(message.data)) == ("mono8", 120, 160, 19200)
     assert len(late[0].class_map) == 25
+
+
+def test_a_cloud_without_people_comes_back(start: Start, tester: Neighbour) -> None:
+    """Image, CameraInfo, tf and cloud over the network: the lidar's axes are x ahead, y left, z up."""
+    start("bodyseg", {"internal_resolution": "full", "removal_margin_px": 0})
+    make, cloud = tester.graph.messages.make, "sensor_msgs/msg/PointCloud2"
+    info_type, tf_type = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+    without, people = (tester.listen(f"/bodyseg/points_{name}", cloud) for name in ("without_people", "people"))
+    tester.connect("/image")
+    info, points = tester.graph.publisher("/camera_info", info_type), tester.graph.publisher("/points", cloud)
+    transform = make(
+        "geometry_msgs/msg/TransformStamped",
+        header=header_of(tester.graph.messages, 0, "camera"),
+        child_frame_id="lidar",
+        transform=make(
+            "geometry_msgs/msg/Transform",
+            rotation=make("geometry_msgs/msg/Quaternion", x=0.5, y=-0.5, z=0.5, w=0.5),
+        ),
+    )
+    tester.graph.publisher("/tf_static", tf_type, LATCHED).publish(make(tf_type, transforms=[transform]))
+    k = np.array([100.0, 0, 80, 0, 100, 60, 0, 0, 1])
+    calibration = make(info_type, height=120, width=160, k=k)
+    row, column = np.mgrid[:120, :160]
+    seen = np.stack([np.full(row.shape, 2.0), (80 - column) / 50, (60 - row) / 50], -1).reshape(-1, 3)
+    stamp = 0
+
+    def again() -> None:
+        nonlocal stamp
+        stamp += 100_000_000
+        info.publish(calibration)
+        points.publish(cloud_message(tester.graph.messages, header_of(tester.graph.messages, stamp, "lidar"), seen))
+        tester.send("/image", stamp_ns=stamp)
+        tester.graph.spin_once(0.1)
+
+    wait_until(lambda: without and people, again)
+    kept = {stamp_ns(message.header): read_points(message).points for message in without}
+    for message in people:
+        theirs = read_points(message).points
+        if stamp_ns(message.header) in kept:
+            both = np.concatenate((kept[stamp_ns(message.header)], theirs))
+            assert 0 < len(theirs) < len(seen)
+            assert {tuple(point) for point in both} == {tuple(point) for point in seen.astype(np.float32)}
+            break
+    else:
+        pytest.fail("no two clouds are of one moment")
 
 
 def test_two_cameras_in_one_process(start: Start, tester: Neighbour) -> None:

@@ -68,6 +68,7 @@ def test_a_camera_that_is_shut_down_leaves_the_others_running(bus: Bus) -> None:
         wait_for(lambda: "cleanup" in nodes["/front"].taken)
         time.sleep(0.3)
         seen.append(list(nodes["/rear"].taken))
+        assert {end.node for end in nodes["/rear"].graph.endpoints()} == {"/rear/bodyseg"}
         shut_down("/rear")
 
     thread = threading.Thread(target=director)

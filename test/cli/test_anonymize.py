@@ -1,0 +1,49 @@
+"""`bodyseg anonymize`, as a user types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from bodyseg_ros.cli.main import app
+from bodyseg_ros.errors import BodysegError
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    (tmp_path / "drawn.onnx").touch()
+    paths = [tmp_path / "in" / name for name in ("a.png", "b.png")]
+    paths[0].parent.mkdir()
+    for number, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (64, 96, 3), np.uint8)).save(path)
+    return paths
+
+
+def run(tmp_path: Path, *words: str) -> object:
+    model = ("--engine", "fake", "--model-path", str(tmp_path / "drawn.onnx"))
+    return RUNNER.invoke(app, ["anonymize", *words, *model], catch_exceptions=True)
+
+
+def test_several_inputs_go_into_a_folder(tmp_path: Path, photos: list[Path]) -> None:
+    done = run(tmp_path, *map(str, photos), "--out", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output  # type: ignore[attr-defined]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == sorted(f"{path.name}{end}" for path in photos for end in ("", ".report.json", ".sheet.png"))
+
+
+def test_one_that_fails_is_named_and_the_others_are_done(tmp_path: Path, photos: list[Path]) -> None:
+    done = run(tmp_path, str(photos[0]), str(tmp_path / "none.png"), "--out", str(tmp_path / "out"))
+    assert done.exit_code == 1  # type: ignore[attr-defined]
+    assert (tmp_path / "out/a.png").is_file()
+
+
+def test_a_threshold_that_hides_nobody_is_refused(tmp_path: Path, photos: list[Path]) -> None:
+    done = run(tmp_path, str(photos[0]), "--out", str(tmp_path / "o.png"), "--segmentation-threshold", "1.0")
+    error = done.exception  # type: ignore[attr-defined]
+    assert isinstance(error, BodysegError) and "segmentation_threshold" in str(error) and "0.9" in str(error)
