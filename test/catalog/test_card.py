@@ -166,7 +166,7 @@ def test_a_card_of_ones_own_stands_before_the_shipped_one(folder):
         ({"folder_names": ["/etc"]}, r"folder_names.0 is '/etc'.* folder's name"),
         ({"output_strides": [12]}, r"output_strides.0 is 12.*it should be 8, 16 or 32"),
         ({"output_strides": []}, r"output_strides is \[\].* at least one value"),
-        ({"quant_bytes": [4, 4]}, r"quant_bytes is \[4, 4\].* at least one value, and none twice"),
+        ({"quant_bytes": [4, 4]}, r"quant_bytes is \[4, 4\].* at least one value, without duplicates"),
         ({"sha256": {"float/x.bin": "123"}}, "sha256.float/x.bin is '123'.* 64 hexadecimal digits"),
         (
             {"preprocessing": {"scale": [1.0], "offset": [0.0, 0.0, 0.0]}},

@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_a_playable_video(tmp_path: Path) -> None:
             r"Parameter segmentation_threshold is 1.5.*number.* 0 to 1",
         ),
         (["--engine", "warp"], r"no plugin 'warp' among the engines.*fake, litert"),
-        (["--write", "mask,soul"], r"--write names 'soul'.*it may name mask, parts"),
+        (["--write", "mask,soul"], r"--write has 'soul'.*it must be from mask, parts"),
         (["--model", "bodypix"], r"no model card 'bodypix'"),
         (["--output-stride", "12"], r"Parameter output_stride is 12.* 8, 16, 32"),
     ],

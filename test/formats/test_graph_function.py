@@ -123,7 +123,7 @@ def odd_channels(graph: Any) -> None:
         (add(node("NoSuchOp", "odd")), r"'odd'.*'NoSuchOp'"),
         (add(node("Relu", "r", "nowhere:0")), r"The node 'r' of '.*'nowhere'"),
         (add(node("Relu", "r", "^gone")), r"'r' of '.*' takes its input from 'gone'"),
-        (add(node("Relu", "sub_2", "Conv2D")), r"holds the node 'sub_2' twice"),
+        (add(node("Relu", "sub_2", "Conv2D")), r"has the node 'sub_2' twice"),
         (add(node("Relu", "p", "q"), node("Relu", "q", "p")), r"has a cycle at the node '[pq]'"),
         (add(node("Relu", "p", "p")), r"has a cycle at the node 'p'"),
         (add(node("Placeholder", "second")), r"one input.* sub_2, second"),

@@ -84,7 +84,7 @@ F4 = {"name": "layer/w", "shape": [2], "dtype": "float32"}
         ({"shape": [3]}, r"w\.bin of '.*' hold 8 bytes.*the manifest declares 12 for 1 weights"),
         ({"shape": [1]}, r"w\.bin of '.*' hold 8 bytes.*the manifest declares 4"),
         ({"dtype": "string"}, r"The weight 'layer/w' of '.*' is truncated at string 0"),
-        ({"shape": [8], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 1e9}}, r"'layer/w'.*no int32"),
+        ({"shape": [8], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 1e9}}, r"'layer/w'.*not int32"),
     ],
 )
 def test_a_damaged_entry_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:

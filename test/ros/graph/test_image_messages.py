@@ -113,15 +113,15 @@ def test_the_last_row_needs_no_padding() -> None:
     ("fields", "sentence"),
     [
         ({"encoding": "yuv999"}, r"encoding 'yuv999', which is not read.*rgb8, bgr8, .*bayer_grbg8\."),
-        ({"encoding": ""}, "encoding '', which is not read"),
+        ({"encoding": ""}, "encoding '', which is not supported"),
         ({"height": 0}, "A rgb8 image is 24×0.*it must have at least one pixel."),
-        ({"height": 10_000, "width": 10_001}, "is 10001×10000.*at most 100,000,000 pixels are read."),
+        ({"height": 10_000, "width": 10_001}, "is 10001×10000.*at most 100,000,000 pixels are allowed."),
         ({"height": 9_000, "width": 9_000, "step": 27_000}, "needs 243000000 bytes of data.*it has 1152."),
         ({"step": 71}, "24 px wide has a step of 71 bytes.*a row takes 72."),
         ({"step": 0}, "has a step of 0 bytes"),
         ({"data": np.zeros(1151, np.uint8)}, "a step of 72 bytes needs 1152 bytes of data.*it has 1151."),
         ({"data": np.zeros(0, np.uint8)}, "but it has 0."),
-        ({"encoding": "nv12", "height": 15}, "A nv12 image is 24×15.*its pixels come in blocks of 2×2."),
+        ({"encoding": "nv12", "height": 15}, "A nv12 image is 24×15.*its pixels are in blocks of 2×2."),
         ({"encoding": "uyvy", "width": 23}, "blocks of 2×1"),
     ],
 )

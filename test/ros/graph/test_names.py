@@ -119,7 +119,7 @@ def test_log_level() -> None:
         (["--remaps", "a:=b"], "'--remaps' is not a ROS argument. After --ros-args come"),
         (["-r", "__node:=1st"], "'1st' .*node.*letters, digits"),
         (["-r", "__ns:=/a//b"], "'/a//b' is not a ROS name: words of letters, digits and _"),
-        (["--log-level", "loud"], "'loud' is no log level.*debug, info, warn, error and fatal."),
+        (["--log-level", "loud"], "'loud' is not a log level.*debug, info, warn, error and fatal."),
     ],
 )
 def test_wrong_arguments_are_named(words: list[str], sentence: str) -> None:

@@ -467,7 +467,7 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
         ({"segmentation_threshold": 1.5}, "segmentation_threshold is 1.5.*number.* 0 to 1"),
         ({"segmentation_threshold": "high"}, "segmentation_threshold is 'high'"),
         ({"effects": ["nothing"]}, "effects is .'nothing'..* effects"),
-        ({"effects": []}, "must name at least one"),
+        ({"effects": []}, "need at least one"),
         ({"output_stride": 8}, "output_stride is read at start"),
         ({"fake.people": 2}, "fake.people is read at start"),
         ({"segmentation_treshold": 0.5}, "no parameter 'segmentation_treshold'.*segmentation_threshold"),

@@ -389,7 +389,7 @@ def test_whatever_goes_wrong_with_a_frame_is_told_and_the_others_come_out(
     assert stamps(masks) == [1, 3, 5, 7]
     totals = node.node.diagnostics.totals
     assert (totals["errors"], totals["bad_frames"], totals["dropped"]) == (2, 1, 0)
-    for reason in ("the network went wrong", "the decoder went wrong", "'yuv420', which is not read"):
+    for reason in ("the network went wrong", "the decoder went wrong", "'yuv420', which is not supported"):
         assert any(reason in text for text in node.warnings())
 
 

@@ -238,9 +238,9 @@ def told(heard: dict[str, list[Any]]) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("parameter", "sentence"),
     [
-        ("cameras:=[front, front]", "cameras is .'front', 'front'..*each camera may stand in it once"),
+        ("cameras:=[front, front]", "cameras is .'front', 'front'..*each camera may appear only once"),
         ("cameras:=3", "cameras is 3.* list of strings"),
-        ("cameras:=[front, 3d]", "'/robot/3d' is no ROS name"),
+        ("cameras:=[front, 3d]", "'/robot/3d' is not a ROS name"),
     ],
 )
 def test_wrong_names_of_cameras_are_refused(bus: Bus, model_file: Path, parameter: str, sentence: str) -> None:
