@@ -6,7 +6,7 @@
 >>> result
 Result 320×320: 1 person, person 51 %, confidence, parts, instances
 
-docs/library.md says all of it on one page.
+See docs/library.md.
 """
 
 import pkgutil
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .person import VISIBLE_SCORE, Person, TrackState
     from .types import Frame, Poses, Result, Tracks, Wanted
 
-#: Where each public name comes from.
+#: Module of each public name.
 _HOMES = {
     "body": ("KEYPOINT_NAMES", "NO_PART", "PART_COLORS", "PART_NAMES", "POSE_TREE", "SKELETON"),
     "errors": (
@@ -94,7 +94,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that the command's help and a node's messages wait for no NumPy."""
+    """Import a name on first use, so the command's help and a node's messages need not load NumPy."""
     for module, names in _HOMES.items():
         if name in names:
             globals()[name] = getattr(import_module(f".{module}", __name__), name)

@@ -1,4 +1,4 @@
-"""How the C library hands out memory: a setting of the process, for programs."""
+"""Set how the C library reuses freed memory, for the whole process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["keep_freed_memory"]
 # Numbers of glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-#: The most that glibc takes for a threshold of mmap on 64 bit.
+#: glibc's maximum for the mmap threshold on 64 bit.
 _FROM_HEAP: Final = 32 * 2**20
 _KEPT: Final = 256 * 2**20
 
 
 def keep_freed_memory() -> None:
-    """Have the memory of one frame's pictures serve the next one; what is not glibc is left as it is.
+    """Reuse freed memory for the next frame's images; does nothing without glibc.
 
-    As it comes, glibc gives blocks of a picture's size back to the kernel, which clears every page again for the next
-    frame: that took as long as all other work on a frame. Up to 256 MB of freed memory stay with the process.
+    By default glibc returns blocks of image size to the kernel, which clears every page again for the next frame. That
+    took as long as all other work on a frame. The process now keeps up to 256 MB of freed memory.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,7 +1,7 @@
-"""The body as BodyPix and PoseNet see it: keypoints, edges and parts, with colours to draw them.
+"""Body model of BodyPix and PoseNet: keypoints, edges and parts, with drawing colors.
 
 Names and order follow tfjs-models ``body-pix/src/keypoints.ts`` and ``part_channels.ts`` (body-pix 2.2.1);
-colours are RGB.
+colors are RGB.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ PART_NAMES: Final = (
     "right_foot",
 )
 
-#: Value of ``Result.parts`` where nobody is.
+#: Background value in ``Result.parts``.
 NO_PART: Final = -1
 
 
 def rainbow(count: int) -> tuple[tuple[int, int, int], ...]:
-    """``count`` RGB colours around a rainbow of even brightness, as d3-scale-chromatic 1.5's interpolateRainbow.
+    """Return ``count`` RGB colors of a rainbow of even brightness, as d3-scale-chromatic 1.5's interpolateRainbow.
 
-    With 24 it is the palette of the reference's ``toColoredPartMask``.
+    With count 24: the palette of the reference's ``toColoredPartMask``.
     """
     away = [abs(index / count - 0.5) for index in range(count)]
     return tuple(
@@ -108,7 +108,7 @@ def rainbow(count: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def cubehelix(hue: float, saturation: float, lightness: float) -> tuple[int, int, int]:
-    """A colour by D. A. Green's cubehelix (2011), hue in degrees, as RGB."""
+    """RGB color by D. A. Green's cubehelix (2011), hue in degrees."""
     angle, amplitude = math.radians(hue + 120), saturation * lightness * (1 - lightness)
     cosine, sine = math.cos(angle), math.sin(angle)
     shares = (
@@ -120,5 +120,5 @@ def cubehelix(hue: float, saturation: float, lightness: float) -> tuple[int, int
     return red, green, blue
 
 
-#: One RGB colour per part, in the order of PART_NAMES.
+#: One RGB color per part, in the order of PART_NAMES.
 PART_COLORS: Final = rainbow(len(PART_NAMES))

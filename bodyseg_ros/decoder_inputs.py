@@ -1,4 +1,4 @@
-"""What the decoders take of a network's answer: checked here, so that no arithmetic after it overflows."""
+"""Validated decoder inputs, so that later arithmetic cannot overflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .geometry import Geometry
 
 __all__ = ["LongOffsets", "PoseHeads", "PoseLimits", "check_offsets"]
 
-#: Offsets beyond this are no network's: they come from a broken file or overflow.
+#: Larger offsets come from a broken file or overflow.
 MAX_OFFSET_PX: Final = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What to type where a package is missing."""
+"""Install lines for missing packages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def missing_package(who: str, err: ImportError, requirement: str) -> MissingDepe
 
 
 def install_line(requirement: str) -> str:
-    """The pip line that works here: an extra comes from where its distribution was installed from.
+    """Return the pip line for this installation: an extra is installed from the same origin as its distribution.
 
     From a source folder `pip install '.[video]'` (with the folder's path where one is elsewhere), from an address
     `pip install 'bodyseg_ros[video] @ git+https://…'`, from an index `pip install 'bodyseg_ros[video]'`.
@@ -47,7 +47,7 @@ def install_line(requirement: str) -> str:
 
 
 def _source_of(name: str) -> tuple[Path | None, str | None]:
-    """The source folder; else ' @ ADDRESS', '' for an index, None where nobody knows."""
+    """The source folder, ' @ ADDRESS', '' for an index, or None if unknown."""
     checkout = Path(__file__).resolve().parent.parent
     if name == _OWN and (checkout / "pyproject.toml").is_file():
         return checkout, None
@@ -55,7 +55,7 @@ def _source_of(name: str) -> tuple[Path | None, str | None]:
         installed: Distribution = distribution(name)
     except PackageNotFoundError:
         return None, None
-    text = installed.read_text("direct_url.json")  # PEP 610: there where it did not come from an index
+    text = installed.read_text("direct_url.json")  # PEP 610: present if not installed from an index
     if text is None:
         return None, ""
     origin = json.loads(text)

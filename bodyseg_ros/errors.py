@@ -1,15 +1,15 @@
-"""Every error this package raises on purpose.
+"""All exceptions raised by this package.
 
 BodysegError
 ├── SettingsError (ValueError)            a parameter's name, type or value
 ├── PluginError                           no plugin of that name
-│   └── MissingDependencyError            the plugin is there, a package it needs is not
+│   └── MissingDependencyError            a package needed by a plugin is missing
 ├── FrameError (ValueError)               a picture that cannot be a frame
-├── ResultError (ValueError)              a result lacks what is asked of it
+├── ResultError (ValueError)              a result lacks the requested field
 ├── ModelError
 │   ├── ModelNotFoundError                no card, no file, no download
-│   └── ModelFileError                    a model file that is damaged, hostile or of another kind
-├── EngineError                           the network did not run, or answered nonsense
+│   └── ModelFileError                    a damaged, hostile or unsupported model file
+├── EngineError                           the network failed, or its output is invalid
 ├── MediaError                            a photo, video, camera or bag that cannot be read or written
 └── GraphError                            the ROS 2 graph: a topic, a message, a name
 """
@@ -39,7 +39,7 @@ _LONGEST_QUOTE: Final = 100
 
 
 def quote(value: object) -> str:
-    """Quote a value in a message: its repr, at most 100 characters, since it may come from a stranger."""
+    """Quote a value in a message: its repr, cut to 100 characters, since it may be untrusted."""
     text = repr(value)
     return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
 
@@ -57,7 +57,7 @@ class PluginError(BodysegError):
 
 
 class MissingDependencyError(PluginError):
-    """A plugin was chosen whose package is not installed; the text says the pip line that brings it."""
+    """A selected plugin needs a package that is not installed; the message has the pip line."""
 
 
 class FrameError(BodysegError, ValueError):
@@ -65,7 +65,7 @@ class FrameError(BodysegError, ValueError):
 
 
 class ResultError(BodysegError, ValueError):
-    """A result lacks what is asked of it, because nobody wanted it of the frame or the network cannot tell it."""
+    """A result lacks a field, because it was not requested or the network does not compute it."""
 
 
 class ModelError(BodysegError):

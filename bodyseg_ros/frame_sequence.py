@@ -11,12 +11,12 @@ from .types import Frame
 
 __all__ = ["FrameSequence"]
 
-#: Side of the small grey images that frames are compared by, px: noise and small motion average out.
+#: Side of the small gray images used to compare frames, px; averages out noise and small motion.
 _GLIMPSE_PX: Final = 16
 
 
 class FrameSequence:
-    """Remembers the last frame of one camera, as far as the next one is compared with it. For one thread at a time."""
+    """Remembers what is needed to compare the next frame of a camera with the last. Not thread-safe."""
 
     def __init__(self) -> None:
         self._camera: tuple[str, tuple[int, int]] | None = None
@@ -24,10 +24,10 @@ class FrameSequence:
         self._glimpse = np.zeros((_GLIMPSE_PX, _GLIMPSE_PX), np.float32)
 
     def follows(self, frame: Frame, *, max_gap_s: float | None = None, cut: float | None = None) -> bool:
-        """Whether `frame` follows the last frame asked about, which it then replaces.
+        """Whether `frame` follows the last frame; remembers `frame`.
 
-        It does if it comes from the same camera (`frame_id`), has the same size, and is not earlier. With max_gap_s it
-        must also be later, by at most that many seconds. With cut the mean change of brightness, 0 to 1, must be less.
+        It does if it has the same `frame_id` and size and is not earlier. With max_gap_s it must also be later, by at
+        most that many seconds. With cut, the mean brightness change, 0 to 1, must be less.
         """
         camera, gap_s = (frame.frame_id, frame.size), (frame.stamp_ns - self._stamp_ns) / 1e9
         same_camera = camera == self._camera

@@ -47,10 +47,10 @@ def network_size(height: int, width: int, fraction: float, stride: int) -> tuple
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a source image lies in the network's input.
+    """Mapping from a source image to the network's input.
 
-    height, width: source px. input_height, input_width: network px. pad_*: what is added around the source, source
-    px, before it is resized to the input: zeros, or the border repeated; of that, parts of a px too.
+    height, width: source px. input_height, input_width: network px. pad_*: padding around the source before resizing,
+    source px: zeros, or the repeated border, which may be fractional.
     """
 
     height: int
@@ -106,7 +106,7 @@ def replicated_geometry(height: int, width: int, input_height: int, input_width:
 class Taps:
     """One axis of a bilinear resize: output i = lower_weight[i]·in[lower[i]] + upper_weight[i]·in[upper[i]].
 
-    lower, upper: (n,) int32. lower_weight, upper_weight: (n,) float32; both 0 where the output lies outside.
+    lower, upper: (n,) int32. lower_weight, upper_weight: (n,) float32; both 0 for outputs outside the image.
     """
 
     lower: NDArray[np.int32]
@@ -116,7 +116,7 @@ class Taps:
 
 
 def _taps(positions: NDArray[np.floating[Any]], length: int, first: int = 0, padded: int = 0) -> Taps:
-    """Taps at `positions` of an axis of `padded` zeros that holds the `length` real samples from `first` on."""
+    """Taps at `positions` of an axis of `padded` zeros with `length` real samples starting at `first`."""
     last = (padded or length) - 1
     below = np.floor(positions)
     fraction = positions - below
@@ -181,11 +181,11 @@ def upsample(logits: NDArray[np.float32], geometry: Geometry) -> NDArray[np.floa
     """Head (h, w, C) at stride to network px (input_height, input_width, C): bilinear, align_corners."""
     rows = aligned_taps(logits.shape[0], geometry.input_height)
     columns = aligned_taps(logits.shape[1], geometry.input_width)
-    return apply_taps(apply_taps(logits, columns, 1), rows, 0)  # rows last: they lie together in memory
+    return apply_taps(apply_taps(logits, columns, 1), rows, 0)  # rows last: they are contiguous in memory
 
 
 def input_taps(geometry: Geometry) -> tuple[Taps, Taps]:
-    """Rows and columns that take the source image, padded, to the network's input."""
+    """Row and column taps from the padded source image to the network's input."""
     taps = replicated_taps if geometry.replicated else padded_taps
     rows = taps(geometry.height, geometry.pad_top, geometry.padded_height, geometry.input_height)
     columns = taps(geometry.width, geometry.pad_left, geometry.padded_width, geometry.input_width)
@@ -193,7 +193,7 @@ def input_taps(geometry: Geometry) -> tuple[Taps, Taps]:
 
 
 def source_taps(geometry: Geometry) -> tuple[Taps, Taps]:
-    """Rows and columns that take a map at network px back to source px: pads cut off, then bilinear."""
+    """Row and column taps from a map at network px to source px: crop the padding, then bilinear."""
     rows = crop_taps(geometry.input_height, geometry.pad_top, geometry.padded_height, geometry.height)
     columns = crop_taps(geometry.input_width, geometry.pad_left, geometry.padded_width, geometry.width)
     return rows, columns

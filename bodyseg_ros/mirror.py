@@ -22,7 +22,7 @@ def mirror_array(array: NDArray[T]) -> NDArray[T]:
 
 
 def mirror_result(result: Result) -> Result:
-    """The result on the mirror image of the one it lies on; `mirrored` says which of the two that is."""
+    """Mirror a result; `mirrored` tracks its orientation."""
     height, width = result.size
 
     def mirror_points(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -37,10 +37,10 @@ def move_result(
     move_map: Callable[[NDArray[Any]], NDArray[Any]],
     move_points: Callable[[NDArray[np.float32]], NDArray[Any]],
 ) -> Result:
-    """The result on an image whose pixels were moved: size is (height, width) after the move, px.
+    """Move a result to an image whose pixels were moved; size: (height, width) after the move, px.
 
     move_map: one map (H, W) to where its pixels are now. move_points: keypoints (N, 17, 2), x and y, to where they are.
-    The result no longer holds its frame, which lies as before.
+    The result drops its frame, which was not moved.
     """
     values = {field.name: getattr(result, field.name) for field in fields(result)}
     moved: dict[str, Any] = {name: move_map(value) for name, value in values.items() if isinstance(value, np.ndarray)}

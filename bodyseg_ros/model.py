@@ -37,10 +37,10 @@ _REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 
 
 class Model:
-    """One loaded network, as `load` gives it; call it with an image. Close it, or use it in a `with` block.
+    """A loaded network, as returned by `load`; call it with an image. Close it, or use it in a `with` block.
 
-    Several threads may use one model: frames are then done one after the other.
-    network, refiner, following: may be swapped between two frames, for ones with other live settings.
+    Several threads may share a model; it processes one frame at a time.
+    network, refiner, following: may be replaced between frames, to change live settings.
 
     >>> model = bodyseg.load()
     >>> model(image)
@@ -68,13 +68,12 @@ class Model:
     def segment(
         self, image: ImageLike | list[Any] | tuple[Any, ...], wanted: Wanted = Wanted.EVERYTHING
     ) -> Result | list[Result]:
-        """See the people in an image; of a list of images, a list of results. `model(image)` is the same.
+        """Find people in an image; a list of images returns a list of results. `model(image)` is the same.
 
-        image: (H, W, 3) uint8 RGB, (H, W) grey, (H, W, 4) RGBA (what is see-through lies over black), a PIL image, a
-        path to a photo, or a Frame. What OpenCV reads is blue-green-red: give `image[..., ::-1]`.
-        wanted: what to compute; less takes less time.
-        The result keeps the image as `result.frame.image`. Raises FrameError for anything else, with the line that
-        mends it; MediaError for a file that cannot be read; EngineError where the network's answer is unusable.
+        image: (H, W, 3) uint8 RGB, (H, W) gray, (H, W, 4) RGBA (blended over black), a PIL image, a path to a photo,
+        or a Frame. OpenCV images are BGR: pass `image[..., ::-1]`. wanted: outputs to compute; fewer take less time.
+        The result keeps the image as `result.frame.image`. Raises FrameError with the fix for anything else;
+        MediaError for an unreadable file; EngineError if the network's output is invalid.
 
         >>> result = model.segment("photo.jpg", wanted=bodyseg.Wanted.PERSON)
         >>> result
@@ -90,12 +89,11 @@ class Model:
     __call__ = segment
 
     def stream(self, source: str | Path | int | Source, wanted: Wanted = Wanted.EVERYTHING) -> Iterator[Result]:
-        """See the people in a video, a folder of photos or a camera: an iterator of results, one frame at a time.
+        """Find people in a video, a folder of photos or a camera: an iterator of results, one per frame.
 
-        source: a file or folder, a camera's number or device, a stream's address, or an open Source.
-        `result.frame` has the picture, its place (`index`, from 0), `stamp_ns` (ns since the video's start; of a
-        folder, the place) and `frame_id`. Raises MediaError at once where nothing can be read, and at the end for
-        what was damaged.
+        source: a file or folder, a camera number or device, a stream URL, or an open Source. `result.frame` has the
+        image, `index` (from 0), `stamp_ns` (ns since the video's start; for a folder, the index) and `frame_id`.
+        Raises MediaError at once if nothing can be read, and at the end for damaged parts.
 
         >>> for result in model.stream("holiday"):
         ...     print(result.frame.index, result.frame.frame_id, len(result))
@@ -106,12 +104,12 @@ class Model:
     def track(
         self, source: str | Path | int | Source | Iterable[ImageLike], wanted: Wanted = Wanted.EVERYTHING
     ) -> Iterator[Result]:
-        """As stream(), and the people keep their ids: `person.id`, `person.state`; their keypoints are calm.
+        """As stream(), with ids across frames (`person.id`, `person.state`) and smoothed keypoints.
 
-        source: also images or Frames, one after the other; without stamps they count as 30 a second.
-        wanted: POSES is added. Which tracker and how: the parameters `tracker`, `kalman.…` and `smoothing.…`. Ids count
-        from 1 and none is given twice. `result.tracks` has them too, with those lost in this frame. Raises ResultError
-        where the network does not tell people apart, PluginError for a tracker that cannot be loaded.
+        source: also images or Frames in order; without stamps, 30 per second is assumed. wanted: POSES is added. The
+        parameters `tracker`, `kalman.…` and `smoothing.…` configure tracking. Ids count from 1 and are never reused.
+        `result.tracks` also has the people lost in this frame. Raises ResultError if the network does not separate
+        people, PluginError for a tracker that cannot be loaded.
 
         >>> for result in model.track([image, image]):
         ...     print([(person.id, person.state.name) for person in result])
@@ -128,16 +126,15 @@ class Model:
             yield replace(follower.follow(frame, self.run(frame, wanted)), frame=frame)
 
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
-        """As segment(), of a frame, which the result does not keep: for loops that have it at hand."""
+        """As segment(), for a Frame, which the result does not keep: for loops that have the frame anyway."""
         with self._one_at_a_time:
             return at_once(self.steps(frame, wanted))
 
     def steps(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Generator[None, None, Result]:
-        """As run(), cut by two yields into what comes before the network, the network, and what comes after.
+        """As run(), with two yields: before and after the network.
 
-        For a loop that overlaps frames: between the steps of one, those of others may be done. Nothing is locked here:
-        each step from one thread at a time, decoding in the frames' order. A swap of network or refiner counts for
-        frames that begin after it.
+        For loops that overlap frames, interleaving their steps. There is no lock: call from one thread at a time, and
+        decode in frame order. A new network or refiner applies to frames that start later.
         """
         network, refiner = self.network, self.refiner
         refined = refiner.is_on and bool(wanted & _REFINED)
@@ -187,7 +184,7 @@ class Model:
 
 
 def _frames_of(source: str | Path | int | Source | Iterable[ImageLike]) -> Iterator[Frame]:
-    """Frames with their places. Raises MediaError at once where nothing can be read."""
+    """Yield frames with their index. Raises MediaError at once if nothing can be read."""
     opened = open_source(str(source)) if isinstance(source, str | Path | int) else source
     return _numbered(opened)
 
@@ -199,7 +196,7 @@ def _numbered(source: Source | Iterable[ImageLike]) -> Iterator[Frame]:
 
 
 def at_once(steps: Generator[None, None, R]) -> R:
-    """Every step of it, one after the other, and what it returns."""
+    """Run all steps and return the result."""
     while True:
         try:
             next(steps)
@@ -210,9 +207,9 @@ def at_once(steps: Generator[None, None, R]) -> R:
 def load(model: str | None = None, **parameters: Any) -> Model:
     """Load a network by the name of its card, with any parameters that `bodyseg params` lists.
 
-    model: a name that `bodyseg models list` shows; None takes the one that comes with the package.
+    model: a name from `bodyseg models list`; None: the shipped network.
     `load("bodypix-mobilenet-050", output_stride=8, tensorflow={"device": "cpu"})`: an engine's parameters are a group.
-    Raises SettingsError, ModelNotFoundError, ModelFileError or PluginError, each with a sentence that says why.
+    Raises SettingsError, ModelNotFoundError, ModelFileError or PluginError.
 
     >>> model = bodyseg.load("bodyseg-mobilenet-075", segmentation_threshold=0.5)
     """
@@ -222,9 +219,9 @@ def load(model: str | None = None, **parameters: Any) -> Model:
 
 
 def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine) -> Model:
-    """The model that a plan describes: its files are found or downloaded, its engine opened.
+    """Open the model of a plan: find or download its files and open the engine.
 
-    progress: told of a download's bytes. open_engine: where engines come from, if they are not one's own.
+    progress: download callback. open_engine: replaces the function that opens engines, to share them.
     """
     if compiled.LIBRARY is None:
         _log.warning(

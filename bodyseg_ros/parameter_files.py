@@ -1,4 +1,4 @@
-"""Parameters from where people write them: a ROS 2 parameter file, or a word of a command line."""
+"""Read parameters from ROS 2 parameter files and command lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["parse_value", "read_params_file"]
 
 
 def parse_value(text: str) -> Any:
-    """A parameter written on a command line, read as ROS reads it: YAML, or the text itself where it is none."""
+    """Parse a command-line value as ROS does: as YAML, or the text itself if it is not YAML."""
     try:
         return read_yaml(text) if text.strip() else text
     except ValueError:
@@ -24,9 +24,9 @@ def parse_value(text: str) -> Any:
 def read_params_file(path: Path, node_name: str = "bodyseg", namespace: str = "/") -> dict[str, Any]:
     """Parameters for one node from a ROS 2 parameter file, dotted names.
 
-    Sections are node names (`bodyseg`, `/robot1/bodyseg`, or namespaces that hold node names), with the
-    wildcards `/**`, `/*` and `**`; later sections overrule earlier ones. A file without any
-    `ros__parameters` is read as plain parameters. Raises SettingsError where the file cannot be read.
+    Sections are node names (`bodyseg`, `/robot1/bodyseg`, or namespaces that contain node names), with the
+    wildcards `/**`, `/*` and `**`; later sections override earlier ones. A file without any
+    `ros__parameters` is read as plain parameters. Raises SettingsError if the file cannot be read.
     """
     tree = read_yaml_file(path, "parameter file", SettingsError)
     if tree is None:

@@ -15,7 +15,7 @@ from .errors import ResultError
 
 __all__ = ["VISIBLE_SCORE", "Box", "Person", "TrackState", "box_of_keypoints", "box_of_mask", "missing"]
 
-#: left, top, right, bottom in px; right and bottom lie beyond the last pixel, so that right - left is the width.
+#: left, top, right, bottom in px; right and bottom are exclusive, so right - left is the width.
 Box = tuple[int, int, int, int]
 
 #: A keypoint of at least this score counts as visible.
@@ -38,9 +38,9 @@ class TrackState(enum.IntEnum):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Person:
-    """One person of a `Result`, as `result[0]` and `for person in result` give them.
+    """One person of a `Result`, from `result[0]` or `for person in result`.
 
-    index: the person's place in the result, best score first, and the value in `Result.instances`.
+    index: position in the result, best score first, and the value in `Result.instances`.
     score: 0 to 1. keypoints: (17, 2) float32, x then y, px, in the order of KEYPOINT_NAMES.
     keypoint_scores: (17,) float32, 0 to 1. size: (height, width) of the image, px.
     id: the same for the same person from frame to frame, state: NEW, TRACKED or LOST; None without tracking.
@@ -69,7 +69,7 @@ class Person:
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
-        """(H, W) uint8: 1 where a pixel is this person's, else 0. Raises ResultError without instances.
+        """(H, W) uint8: 1 for this person's pixels, else 0. Raises ResultError without instances.
 
         >>> person.mask.shape, int(person.mask.max())
         ((320, 320), 1)
@@ -80,7 +80,7 @@ class Person:
 
     @cached_property
     def parts(self) -> NDArray[np.int8]:
-        """(H, W) int8: index into PART_NAMES, -1 where a pixel is not this person's.
+        """(H, W) int8: index into PART_NAMES, -1 outside this person.
 
         Raises ResultError without instances or parts.
 
@@ -120,7 +120,7 @@ class Person:
 
 
 def missing(what: str, wanted: str) -> str:
-    """The sentence for what a result does not hold; wanted: its name in Wanted."""
+    """Error message for a missing field; wanted: its name in Wanted."""
     return (
         f"This result holds no {what}: they were not asked for, or the network, as it is set, does not compute them. "
         f"Ask with Wanted.{wanted}, or load a network that does, such as bodypix-mobilenet-050."
@@ -157,7 +157,7 @@ def box_of_mask(mask: NDArray[np.uint8]) -> Box | None:
 def box_of_keypoints(
     keypoints: NDArray[np.float32], scores: NDArray[np.float32], size: tuple[int, int], min_score: float
 ) -> Box:
-    """The box around the keypoints (17, 2) of at least `min_score`, within the image; all 0 where there are none."""
+    """Box around the keypoints (17, 2) with at least `min_score`, inside the image; all 0 if there are none."""
     seen = scores >= np.float32(min_score)
     if not seen.any():
         return _NOWHERE

@@ -1,8 +1,8 @@
-"""From parameters to a plan: which card, network, engine and settings. Made once; everybody receives it.
+"""Turn parameters into a plan: card, network, engine and settings, resolved once.
 
     values by dotted name → choose_card → the network's class → a settings object per class → Plan → open_model()
 
-A plan opens no file and downloads nothing, so a node makes its own before it offers a topic.
+A plan opens no file and downloads nothing, so a node can make it before it advertises topics.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class Plan(Generic[S]):
-    """Everything that the parameters decide before a file is opened.
+    """Everything that parameters decide before a file is opened.
 
-    model: which network, files and engine were asked for. card: what is known of the chosen network.
-    network, refine: what may change between two frames. engines, effects: settings by plugin, of those plugins that
-    the parameters mention; others run with their defaults. following: how people are tracked; it may
-    change too. own: the settings of whoever made the plan, as a node.
+    model: requested network, files and engine. card: facts about the selected network. network, refine: live settings.
+    engines, effects: settings by plugin, only of plugins with given parameters; others use their defaults. following:
+    how people are tracked; it may
+    change too. own: the settings of the plan's owner, such as a node.
     """
 
     model: ModelSettings
@@ -71,7 +71,7 @@ class Plan(Generic[S]):
         return _every_parameter(type(self.own), type(self.network))
 
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
-        """The plan with other live values; what they do not touch stays the same object.
+        """Return the plan with other live values; unaffected settings stay the same objects.
 
         Raises SettingsError for a parameter that does not exist or is read at start, and for a value not allowed.
         """
@@ -88,9 +88,9 @@ class Plan(Generic[S]):
 
 
 def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
-    """The plan that parameters by their dotted names make; what they leave out has its default.
+    """Make the plan for parameters by dotted name; others have their defaults.
 
-    own: parameters at the root that the caller reads itself; `Settings` for none. Raises SettingsError for an unknown
+    own: the caller's own parameters at the root; `Settings` for none. Raises SettingsError for an unknown
     parameter or a value not allowed, ModelNotFoundError or ModelFileError for the card, PluginError for the network.
     """
     root, groups = split_groups(values)
@@ -130,7 +130,7 @@ def _part(settings: type[S], root: Mapping[str, Any]) -> S:
 def changed_following(
     following: Following, root: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]
 ) -> Following:
-    """The settings of tracking with other values; the very same object where none of them is of tracking.
+    """Update the tracking settings; returns the same object if unaffected.
 
     Raises SettingsError for a value not allowed.
     """
@@ -191,9 +191,9 @@ def plugin_parameters(kind: str) -> Iterator[Parameter]:
 
 
 def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
-    """One plugin's, under its name; a network's at the root.
+    """Parameters of one plugin, under its name; a network's at the root.
 
-    None where its package is missing: whoever chooses it reads what to install.
+    Empty if its package is missing; selecting it reports what to install.
     """
     with suppress(MissingDependencyError):
         yield from parameters(load_plugin(kind, name).Settings, "" if kind == "networks" else name)
@@ -201,6 +201,6 @@ def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
 
 @lru_cache(maxsize=8)
 def _every_parameter(own: type[Settings], network: type[Settings]) -> tuple[Parameter, ...]:
-    """An owner's parameter takes the place of the model's or network's of the same name."""
+    """An owner's parameter overrides the model's or network's of the same name."""
     every = (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
     return tuple({parameter.name: parameter for parameter in reversed(every)}.values())[::-1]

@@ -1,9 +1,9 @@
 """Plugins by name, from the entry points of every installed package.
 
 A plugin is a class in one of the groups ``bodyseg_ros.engines``, ``.networks``, ``.effects``, ``.trackers``,
-``.sources`` and ``.sinks``. It derives from the base class of its group and says by ``api_version`` for which version
-of that class it was written. The built-in plugins stand in ``entry_points.txt``, which pip registers like anybody's; a
-checkout or a colcon install, which have no metadata of their own, read the same file.
+``.sources`` and ``.sinks``. It derives from the base class of its group and declares that class's version in
+``api_version``. The built-in plugins are in ``entry_points.txt``, registered by pip like any others; a checkout or
+colcon install, without metadata, reads the same file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Plugin", "load_plugin", "loadable_plugins", "plugin_names"]
 
 _log = logging.getLogger(__name__)
 
-#: Group → the base class of its plugins. It is named, not imported: it stands above this module.
+#: Group → base class of its plugins, by name, because importing it here would be circular.
 _SEAMS: Final[Mapping[str, str]] = {
     "engines": "bodyseg_ros.engines:Engine",
     "networks": "bodyseg_ros.networks:Network",
@@ -46,7 +46,7 @@ class Plugin(ABC):
     supported_versions: ClassVar[frozenset[int]]
     #: Of a plugin: the version of its base class that it was written for.
     api_version: ClassVar[int]
-    #: What users write to choose it; load_plugin() takes it from the entry point.
+    #: Name that users write; load_plugin() sets it from the entry point.
     name: ClassVar[str]
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -1,7 +1,7 @@
-"""Model cards: what was published, where it is found, how it is downloaded and checked.
+"""Model cards, and how their files are found, downloaded and verified.
 
-card.py reads a card; find.py goes from the model's parameters to a card and a file; recognise.py finds the card of a
-file that has none; download.py and checksums.py fetch and verify.
+card.py reads a card; find.py selects card and file from the parameters; recognise.py finds the card for an unknown
+file; download.py and checksums.py download and verify.
 """
 
 from .card import Card, Preprocessing, all_cards, card_names, load_card

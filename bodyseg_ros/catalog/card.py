@@ -1,7 +1,7 @@
-"""Model cards: what is known of each published network, one YAML file each.
+"""Model cards: facts about each published network, one YAML file each.
 
-Cards lie in the package's own ``models`` folder and in the folders of ``$BODYSEG_MODEL_PATH``; the first one of a
-name counts, so a card of one's own may stand in for a shipped one.
+Cards are in the package's ``models`` folder and the folders of ``$BODYSEG_MODEL_PATH``. The first card of a name wins,
+so users can override shipped cards.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class _Facts(BaseModel):
 class Preprocessing(_Facts):
     """tensor = image * scale + offset, per channel R, G, B; image 0 to 255.
 
-    channels: the order in which the network takes them. previous_mask: whether a fourth channel follows, the person
-    probability of the frame before.
+    channels: the network's channel order. previous_mask: whether the previous frame's person probability is a fourth
+    channel.
     """
 
     scale: Colour
@@ -88,19 +88,18 @@ class Preprocessing(_Facts):
 
 
 class Card(_Facts):
-    """One published network: network × architecture × multiplier; stride and precision are variants within it.
+    """One published network: network × architecture × multiplier. Stride and precision are variants of one card.
 
     good_for: what it does better than others, in a few words.
-    source: address of the folder of published files, ``{quant}`` standing for 'float', 'quant2' or 'quant1'; ''
-    if there is none. format: 'none' for a method without files. file: the file that stands for the model,
-    ``{stride}`` standing for the output stride. outputs: head → tensor name. sha256: 'float/file name' → checksum of
-    that published file, where known. other_files: format → the same network in that format, taken where it lies beside
+    source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. format: 'none'
+    for a method without files. file: the model's main file, with ``{stride}`` for the output stride. outputs: head →
+    tensor name. sha256: 'float/file name' → checksum of
+    that published file, where known. other_files: format → the same network in that format, used if it is beside
     `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
-    processor computes it faster. folder_names: other names under which a search folder may hold the files.
-    output_strides: () where a network has no choice of them. input_size: (height, width) px, if the network takes no
-    other. input_dtype: what the file takes; of a quantised file the real values, float32. layout: how the file lays
-    its tensors out, channels last or first. classes: what the network tells apart, in the order of its channels.
-    scores: what its output holds for each pixel: logits or probabilities by class, or the number of the best class.
+    processor computes it faster. folder_names: other folder names to search.
+    output_strides: () if there is no choice. input_size: (height, width) px if fixed. input_dtype: dtype of the input;
+    float32 (real values) for quantized files. layout: channels last or first. classes: class names in channel order.
+    scores: output per pixel: logits or probabilities by class, or the number of the best class.
     """
 
     name: Name
@@ -149,7 +148,7 @@ class Card(_Facts):
                 )
 
     def file_name(self, output_stride: int) -> str:
-        """Name of the file that stands for the model."""
+        """Name of the model's main file."""
         return self.file.replace("{stride}", str(output_stride))
 
     def folder_address(self, quant_bytes: int) -> str:
@@ -163,20 +162,20 @@ class Card(_Facts):
 
 
 def shipped_folder() -> Path:
-    """The folder of the package's own cards: inside the package where installed, beside it in a checkout."""
+    """Folder of the shipped cards: inside an installed package, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 
 
 def card_folders() -> list[Path]:
-    """Where cards are looked for: the folders of $BODYSEG_MODEL_PATH, then the package's own."""
+    """Folders searched for cards: those of $BODYSEG_MODEL_PATH, then the package's."""
     listed = os.environ.get("BODYSEG_MODEL_PATH", "").split(os.pathsep)
     return [expanded(folder) for folder in listed if folder] + [shipped_folder()]
 
 
 def expanded(folder: str) -> Path:
-    """The path with ~ replaced by the home folder, or as it stands where there is no such user."""
+    """Expand ~ to the home folder; unchanged if there is no such user."""
     return Path(os.path.expanduser(folder))  # noqa: PTH111 - Path.expanduser raises for an unknown user
 
 

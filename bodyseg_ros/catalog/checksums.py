@@ -1,7 +1,7 @@
-"""Which files a model consists of, and whether they are still what they were.
+"""List a model's files and verify their checksums.
 
-Beside each downloaded file lies ``NAME.sha256``, in the form the program ``sha256sum -c`` reads. One small file per
-file rather than one list: two processes that download at once then share nothing they could spoil.
+Each downloaded file has a ``NAME.sha256`` beside it, in the format of ``sha256sum -c``. There is one checksum file per
+file, not one list, so concurrent downloads share nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SAFE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 
 
 def model_files(index: Path) -> list[Path]:
-    """The files of a model, all in one folder: `index` itself first, then those it names.
+    """List the files of a model, all in one folder: `index` first, then the files it lists.
 
-    index: model.json of a tfjs GraphModel, tensorflowjs_model.pb of its 2018 form, or a file that stands alone.
-    Raises ModelFileError where a list of weight files cannot be read or names a path that is no plain file name.
+    index: model.json of a tfjs GraphModel, tensorflowjs_model.pb of its 2018 form, or a single file. Raises
+    ModelFileError if the list of weight files cannot be read or has a path instead of a file name.
     """
     if index.name == "tensorflowjs_model.pb":
         manifest = index.with_name("weights_manifest.json")
@@ -69,7 +69,7 @@ def recorded_sha256(path: Path) -> str:
 
 
 def record_sha256(path: Path, digest: str) -> None:
-    """Write a file's checksum down beside it, whole or not at all."""
+    """Write a file's checksum beside it, atomically."""
     draft = path.with_name(f"{path.name}.sha256.part")
     draft.write_text(f"{digest}  {path.name}\n", encoding="ascii")
     draft.replace(path.with_name(f"{path.name}.sha256"))
@@ -77,14 +77,14 @@ def record_sha256(path: Path, digest: str) -> None:
 
 @dataclass(frozen=True)
 class FileCheck:
-    """One file compared with what it should be: 'published' or 'recorded' is good, 'unknown' nobody can say."""
+    """Result of checking one file: 'published' and 'recorded' are matches, 'unknown' has no reference."""
 
     path: Path
     state: Literal["published", "recorded", "unknown", "changed", "missing"]
 
     @property
     def problem(self) -> str:
-        """What is wrong and what to do, as a sentence; '' if nothing is."""
+        """Error message; '' if the file is good."""
         if self.state == "missing":
             return f"The model file {str(self.path)!r} is missing; download the model again."
         if self.state == "changed":

@@ -1,7 +1,7 @@
-"""Download a model: its model.json (or the file that stands alone), then the weight files that it names.
+"""Download a model: its model.json or single file, then the weight files it lists.
 
-Each file grows as ``NAME.part`` and is renamed when whole and checked, so a name without ``.part`` is always a whole
-file. A partial one is continued where the server still has the same file (Range with If-Range, RFC 9110).
+Files are downloaded as ``NAME.part`` and renamed once complete and verified, so a name without ``.part`` is always
+complete. Partial files are resumed if the server still has the same version (Range with If-Range, RFC 9110).
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ _WORTH_RETRYING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 
 
 class Progress(Protocol):
-    """Told how far a file has come."""
+    """Download progress callback."""
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
-        """File name, bytes here, bytes in all or None if the server does not say."""
+        """(file name, bytes received, total bytes or None if unknown)."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a server is given up.
+    """Limits after which a download fails.
 
-    timeout_s: longest silence. attempts: per file. pause_s: before the second attempt; doubled before each further one.
+    timeout_s: longest wait for data. attempts: per file. pause_s: before the second attempt; doubled before each
+    further one.
     max_bytes: of all files together. max_files: of one model. total_s: for all files together. min_bytes_per_s: slowest
-    rate, averaged over rate_window_s; a server that drips bytes would never be silent.
+    rate, averaged over rate_window_s; it catches servers that never time out but send slowly.
     """
 
     timeout_s: float = 30.0
@@ -66,12 +67,12 @@ def download_model(
     progress: Progress | None = None,
     limits: Limits | None = None,
 ) -> Path:
-    """Bring the file at `address` and the weight files it names into `folder`; files that are there already stay.
+    """Download the file at `address` and its weight files into `folder`; keep existing files.
 
-    known: file name → sha256 the file must have; others must have the one recorded at their first download.
-    A second process that wants the same folder waits. Returns the path of the first file.
-    Raises SettingsError for an address that is not http or https, ModelNotFoundError where a file is not to be
-    had, ModelFileError where one is not what it should be.
+    known: file name → required sha256; other files must match the one recorded at their first download. A second
+    process using the same folder waits. Returns the path of the first file.
+    Raises SettingsError for an address that is not http or https, ModelNotFoundError if a download fails,
+    ModelFileError if a file is wrong.
     """
     parts = urllib.parse.urlsplit(address)
     name = parts.path.rpartition("/")[2]
@@ -87,7 +88,7 @@ def download_model(
             beside_index = _files_or_nothing(index)[1:]
             fetch.check_count(index, len(beside_index) + 1)
             for path in beside_index:
-                # The query stays: some servers hand out the files only with it.
+                # Keep the query: some servers require it for each file.
                 beside = parts._replace(path=f"{parts.path.rpartition('/')[0]}/{path.name}")
                 fetch(path.name, urllib.parse.urlunsplit(beside))
     except OSError as err:
@@ -99,7 +100,7 @@ def download_model(
 
 
 def _files_or_nothing(index: Path) -> list[Path]:
-    """The files of the model; an index that cannot be read is thrown away, lest it be taken for one next time."""
+    """List the model's files; delete an unreadable index, so it is not reused."""
     try:
         return model_files(index)
     except ModelFileError:
@@ -110,7 +111,7 @@ def _files_or_nothing(index: Path) -> list[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against other processes and threads; the lock goes with the process that held it."""
+    """Lock the folder against other processes and threads; the lock ends with its process."""
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,7 +153,7 @@ class _Fetch:
         self._open = urllib.request.build_opener(_SafeRedirects).open
 
     def check_count(self, index: Path, count: int) -> None:
-        """Raise ModelFileError where a model names more files than any network needs; its index is thrown away."""
+        """Raise ModelFileError and delete the index if a model lists more files than any network needs."""
         if count > self._limits.max_files:
             index.unlink()
             raise ModelFileError(
@@ -199,7 +200,7 @@ class _Fetch:
         ) from cause
 
     def _transfer(self, address: str, name: str, part: Path) -> None:
-        """One attempt: fill `part`, going on where it ends if the server's file is still the same."""
+        """Try once to fill `part`, resuming if the server's file is unchanged."""
         tag = part.with_name(f"{part.name}.tag")
         _remove_links(part, tag)
         request = urllib.request.Request(address, headers={"User-Agent": "bodyseg_ros"})
@@ -232,9 +233,9 @@ class _Fetch:
             raise _CutError(f"it ended after {here} of {total} bytes")
 
     def _answer(self, request: urllib.request.Request) -> Any:
-        """The server's answer once its headers are here, which may not take longer than all files may.
+        """Open the URL and wait for its headers, at most as long as for all files.
 
-        A socket's timeout is for each read, so headers that come byte by byte would hold us for good; hence the thread.
+        A socket timeout applies to each read, so headers sent byte by byte would block forever; hence the thread.
         """
         answers: SimpleQueue[Any] = SimpleQueue()
         given_up = threading.Event()
@@ -271,7 +272,7 @@ class _Fetch:
             )
 
     def _accept(self, address: str, target: Path, part: Path) -> None:
-        """Check the whole file and give it its name."""
+        """Verify the complete file and rename it."""
         digest = sha256_of(part)
         wanted = self._known.get(target.name) or recorded_sha256(target)
         part.with_name(f"{part.name}.tag").unlink(missing_ok=True)
@@ -286,14 +287,14 @@ class _Fetch:
 
 
 class _Pace:
-    """Watches how fast bytes come."""
+    """Measures the download rate."""
 
     def __init__(self, limits: Limits, deadline: float) -> None:
         self._limits, self._deadline = limits, deadline
         self._since, self._bytes = time.monotonic(), 0
 
     def add(self, count: int) -> None:
-        """Count bytes that came. Raises _CutError where the server is too slow, or all the time is used up."""
+        """Count received bytes. Raises _CutError if the server is too slow or the time is up."""
         now = time.monotonic()
         self._bytes += count
         if now > self._deadline:
@@ -306,16 +307,16 @@ class _Pace:
 
 
 def _remove_links(*paths: Path) -> None:
-    """Remove what stands for another file: writing to it would write there."""
+    """Remove a link: writing to it would write to its target."""
     for path in paths:
         if path.is_symlink():
             path.unlink()
 
 
 def _read_tag(tag: Path) -> str:
-    """The version of the server's file that a partial one belongs to; '' where it is not known.
+    """Version tag of the server's file that a partial download belongs to; '' if unknown.
 
-    A tag that no header could hold is thrown away.
+    A tag that is not valid in a header is deleted.
     """
     try:
         version = tag.read_text(encoding="latin-1")
@@ -329,7 +330,7 @@ def _read_tag(tag: Path) -> str:
 
 
 def _keep_tag(tag: Path, headers: HTTPMessage) -> None:
-    """Write down what tells this version of the server's file from another; without it nothing can be continued."""
+    """Store the server's version tag, which resuming needs."""
     version = headers["ETag"] or ""
     if not version or version.startswith("W/"):
         version = headers["Last-Modified"] or ""

@@ -1,4 +1,4 @@
-"""From the model parameters to a card and a file: here, in a folder of one's own, shipped, cached or downloaded."""
+"""Select a model's card and file from its parameters: local, shipped, cached or downloaded."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-#: What `model: auto` means: the network that comes with the package.
+#: The model for `model: auto`: shipped with the package.
 SHIPPED_MODEL: Final = "bodyseg-mobilenet-075"
 
 
 @dataclass(frozen=True)
 class Located:
-    """A model's file that is on this machine. place: 'found' in $BODYSEG_MODEL_PATH, 'shipped' or 'cached'."""
+    """A local model file. place: 'found' in $BODYSEG_MODEL_PATH, 'shipped' or 'cached'."""
 
     index: Path
     place: Literal["found", "shipped", "cached"]
@@ -55,10 +55,10 @@ def cache_folder() -> Path:
 
 
 def choose_card(settings: ModelSettings) -> Card:
-    """The card that `model` names; no file is looked for, except at model_path.
+    """Select the card for `model`, without looking for a file except at model_path.
 
-    'auto' recognises the model at model_path; else it is the first card of the network that is named; else the
-    network that comes with the package. Raises ModelNotFoundError, ModelFileError.
+    'auto' recognizes the model at model_path; otherwise it is the first card of `network`, or the shipped network.
+    Raises ModelNotFoundError, ModelFileError.
     """
     if settings.model != "auto":
         return load_card(settings.model)
@@ -69,13 +69,13 @@ def choose_card(settings: ModelSettings) -> Card:
         try:
             return recognise(_own_file(settings.model_path), settings.output_stride, cards)
         except ModelFileError:
-            if settings.network == "auto":  # else its plugin may know what it is
+            if settings.network == "auto":  # otherwise its plugin may recognize the file
                 raise
     shipped = next(card for card in cards if card.name == SHIPPED_MODEL)
     for card in (shipped, *cards):
         if settings.network in ("auto", card.network):
             return card
-    # A network that has no card reads the file that it is given, else those of the package.
+    # A network without a card uses the given file, or the package's.
     return shipped.model_copy(update={"name": own_name(_own_file(settings.model_path))} if settings.model_path else {})
 
 
@@ -87,19 +87,18 @@ def reads_files(engine: str) -> bool:
 def find_model(
     card: Card, settings: ModelSettings, progress: Progress | None = None, limits: Limits | None = None
 ) -> tuple[Card, ModelSource]:
-    """The file that the parameters mean, and the card with what this very file says of itself.
+    """Find the model file, and return the card with the facts declared by the file.
 
-    Looked for at model_path; at model_url; in the folders of $BODYSEG_MODEL_PATH; beside the card; in the cache; at
-    the card's address. With model_path and model_url the card gives the network's facts only. A file whose checksum
-    is known must have it, wherever it lies. Raises SettingsError for a variant that the card does not offer,
-    ModelNotFoundError, ModelFileError.
+    Search order: model_path; model_url; the folders of $BODYSEG_MODEL_PATH; the card's folder; the cache; the card's
+    URL. With model_path and model_url the card only supplies facts about the network. Known checksums must match.
+    Raises SettingsError for a variant that the card lacks, ModelNotFoundError, ModelFileError.
     """
     if card.format == "none" or not reads_files(settings.engine):
         return card, ModelSource(Path(card.name), "none", output_stride=settings.output_stride)
     if settings.model_path or settings.model_url:
         index = _given_file(settings, progress, limits)
         source = detect(index, settings.output_stride)
-        # Its tensors may be named otherwise: the network finds its heads among all outputs.
+        # Its tensor names may differ: the network finds its heads among all outputs.
         found = adapted(card, source), _judged(source, settings)
     else:
         index = _card_file(card, settings, progress, limits)
@@ -113,7 +112,7 @@ def find_model(
 
 
 def _judged(source: ModelSource, settings: ModelSettings) -> ModelSource:
-    """The source, with the checksum of its files where they are to be tried first: nobody published them."""
+    """Set the source's unknown_digest if its files have no published checksum and need a trial run."""
     if not settings.try_model_files:
         return source
     digests = [sha256_of(path) for path in _all_files(source.path)]
@@ -124,7 +123,7 @@ def _judged(source: ModelSource, settings: ModelSettings) -> ModelSource:
 
 
 def _all_files(index: Path) -> list[Path]:
-    """The files of a model; of a SavedModel all that its folder holds."""
+    """List the files of a model; for a SavedModel, everything in its folder."""
     if index.is_dir():
         return sorted(path for path in index.rglob("*") if path.is_file())
     beside = [index.with_suffix(".bin")] if index.suffix == ".xml" else []
@@ -153,14 +152,14 @@ def _own_file(path: str) -> Path:
 
 
 def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path:
-    """Where `bodyseg models convert` puts what it makes of a model: in the cache, by the checksums of its files."""
+    """Path for `bodyseg models convert`: in the cache, under the checksum of the source files."""
     digests = "".join(sha256_of(path) for path in model_files(index))
     folder = cache_folder() / "converted" / hashlib.sha256(digests.encode()).hexdigest()[:16]
     return folder / f"{index.stem}{'' if quantize == 'none' else f'-{quantize}'}{SUFFIXES[kind]}"
 
 
 def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:
-    """The same network in the card's other formats, as far as they lie beside the file, and converted by the user."""
+    """List the same network in other formats: the card's files beside this one, and the user's conversions."""
     found = []
     if card.int8_file:
         how = "taken: it is expected to be faster than float" if prefers_int8() else "not taken: float is fast enough"
@@ -197,7 +196,7 @@ def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[
         path = index.with_name(name.replace("{stride}", str(output_stride)))
         if path.is_file():
             yield kind, path
-    # A cache that belongs to somebody else holds nothing for us.
+    # Skip a cache that we may not read.
     converted = os.access(cache_folder() / "converted", os.R_OK | os.X_OK)
     kinds: tuple[Kind, ...] = ("tflite", "onnx") if converted else ()
     for made in kinds:
@@ -207,7 +206,7 @@ def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[
 
 
 def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
-    """The card's file on this machine, else downloaded; one whose checksum is known is checked."""
+    """Find the card's file locally or download it, and check a known checksum."""
     stride, quant = settings.output_stride, settings.quant_bytes
     card.check_variant(stride, quant)
     located = locate(card, stride, quant)
@@ -246,7 +245,7 @@ def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is a file; what belongs to somebody else is not there."""
+    """Whether a file exists and may be read."""
     try:
         return path.is_file()
     except PermissionError as err:
@@ -255,11 +254,11 @@ def _is_file(path: Path) -> bool:
 
 
 def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["found", "shipped", "cached"]]]:
-    """Folders that may hold the card's files of a precision, best first.
+    """Folders to search for the card's files of a precision, in order.
 
-    Under each search folder: one named as the card or by its other names, in it first the one named as the precision;
-    the tail of the public address, such as bodypix/mobilenet/float/050; and for a model of one file the search folder
-    itself. What lies where no name says the precision has the finest that was published.
+    In each search folder: a subfolder with the card's name or another of its names (first its subfolder for the
+    precision); the end of the public URL, such as bodypix/mobilenet/float/050; and for single-file models the search
+    folder itself. Folders without a precision in their name hold the highest published one.
     """
     finest = quant_bytes == max(card.quant_bytes)
     names = [PurePosixPath(name) for name in (card.name, *card.folder_names)]
@@ -277,7 +276,7 @@ def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["foun
 
 
 def _file_names(card: Card, output_stride: int) -> list[str]:
-    """Names under which the model may lie; those that say no stride only where there is but one."""
+    """File names to look for; names without a stride only if the card has a single one."""
     names = [card.file_name(output_stride)]
     if len(card.output_strides) <= 1 and card.format == "tfjs":
         names += ["model.json", "tensorflowjs_model.pb"]

@@ -1,4 +1,4 @@
-"""From a model's file to its card: by the file's name, folder or checksum, else by how its tensors look."""
+"""Find the card of a model file by name, folder or checksum, or by its tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .checksums import sha256_of
 
 __all__ = ["adapted", "looks_like", "own_name", "recognise"]
 
-#: Channels of the heads that make a network what it is; PoseNet's and BodyPix's displacements come in two or in one.
+#: Channels of the heads that identify a network; displacements may be in one or two tensors.
 _BODYPIX: Final = Counter((1, 24))
 _POSENET: Final = Counter((17, 34))
 _DISPLACEMENTS: Final = (Counter((32, 32)), Counter((64,)))
@@ -26,10 +26,10 @@ _PICTURE_CHANNELS: Final = (3, 4)
 
 
 def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
-    """The one of the cards that the model at `path` goes with, with the input that this very file takes.
+    """Find the card for the model at `path`, adapted to the file's input.
 
-    Raises ModelNotFoundError, ModelFileError: the latter also where the file is of no network known here, or of one
-    whose pictures' normalisation cannot be read off a file.
+    Raises ModelNotFoundError, or ModelFileError, also for an unknown network or one whose normalization is not in the
+    file.
     """
     source = detect(path, output_stride)
     path = source.path
@@ -57,7 +57,7 @@ def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
 
 
 def looks_like(facts: FileFacts) -> str:
-    """Name of the card whose network a file's tensors look like; 'portrait' for one of those, '' for none."""
+    """Name of the card that matches a file's tensors; 'portrait' for any portrait network, '' for none."""
     if not facts.inputs or not facts.outputs:
         return ""
     channels_first = _channels_first(facts.inputs[0])
@@ -95,7 +95,7 @@ def _fitted(card: Card, facts: FileFacts) -> Card:
     first = _channels_first(picture)
     height, width = picture.shape[2:] if first else picture.shape[1:3]
     changes: dict[str, Any] = {"layout": "nchw" if first else "nhwc"}
-    # The heads of BodyPix and PoseNet have the size that the input has: LiteRT resizes such a network at will.
+    # BodyPix and PoseNet are fully convolutional, so LiteRT can resize them.
     if height and width and (card.network not in ("bodypix", "posenet") or "CONV_2D" not in facts.ops):
         changes["input_size"] = (height, width)
     if not picture.scale and picture.dtype in ("float32", "uint8", "int32"):
@@ -114,7 +114,7 @@ def _channels(tensor: TensorFacts, channels_first: bool) -> int | None:
 
 
 def _known(source: ModelSource, cards: Sequence[Card]) -> Card | None:
-    """The card that names this file, or its folder where files are named alike, or that holds its checksum."""
+    """Find the card by file name, by folder for tfjs files, or by checksum."""
     cards = [card for card in cards if source.format.startswith(card.format)]
     folder = source.path.parent.as_posix()
     for card in cards:

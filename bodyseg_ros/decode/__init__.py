@@ -1,6 +1,6 @@
-"""Tensors to people: masks, parts, poses, and whose each pixel is.
+"""Decode tensors to masks, parts, poses and instances.
 
-masks.py, poses.py and instances.py each hold the NumPy version, and call the kernel in C where one was built.
+masks.py, poses.py and instances.py have the NumPy versions, and call the C kernels if built.
 """
 
 from .instances import instance_map

@@ -21,26 +21,26 @@ __all__ = ["instance_map"]
 #: Indices of the cells before and after, and the share of the one after: (N,), (N,), (N, 1).
 _Cells = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
 
-#: A pixel whose offsets lead farther than this from every pose is nobody's, source px².
+#: Maximum squared distance between a pixel's target and its pose, source px².
 MAX_DISTANCE_PX2: Final = 1_000_000.0
 
 
 def instance_map(
     field: LongOffsets, person: NDArray[np.uint8], poses: Poses, *, refine_steps: int, min_keypoint_score: float
 ) -> NDArray[np.int16]:
-    """Give each person pixel to the pose that its long offsets lead to.
+    """Assign each person pixel to the pose that its long offsets point to.
 
-    person: (H, W) uint8, 0 or 1. poses: source px. Returns (H, W) int16, index into `poses`, −1 nobody's.
+    person: (H, W) uint8, 0 or 1. poses: source px. Returns (H, W) int16, index into `poses`, −1 for none.
 
-    As in the reference, offsets in network px are added to positions in source px: the refinement steps lead to the
-    keypoint all the same. Positions are limited at the picture's last row and column only; above and left of it the
-    padding's offsets are read, and beyond the grid those at its border (the reference's textures leave that open).
+    As in the reference, offsets in network px are added to positions in source px; the refinement steps still converge
+    to the keypoint. Positions are clamped to the image's last row and column only. Above and left of it the offsets of
+    the padding are used, and outside the grid those at its border (undefined in the reference's textures).
 
-    The kernel looks at the corners of blocks first, each as large as a cell of the grid. Where all four belong to one
-    person, and the farthest of them is nearer to that person than any is to another, the whole block does; other
-    blocks are divided, down to single pixels. On photos next to no pixel differs from following each by itself; on
-    random offsets, which no network gives, up to 1 % do. Where the network sees more pixels than the picture has,
-    every pixel is followed. If only one person can own pixels, no pixel is followed.
+    The kernel tests block corners first; blocks are as large as a grid cell. If all four corners belong to one person,
+    and the farthest of them is nearer to that person than any is to another, so does the whole block. Other blocks are
+    divided, down to single pixels. On photos almost no pixel differs from per-pixel tests; on random offsets, which no
+    network produces, up to 1 % do. If the network input is larger than the image, every pixel is tested. With a single
+    candidate, none is.
     """
     seen = poses.keypoint_scores > np.float32(min_keypoint_score)
     candidates = np.flatnonzero(seen.any(axis=1))
@@ -82,7 +82,7 @@ def _follow_every_pixel(
 
 
 class _Axis:
-    """Where each source pixel of an axis (0: y, 1: x) lies on the grid, from the first of the padding to the last."""
+    """Grid position of each source pixel of an axis (0: y, 1: x), padding included."""
 
     def __init__(self, field: LongOffsets, axis: int) -> None:
         geometry = field.geometry

@@ -3,7 +3,7 @@
 Source: tfjs-models ``body-pix/src/body_pix_model.ts`` and ``decode_part_map.ts`` (body-pix 2.2.1): logits are
 resized to the network's input, squashed, and only then cropped and resized to the source.
 
-Each function calls the kernel in ``kernels/maps.c`` where it was built and can read the head; else NumPy does the same.
+Each function calls the kernel in ``kernels/maps.c`` if it was built and supports the head; otherwise NumPy.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def person_map(segments: NDArray[np.float32], geometry: Geometry, threshold: flo
 def part_map(part_heatmaps: NDArray[np.float32], person: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.int8]:
     """Part logits (h, w, 24) at stride and a person mask (H, W) to (H, W) int8 part ids, −1 outside the mask.
 
-    The part with the largest score wins, the first of equal ones. The kernel computes, in each cell of the grid, only
-    the parts that could win there, and none where one part leads at all four corners. Raises ValueError for a mask of
+    The part with the highest score wins; on ties, the first. In each grid cell the kernel computes only the parts that
+    can win there, and none if one part leads at all four corners. Raises ValueError for a mask of
     another size than the geometry's.
     """
     if compiled.can_read(part_heatmaps, geometry):

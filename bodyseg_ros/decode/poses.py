@@ -21,17 +21,17 @@ from ..types import Poses
 __all__ = ["decode_poses", "decode_single_pose"]
 
 _JOINTS: Final = len(KEYPOINT_NAMES)
-#: How often a keypoint found by displacement is moved to where the short offsets point.
+#: Number of short-offset corrections after each displacement.
 _OFFSET_REFINE_STEPS: Final = 2
 
 Candidate = tuple[float, int, int, int]  # score, row, column, keypoint
 
 
 def decode_poses(heads: PoseHeads, limits: PoseLimits) -> tuple[NDArray[np.float64], Poses]:
-    """Every person of a frame, best root first.
+    """Decode all poses of a frame, best root first.
 
     Returns the keypoints (N, 17, 2), x and y in network px, as doubles, and the same as Poses in network px.
-    The work is done by ``kernels/poses.c`` where it was built, else in Python; both give the same numbers.
+    ``kernels/poses.c`` does the work if built, otherwise Python; both give the same numbers.
     """
     search = compiled.decode_poses if compiled.LIBRARY else _search_in_python
     keypoints, joint_scores, scores = search(heads, limits)
@@ -42,10 +42,10 @@ def decode_poses(heads: PoseHeads, limits: PoseLimits) -> tuple[NDArray[np.float
 def decode_single_pose(
     scores: NDArray[np.float32], short_offsets: NDArray[np.float32], *, stride: int
 ) -> tuple[NDArray[np.float64], Poses]:
-    """The one pose made of each keypoint's best cell, whoever it belongs to. Returns as decode_poses does.
+    """Decode a single pose from the best cell of each keypoint. Returns the same as decode_poses.
 
     scores: (h, w, 17), 0 to 1, after the sigmoid. short_offsets: (h, w, 34) network px.
-    Raises EngineError for offsets that no network gives.
+    Raises EngineError for implausible offsets.
     """
     check_offsets("short_offsets", short_offsets)
     height, width, _ = scores.shape
@@ -162,7 +162,7 @@ def _swap(heap: list[Candidate], first: int, second: int) -> None:
 
 
 def _push(heap: list[Candidate], candidate: Candidate) -> None:
-    """Add to a heap whose node k has children 2k and 2k+1, counted from 0: so ties leave in the reference's order."""
+    """Push to a heap whose node k has children 2k and 2k+1, counted from 0, which pops ties in the reference's order."""
     heap.append(candidate)
     node = len(heap) - 1
     while node > 0 and heap[node // 2][0] < heap[node][0]:

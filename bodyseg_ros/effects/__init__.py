@@ -1,8 +1,8 @@
-"""A frame and its result to a picture.
+"""Turn a frame and its result into an image.
 
-effect.py is the base class and runs effects one after the other; chain.py finds them by name. One module per theme:
-drawing, cutting, background, hiding, harmony, framing. backdrop.py, blending.py and palettes.py hold what they share;
-contact_sheet.py lays pictures out, example.py draws the person of the documentation.
+effect.py has the base class and runs chains; chain.py finds effects by name. One module per theme:
+drawing, cutting, background, hiding, harmony, framing. backdrop.py, blending.py and palettes.py are shared helpers;
+contact_sheet.py lays out images, example.py draws the person in the documentation.
 """
 
 from .chain import load_effects, needs_of

@@ -1,4 +1,4 @@
-"""What stands behind people: a color, a photo, a video, or what a topic brings."""
+"""Backgrounds: a color, a photo, a video, or a topic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 class BackdropSettings(Settings):
-    """What stands behind people, and how softly they stand before it."""
+    """Background source and edge softness."""
 
     color: Rgb = live((0, 110, 80), "Color behind people where there is no image: red, green, blue, 0 to 255.")
     source: str = live(
@@ -35,7 +35,7 @@ class BackdropSettings(Settings):
 
 
 class Backdrop:
-    """The picture behind people for each frame. Raises SettingsError where the source cannot be read."""
+    """Provides the background image for each frame. Raises SettingsError if the source cannot be read."""
 
     def __init__(self, settings: BackdropSettings, effect: str) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class Backdrop:
                 ) from err
 
     def picture(self, frame: Frame) -> Picture:
-        """(H, W, 3) uint8 RGB of the frame's size; the color as long as no picture has come."""
+        """Return (H, W, 3) uint8 RGB of the frame's size; the color until the first image arrives."""
         image = self._player.at(frame.stamp_ns) if self._player else frame.background
         if image is None or self._settings.source == "":
             return fill_plain(frame.image, self._settings.color)
@@ -73,13 +73,13 @@ class Backdrop:
 
 
 def _middle(have: int, want: int) -> tuple[slice, slice]:
-    """Which pixels of a line of `have` lie in the middle of one of `want`, and where."""
+    """Indices that center a line of `have` pixels in one of `want`."""
     count, first, place = min(have, want), max(0, (have - want) // 2), max(0, (want - have) // 2)
     return slice(first, first + count), slice(place, place + count)
 
 
 class _Player:
-    """A photo, or a video that goes on with the frames' stamps and begins again at its end."""
+    """A photo, or a video that follows the frames' stamps and loops."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -96,7 +96,7 @@ class _Player:
         self._moves = self._next is not None
 
     def _read(self) -> Iterator[Frame]:
-        """The frames up to the end, or to where the file is damaged."""
+        """Yield frames up to the end, or up to damage in the file."""
         read = 0
         with open_source(self._text) as source:
             try:
@@ -110,7 +110,7 @@ class _Player:
                     raise
 
     def at(self, stamp_ns: int) -> Picture:
-        """The picture for a frame of this stamp; a pause of the frames is at most a second here."""
+        """Return the image for a frame stamp; gaps between frames count as at most a second."""
         before = stamp_ns if self._stamp_ns is None else self._stamp_ns
         step_ns = min(max(stamp_ns - before, 0), _SECOND_NS)
         self._stamp_ns = stamp_ns

@@ -1,4 +1,4 @@
-"""People kept, the background changed: another picture, or its own, blurred."""
+"""Replace or blur the background."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class BlurBackground(Effect):
 
 
 class VirtualBackgroundSettings(BackdropSettings):
-    """What stands behind people, and how softly they stand before it."""
+    """Background source and edge softness."""
 
 
 class VirtualBackground(Effect):
-    """People before a color, a photo, a video, or the pictures of another topic."""
+    """Replace the background by a color, a photo, a video, or another topic."""
 
     api_version = 1
     Settings = VirtualBackgroundSettings

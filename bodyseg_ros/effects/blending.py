@@ -28,13 +28,13 @@ __all__ = [
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-#: A blur works on a picture smaller by sigma over this: what it leaves out is smoothed away anyway.
+#: The image is reduced by sigma over this before blurring; the blur removes the lost detail anyway.
 _SIGMA_PER_STEP: Final = 2.0
 _UNSEEN: Final = 1e-3
 
 
 def require(picture: NDArray[np.generic] | None, name: str) -> NDArray[np.generic]:
-    """`picture`, or a FrameError that says the result lacks it."""
+    """Return `picture`; raise FrameError if it is None."""
     if picture is None:
         raise FrameError(f"This effect needs {name}, but the result has none; request it in wanted.")
     return picture
@@ -46,7 +46,7 @@ def long_side(image: Picture) -> int:
 
 
 def fill_plain(image: Picture, color: tuple[int, ...]) -> Picture:
-    """A picture of one color, of the shape of `image`."""
+    """Return an image of one color, in the shape of `image`."""
     paint = np.empty(image.shape, np.uint8)
     height, width = image.shape[:2]
     cv2.rectangle(paint, (0, 0), (width, height), color, cv2.FILLED)  # ten times faster than NumPy
@@ -54,7 +54,7 @@ def fill_plain(image: Picture, color: tuple[int, ...]) -> Picture:
 
 
 def mix(image: Picture, paint: Picture, weight: Mask) -> Picture:
-    """`paint` over `image` by its share: weight (H, W) uint8, 255 all paint; exact at 0 and 255, else within 1."""
+    """Blend `paint` over `image`. weight: (H, W) uint8, 255 for paint only; exact at 0 and 255, otherwise within 1."""
     shares = cv2.merge([weight] * 3)
     over = cv2.multiply(paint, shares, scale=1 / 255)
     under = cv2.multiply(image, cv2.bitwise_not(shares), scale=1 / 255)
@@ -80,7 +80,7 @@ def grow(mask: Mask, margin_px: int) -> Mask:
 
 
 def blur(image: Picture, sigma_px: float, without: Mask | None = None) -> Picture:
-    """Gaussian blur, done on a smaller picture. without: (H, W), where it is not 0 pixels give no color."""
+    """Gaussian blur on a smaller image. without: (H, W); nonzero pixels do not contribute color."""
     height, width = image.shape[:2]
     step = max(1, min(int(sigma_px / _SIGMA_PER_STEP), height, width))
     size = (max(1, width // step), max(1, height // step))
@@ -109,7 +109,7 @@ def make_cells(image: Picture, cell_px: int) -> Picture:
 
 
 def fill_unknown(image: Picture, unknown: Mask) -> Picture:
-    """`image` with the pixels where `unknown` is 1 painted from what is known around them; grey if nothing is.
+    """Fill the pixels where `unknown` is 1 from the known pixels around them; gray if none are known.
 
     Push and pull: each level is half as large, its unknown pixels come from the level below (Gortler et al., The
     Lumigraph, 1996).

@@ -16,11 +16,10 @@ __all__ = ["load_effects", "needs_of"]
 def load_effects(
     parameter: str, names: Sequence[str], settings: Mapping[str, Settings], before: Sequence[Effect] = ()
 ) -> tuple[Effect, ...]:
-    """The effects that `parameter` names, each with the settings under its name, else its defaults.
+    """Load the effects listed in `parameter`, each with the settings under its name or its defaults.
 
-    before: the chain until now; of it an effect whose settings stay the same, or are left out, lives on with what it
-    has learnt.
-    Raises SettingsError for a name that no effect has.
+    before: the previous chain; effects with unchanged settings are reused with their state. Raises SettingsError for
+    an unknown effect.
     """
     chain, there = [], list(before)
     for name in names:

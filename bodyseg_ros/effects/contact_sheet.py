@@ -21,8 +21,8 @@ def contact_sheet(
 ) -> NDArray[np.uint8]:
     """Captioned pictures in rows; (H, W, 3) uint8 RGB.
 
-    pictures: caption → (h, w), (h, w, 3) RGB or (h, w, 4) RGBA uint8, shown on a chequered ground. All tiles
-    get the shape of the first picture.
+    pictures: caption → (h, w), (h, w, 3) RGB or (h, w, 4) RGBA uint8, shown on a checkerboard. All tiles get the shape
+    of the first image.
     """
     height, width = next(iter(pictures.values())).shape[:2]
     tile_height = max(1, round(tile_width_px * height / width))
@@ -50,7 +50,7 @@ def _tile(caption: str, picture: NDArray[np.uint8], height: int, width: int) -> 
 
 
 def _flatten(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Any of the allowed pictures as RGB; transparency becomes a chequered ground."""
+    """Convert an image to RGB; transparency becomes a checkerboard."""
     if picture.ndim == 2:
         return np.repeat(picture[..., None], 3, axis=2)
     if picture.shape[2] == 3:

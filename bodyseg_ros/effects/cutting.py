@@ -19,7 +19,7 @@ _KEYS: Final = {"magenta": (255, 0, 255), "green": (0, 255, 0)}
 
 
 def _cut_out(image: Picture, alpha: Mask) -> Picture:
-    """RGBA; what is not seen at all is black."""
+    """RGBA; fully transparent pixels are black."""
     shown = cv2.copyTo(image, alpha).reshape(image.shape)
     return np.asarray(cv2.merge([*cv2.split(shown), alpha]), np.uint8).reshape(*alpha.shape, 4)
 
@@ -34,7 +34,7 @@ class CutoutSettings(Settings):
 
 
 class Cutout(Effect):
-    """People alone, everything else transparent or of one color."""
+    """Keep people; make everything else transparent or one color."""
 
     api_version = 1
     Settings = CutoutSettings
@@ -70,7 +70,7 @@ class Alpha(Effect):
 
 
 class SmoothStepSettings(Settings):
-    """Between which probabilities the edge lies."""
+    """Probability range of the edge."""
 
     low: float = live(0.3, "Person probability below which pixels are transparent.", ge=0.0, le=0.99)
     high: float = live(0.9, "Person probability above which pixels are opaque; at least 0.01 above low.", ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Drawn over the picture: mask, parts, skeletons."""
+"""Draw masks, parts and skeletons over the image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .palettes import PALETTES, Rgb, hex_colors
 __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 
 _CONTOUR_RGB: Final = (255, 255, 255)
-#: Neighbours in this order lie far apart on the color circle.
+#: Neighbors in this order are far apart on the color circle.
 _PEOPLE_RGB: Final = tuple(rainbow(10)[3 * index % 10] for index in range(10))
 #: Height of an id's digits, line widths.
 _DIGITS: Final = 7
@@ -43,18 +43,18 @@ def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: t
 
 
 def _people_colors(result: Result) -> list[tuple[int, int, int]]:
-    """A color per person: by id where people are tracked, so that each keeps theirs, else by place."""
+    """Return a color per person: by id if tracked, otherwise by index."""
     places = range(len(result)) if result.tracks is None else [number - 1 for number in result.tracks.ids]
     return [_PEOPLE_RGB[place % len(_PEOPLE_RGB)] for place in places]
 
 
 def _line_px(wanted: int, image: Picture) -> int:
-    """The line width asked for; −1: by the picture's size."""
+    """Line width; −1: from the image's size."""
     return max(1, round(long_side(image) / _PX_PER_LINE)) if wanted < 0 else wanted
 
 
 class OverlaySettings(Settings):
-    """How the mask lies over the picture."""
+    """Settings of the overlay."""
 
     mask: Literal["people", "background", "parts"] = live(
         "people", "What to paint: people, the background (as the reference's drawMask does), or body parts."
@@ -66,7 +66,7 @@ class OverlaySettings(Settings):
 
 
 class Overlay(Effect):
-    """The picture with a colored mask on it, a line around people; one color each where people are told apart."""
+    """Draw a colored mask with outlines; one color per person if separated."""
 
     api_version = 1
     Settings = OverlaySettings
@@ -105,7 +105,7 @@ class Overlay(Effect):
 
 
 class ColoredPartsSettings(Settings):
-    """How the parts lie over the picture."""
+    """Settings of the part overlay."""
 
     opacity: float = live(0.8, "Opacity of the part colors; 1 hides the person.", ge=0.0, le=1.0)
     palette: Literal["rainbow", "warm", "spectral", "own"] = live(
@@ -126,7 +126,7 @@ class ColoredPartsSettings(Settings):
 
 
 class ColoredParts(Effect):
-    """The picture with each of the 24 body parts in its own color."""
+    """Draw each of the 24 body parts in its own color."""
 
     api_version = 1
     Settings = ColoredPartsSettings
@@ -154,7 +154,7 @@ class SkeletonSettings(Settings):
 
 
 class Skeleton(Effect):
-    """The picture with every person's bones and keypoints."""
+    """Draw every person's bones and keypoints."""
 
     api_version = 1
     Settings = SkeletonSettings
@@ -182,7 +182,7 @@ class Skeleton(Effect):
 
 
 def _write_id(image: Picture, text: str, point: NDArray[np.int64], color: tuple[int, int, int], width: int) -> None:
-    """Above a point, within the picture, in a color with a light edge."""
+    """Draw text above a point, inside the image, with a light edge."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     scale = cv2.getFontScaleFromHeight(font, _DIGITS * width + 4, width)
     (wide, high), _ = cv2.getTextSize(text, font, scale, width)

@@ -1,4 +1,4 @@
-"""The seam between what was seen and a picture of it."""
+"""Base class of effects."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Effect", "compose_all"]
 
 
 class Effect(Plugin):
-    """Makes a picture from a frame and its result. A plugin writes compose(). Built as `EffectClass(settings)`.
+    """Makes an image from a frame and its result. A plugin implements compose(). Created as `EffectClass(settings)`.
 
-    An effect that remembers (a learnt background) lives on as long as its settings stay the same.
+    An effect with state (a learned background) is reused while its settings stay the same.
     """
 
     supported_versions = frozenset({1})
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
     #: What it reads of a result.
     needs: Wanted = Wanted.PERSON
-    #: Whether it is there to hide people or parts of them, so that whoever copies raw pictures beside it must ask.
+    #: Whether the effect hides people, so copying raw images beside it needs permission.
     hides_people: bool = False
 
     def __init__(self, settings: Any) -> None:
@@ -41,15 +41,15 @@ class Effect(Plugin):
         """(H, W, 3) uint8 RGB, or (H, W, 4) RGBA from an effect that cuts out; the frame is left as it is."""
 
     def move(self, result: Result) -> Result:
-        """The result as it lies on the picture that compose() made last, from an effect that moves pixels."""
+        """Return the result moved to compose()'s last image, for effects that move pixels."""
         return result
 
 
 def compose_all(effects: Sequence[Effect], frame: Frame, result: Result) -> NDArray[np.uint8]:
-    """Run effects one after the other, each on the picture the one before made.
+    """Run effects in order, each on the previous one's image.
 
-    Where the result is mirrored, the picture is too. The transparency of a picture becomes the soft edge that the next
-    effect uses. Raises FrameError where the result is of another size than the frame, or lacks what an effect needs.
+    If the result is mirrored, so is the image. Transparency becomes the soft edge for the next effect. Raises
+    FrameError if the sizes of result and frame differ, or the result lacks a field that an effect needs.
     """
     if result.mirrored:
         frame = replace(frame, image=mirror_array(frame.image))

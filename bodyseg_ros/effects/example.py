@@ -12,7 +12,7 @@ from ..types import Frame, Poses, Result
 
 __all__ = ["example", "room"]
 
-#: Keypoints of somebody who waves, x and y in shares of the picture's height, from the middle.
+#: Keypoints of a waving person, x and y as shares of the image height, from the center.
 _POINTS: Final = (
     (0.0, 0.24), (0.03, 0.21), (-0.03, 0.21), (0.07, 0.23), (-0.07, 0.23), (0.14, 0.40), (-0.14, 0.40),
     (0.28, 0.34), (-0.24, 0.56), (0.30, 0.14), (-0.22, 0.74), (0.09, 0.72), (-0.09, 0.72),
@@ -30,7 +30,7 @@ _SKIN: Final = (232, 184, 156)
 
 
 def example(height: int = 360, width: int = 480) -> tuple[Frame, Result]:
-    """A frame of this size, and what there is to see in it; every map of a result is there."""
+    """Return a frame of this size and its result, with every map."""
     image = room(height, width)
     parts = np.full((height, width), -1, np.int16)
     points = np.rint(np.array(_POINTS) * height + (width / 2, 0)).astype(int)

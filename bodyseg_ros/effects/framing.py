@@ -18,7 +18,7 @@ __all__ = ["CropToPeople", "Mirror"]
 
 
 class Mirror(Effect):
-    """The picture as in a mirror; a left hand stays the left one by name."""
+    """Mirror the image; keypoint names are not swapped."""
 
     api_version = 1
     needs = Wanted.NOTHING
@@ -33,7 +33,7 @@ class Mirror(Effect):
 
 
 class CropToPeopleSettings(Settings):
-    """How close, how calm, and of what size."""
+    """Margin, smoothing and output size."""
 
     margin: float = live(0.15, "Margin around people, as a share of their box.", ge=0.0, le=2.0)
     calm: float = live(
@@ -45,7 +45,7 @@ class CropToPeopleSettings(Settings):
 
 
 class CropToPeople(Effect):
-    """The section of the picture with everybody in it; all of it where nobody is."""
+    """Crop to all people; the full image if there are none."""
 
     api_version = 1
     Settings = CropToPeopleSettings
@@ -79,7 +79,7 @@ class CropToPeople(Effect):
         )
 
     def _target(self, person: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """The box around people, with room, in the frame's proportions where it is enlarged."""
+        """Box around people with margin, in the frame's aspect ratio if enlarged."""
         height, width = person.shape
         left, top, wide, high = cv2.boundingRect(person)
         if not wide:

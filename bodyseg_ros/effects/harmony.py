@@ -1,4 +1,4 @@
-"""People made to look as if they belonged to their background."""
+"""Match people to their background."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LEAST_CLONE_PX: Final = 3
 
 
 class ColorTransferSettings(Settings):
-    """How much of the background's colors people take."""
+    """Strength of the color transfer."""
 
     strength: float = live(0.6, "Strength of the background's color statistics, 0 to 1.", ge=0.0, le=1.0)
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
 class ColorTransfer(Effect):
-    """People in the brightness and tint of their background; stands after virtual_background.
+    """Give people the brightness and tint of their background; use after virtual_background.
 
     Mean and spread of each Lab channel (Reinhard et al., Color Transfer between Images, 2001).
     """
@@ -44,7 +44,7 @@ class ColorTransfer(Effect):
     settings: ColorTransferSettings
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB; the frame as it is where there is nobody, or nothing but people."""
+        """Return (H, W, 3) uint8 RGB; the unchanged frame if it has no people or no background."""
         person = require(result.person, "a person mask").view(np.uint8)
         if not person.any() or person.all():
             return frame.image.copy()
@@ -59,13 +59,13 @@ class ColorTransfer(Effect):
 
 
 class SeamlessCloneSettings(BackdropSettings):
-    """What people are cloned into; feather_px is how far around them the transition begins."""
+    """Background to clone into; feather_px is the width of the transition."""
 
     feather_px: int = live(4, "Width of the surroundings copied along with people.", ge=0, le=50)
 
 
 class SeamlessClone(Effect):
-    """People before another picture without a seam: Poisson blending (Pérez et al., Poisson Image Editing, 2003)."""
+    """Put people on another background without a seam: Poisson blending (Pérez et al., Poisson Image Editing, 2003)."""
 
     api_version = 1
     Settings = SeamlessCloneSettings
@@ -94,7 +94,7 @@ class SeamlessClone(Effect):
 
 
 class HarmonizeSettings(Settings):
-    """A network of your own, and what it takes."""
+    """Settings of your own network."""
 
     model_path: str = start_only(
         "", "The network's file. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: 1×h×w×3, RGB from 0 to 1."
@@ -105,7 +105,7 @@ class HarmonizeSettings(Settings):
 
 
 class Harmonize(Effect):
-    """People as a harmonization network of your own paints them; stands after virtual_background."""
+    """Run your own harmonization network on people; use after virtual_background."""
 
     api_version = 1
     Settings = HarmonizeSettings
@@ -125,7 +125,7 @@ class Harmonize(Effect):
             ) from err
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB. Raises EngineError where the network's answer is no picture of its input's size."""
+        """(H, W, 3) uint8 RGB. Raises EngineError if the output is not an image of the input's size."""
         person = require(result.person, "a person mask").view(np.uint8)
         side = self.settings.size_px
         small = cv2.resize(frame.image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -1,6 +1,6 @@
-"""People, or parts of them, hidden. Where it is unclear what to hide, more is hidden rather than less.
+"""Hide people or parts of them. In doubt, more is hidden.
 
-What the network does not see is not hidden: see the margins, a low threshold, and the node privacy_camera.
+People missed by the network are not hidden: use margins, a low threshold, or the node privacy_camera.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _share_px(image: Picture, share: float, least: int = 0) -> int:
 
 
 def _parts_mask(parts: NDArray[np.int8], names: tuple[str, ...]) -> Mask:
-    """1 where a pixel is of one of the parts named."""
+    """Mask of the listed parts."""
     table = np.zeros(256, np.uint8)
     table[[PART_NAMES.index(name) for name in names]] = 1
     return table[parts.view(np.uint8)]
@@ -96,7 +96,7 @@ class BlurPartsSettings(Settings):
 
 
 class BlurParts(Effect):
-    """Chosen parts of people blurred: their faces, if nothing else is said."""
+    """Blur selected body parts; faces by default."""
 
     api_version = 1
     Settings = BlurPartsSettings
@@ -127,7 +127,7 @@ class AnonymizeSettings(Settings):
 
 
 class Anonymize(Effect):
-    """People, or their faces, made unknowable."""
+    """Make people or faces unrecognizable."""
 
     api_version = 1
     Settings = AnonymizeSettings
@@ -172,7 +172,7 @@ class RemovePeopleSettings(Settings):
 
 
 class RemovePeople(Effect):
-    """The background as it was last seen without people; where it never was, its colors around them."""
+    """Show the background as last seen without people; unseen areas get the surrounding colors."""
 
     api_version = 1
     Settings = RemovePeopleSettings
@@ -186,7 +186,7 @@ class RemovePeople(Effect):
         self._unknown = np.zeros((0, 0), np.uint8)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB; a frame of another size than the last begins anew."""
+        """Return (H, W, 3) uint8 RGB; a frame of another size resets the background."""
         person = require(result.person, "a person mask").view(np.uint8)
         area = grow(person, _share_px(frame.image, self.settings.margin))
         if self._unknown.shape != area.shape:

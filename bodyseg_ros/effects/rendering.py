@@ -1,12 +1,11 @@
 """The reference's drawing functions, with its defaults, on arrays.
 
 After tfjs-models ``body-pix/src/output_rendering_util.ts`` (2.2.1) and ``body-segmentation/src/shared/calculators/
-render_util.ts`` (1.0.2). The first two give the reference's pixels; the others draw with OpenCV where the reference
-uses a canvas, whose resampling and blur differ by browser. A blur near the picture's end takes the pixels there as
-mirrored, where a browser lets the picture fade.
+render_util.ts`` (1.0.2). The first two equal the reference's pixels. The others use OpenCV instead of a canvas, whose
+resampling and blur differ by browser. Blurs mirror the image at its border, where a browser fades it out.
 
 Segmentations are person masks (H, W) uint8, people above 0, part maps (H, W) int8, −1 background, or the reference's
-own masks, (H, W, 4) uint8: value in red, probability in alpha; one, or a list. Colors are RGBA.
+masks, (H, W, 4) uint8: value in red, probability in alpha; one or a list. Colors are RGBA.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def _as_list(segmentation: Segmentations) -> list[Array]:
 
 
 def _read_values(array: Array, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """What each pixel is, and where somebody is."""
+    """Return the value of each pixel, and the person mask."""
     if array.ndim == 3:
         return array[..., 0].astype(np.int64), array[..., 3] >= int(255 * threshold + 0.5)
     values = array.astype(np.int64)
@@ -87,8 +86,8 @@ def to_mask(
 
 
 def _find_strokes(here: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels that stay cyan: the reference paints row by row, so that only strokes from the row below are not painted
-    over. An edge pixel is one whose diagonal neighbors are not all people; those at the picture's end draw none.
+    """Pixels that stay cyan. The reference paints row by row, so only strokes from the row below survive. Edge pixels
+    have a diagonal neighbor that is not a person; pixels at the image border do not count.
     """
     strokes = np.zeros_like(here)
     inner = here[:-2, :-2] & here[:-2, 2:] & here[2:, :-2] & here[2:, 2:]
@@ -152,7 +151,7 @@ def draw_mask(
     mask_blur_amount: float = 0,
     flip_horizontal: bool = False,
 ) -> Picture:
-    """`drawMask`: a picture (H, W, 3) uint8 RGB under a mask (H, W, 4) uint8 RGBA; None draws none."""
+    """`drawMask`: draw a mask (H, W, 4) uint8 RGBA over an image (H, W, 3) uint8 RGB; None draws none."""
     picture: Shares = np.divide(image, 255, dtype=np.float32)
     if mask_image is not None:
         _check_sizes(image, mask_image)
@@ -169,9 +168,9 @@ def draw_pixelated_mask(
     flip_horizontal: bool = False,
     pixel_cell_width: float = 10,
 ) -> Picture:
-    """`drawPixelatedMask`: a picture under a mask in cells with a white grid; arrays as in draw_mask.
+    """`drawPixelatedMask`: draw a mask as cells with a white grid over an image; arrays as in draw_mask.
 
-    The mask should be opaque, as to_colored_mask makes it; what is see-through shows black.
+    The mask should be opaque, as from to_colored_mask; transparent pixels show black.
     """
     _check_sizes(image, mask_image)
     height, width = image.shape[:2]
@@ -216,10 +215,10 @@ def blur_body_part(
     edge_blur_amount: float = 3,
     flip_horizontal: bool = False,
 ) -> Picture:
-    """`blurBodyPart`: chosen parts blurred, faces by default; (H, W, 3) uint8 RGB.
+    """`blurBodyPart`: blur selected parts, faces by default; (H, W, 3) uint8 RGB.
 
-    As in the reference a line around the parts stays sharp, and the default is too weak to hide who somebody is: the
-    effect blur_parts does that.
+    As in the reference, a line around the parts stays sharp, and the default is too weak to anonymize; use the effect
+    blur_parts for that.
     """
     colors: tuple[Rgba, Rgba] = (0, 0, 0, 0), (0, 0, 0, 255)
     mask = to_mask(segmentation, *colors, True, foreground_threshold, part_ids)

@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
-    """Open the engine `name` on the first of the model's files that it reads; 'auto': the fastest pair there is.
+    """Open the engine `name` with the first model file that it reads; 'auto': the fastest engine and file.
 
-    source: the model's file; its `others` hold the same network. settings: by the engines' names; an engine that
-    is left out has its defaults. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and
-    what the engine's constructor raises.
+    source: the model's file; its `others` hold the same network. settings: by engine name; missing ones get their
+    defaults. threads: CPU threads, 0 for one per core. Raises PluginError, SettingsError, and the constructor's
+    errors.
     """
     if name == "auto":
         return _fastest(source, settings, threads)
@@ -41,7 +41,7 @@ def open_engine(name: str, source: ModelSource, settings: Mapping[str, Settings]
 
 
 def _opened(engine_class: type[Engine], file: ModelSource, settings: Settings, threads: int) -> Engine:
-    """The engine; a file that nobody published is tried in a process of its own first, where native code reads it."""
+    """Open the engine; first run files without a published checksum in a child process, if native code reads them."""
     if file.unknown_digest and engine_class.package:
         passed = user_cache_path("bodyseg_ros") / "tried"
         try_model(engine_class.name, file, settings.model_dump(mode="json"), passed)
@@ -69,7 +69,7 @@ def _fastest(source: ModelSource, settings: Mapping[str, Settings], threads: int
 
 
 def _installed() -> Iterator[type[Engine]]:
-    """The engines that `auto` may take and whose package is here."""
+    """Installed engines that `auto` may select."""
     for _, engine_class in loadable_plugins("engines"):
         if engine_class.is_available() and not engine_class.by_name_only:
             yield engine_class

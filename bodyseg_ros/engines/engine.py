@@ -1,4 +1,4 @@
-"""The seam between a network and what runs it."""
+"""Base class of engines."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _started_in: Final[dict[str, int]] = {}
 
 
 class Engine(Plugin):
-    """Runs one network; run() may be called from any thread, one pass is made at a time.
+    """Runs one network. run() may be called from any thread; it does one pass at a time.
 
-    A plugin writes load() and infer(). What they raise becomes a sentence with the engine's name and the file:
-    ModelFileError from load(), EngineError from infer(), MissingDependencyError where an import fails; this package's
-    own errors pass. The engine's package is imported in load(), not by the module, so that looking for the best
-    engine loads none.
+    A plugin implements load() and infer(). Their exceptions become errors that name the engine and the file:
+    ModelFileError from load(), EngineError from infer(), MissingDependencyError for a failed import; this package's
+    own errors pass unchanged. Import the backend in load(), not in the module, so that selecting an engine imports
+    none.
 
-    Built as `EngineClass(source, settings, threads)`. threads: CPU threads to compute with, 0 for one per core.
+    Created as `EngineClass(source, settings, threads)`. threads: CPU threads, 0 for one per core.
     """
 
     supported_versions = frozenset({1})
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
     #: Formats of model files that it runs, as `ModelSource.format` names them.
     formats: ClassVar[frozenset[str]]
-    #: The Python package that load() imports, and what brings it, as pip takes it; '' for none.
+    #: The Python package that load() imports, and its pip requirement; '' for none.
     package: ClassVar[str] = ""
     requirement: ClassVar[str] = ""
-    #: Whether its package starts threads for the whole process, which a fork lacks: it can be used in one of them only.
+    #: Whether the backend starts process-wide threads, so that it works either before or after a fork, not both.
     has_process_threads: ClassVar[bool] = False
     #: Whether `engine: auto` passes it over, as an engine for tests.
     by_name_only: ClassVar[bool] = False
@@ -52,7 +52,7 @@ class Engine(Plugin):
     leaves_cpu: bool = False
     #: Whether infer_maps() is worth calling, with the device and settings in force. Set by load().
     makes_maps: bool = False
-    #: The tensor that infer() takes, against which run() checks and converts; None: infer() takes any. Set by load().
+    #: Input tensor of infer(), which run() checks and converts to; None: any. Set by load().
     input: TensorFacts | None = None
 
     def __init__(self, source: ModelSource, settings: Any, threads: int = 0) -> None:
@@ -73,20 +73,21 @@ class Engine(Plugin):
 
     @abstractmethod
     def load(self) -> None:
-        """Read `self.source` under `self.settings`, with `self.threads`; once, before anything else."""
+        """Load `self.source` with `self.settings` and `self.threads`; called once, first."""
 
     @abstractmethod
     def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: an array as `input` says in, float32 arrays by the names in `source.outputs` out.
+        """Run one forward pass: takes an array as described by `input`, returns float32 arrays by the names in
+        `source.outputs`.
 
-        What was given out is read while the next pass runs, so it must not be written again.
+        Returned arrays are still read during the next pass, so do not reuse their memory.
         """
 
     @classmethod
     def speed(cls, settings: Any) -> float:
-        """How fast it should be here, in multiples of TensorFlow on a CPU; `engine: auto` tries the fastest first.
+        """Estimated speed on this machine, in multiples of TensorFlow on a CPU; `engine: auto` tries the fastest first.
 
-        It is asked only where is_available(), and imports its package only if nothing else can tell.
+        Called only if is_available(); should import the backend only if necessary.
         """
         return 1.0
 
@@ -98,7 +99,7 @@ class Engine(Plugin):
         """Let memory and devices go; called once, by close()."""
 
     def explain(self, error: Exception) -> str:
-        """What an error of the engine's package says, in one line without a full stop."""
+        """The backend's error message, in one line without a full stop."""
         return first_line(error)
 
     @property
@@ -113,10 +114,10 @@ class Engine(Plugin):
         return not cls.package or find_spec(cls.package) is not None
 
     def run(self, tensor: NDArray[Any], maps: MapsWanted | None = None) -> Mapping[str, NDArray[Any]]:
-        """One forward pass: (1, h, w, c) in, arrays by output names out.
+        """Run one forward pass: (1, h, w, c) in, arrays by output name out.
 
-        maps: what to make of the outputs on the device, where the engine `makes_maps`. Raises EngineError for a
-        tensor of another shape or dtype than `input` says, where the engine fails, after close(), and after a fork.
+        maps: maps to decode on the device, if the engine `makes_maps`. Raises EngineError for a tensor that does not
+        match `input`, if the engine fails, after close(), and after a fork.
         """
         if os.getpid() != self._process:
             raise EngineError(
@@ -138,7 +139,7 @@ class Engine(Plugin):
                 ) from err
 
     def _refuse_fork(self) -> None:
-        """Raise EngineError where the package's threads were left behind by a fork: it would wait for them for ever."""
+        """Raise EngineError after a fork, which does not copy the backend's threads: it would wait for them forever."""
         started_in = _started_in.setdefault(self.package, self._process)
         if started_in != self._process:
             raise EngineError(
@@ -147,7 +148,7 @@ class Engine(Plugin):
             )
 
     def close(self) -> None:
-        """Give memory and devices back; run() may not be called after it. In a fork nothing is given back."""
+        """Free memory and devices; run() must not be called afterwards. Does nothing in a fork."""
         if os.getpid() != self._process:
             return
         with self._lock:

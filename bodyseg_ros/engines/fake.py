@@ -1,4 +1,4 @@
-"""An engine without a network: it draws people whose keypoints are known, for tests and demonstrations."""
+"""An engine without a network, for tests and demonstrations: draws people with known keypoints."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .engine import Engine
 
 __all__ = ["FakeEngine", "FakeSettings", "fake_keypoints"]
 
-#: (x, y) of each keypoint of a person who faces the camera, in shares of the box it stands in: height 1, width 1/2.
+#: (x, y) of each keypoint of a person facing the camera, in a box of height 1 and width 1/2.
 _BODY: Final = np.array([
     (0.50, 0.14), (0.54, 0.11), (0.46, 0.11), (0.59, 0.13), (0.41, 0.13),  # nose, eyes, ears
     (0.72, 0.27), (0.28, 0.27), (0.82, 0.41), (0.18, 0.41), (0.90, 0.53), (0.10, 0.53),  # shoulders, elbows, wrists
     (0.63, 0.54), (0.37, 0.54), (0.66, 0.74), (0.34, 0.74), (0.67, 0.92), (0.33, 0.92),  # hips, knees, ankles
 ])  # fmt: skip
-#: Part, the keypoints it lies between (the middle of each group), its radius in shares of the person's height.
+#: Part, the keypoint groups it connects, and its radius as a share of the person's height.
 _LIMBS: Final = (
     ("left_face", (1, 3), (0, 3), 0.06),
     ("right_face", (2, 4), (0, 4), 0.06),
@@ -59,10 +59,10 @@ class FakeSettings(Settings):
 
 
 def fake_keypoints(people: int, height: int, width: int) -> Array:
-    """Where the fake people's keypoints are: (people, 17, 2) float64, x and y in network px, best person first.
+    """Keypoints of the fake people: (people, 17, 2) float64, x and y in network px, best person first.
 
-    The input is cut into columns and rows such that people are tallest. In the middle of each cell, row by row, one
-    person stands in a box h high and h/2 wide, as large as fits; keypoint k is at `_BODY[k]` of the box.
+    The input is divided into cells such that people are tallest. One person is centered in each cell, row by row, in
+    the largest box of height h and width h/2; keypoint k is at `_BODY[k]` of the box.
     """
     grids = [(columns, math.ceil(people / columns)) for columns in range(1, people + 1)] or [(1, 1)]
     columns, rows = max(grids, key=lambda grid: min(2 * width / grid[0], height / grid[1]))
@@ -75,7 +75,7 @@ def fake_keypoints(people: int, height: int, width: int) -> Array:
 class FakeEngine(Engine):
     """Draws `people` people into the heads of BodyPix, on the grid of `source.output_stride`; needs no file.
 
-    Decoding gives back `fake_keypoints` as long as people are three cells apart and `nms_radius` is below that.
+    Decoding returns `fake_keypoints` if people are three cells apart and `nms_radius` is smaller.
     """
 
     api_version = 1
@@ -94,9 +94,9 @@ class FakeEngine(Engine):
         self._runs = 0
 
     def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """(1, h, w, c) in, (1, rows, columns, channels) float32 heads out; only those in `source.outputs`, if any are.
+        """(1, h, w, c) in, (1, rows, columns, channels) float32 heads out; only those in `source.outputs`, if any.
 
-        Raises EngineError at every `fail_every`-th run, or if the tensor is no picture.
+        Raises EngineError at every `fail_every`-th run, or if the tensor is not an image.
         """
         if tensor.ndim != 4 or 0 in tensor.shape:
             raise EngineError(f"The network takes an array of 1×any×any×3, but it was given {tensor.shape}.")
@@ -126,7 +126,7 @@ def _drawn(people: int, height: int, width: int, stride: int) -> dict[str, Array
     heads["part_heatmaps"] = limbs.max(axis=0)
     heads["segments"] = heads["part_heatmaps"].max(axis=-1, keepdims=True)
     away = ((points[:, None, None] - grid[:, :, None]) ** 2).sum(axis=-1)  # (people, rows, columns, joints)
-    nearest = away.argmin(axis=0)  # (rows, columns, joints): whose keypoint a cell tells of
+    nearest = away.argmin(axis=0)  # (rows, columns, joints): person of the keypoint near a cell
     for person, body in enumerate(points):
         for joint, (column, row) in enumerate(np.floor(body / stride + 0.5).astype(int)):
             heads["heatmaps"][min(row, rows - 1), min(column, columns - 1), joint] = _SURE - _LESS * person

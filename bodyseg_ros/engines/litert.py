@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite): .tflite files on a CPU, or on what a delegate brings."""
+"""LiteRT (formerly TensorFlow Lite): .tflite files on a CPU or a delegate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["LiteRTEngine", "LiteRTSettings"]
 
 _log = logging.getLogger(__name__)
 
-#: Custom ops that LiteRT itself does not have → what to do.
+#: Custom ops missing in LiteRT → what to do.
 _FOREIGN_OPS: Final = {
     "edgetpu-custom-op": "the file is compiled for Coral's Edge TPU: set litert.delegate to libedgetpu.so.1 where "
     "there is one, or take the file whose name lacks _edgetpu",
@@ -51,9 +51,9 @@ class LiteRTSettings(Settings):
 
 
 class LiteRTEngine(Engine):
-    """Runs a .tflite file of any input size; tensors are laid out again only where the picture's size changes.
+    """Runs a .tflite file of any input size; reallocates tensors only if the image size changes.
 
-    8-bit files take and give float32 as others do; what goes in may also be of the file's own type.
+    8-bit files take and return float32 like others; input of the file's own dtype is accepted too.
     """
 
     api_version = 1
@@ -80,7 +80,7 @@ class LiteRTEngine(Engine):
         self._data = read_file(path)
         facts = tflite_facts(self._data, path)
         _refuse_foreign(facts, self.source, bool(self.settings.delegate))
-        # Most delegates stand for another device, and the library does not say.
+        # Most delegates use another device; the library does not report it.
         self.leaves_cpu = bool(self.settings.delegate)
         self._xnnpack = self.settings.xnnpack
         self._delegates = _delegates(self._litert, self.settings)
@@ -91,9 +91,9 @@ class LiteRTEngine(Engine):
         self._interpreter = self._opened()
 
     def infer(self, tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """As Engine.infer(); labels stay whole numbers. Not every network can run other sizes than its file states."""
+        """As Engine.infer(); labels stay integers. Not every network can run at another size than declared."""
         inner = self._interpreter or self._opened()
-        self._interpreter = None  # what fails half-way is not used again
+        self._interpreter = None  # discard the interpreter after a failure
         picture = inner.get_input_details()[0]
         if tuple(picture["shape"]) != tensor.shape:
             inner.resize_tensor_input(picture["index"], tensor.shape)

@@ -109,7 +109,7 @@ def _chosen_providers(runtime: Any, wanted: tuple[Provider, ...]) -> list[Any]:
             )
     chosen = wanted or [name for name, full in _PROVIDERS.items() if full in there]
     options = {
-        # Its plans take minutes to make.
+        # Building a plan takes minutes.
         "tensorrt": {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(user_cache_path("bodyseg_ros"))},
         "cuda": {"arena_extend_strategy": "kSameAsRequested"},  # no more memory than is needed
     }
@@ -121,13 +121,13 @@ def _options(runtime: Any, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    # Threads that wait for work would else keep their cores busy, which the other nodes need.
+    # Otherwise waiting threads spin and keep cores busy that other nodes need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
 def _refuse_fallback(wanted: tuple[Provider, ...], active: list[str]) -> None:
-    """Say what onnxruntime says in its log alone: that a provider's libraries are missing, so that the CPU runs."""
+    """Raise an error if a provider's libraries are missing; onnxruntime only logs it and uses the CPU."""
     for name in wanted:
         if name not in active:
             raise SettingsError(

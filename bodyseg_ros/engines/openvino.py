@@ -20,7 +20,8 @@ __all__ = ["OpenVINOEngine", "OpenVINOSettings"]
 
 _log = logging.getLogger(__name__)
 
-#: Compiling takes half a second a size. After so many sizes the network is compiled for any, a few percent slower.
+#: Compiling takes half a second per size. After this many sizes the network is compiled for any size, a few percent
+#: slower.
 _COMPILED_SIZES: Final = 3
 _READERS: Final = {"onnx": read_onnx, "openvino": read_openvino, "tflite": read_tflite}
 
@@ -35,7 +36,7 @@ class OpenVINOSettings(Settings):
 
 
 class OpenVINOEngine(Engine):
-    """Runs an .onnx, .tflite or IR file, compiled for each of the first few sizes of the picture, then for any size."""
+    """Runs an .onnx, .tflite or IR file, compiled for each of the first few image sizes, then for any size."""
 
     api_version = 1
     Settings = OpenVINOSettings
@@ -55,10 +56,10 @@ class OpenVINOEngine(Engine):
         return super().device if self.settings.device == "CPU" else self.settings.device
 
     def load(self) -> None:
-        """Check device and file, and read the file; it is compiled for the first picture."""
+        """Check device and file, and read the file; compilation happens at the first image."""
         self._core, device = import_module("openvino").Core(), self.settings.device
         _refuse_device(device, self._core.available_devices)
-        self.leaves_cpu = device.partition(".")[0] in ("GPU", "NPU")  # AUTO may take the CPU
+        self.leaves_cpu = device.partition(".")[0] in ("GPU", "NPU")  # AUTO may select the CPU
         self._options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": self.settings.precision,
@@ -84,7 +85,7 @@ class OpenVINOEngine(Engine):
         return {head: np.array(as_float(array, self._facts[self._outputs[head]])) for head, array in arrays.items()}
 
     def explain(self, error: Exception) -> str:
-        """OpenVINO's errors begin with the places in its source that they passed."""
+        """OpenVINO's errors start with source locations."""
         lines = [line.strip() for line in str(error).splitlines()]
         said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
         return (said or [first_line(error)])[0].rstrip(".:")

@@ -1,4 +1,4 @@
-"""The engine of methods that have no network: what goes in comes out."""
+"""Engine for methods without a network: returns its input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PassthroughEngine"]
 
 
 class PassthroughEngine(Engine):
-    """Hands the prepared picture on as the output `image`; needs no file."""
+    """Returns the prepared image as the output `image`; needs no file."""
 
     api_version = 1
     formats = frozenset({"none"})

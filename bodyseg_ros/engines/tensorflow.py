@@ -24,7 +24,7 @@ __all__ = ["TensorFlowEngine", "TensorFlowSettings"]
 
 _log = logging.getLogger(__name__)
 
-#: XLA keeps what it compiled for a size as long as the process lives.
+#: XLA keeps each compiled size until the process ends.
 _COMPILED_SIZES: Final = 4
 _DEVICE: Final = re.compile(r"auto|cpu|gpu:(\d{1,2})")
 
@@ -60,9 +60,9 @@ class TensorFlowSettings(Settings):
 
 
 class TensorFlowEngine(Engine):
-    """Runs a network by TensorFlow: traced once for all sizes that the model's file leaves open.
+    """Runs a network with TensorFlow, traced once for all sizes that the file leaves open.
 
-    Thread counts, memory growth and limit are TensorFlow's own, one for the whole process, and fixed by its first use.
+    Thread counts, memory growth and limit are process-wide in TensorFlow and fixed at its first use.
     """
 
     api_version = 1
@@ -87,7 +87,7 @@ class TensorFlowEngine(Engine):
         return self._device
 
     def load(self) -> None:
-        """Fix threads and memory if nobody did, and trace the network on the device chosen."""
+        """Set threads and memory unless already set, and trace the network on the chosen device."""
         self._tf = load_tensorflow()
         _set_threads(self._tf, self.threads)
         gpus = self._tf.config.list_physical_devices("GPU")
@@ -114,7 +114,7 @@ class TensorFlowEngine(Engine):
         return self._answer(tensor, maps)
 
     def explain(self, error: Exception) -> str:
-        """TensorFlow's errors begin with a heading."""
+        """TensorFlow's errors start with a heading."""
         return first_line(error)
 
     def unload(self) -> None:
@@ -136,7 +136,7 @@ class TensorFlowEngine(Engine):
         self._maps = MapMaker(self._tf, compile_with_xla=compiled)
 
     def _note_size(self, shape: tuple[int, ...]) -> None:
-        """Trace anew without XLA once that has compiled for too many sizes: of the picture, and of the maps if any."""
+        """Retrace without XLA after it has compiled for too many sizes of image and maps."""
         if self._compiled is None or shape in self._compiled:
             return
         if len(self._compiled) < _COMPILED_SIZES:

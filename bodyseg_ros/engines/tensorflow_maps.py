@@ -1,8 +1,7 @@
-"""Heads to maps of the source's size by TensorFlow, on the device where the network left them.
+"""Decode heads to source-size maps with TensorFlow, on the network's device.
 
-The arithmetic is that of the decoders in NumPy: two neighbours and a weight per row and column, in float32. It is
-written without matrix products, which GPUs round to fewer digits, and without argmax, whose choice among equal
-scores TensorFlow leaves open.
+The arithmetic equals the NumPy decoders': two neighbors and a weight per row and column, in float32. It avoids matrix
+products, which GPUs round to fewer digits, and argmax, whose choice on ties is undefined in TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, MapsWanted
 
 __all__ = ["MapMaker"]
 
-#: Source rows whose 24 part scores lie in memory at once: 24 MB at 1920 columns, a few times that while computed.
+#: Source rows whose 24 part scores are in memory at once: 24 MB at 1920 columns, a few times that while computed.
 _STRIP: Final = 128
 
 
 class MapMaker:
-    """Traced once for all sizes; what resizes a size is kept on the device for the last few of them."""
+    """Traced once for all sizes; the resize taps of the last few sizes are cached on the device."""
 
     def __init__(self, tf: Any, *, compile_with_xla: bool) -> None:
         self._tf = tf
@@ -45,9 +44,9 @@ class MapMaker:
         self._resizes = lru_cache(maxsize=8)(self._on_device)
 
     def with_maps(self, outputs: Mapping[str, Any], wanted: MapsWanted) -> dict[str, Any]:
-        """The network's tensors with the maps wanted; part logits that became a map are left out.
+        """Add the wanted maps to the network's tensors; drop part logits that became a map.
 
-        Tensors from which no map can be made, for their shapes or for NaN, are handed on for the network to refuse.
+        Tensors with wrong shapes or NaN are returned unchanged, and the network reports the error.
         """
         tf, tensors = self._tf, dict(outputs)
         segments = next((name for name in outputs if wanted.segments.search(name)), "")

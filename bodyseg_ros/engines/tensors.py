@@ -42,7 +42,7 @@ def thread_count(threads: int) -> int:
 
 
 def only_input(inputs: Sequence[TensorFacts], path: Path) -> TensorFacts:
-    """The picture's input. Raises ModelFileError unless the file has exactly one."""
+    """Return the only input. Raises ModelFileError unless the file has exactly one."""
     if len(inputs) != 1:
         names = ", ".join(entry.name for entry in inputs) or "none"
         raise ModelFileError(f"The model {str(path)!r} must have one input, an image; its inputs are {names}.")
@@ -50,12 +50,12 @@ def only_input(inputs: Sequence[TensorFacts], path: Path) -> TensorFacts:
 
 
 def any_size(facts: TensorFacts) -> TensorFacts:
-    """The input (1, h, w, c) with height and width left open: .tflite files state the size they were made with."""
+    """Return the input with height and width left open: .tflite files declare the size they were made with."""
     return replace(facts, shape=tuple(None if place in (1, 2) else side for place, side in enumerate(facts.shape)))
 
 
 def chosen_outputs(wanted: Mapping[str, str], names: Sequence[str], path: Path) -> dict[str, int]:
-    """Output's name → its place among the file's `names`; all under their own names where none is wanted.
+    """Map output names to indices in the file's `names`; all of them under their own names if none is wanted.
 
     A converter may shorten 'MobilenetV1/heatmap_2/BiasAdd' to 'heatmap_2', or add ':0': such names mean the same.
     Raises ModelFileError for a name that the file does not have.
@@ -73,9 +73,9 @@ def chosen_outputs(wanted: Mapping[str, str], names: Sequence[str], path: Path) 
 
 
 def as_input(tensor: NDArray[Any], want: TensorFacts) -> NDArray[Any]:
-    """The tensor as the file stores it: of its own dtype as it is, float32 quantised by the input's scale.
+    """Convert a tensor to the file's dtype: unchanged if it matches, float32 quantized by the input's scale.
 
-    Raises EngineError for another dtype, shape or number of dimensions; an open side takes any length.
+    Raises EngineError for another dtype, shape or number of dimensions; open sides accept any length.
     """
     if not _fits(tensor, want):
         have = f"{tensor.dtype} {tensor.shape}" if isinstance(tensor, np.ndarray) else type(tensor).__name__
@@ -101,13 +101,13 @@ def _fits(tensor: object, want: TensorFacts) -> bool:
 
 
 def as_float(array: NDArray[Any], facts: TensorFacts) -> NDArray[Any]:
-    """An output as networks take it: float32 where the file stores levels or other floats; labels as they are."""
+    """Convert an output for the network: float32 from quantized values or other floats; labels unchanged."""
     if facts.scale > 0 and array.dtype.kind in "iu":
         return (array.astype(np.float32) - np.float32(facts.zero_point)) * np.float32(facts.scale)
     return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def first_line(err: BaseException) -> str:
-    """What an engine's own error says, without a full stop."""
+    """First line of a backend's error, without a full stop."""
     lines = str(err).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(err).__name__

@@ -1,8 +1,8 @@
-"""Try a model file of unknown origin in a process of its own before this one opens it.
+"""Run an unknown model file in a child process before opening it here.
 
-A file of a few kilobytes can ask for any memory or time: a tensor whose size is computed when the network runs cannot
-be refused by reading. The child opens the file by the same engine and runs it once on a black picture; what it took is
-watched from outside. A file that passed is remembered by its checksum.
+A file of a few kilobytes can use any amount of memory or time, since tensor sizes may be computed at run time and
+cannot be checked by reading. The child opens the file with the same engine and runs it once on a black image, while
+the parent watches memory and time. Files that passed are remembered by checksum.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ..formats import ModelSource, describe
 __all__ = ["TrialLimits", "try_model"]
 
 _log = logging.getLogger(__name__)
-#: Sides of the picture where the file leaves them open: network px, a multiple of 32 plus 1, as BodyPix wants them.
+#: Image side for open dimensions: network px, a multiple of 32 plus 1, as BodyPix requires.
 _OPEN_SIDE_PX: Final = 129
 _POLL_S: Final = 0.02
 
 
 @dataclass(frozen=True)
 class TrialLimits:
-    """What the child may take: memory, MB resident; time, seconds from start to end, imports included."""
+    """Limits of the child: resident memory in MB; time in seconds, imports included."""
 
     memory_mb: int = 3000
     time_s: float = 120.0
@@ -48,9 +48,9 @@ def try_model(
 ) -> None:
     """Run a model file once in a child process, unless it passed before.
 
-    settings: the engine's. passed: folder in which files that passed are remembered by their `unknown_digest`; one that
-    cannot be written is done without. Raises ModelFileError where the child takes too much or
-    dies. What the child raises on purpose is left to the caller's own attempt, which raises it again.
+    settings: the engine's. passed: folder that remembers passed files by `unknown_digest`; optional if not writable.
+    Raises ModelFileError if the child exceeds a limit or dies. Errors raised by the child are ignored here; the
+    caller's own attempt raises them again.
     """
     note = passed / f"{source.unknown_digest}-{engine}"
     if _is_file(note):
@@ -102,7 +102,7 @@ def _start(engine: str, source: ModelSource, settings: Mapping[str, Any]) -> sub
 
 
 def _watch(child: subprocess.Popen[bytes], limits: TrialLimits) -> str:
-    """Wait for the child, and end it where it takes too much; what went wrong, '' if nothing did."""
+    """Wait for the child and kill it if it exceeds a limit; return the problem, '' if none."""
     deadline = time.monotonic() + limits.time_s
     try:
         while child.poll() is None:
@@ -118,7 +118,7 @@ def _watch(child: subprocess.Popen[bytes], limits: TrialLimits) -> str:
 
 
 def _resident_mb(pid: int) -> float:
-    """Memory of a process on Linux, by proc(5); 0 where that is not to be had."""
+    """Resident memory of a process from proc(5); 0 if unavailable."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -127,7 +127,7 @@ def _resident_mb(pid: int) -> float:
 
 
 def main() -> None:
-    """Run in the child: open the model that standard input names, and run it once on a black picture."""
+    """Run in the child: open the model described on standard input, and run it once on a black image."""
     from ..plugins import load_plugin
     from ..settings import build
 
@@ -144,4 +144,4 @@ def main() -> None:
         shape = (1, *sides, *(3 if count is None else count for count in channels))
         engine.run(np.zeros(shape, picture.dtype))
     except BodysegError:
-        return  # a sentence, which the real attempt gives too
+        return  # an expected error, which the real attempt raises too

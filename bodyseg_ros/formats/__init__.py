@@ -1,9 +1,9 @@
 """Read model files; all are untrusted input.
 
-One module per format: tfjs, graphdef, saved_model, tflite, onnx, openvino_ir. model_source.py says what a file is
-before any engine reads it; detect.py tells formats apart; describe.py lists inputs, outputs and ops without running
-anything. graph_function.py, rewrite.py and runtime.py make a TensorFlow function of a file, and import
-TensorFlow when asked.
+One module per format: tfjs, graphdef, saved_model, tflite, onnx, openvino_ir. model_source.py describes a file before
+an engine reads it; detect.py detects the format; describe.py lists inputs, outputs and ops without running
+anything. graph_function.py, rewrite.py and runtime.py make a TensorFlow function from a file, and import TensorFlow on
+demand.
 """
 
 from .describe import describe

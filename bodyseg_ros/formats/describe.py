@@ -1,4 +1,4 @@
-"""What any model file says of itself."""
+"""Describe any model file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tflite import read_tflite
 
 __all__ = ["describe"]
 
-#: Formats that say all this without being built.
+#: Formats that can be read without building a graph.
 _LIGHT: Final[Mapping[str, Callable[[Path], FileFacts]]] = {
     "tflite": read_tflite,
     "onnx": read_onnx,
@@ -25,7 +25,7 @@ _LIGHT: Final[Mapping[str, Callable[[Path], FileFacts]]] = {
 
 
 def describe(source: ModelSource) -> FileFacts:
-    """Inputs, outputs and ops of a model's file; a TensorFlow graph is built for it, nothing is run.
+    """Read inputs, outputs and ops of a model file. May build a TensorFlow graph, but runs nothing.
 
     Raises ModelFileError; MissingDependencyError for a TensorFlow model where TensorFlow is missing.
     """

@@ -1,4 +1,4 @@
-"""From a path to what kind of model lies there."""
+"""Detect the model format at a path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ _KERAS = (".h5", ".hdf5", ".keras")
 
 
 def detect(path: Path, output_stride: int) -> ModelSource:
-    """The model at `path`, a file or a folder that holds one.
+    """Detect the model at `path`, a file or its folder.
 
-    In a folder are looked for, in this order: model-stride{output_stride}.json, model.json,
-    tensorflowjs_model.pb (with its weights_manifest.json), saved_model.pb, or the only .pb, .tflite, .onnx or .xml
-    there is.
-    Raises ModelNotFoundError if there is nothing, ModelFileError if it is no model this package knows.
+    Search order in a folder: model-stride{output_stride}.json, model.json,
+    tensorflowjs_model.pb (with its weights_manifest.json), saved_model.pb, or the only .pb, .tflite, .onnx or .xml.
+    Raises ModelNotFoundError if there is nothing, ModelFileError for an unsupported file.
     """
     if path.is_symlink() and not path.exists():
         raise ModelNotFoundError(f"The link {str(path)!r} is a broken link or a loop; give a model file or folder.")
@@ -46,7 +45,7 @@ def detect(path: Path, output_stride: int) -> ModelSource:
 
 
 def _in_folder(folder: Path, output_stride: int) -> Path:
-    """The file that stands for the model in a folder."""
+    """Find the model's main file in a folder."""
     names = (f"model-stride{output_stride}.json", "model.json", "tensorflowjs_model.pb", "saved_model.pb")
     for name in names:
         if (folder / name).is_file():

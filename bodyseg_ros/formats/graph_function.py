@@ -1,4 +1,4 @@
-"""A model's files to one TensorFlow function from a picture to named tensors."""
+"""Build a TensorFlow function, image to named tensors, from model files."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ READERS: Final[Mapping[str, Callable[[Path], GraphFile]]] = {
     "saved_model": read_saved_model,
 }
 
-#: Sides and channels of the picture that the sizes of tensors are tried with, where the file leaves them open, and the
-#: most values that a tensor may then have: 256 MiB, ten times what the largest network needs.
+#: Image size for the tensor size check, if the file leaves it open, and the maximum number of values per tensor: 256
+#: MiB, ten times the need of the largest network.
 _PROBE_PX: Final = 65
 _PROBE_CHANNELS: Final = 3
 _MAX_ELEMENTS: Final = 2**26
@@ -41,9 +41,9 @@ Shape = tuple[int | None, ...]
 class OpenedModel:
     """A network that TensorFlow can run.
 
-    function: takes one tensor, gives a dict of tensors by the names in `outputs`; traced once, for any height and
-    width that the file leaves open. input, dtype, shape: the picture's tensor name, NumPy dtype name and
-    shape, None where any length will do. outputs: name → shape, () if unknown.
+    function: takes one tensor, returns tensors by the names in `outputs`; traced once, for any height and width that
+    the file leaves open. input, dtype, shape: the input's tensor name, NumPy dtype name and shape, with None for open
+    sides. outputs: name → shape, () if unknown.
     """
 
     function: Callable[[Any], Mapping[str, Any]]
@@ -65,9 +65,9 @@ def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dila
 
 
 def graph_facts(source: ModelSource) -> FileFacts:
-    """What a model of format tfjs, tfjs-v1 or frozen says of itself; raises what open_model() raises.
+    """Describe a model of format tfjs, tfjs-v1 or frozen. Raises the errors of open_model().
 
-    Nothing is run, and TensorFlow's runtime is not started: the engine may still say with how many threads it runs.
+    Does not start TensorFlow's runtime, so the engine can still set the thread count.
     """
     part = _part(source)
     tf = load_tensorflow()
@@ -86,7 +86,7 @@ def graph_facts(source: ModelSource) -> FileFacts:
 
 @dataclass(frozen=True)
 class _Part:
-    """What of a file is asked for: a GraphDef, its picture's node, and name → tensor 'node:index'."""
+    """The requested part of a file: a GraphDef, its input node, and name → tensor 'node:index'."""
 
     graph: Any
     picture: Any
@@ -109,7 +109,7 @@ def _part(source: ModelSource) -> _Part:
 
 
 def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
-    """The node that the picture goes into."""
+    """Find the input node."""
     holders = [name for name, node in nodes.items() if node.op == "Placeholder"]
     name = node_of(wanted) if wanted else holders[0] if len(holders) == 1 else ""
     if name not in holders:
@@ -121,7 +121,7 @@ def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
 def _outputs(
     nodes: Mapping[str, Any], wanted: Mapping[str, str], signature: Mapping[str, str], path: Path
 ) -> dict[str, str]:
-    """Name → tensor 'node:index' of what is to be computed: what is asked for, or the signature's, or every end."""
+    """Name → tensor 'node:index' of the outputs: the requested ones, the signature's, or all end nodes."""
     used = {node_of(reference) for node in nodes.values() for reference in node.input}
     silent = ("Assert", "Const", "NoOp", "Placeholder")
     ends = {name: name for name, node in nodes.items() if name not in used and node.op not in silent}
@@ -136,7 +136,7 @@ def _outputs(
 
 
 def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], picture: str, path: Path) -> Any:
-    """The part of a GraphDef that the outputs need; the picture must be its only input."""
+    """Extract the part of a GraphDef needed for the outputs; the image must be its only input."""
     queue, needed = [node_of(tensor) for tensor in outputs.values()], set()
     while queue:
         name = queue.pop()
@@ -182,7 +182,7 @@ def _refused(path: Path, err: BaseException) -> ModelFileError:
 
 
 def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> None:
-    """Raise ModelFileError if some tensor is huge for a small picture: a padding or a tile can ask for terabytes."""
+    """Raise ModelFileError if a tensor is huge for a small image: a padding or a tile can request terabytes."""
     with tf.Graph().as_default() as probe:
         sides = [_PROBE_PX if side is None else side for side in spec.shape.as_list()]
         channels = spec.shape[-1] or _PROBE_CHANNELS
@@ -202,7 +202,7 @@ def _check_sizes(tf: Any, graph: Any, picture: str, spec: Any, path: Path) -> No
 
 
 def _picture_shape(tf: Any, picture: Any) -> Any:
-    """The declared shape; one picture of any size where the file declares none (v1 files declare a scalar)."""
+    """The declared shape; any image size if the file declares none (v1 files declare a scalar)."""
     declared = tf.TensorShape(picture.attr["shape"].shape)
     return declared if declared.rank else tf.TensorShape([1, None, None, None])
 

@@ -25,7 +25,7 @@ ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Selu 
 Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
 StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike _FusedConv2D
 """
-#: What a network may be made of. Nothing here touches a file, the network, Python or another process.
+#: Allowed ops. None of them accesses files, the network, Python or other processes.
 ALLOWED_OPS: Final = frozenset(_OPS.split())
 #: TensorFlow's own limit.
 _MAX_RANK: Final = 254
@@ -33,7 +33,7 @@ _MAX_RANK: Final = 254
 
 @dataclass(frozen=True)
 class GraphFile:
-    """A graph as its file gives it: GraphDef, and the signature's input and outputs by name, where it has one."""
+    """A graph as stored: GraphDef, and the input and output names of its signature, if any."""
 
     path: Path
     graph: Any

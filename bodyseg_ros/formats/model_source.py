@@ -20,7 +20,7 @@ __all__ = [
 #: Every `ModelSource.format`.
 FORMATS: Final = frozenset({"tfjs", "tfjs-v1", "frozen", "saved_model", "tflite", "onnx", "openvino", "none"})
 
-#: Weights or files above this are refused before memory is taken; the largest published network has 100 MB.
+#: Larger weights or files are refused before memory is allocated; the largest published network has 100 MB.
 MAX_MODEL_BYTES: Final = 2**30
 
 
@@ -32,7 +32,7 @@ Quantize = Literal["none", "dynamic", "float16", "int8"]
 SUFFIXES: Final[Mapping[Kind, str]] = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "-saved_model"}
 
 
-#: More nodes than any network has; a hostile file may hold millions, each of two bytes.
+#: More nodes than any network has; a hostile file may have millions of two bytes each.
 MAX_NODES: Final = 100_000
 
 _KINDS_OF_FILE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
@@ -46,16 +46,15 @@ _KINDS_OF_FILE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model's file and how it is to be read.
+    """A model file and how to read it.
 
-    path: the file that stands for the model (model.json, .pb, .tflite, .onnx, .xml, or a SavedModel's folder).
+    path: the model's main file (model.json, .pb, .tflite, .onnx, .xml, or a SavedModel's folder).
     format: 'tfjs', 'tfjs-v1', 'frozen', 'saved_model', 'tflite', 'onnx', 'openvino', or 'none' for
     engines without a file.
-    input: tensor name of the picture, '' to discover it. outputs: head name → tensor name (or the name an output
-    has in the file's signature), empty to take all outputs of the file under their own names.
-    output_stride: network px per output cell that the model was chosen for. others: the same network in other
-    files, each for engines that read its format. unknown_digest: a checksum of all its files where nobody published
-    it, so that the file is tried in a process of its own first; '' if it is known or trusted.
+    input: name of the input tensor, '' to discover it. outputs: head name → tensor name (or the name an output
+    has in the file's signature), empty for all outputs under their own names.
+    output_stride: network px per output cell. others: the same network in other formats. unknown_digest: checksum of
+    files that need a trial run, because no checksum was published; '' if known or trusted.
     """
 
     path: Path
@@ -69,10 +68,10 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """What a model file says of one of its inputs or outputs.
+    """Facts about an input or output of a model file.
 
-    dtype: NumPy's name. shape: None where any length will do. An 8-bit value q means (q − zero_point) · scale;
-    scale is 0 where the file says none.
+    dtype: NumPy's name. shape: None for open sides. An 8-bit value q means (q − zero_point) · scale; scale is 0 if not
+    quantized.
     """
 
     name: str
@@ -84,7 +83,7 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a model file says of itself, read without running it. ops: op → how many there are."""
+    """Facts about a model file, read without running it. ops: op → count."""
 
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
@@ -110,9 +109,9 @@ def _unreadable(path: Path, err: OSError) -> ModelFileError:
 
 
 def read_file(path: Path, limit: int = MAX_MODEL_BYTES) -> bytes:
-    """A model file's bytes.
+    """Read a model file.
 
-    Raises ModelFileError if it cannot be read, is no regular file, or has more than `limit` bytes.
+    Raises ModelFileError if it cannot be read, is not a regular file, or has more than `limit` bytes.
     """
     check_regular(path)
     try:

@@ -1,4 +1,4 @@
-"""What an .onnx file says of itself, read from its protocol buffer.
+"""Read facts from an .onnx file's protocol buffer.
 
 Source: ONNX 1.16, ``onnx/onnx.proto`` (the fields' numbers), and the protocol buffers wire format.
 """
@@ -29,14 +29,14 @@ _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _SPARSE_TENSORS = (1, 2)
 _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
-#: Ops whose end the file does not say: they may run for ever.
+#: Ops with unbounded loops.
 _UNBOUNDED: Final = frozenset({"Loop", "SequenceMap"})
 
 
 def read_onnx(path: Path) -> FileFacts:
-    """Inputs, outputs and ops of an .onnx file. Raises ModelFileError if it is none, damaged, or not whole.
+    """Read inputs, outputs and ops of an .onnx file. Raises ModelFileError if it is not ONNX, damaged or truncated.
 
-    Ops of other domains than ONNX's own are named 'domain::op'.
+    Ops outside ONNX's own domain are named 'domain::op'.
     """
     return onnx_facts(read_file(path), path)
 
@@ -67,7 +67,7 @@ def onnx_facts(data: bytes, path: Path) -> FileFacts:
 
 
 class _Message:
-    """A protocol buffer's fields, in their order: (number, a whole number or bytes)."""
+    """Yield a protocol buffer's fields in order: (number, integer or bytes)."""
 
     def __init__(self, data: memoryview) -> None:
         self._fields = list(_split(data))
@@ -77,21 +77,21 @@ class _Message:
         return (_Message(value) for value in self.values(field) if isinstance(value, memoryview))
 
     def message(self, field: int) -> _Message:
-        """The one message of a field, empty where it is not set."""
+        """Return the field's message, empty if not set."""
         return next(self.messages(field), _Message(memoryview(b"")))
 
     def text(self, field: int) -> str:
-        """A string, '' where it is not set."""
+        """Return a string, '' if not set."""
         value = next(iter(self.values(field)), None)
         return bytes(value).decode() if isinstance(value, memoryview) else ""
 
     def number(self, field: int) -> int:
-        """A whole number, 0 where it is not set."""
+        """Return an integer, 0 if not set."""
         value = next(iter(self.values(field)), 0)
         return value if isinstance(value, int) else 0
 
     def values(self, field: int) -> list[int | memoryview]:
-        """What stands in a field."""
+        """Return a field's value."""
         return [value for number, value in self._fields if number == field]
 
 
@@ -129,7 +129,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _facts(graph: _Message) -> FileFacts:
-    # Files before ONNX's version 4 list weights among the inputs.
+    # Files before ONNX IR version 4 list weights as inputs.
     weights = {weight.text(_TENSOR_NAME) for weight in graph.messages(_GRAPH_WEIGHTS)}
     inputs = tuple(_tensor(entry) for entry in graph.messages(_GRAPH_INPUTS))
     ops = Counter(
@@ -182,7 +182,7 @@ def _top_graphs(model: _Message) -> Iterator[_Message]:
 
 
 def _external_in_model(model: _Message) -> Iterator[str]:
-    """Names of tensors that lie in other files: weights, sparse ones, those in attributes, graphs and functions."""
+    """Names of tensors stored in other files: weights, sparse ones, those in attributes, graphs and functions."""
     for graph in _top_graphs(model):
         yield from _external_in_graph(graph)
     for function in model.messages(_MODEL_FUNCTIONS):
@@ -209,7 +209,7 @@ def _external_in_attributes(attributes: Iterable[_Message]) -> Iterator[str]:
 
 
 def _dense(sparse: Iterable[_Message]) -> Iterator[_Message]:
-    """The tensors that sparse ones are made of."""
+    """Yield the tensors of sparse tensors."""
     for tensor in sparse:
         for field in _SPARSE_TENSORS:
             yield from tensor.messages(field)

@@ -1,4 +1,4 @@
-"""What OpenVINO's own files (.xml, with the weights in .bin beside it) say of themselves.
+"""Read facts from OpenVINO files (.xml, with weights in .bin beside it).
 
 Source: OpenVINO 2026.4, "OpenVINO IR format" in its documentation, and files that it wrote.
 """

@@ -1,7 +1,7 @@
-"""Replace ops that run only on some devices by plain ones that run on all.
+"""Replace device-specific ops by portable ones.
 
-tfjs files hold fused convolutions, which TensorFlow itself makes only for CPUs, and tfjs' own Prelu; a depthwise
-convolution with dilations runs only where oneDNN does.
+tfjs files have fused convolutions, which TensorFlow supports only on CPUs, and tfjs' own Prelu. Dilated depthwise
+convolutions need oneDNN.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LEAKY_ALPHA: Final = 0.2
 
 
 def expand(graph: Any, path: Path, *, keep_dilations: bool = False) -> Any:
-    """A GraphDef without fused, dilated depthwise and tfjs-only nodes; device names and hints are dropped.
+    """Return a GraphDef without fused, dilated depthwise and tfjs-only nodes; drops device names and hints.
 
-    Names of all nodes stay; each replaced one ends the small graph that stands for it. keep_dilations: leave dilated
-    convolutions that nothing is fused with as they are, for a graph that is written and not run. Raises ModelFileError.
+    Keeps all node names; a replaced node's name goes to the last node of its replacement. keep_dilations: keep unfused
+    dilated convolutions, for graphs that are written, not run. Raises ModelFileError.
     """
     tf = load_tensorflow()
     plain = tf.compat.v1.GraphDef(versions=graph.versions)
@@ -60,7 +60,7 @@ def _builder(node: Any) -> Builder | None:
 
 
 def _expanded(tf: Any, node: Any, builder: Builder) -> list[Any]:
-    """Trace a node's substitute in a graph of its own and give its nodes names under the node's."""
+    """Trace a node's replacement in a separate graph and prefix its node names with the node's."""
     inputs = [reference for reference in node.input if not reference.startswith("^")]
     with tf.Graph().as_default() as scratch:
         holders = [tf.compat.v1.placeholder(node.attr["T"].type, None, f"in{index}") for index in range(len(inputs))]
@@ -138,7 +138,7 @@ def _dilated(node: Any) -> bool:
 
 
 def _ints(node: Any, name: str) -> list[int]:
-    """Strides or dilations of a node, four numbers; 1 where it has none."""
+    """Strides or dilations of a node, four numbers; 1 by default."""
     return list(node.attr[name].list.i) if name in node.attr and node.attr[name].list.i else [1, 1, 1, 1]
 
 

@@ -11,12 +11,12 @@ __all__ = ["first_line", "load_tensorflow"]
 
 
 def load_tensorflow() -> Any:
-    """The tensorflow module, quiet unless TF_CPP_MIN_LOG_LEVEL says otherwise, taking GPU memory as it needs it.
+    """Import TensorFlow, quiet unless TF_CPP_MIN_LOG_LEVEL is set, with GPU memory allocated on demand.
 
-    Raises MissingDependencyError with the pip line that brings it.
+    Raises MissingDependencyError with the pip line.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The only switch that also holds for a GPU with a memory limit, which would else be taken whole at once.
+    # The only switch that also works with a memory limit, which would otherwise be allocated at once.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:
         import tensorflow
@@ -26,7 +26,7 @@ def load_tensorflow() -> Any:
 
 
 def first_line(err: BaseException) -> str:
-    """What TensorFlow says of an error: the first line that is neither its heading nor where it stood in the code."""
+    """First informative line of a TensorFlow error, without heading and source location."""
     headings = ("Graph execution error", "Detected at", "<stack traces", "File ")
     lines = [line.strip() for line in str(err).splitlines()]
     text = next((line for line in lines if line and not line.startswith(headings)), type(err).__name__)

@@ -1,6 +1,6 @@
-"""SavedModel folders: looked through before they are loaded, then frozen.
+"""SavedModel folders: checked before loading, then frozen.
 
-Loading runs what restores the variables, so that is checked as well as the network itself.
+Loading runs the ops that restore variables, so these are checked like the network itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SIGNATURE: Final = "serving_default"
 #: What is run when a SavedModel is loaded or serves.
 _RUN_SIGNATURES: Final = (_SIGNATURE, "__saved_model_init_op")
 _RUN_COLLECTIONS: Final = ("saved_model_main_op", "legacy_init_op", "main_op")
-#: What a SavedModel may be made of: no assets and no resources, which run code of their own when loaded.
+#: Allowed SavedModel objects: no assets and no resources, which run code when loaded.
 _KINDS: Final = frozenset(
     {"user_object", "variable", "function", "bare_concrete_function", "constant", "captured_tensor"}
 )
@@ -59,7 +59,7 @@ def read_saved_model(path: Path) -> GraphFile:
 
 
 def saved_model_facts(path: Path) -> FileFacts:
-    """What the `serving_default` signature of a SavedModel's folder says; it is not loaded. Raises ModelFileError."""
+    """Read the `serving_default` signature without loading the SavedModel. Raises ModelFileError."""
     tf = load_tensorflow()
     meta = _meta_graph(path)
     signature = meta.signature_def[_SIGNATURE]
@@ -96,7 +96,7 @@ def _meta_graph(path: Path) -> Any:
 
 
 def _check_files(path: Path) -> None:
-    """All files must lie in the folder and be of a bearable size together."""
+    """Check that all files are inside the folder and within the size limit."""
     folder, total = path.resolve(), 0
     for file in path.rglob("*"):
         if not file.resolve().is_relative_to(folder):
@@ -109,7 +109,7 @@ def _check_files(path: Path) -> None:
 
 
 def _check_variables(tf: Any, path: Path) -> None:
-    """The variables must take a bearable memory, as their index declares it."""
+    """Check the variables' declared size against the limit."""
     if not (path / "variables").is_dir():
         return
     reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))

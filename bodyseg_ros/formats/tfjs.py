@@ -26,7 +26,7 @@ __all__ = ["read_graph_model", "read_graph_model_v1", "read_weights"]
 
 #: A topology is text; more than this is not one.
 _MAX_JSON_BYTES: Final = 64 * 2**20
-#: How a gzip file begins (RFC 1952).
+#: Magic bytes of gzip (RFC 1952).
 _GZIP: Final = b"\x1f\x8b"
 _STORED: Final = {"float32": "<f4", "int32": "<i4", "bool": "u1", "uint8": "u1", "uint16": "<u2", "float16": "<f2"}
 
@@ -59,10 +59,10 @@ class _Group(BaseModel):
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Every weight of a model.json or weights_manifest.json by name: float32, int32, bool, or bytes objects.
+    """Read the weights of a model.json or weights_manifest.json by name: float32, int32, bool, or bytes objects.
 
-    Quantised weights come as they are used: q·scale + min, rounded for int32. Shards must lie in the file's folder
-    and hold exactly the bytes that the manifest declares: more or fewer are another model's. Raises ModelFileError.
+    Quantized weights are returned dequantized: q·scale + min, rounded for int32. Shards must be in the file's folder
+    and have exactly the declared number of bytes. Raises ModelFileError.
     """
     content = _read_json(path)
     manifest = content.get("weightsManifest") if isinstance(content, dict) else content
@@ -185,7 +185,7 @@ def _wrong_size(group: _Group, path: Path, declared: int, have: int) -> ModelFil
 
 
 def _decode(weight: _Weight, data: bytes, offset: int, path: Path) -> tuple[NDArray[Any], int]:
-    """One weight from its group's bytes, and where the next begins."""
+    """Read one weight from its group's bytes; also return the next offset."""
     if weight.dtype == "string":
         return _decode_strings(weight, data, offset, path)
     end = offset + weight.nbytes
@@ -224,7 +224,7 @@ def _fill(graph: Any, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
             continue
         declared = node.attr["value"].tensor
         if node.name not in weights:
-            # Small constants may stand in the graph itself: in any field but dtype, shape and version.
+            # Small constants may be stored in the graph itself, in any field but dtype, shape and version.
             if not any(field.number > 3 for field, _ in declared.ListFields()):
                 raise ModelFileError(f"The tensor {node.name!r} of {str(path)!r} is not among its weights.")
             continue
@@ -241,14 +241,14 @@ def _fill(graph: Any, weights: Mapping[str, NDArray[Any]], path: Path) -> None:
 
 
 def _widened(values: NDArray[Any], wanted: Any) -> NDArray[Any]:
-    """A weight in the graph's type where that holds every value of the stored one: tfjs keeps int64 as int32."""
+    """Convert a weight to the graph's dtype if that is lossless: tfjs stores int64 as int32."""
     if values.dtype == object or not (wanted.is_integer or wanted.is_floating):
         return values
     return values.astype(wanted.as_numpy_dtype) if np.can_cast(values.dtype, wanted.as_numpy_dtype, "safe") else values
 
 
 def _signature(content: Mapping[str, Any], path: Path) -> tuple[str, dict[str, str]]:
-    """(input tensor or '', outputs by name) of a model.json's signature; both empty where it has none."""
+    """(input tensor or '', outputs by name) of a model.json's signature; both empty without a signature."""
     metadata = content.get("userDefinedMetadata")
     signature = content.get("signature") or (metadata.get("signature") if isinstance(metadata, dict) else None) or {}
     try:

@@ -1,4 +1,4 @@
-"""What a .tflite file says of itself, read from its FlatBuffer.
+"""Read facts from a .tflite file's FlatBuffer.
 
 Source: LiteRT 2.1, ``tflite/schema/schema.fbs`` (the fields' numbers), and the FlatBuffers binary format.
 """
@@ -22,18 +22,18 @@ _DTYPES: Final = {
     8: "complex64", 9: "int8", 10: "float64", 12: "uint64", 15: "uint32", 16: "uint16",
 }  # fmt: skip
 _CUSTOM: Final = 32
-#: The op WHILE: the file does not say when it ends.
+#: The op WHILE is unbounded.
 _WHILE: Final = 119
-#: Below it an op's number stands in the field of old files, too.
+#: Below it, old files store the op number in another field.
 _OLD_OPS: Final = 127
 _MOST_VALUES: Final = 2**28
 
 
 def read_tflite(path: Path) -> FileFacts:
-    """Inputs, outputs and ops of a .tflite file. Raises ModelFileError if it is none, or damaged.
+    """Read inputs, outputs and ops of a .tflite file. Raises ModelFileError if it is not a .tflite file, or damaged.
 
-    Tensors have the names of the file's signature where it has one, else their own. Ops are named as in the schema
-    where LiteRT is installed, else by number; custom ops by their own names.
+    Tensor names come from the file's signature, if any. Op names come from LiteRT's schema if installed, otherwise
+    they are numbers; custom ops have their own names.
     """
     return tflite_facts(read_file(path), path)
 
@@ -95,13 +95,13 @@ class _Table:
         return [_Table(self._data, place + _unpack(self._data, "<I", place)) for place in places]
 
     def check_bytes(self, field: int) -> None:
-        """Raise IndexError unless a vector of bytes lies within the file."""
+        """Raise IndexError unless a vector of bytes is inside the file."""
         at = self._target(field)
         if at and at + 4 + _unpack(self._data, "<I", at) > len(self._data):
             raise IndexError("its weights end after the end of the file")
 
     def _place(self, field: int) -> int:
-        """Where a field's value stands; 0 if the table does not have it."""
+        """Offset of a field's value; 0 if absent."""
         slot = 4 + 2 * field
         offset = _unpack(self._data, "<H", self._fields + slot) if slot < self._size else 0
         return self._at + offset if offset else 0

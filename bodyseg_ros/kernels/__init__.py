@@ -1,6 +1,6 @@
-"""What NumPy and OpenCV are too slow for, in C.
+"""Pixel loops in C, where NumPy and OpenCV are too slow.
 
-compiled.py checks arrays, hands them to the library by ctypes, and says whether there is one: it is built where a C
-compiler is at hand, and done without where none is. resize.c prepares pictures; maps.c, poses.c and instances.c decode.
-The NumPy versions stand in the functions that call the kernels, and give the same pixels.
+compiled.py checks arrays and passes them to the library by ctypes. The library is optional: it is built if there is a
+C compiler. resize.c prepares images; maps.c, poses.c and instances.c decode. The NumPy versions are in the functions
+that call the kernels, and give the same pixels.
 """

@@ -1,7 +1,7 @@
-"""Every call of the compiled kernels, one function per kernel. Nothing else in the package knows the library.
+"""Python functions for the compiled kernels, one per kernel. Only this module uses the library.
 
-The NumPy version of a kernel stands in the function that calls it, and does the same where no library was built
-(`LIBRARY` is None). Other threads run while a kernel does.
+The caller of each function has the NumPy version, used if no library was built (`LIBRARY` is None). Kernels release
+the GIL.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ _ARGUMENTS: Final = {
 
 
 def _load() -> CDLL | None:
-    """The library beside this file. None, and a line in the log, where it is missing or does not fit."""
+    """Load the library beside this file; None, with a log line, if it is missing or incompatible."""
     spec = find_spec(f"{__package__}._kernels")
     if spec is None or spec.origin is None:
         return None
@@ -134,7 +134,7 @@ def _load() -> CDLL | None:
     return library
 
 
-#: None where no library was built: use the NumPy version.
+#: None without a library: use the NumPy version.
 LIBRARY: CDLL | None = _load()
 
 
@@ -155,9 +155,9 @@ def resize_padded(
 
 
 def can_read(head: NDArray[np.float32], geometry: Geometry) -> bool:
-    """Whether the kernels in maps.c can decode a head (h, w, C): each cell must hold a whole number of network px.
+    """Whether the kernels in maps.c can decode a head (h, w, C): each cell must have an integer number of network px.
 
-    Raises ValueError for a head of no numbers.
+    Raises ValueError for an empty head.
     """
     if not head.size:
         raise ValueError(f"A decoder needs a head of at least one number, but this one is {head.shape}.")
@@ -234,21 +234,21 @@ def instance_map(
     )  # fmt: skip
     owners = np.empty(person.shape, np.int16)
     scale = max(field.geometry.scale_yx)
-    # Where the network sees more pixels than the picture has, steps overshoot: neighbors say little of each other.
+    # If the network input is larger than the image, steps overshoot, and neighboring pixels are not comparable.
     block = 1 if scale > 1 else 2 ** round(math.log2(field.stride / scale))
     _call("instance_map", struct, _address(mask, np.uint8), *person.shape, block, _address(owners, np.int16))
     return owners
 
 
 def _address(array: NDArray[Any], dtype: type[np.generic]) -> int:
-    """Where a contiguous array of that type begins. Raises TypeError for any other, which C would misread."""
+    """Address of a contiguous array of that dtype. Raises TypeError for others, which C would misread."""
     if array.dtype != dtype or not array.flags.c_contiguous:
         raise TypeError(f"A kernel takes contiguous {np.dtype(dtype)}, but this is {array.dtype}, {array.strides=}.")
     return array.ctypes.data
 
 
 def _call(name: str, *arguments: Any) -> int:
-    """What a kernel returns; structs are handed over by their addresses. Raises MemoryError."""
+    """Call a kernel; structs are passed by address. Raises MemoryError."""
     answer: int = getattr(LIBRARY, name)(*(byref(one) if isinstance(one, Structure) else one for one in arguments))
     if answer < 0:
         raise MemoryError(f"The kernel {name} could not allocate memory for an image of this size.")
@@ -256,7 +256,7 @@ def _call(name: str, *arguments: Any) -> int:
 
 
 def _mask_of(person: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """The mask, contiguous. Raises ValueError for one of another size, beyond whose end C would read."""
+    """Return the mask, contiguous. Raises ValueError for another size, since C would read past its end."""
     if person.shape != (geometry.height, geometry.width):
         expected = (geometry.height, geometry.width)
         raise ValueError(f"A decoder needs a mask of shape {expected}, but this one is {person.shape}.")
@@ -264,7 +264,7 @@ def _mask_of(person: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]
 
 
 def _taps_of(taps: Taps) -> _Taps:
-    """Taps as the kernels read them; they must outlive the struct, which holds their addresses."""
+    """Taps as a kernel struct. It stores addresses, so the taps must outlive it."""
     indices = (_address(index, np.int32) for index in (taps.lower, taps.upper))
     weights = (_address(weight, np.float32) for weight in (taps.lower_weight, taps.upper_weight))
     return _Taps(*indices, *weights, len(taps.lower))
@@ -272,7 +272,7 @@ def _taps_of(taps: Taps) -> _Taps:
 
 @lru_cache(maxsize=16)
 def _grid_of(height: int, width: int, channels: int, geometry: Geometry) -> _Grid | None:
-    """A head's grid and its way to source px; None where cells hold no whole number of network px."""
+    """A head's grid and its mapping to source px; None unless cells have an integer number of network px."""
     cells = max(height - 1, 1), max(width - 1, 1)
     inner = max(geometry.input_height - 1, 1), max(geometry.input_width - 1, 1)
     if any(px % count for px, count in zip(inner, cells, strict=True)):
@@ -282,7 +282,7 @@ def _grid_of(height: int, width: int, channels: int, geometry: Geometry) -> _Gri
     taps = source_taps(geometry)
     starts = (_address(places, np.float32) for places in nodes)
     grid = _Grid(height, width, channels, *steps, *starts, *(_taps_of(axis) for axis in taps))
-    grid.kept = nodes, taps  # the struct holds addresses alone
+    grid.kept = nodes, taps  # the struct only holds addresses
     return grid
 
 
@@ -290,7 +290,7 @@ def _grid_of(height: int, width: int, channels: int, geometry: Geometry) -> _Gri
 def _axis_tables(height: int, width: int, geometry: Geometry, stride: int) -> NDArray[np.float32]:
     """`AxisTables` in instances.c, (4, 34): factor, shift, high, last.
 
-    Source pixel p lies at ((pad + p + 1)·scale − 1)/stride on the grid.
+    Source pixel p is at ((pad + p + 1)·scale − 1)/stride on the grid.
     """
     scale = np.array(geometry.scale_yx[::-1])
     pad = np.array([geometry.pad_left, geometry.pad_top])

@@ -1,6 +1,6 @@
-/* Which person each pixel belongs to: it follows the long offsets to where they say its person's keypoints are.
+/* Assign pixels to people by following the long offsets to the person's keypoints.
  *
- * decode/instances.py holds the same in NumPy, pixel by pixel, and names the source. */
+ * decode/instances.py has the same per pixel in NumPy, and cites the source. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ typedef struct {
 
 /* offsets: (height, width, 34), y of joint k in channel k, x in k + 17. joints: (joint_count) those that count for at
  * least one person. keypoints: (people, joint_count, x y) source px. seen: (people, joint_count), 1 where it counts.
- * steps: how often offsets are followed. max_distance: px² from which a pixel is nobody's. */
+ * steps: number of offset steps. max_distance: px² above which a pixel has no person. */
 typedef struct {
     const float *offsets;
     int32_t height, width, joint_count, people, steps;
@@ -25,7 +25,7 @@ typedef struct {
     float max_distance;
 } OffsetField;
 
-/* The person nearest to where a pixel's offsets lead, −1 for nobody; mean px² to that person, and to the second nearest. */
+/* Person nearest to a pixel's target, −1 for none; mean px² to that person and to the second nearest. */
 typedef struct {
     float nearest, second;
     int32_t person;
@@ -37,7 +37,7 @@ typedef struct {
     const uint8_t *person;
     int32_t height, width;
     float *terms; /* (joint_count, cells, 4, x y): a, b, c, d of a + b·right + (c + d·right)·down in each cell */
-    int32_t *indices; /* (height, width): 1 + the pixel's index in `known`, 0 where it was not computed */
+    int32_t *indices; /* (height, width): 1 + the pixel's index in `known`, 0 if not computed */
     Owner *known;
     int32_t count, capacity;
     int16_t *owners;
@@ -66,8 +66,7 @@ static void make_terms(const OffsetField *field, float *terms) {
 
 INLINE float minimum(float a, float b) { return a < b ? a : b; }
 
-/* Follow the offsets from a pixel, `steps` times: add the offset found where the last one led. Positions are limited at
- * the picture's last row and column only, as in the reference; off the grid, its border is read.
+/* Follow the offsets from a pixel for `steps` steps. Positions are clamped to the image's last row and column only, as in the reference; outside the grid, its border is used.
  * ends: (joint_count, x y) source px. */
 INLINE void follow_offsets(const Search *search, int32_t y, int32_t x, float *restrict ends) {
     const OffsetField *field = search->field;
@@ -142,8 +141,7 @@ static void fill_block(Search *search, int32_t y, int32_t x, int32_t bottom, int
     }
 }
 
-/* Find the owners of a block's pixels from its corners: where all four belong to one person, and the farthest of them is
- * nearer to that person than any is to another, so does the block; else each quarter is looked at.
+/* Find the owners of a block's pixels from its corners. If all four belong to one person, and the farthest of them is nearer to that person than any is to another, so does the block; otherwise test each quarter.
  * Returns 0, or NO_MEMORY. */
 FAST int assign_block(Search *search, int32_t y, int32_t x, int32_t block) {
     if (y >= search->height || x >= search->width) return 0;
@@ -176,7 +174,7 @@ FAST int assign_block(Search *search, int32_t y, int32_t x, int32_t block) {
 }
 
 /* person: (height, width), 0 or 1. block: side of the first blocks, px, a power of two.
- * owners: (height, width), the index of a pixel's person, −1 for nobody.
+ * owners: (height, width), person index of each pixel, −1 for none.
  * Returns 0, or NO_MEMORY. */
 int instance_map(const OffsetField *field, const uint8_t *person, int32_t height, int32_t width, int32_t block,
                  int16_t *owners) {

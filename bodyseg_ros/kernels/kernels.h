@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Compiled twice, for every x86-64 and for those with AVX2, where it takes a quarter less time; chosen at loading. */
+/* Compiled for plain x86-64 and for AVX2, which takes a quarter less time; selected at loading. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define FAST __attribute__((target_clones("avx2", "default")))
 #else

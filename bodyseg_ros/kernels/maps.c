@@ -1,4 +1,4 @@
-/* Person and part logits to maps of the picture's size; decode/masks.py holds the same in NumPy, and names the source.
+/* Decode person and part logits to maps of the image's size. decode/masks.py has the same in NumPy, and cites the source.
  *
  * A cell is the square between four neighbors of a head's grid. Inside it logits are a mix of those at its corners, so
  * they stay between the least and the largest of the four, there and, after the sigmoid, at every source pixel in
@@ -35,7 +35,7 @@ typedef struct {
 static const float SCORE_MARGIN = 1e-5f;
 /* Where one part's logit is more than this above another's at all corners, its score is larger in between. */
 static const float LOGIT_MARGIN = 1e-2f;
-/* Beyond these, logits that differ give the same float32 score. */
+/* Beyond these limits, different logits give the same float32 score. */
 static const float MIN_LOGIT = -79, MAX_LOGIT = 9;
 
 /* 1 / (1 + e^−x). The exponential as in Cephes' expf: a power of two and a polynomial on ±ln 2 / 2. */
@@ -43,7 +43,7 @@ INLINE float sigmoid(float x) {
     x = -x;
     x = x < 80.0f ? x : 80.0f;
     x = x > -87.0f ? x : -87.0f;
-    const float rounder = 12582912.0f; /* 1.5 · 2^23: adding and taking it away rounds to whole numbers */
+    const float rounder = 12582912.0f; /* 1.5 · 2^23: adding and subtracting it rounds to integers */
     const float power = (x * 1.44269504f + rounder) - rounder;
     const float rest = (x - power * 0.693359375f) - power * -2.12194440e-4f;
     float sum = 1.9875691500e-4f;
@@ -60,13 +60,13 @@ INLINE float sigmoid(float x) {
     return 1.0f / (1.0f + sum * two.value);
 }
 
-/* A logit, kept where scores still differ. */
+/* Clamp a logit to the range where scores still differ. */
 INLINE float clamp_logit(float logit) {
     logit = logit > MIN_LOGIT ? logit : MIN_LOGIT;
     return logit < MAX_LOGIT ? logit : MAX_LOGIT;
 }
 
-/* Which source pixels lie in which row or column of cells. Returns how many bands there are. */
+/* Group source pixels by row or column of cells. Returns the number of bands. */
 static int32_t make_bands(const Taps *taps, int32_t step, int32_t length, Band *out) {
     const int32_t last = length > 2 ? length - 2 : 0;
     int32_t count = 0;
@@ -113,7 +113,7 @@ static int make_scratch(const Grid *grid, Scratch *scratch) {
     return NO_MEMORY;
 }
 
-/* Where the logits of a cell's four corners begin: above left, above right, below left, below right. */
+/* Addresses of the logits at a cell's four corners: above left, above right, below left, below right. */
 INLINE void corners_of(const Grid *grid, const float *head, Band row, Band column, const float *corners[4]) {
     const int32_t below = row.cell + 1 < grid->height ? row.cell + 1 : grid->height - 1;
     const int32_t right = column.cell + 1 < grid->width ? column.cell + 1 : grid->width - 1;
@@ -147,7 +147,7 @@ INLINE void scores_across(const Grid *grid, const float *const corners[4], int c
     }
 }
 
-/* The rows of scratch->across that source row y of a cell lies between, and their weights. */
+/* The two rows of scratch->across around source row y of a cell, and their weights. */
 typedef struct {
     const float *above, *below;
     float above_weight, below_weight;
@@ -161,7 +161,7 @@ INLINE RowPair row_pair(const Grid *grid, const Scratch *scratch, Band row, Band
 }
 
 /* logits: (height, width) of the person. Either of the two may be NULL: confidence (H, W); person (H, W), 1 above the
- * threshold. Where only the mask is wanted, cells that lie on one side of the threshold are not computed.
+ * threshold. If only the mask is wanted, cells entirely on one side of the threshold are skipped.
  * Returns 0, or NO_MEMORY. */
 FAST int person_map(const Grid *grid, const float *logits, float threshold, float *confidence, uint8_t *person) {
     Scratch scratch;
@@ -249,7 +249,7 @@ INLINE void best_channels(const Grid *grid, const float *const corners[4], const
 }
 
 /* logits: (height, width, channels). person: (H, W), 0 or 1. candidates: scratch of as many numbers as channels.
- * parts: (H, W), the channel with the largest score where a person is, the first of equals; −1 elsewhere.
+ * parts: (H, W), the channel with the highest score (on ties, the first) on people, −1 elsewhere.
  * Returns 0, or NO_MEMORY. */
 FAST int part_map(const Grid *grid, const float *logits, const uint8_t *person, int32_t *candidates, int8_t *parts) {
     Scratch scratch;

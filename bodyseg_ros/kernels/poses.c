@@ -1,6 +1,6 @@
 /* Heads to poses: roots from heatmap peaks, non-maximum suppression, and a walk along the tree of keypoints.
  *
- * Arithmetic is in doubles, as in the reference. decode/poses.py holds the same in Python, and names the source. */
+ * Computed in doubles, as in the reference. decode/poses.py has the same in Python, and cites the source. */
 #include <stdlib.h>
 
 #include "kernels.h"
@@ -21,7 +21,7 @@ typedef struct {
     const int32_t *tree; /* (16, 2) joints: parent, child */
 } Heads;
 
-/* Add to a heap whose node k has children 2k and 2k+1, counted from 0: so ties leave in the reference's order. */
+/* Push to a heap whose node k has children 2k and 2k+1, counted from 0, which pops ties in the reference's order. */
 static void push(Candidate *heap, int32_t count, Candidate candidate) {
     int32_t node = count;
     for (; node > 0 && heap[node / 2].score < candidate.score; node /= 2) heap[node] = heap[node / 2];

@@ -1,4 +1,4 @@
-/* A picture to the network's input in one pass: padded, resized, normalised. */
+/* Pad, resize and normalize an image to the network's input in one pass. */
 #include <stdlib.h>
 
 #include "kernels.h"

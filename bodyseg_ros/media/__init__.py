@@ -1,7 +1,7 @@
-"""Photos, videos and cameras: sources of frames and sinks of pictures.
+"""Photos, videos and cameras: sources of frames, sinks of images.
 
-source.py holds the base classes of both. photos.py reads and writes by Pillow, video.py by PyAV, webcam.py by OpenCV;
-open_media.py chooses by what the user wrote. any_image.py takes the images that Python programs hold.
+source.py has the base classes. photos.py uses Pillow, video.py PyAV, webcam.py OpenCV; open_media.py selects by the
+user's text. any_image.py converts images from Python programs.
 """
 
 from .any_image import ImageLike, frame_of

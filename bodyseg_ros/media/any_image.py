@@ -16,7 +16,7 @@ from .photos import read_photo, rgb_image
 
 __all__ = ["ImageLike", "frame_of"]
 
-#: What `frame_of` takes.
+#: Types accepted by `frame_of`.
 ImageLike = NDArray[np.uint8] | Image.Image | Path | str | Frame
 
 #: How a tensor of these libraries becomes a NumPy array.
@@ -34,12 +34,12 @@ _ALLOWED: Final = (
 
 
 def frame_of(image: ImageLike) -> Frame:
-    """The frame of an image: uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, (H, W, 4) RGBA, PIL image or path.
+    """Convert an image to a Frame: uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) gray, (H, W, 4) RGBA, PIL image or
+    path.
 
-    What is see-through lies over black. A photo that is read is turned upright by its EXIF; a PIL image is taken as it
-    is. A Frame is handed back as it is. A blue-green-red array cannot be told from
-    RGB: give `image[..., ::-1]` of what OpenCV reads. Raises FrameError for anything else, with the line that mends
-    it, and MediaError for a file that cannot be read.
+    Transparent pixels are blended over black. Photo files are rotated by their EXIF tag; PIL images are not. A Frame
+    is returned unchanged. BGR arrays cannot be detected: pass `image[..., ::-1]` for OpenCV images. Raises FrameError
+    with the fix for anything else, and MediaError for an unreadable file.
     """
     if isinstance(image, Frame):
         return image
@@ -69,7 +69,7 @@ def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _advice(image: Any) -> str:
-    """What is wrong with it, and the Python that mends it."""
+    """Describe the problem and the Python line that fixes it."""
     library = type(image).__module__.partition(".")[0]
     if not isinstance(image, np.ndarray) and library not in _TO_NUMPY:
         return f"{_ALLOWED}, but it is {_what(image)}"
@@ -92,7 +92,7 @@ def _what(image: Any) -> str:
 
 
 def _mended_shape(code: str, shape: tuple[int, ...]) -> str | None:
-    """The Python that makes a picture of an array of this shape; None where there is none."""
+    """Python expression that converts an array of this shape to an image; None if there is none."""
     if len(shape) == 4:
         # One picture in a batch, or several: a list of images gives a list of results.
         return _mended_shape(f"{code}[0]", shape[1:]) if shape[0] == 1 else f"list({code})"

@@ -1,4 +1,4 @@
-"""Choose the source or sink by what the input or output is."""
+"""Select the source or sink for an input or output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["open_sink", "open_source", "source_kind"]
 
 
 def open_source(text: str) -> Source:
-    """The source for an input as a user writes it.
+    """Open the source for a user's input.
 
-    A photo, a folder of photos, a video file, a camera's number or device, a stream's address; or `plugin:input`
-    to name one of the group `bodyseg_ros.sources`. Raises MediaError where nothing of that name can be read.
+    A photo, a folder of photos, a video file, a camera number or device, a stream URL; or `plugin:input` to select a
+    plugin of the group `bodyseg_ros.sources`. Raises MediaError if it cannot be read.
 
     >>> with bodyseg.open_source("holiday") as source:
     ...     for frame in source:
@@ -33,7 +33,7 @@ def open_source(text: str) -> Source:
 
 
 def source_kind(text: str) -> tuple[str, str]:
-    """The name of the source plugin that an input means, and what it is given. Raises MediaError."""
+    """Return the source plugin's name and its input. Raises MediaError."""
     path = Path(text)
     plugin, colon, rest = text.partition(":")
     if colon and plugin in plugin_names("sources") and not path.exists():
@@ -51,7 +51,7 @@ def source_kind(text: str) -> tuple[str, str]:
 
 
 def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
-    """The sink for a file name: photos where fps is None, else a video of that nominal rate.
+    """Open the sink for a file name: photos if fps is None, otherwise a video of that nominal rate.
 
     >>> with bodyseg.open_sink("{name}_mask.png", fps=None) as write:
     ...     for result in model.stream("holiday"):

@@ -1,9 +1,9 @@
-"""Photos in and out, by Pillow.
+"""Read and write photos with Pillow.
 
-What comes in is upright (EXIF orientation applied) 8-bit RGB: grey and palettes are expanded, CMYK converted,
-16 bit scaled down, what is see-through lies over black. Of animations and many-page files the first picture is
-taken, and a warning says so. A file that ends too early is broken, not half a picture. HEIC needs the package
-pillow-heif, AVIF a Pillow that has it.
+Photos are read as upright (EXIF orientation applied) 8-bit RGB: gray and palettes are expanded, CMYK converted, 16 bit
+scaled down, transparency blended over black. Only the first image of animations and multi-page files is read, with a
+warning. A truncated file is an error, not half an image. HEIC needs the package pillow-heif, AVIF a Pillow with
+support for it.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _READ_SUFFIXES = (
     *(".apng", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg"),
     *(".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
-#: Suffix → Pillow's name of a format that not every installation reads, and what brings it.
+#: Suffix → Pillow format that needs an extra package, and that package.
 _BROUGHT = {
     ".avif": ("AVIF", "--upgrade pillow"),
     ".heic": ("HEIF", "pillow-heif"),
     ".heif": ("HEIF", "pillow-heif"),
     ".hif": ("HEIF", "pillow-heif"),
 }
-#: Brands of ISO media files (ISO 23008-12) that hold still pictures → Pillow's name.
+#: Brands of ISO media files (ISO 23008-12) with still images → Pillow format.
 _STILL_BRANDS = {b"avif": "AVIF", **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1"), "HEIF")}
 #: What is named when a folder's photos are read without it.
 _PASSED_OVER = (
@@ -54,9 +54,9 @@ _PASSED_OVER = (
     *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
     *(".eps", ".exr", ".hdr", ".ico", ".j2k", ".jp2", ".jxl", ".pcx", ".psd", ".qoi", ".svg", ".tga", ".xcf"),
 )
-#: As many names stand in a sentence.
+#: Maximum number of names in a message.
 _MOST_NAMES = 10
-#: Formats of which a second picture is not a view or a map of the first.
+#: Formats whose second image is independent of the first.
 _ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 #: Suffix → how Pillow writes it.
 WRITE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -67,7 +67,7 @@ WRITE_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def is_photo(path: Path) -> bool:
-    """Whether a file is to be read as a photo: by its content, or its suffix where the content says nothing."""
+    """Whether a file is a photo, by content, or by suffix if the content is inconclusive."""
     suffix = path.suffix.lower()
     try:
         with path.open("rb") as file:
@@ -114,7 +114,7 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """A photo whose header was read; whatever is wrong with it, now or later, is a MediaError."""
+    """Open a photo and read its header; every problem, now or later, is a MediaError."""
     try:
         data = path.read_bytes()
     except OSError as err:
@@ -153,7 +153,7 @@ def _too_large(path: Path, size: str = "larger") -> str:
 
 
 def _note_animation(image: Image.Image, path: Path) -> None:
-    """Say that a file holds more than the picture taken of it."""
+    """Warn that a file has more than one image."""
     try:
         more = image.format in _ANIMATED and getattr(image, "is_animated", False)
     except Exception as err:  # noqa: BLE001 - Pillow's decoders raise nearly every kind on damaged bytes
@@ -170,14 +170,14 @@ def _decoded(image: Image.Image, path: Path) -> NDArray[np.uint8]:
 
 
 def rgb_image(image: Image.Image, name: str) -> Image.Image:
-    """A Pillow image of any mode as 8-bit RGB, what is see-through over black.
+    """Convert a Pillow image of any mode to 8-bit RGB, transparency blended over black.
 
-    Raises MediaError, which begins with `name`, for floating-point values.
+    Raises MediaError starting with `name` for floating-point values.
     """
     if image.mode == "F":
         raise MediaError(f"{name} has floating-point values without a defined range; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion would clip it at 255.
+        # 16-bit gray; Pillow's own conversion would clip it at 255.
         grey = np.clip(np.asarray(image, np.int64), 0, 65535)
         return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
@@ -189,10 +189,10 @@ def rgb_image(image: Image.Image, name: str) -> Image.Image:
 
 
 def write_photo(path: Path, image: Picture) -> None:
-    """Write a picture as PNG or JPEG (quality 95, full colour resolution), by the suffix.
+    """Write an image as PNG or JPEG (quality 95, no chroma subsampling), by the suffix.
 
-    image: (H, W) grey, (H, W, 3) RGB, or for PNG (H, W, 4) RGBA; uint8. The file appears whole or not at all.
-    Raises MediaError for another suffix, shape or dtype, or where the file cannot be written.
+    image: (H, W) gray, (H, W, 3) RGB, or for PNG (H, W, 4) RGBA; uint8. The write is atomic. Raises MediaError for
+    another suffix, shape or dtype, or if the file cannot be written.
     """
     options = WRITE_OPTIONS[_checked_suffix(path)]
     channels = (1, 3) if options["format"] == "JPEG" else (1, 3, 4)
@@ -225,11 +225,10 @@ def _checked_suffix(path: Path) -> str:
 class PhotoSource(Source):
     """A photo, or the photos of a folder in natural order (img2 before img10).
 
-    A folder's own photos are taken, known by their suffix; its sub-folders, hidden files and files of other kinds
-    are not, and a warning at the end names the pictures and videos among them. A broken photo is logged and left out;
-    after the last one a MediaError names all that were broken. Frames: stamp_ns is the place in the order, frame_id the
-    file's name without suffix (with it, where two files would be called the same). Raises MediaError for a folder that
-    cannot be read or holds no photo, and for a single file that is none.
+    Photos in a folder are found by suffix; subfolders, hidden files and other files are skipped, and a warning at the
+    end lists skipped images and videos. Broken photos are logged and skipped; a MediaError at the end lists them.
+    Frames: stamp_ns is the index, frame_id the file name without suffix (with suffix if ambiguous). Raises MediaError
+    for an unreadable folder, a folder without photos, and a file that is not a photo.
     """
 
     api_version = 1
@@ -245,11 +244,11 @@ class PhotoSource(Source):
         else:
             self._paths = [path]
             with _opened(path):
-                pass  # a file that is no photo is refused at once
+                pass  # refuse a file that is not a photo at once
         self.length = len(self._paths)
 
     def close(self) -> None:
-        """Name what was passed over."""
+        """Log skipped files."""
         if self._begun and self._passed_over:
             logger.warning("The folder %r: %s", str(self._folder), _passed_over_sentence(self._passed_over))
 
@@ -271,7 +270,7 @@ class PhotoSource(Source):
 
 
 def _photos_of(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The photos of a folder, and the pictures and videos that are passed over."""
+    """List the photos of a folder, and the skipped images and videos."""
     try:
         inside = sorted((path for path in folder.iterdir() if path.is_file()), key=_natural)
     except OSError as err:
@@ -294,7 +293,7 @@ def _suffixes(paths: Sequence[Path]) -> set[str]:
 
 
 def _passed_over_sentence(paths: Sequence[Path]) -> str:
-    """What is passed over, and the pip line that brings a reader where there is one."""
+    """List skipped files, with the pip line of a reader if there is one."""
     names = ", ".join(path.name for path in paths[:_MOST_NAMES])
     more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
     remedies = [
@@ -310,10 +309,10 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 class PhotoSink(Sink):
-    """Writes each picture to its own PNG or JPEG file.
+    """Writes each image to its own PNG or JPEG file.
 
-    path: in it, `{name}` becomes the frame's name and `{index}` the number of the picture, six digits from 0.
-    Raises MediaError for another suffix, and where a picture would take the place of one just written.
+    path: `{name}` becomes the frame's name and `{index}` the image number, six digits from 0. Raises MediaError for
+    another suffix, and if an image would overwrite one just written.
     """
 
     api_version = 1
@@ -324,7 +323,7 @@ class PhotoSink(Sink):
         _checked_suffix(Path(path))
 
     def __call__(self, image: Picture, frame: Frame) -> None:
-        """Write one picture, atomically."""
+        """Write one image atomically."""
         name = re.sub(r"[/\\]", "_", frame.frame_id)
         path = Path(self._pattern.replace("{index}", f"{len(self._written):06d}").replace("{name}", name))
         if path in self._written:

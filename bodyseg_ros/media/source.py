@@ -1,4 +1,4 @@
-"""The seams where pictures come in and go out."""
+"""Base classes of sources and sinks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..types import Frame
 
 __all__ = ["VIDEO_SUFFIXES", "Picture", "Sink", "Source"]
 
-#: A picture on its way out: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
+#: Output image: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 Picture = NDArray[np.uint8]
 #: Videos that are written end in one of these.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 class Source(Plugin):
-    """A context manager of an iterable of Frames, to be iterated once. Built as `SourceClass(text)`.
+    """An iterable of Frames and context manager; iterate once. Created as `SourceClass(text)`.
 
-    A plugin writes __iter__(). Raises MediaError from the constructor where nothing can be read at all. What is damaged
-    in part is read as far as it goes; the MediaError that names the damage comes at the end of the iteration.
+    A plugin implements __iter__(). The constructor raises MediaError if nothing can be read. Partly damaged input is
+    read as far as possible, then iteration ends with a MediaError.
     """
 
     supported_versions = frozenset({1})
     #: What the input is called, fit for a file name.
     stem: str
-    #: Number of frames to come, an estimate for progress; None if nobody knows (a camera).
+    #: Estimated number of frames, for progress bars; None if unknown (a camera).
     length: int | None = None
     #: Nominal frames per second, exact; None for photos.
     fps: Fraction | None = None
@@ -45,10 +45,10 @@ class Source(Plugin):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
-        """Frames in order; stamp_ns: position in the video, or place in the folder; frame_id: the picture's name."""
+        """Yield frames in order; stamp_ns: time in the video, or index in the folder; frame_id: the image's name."""
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Close the source."""
 
     def __enter__(self) -> Source:
         return self
@@ -58,20 +58,20 @@ class Source(Plugin):
 
 
 class Sink(Plugin):
-    """A context manager of a callable that writes one picture a call. Built as `SinkClass(path, …)`.
+    """A callable that writes one image per call, and context manager. Created as `SinkClass(path, …)`.
 
-    A plugin writes __call__(). Raises MediaError where a picture cannot be written. Leaving the context finishes the
-    file, after an exception and a keyboard interrupt too.
+    A plugin implements __call__(). Raises MediaError if an image cannot be written. Leaving the context finishes the
+    file, even after an exception or Ctrl-C.
     """
 
     supported_versions = frozenset({1})
 
     @abstractmethod
     def __call__(self, image: Picture, frame: Frame) -> None:
-        """Write `image`, made from `frame`, whose name and time it takes."""
+        """Write `image` with the name and time of `frame`."""
 
     def __enter__(self) -> Sink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        """Finish what was begun."""
+        """Finish the file."""

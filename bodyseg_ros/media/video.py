@@ -1,9 +1,7 @@
-"""Video files in and out, by PyAV (FFmpeg).
+"""Read and write videos with PyAV (FFmpeg).
 
-Pictures alone: a soundtrack is neither read nor written. Every picture keeps its own time, so videos with a
-variable rate keep their pace; the nominal rate stays an exact fraction. What the file states of how it is to be
-shown – turned, mirrored, with pixels that are not square – is applied to the pictures once, and what is written
-states none of it.
+Images only, no audio. Every frame keeps its own time, so variable frame rates are preserved; the nominal rate is an
+exact fraction. Display metadata (rotation, mirroring, non-square pixels) is applied when reading and not written.
 """
 
 from __future__ import annotations
@@ -31,15 +29,15 @@ __all__ = ["VideoSink", "VideoSource"]
 
 logger = logging.getLogger(__name__)
 
-#: FFmpeg's names of the containers that are read. Others would take a text for a video, or a playlist for an order.
+#: FFmpeg's names of supported containers. Others would accept text files, or follow playlists.
 _CONTAINERS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,apng,mjpeg,h264,hevc,m4v,dv,ivf,mxf,nut,yuv4mpegpipe"
 )
-#: A file whose pictures end this much before the time it states was cut short, seconds.
+#: A file whose frames end this much before its declared length is truncated, seconds.
 _MISSING_S = 0.5
 #: Sides of a pixel further apart than this are a mistake of the file's.
 _MAX_PIXEL_RATIO = 8
-#: The first one that is built into FFmpeg is taken.
+#: The first one available in FFmpeg is used.
 _ENCODERS = {
     "libx264": {"crf": "18", "preset": "veryfast"},
     "libopenh264": {"b": "8M"},
@@ -52,13 +50,13 @@ _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferChara
 
 
 class VideoSource(Source):
-    """The pictures of a video file as it is to be shown, RGB; stamp_ns counts from the first one.
+    """Frames of a video file as displayed, RGB; stamp_ns counts from the first frame.
 
-    Pixels that are not square are made so by widening or heightening the picture. Where the size changes within the
-    video, later pictures are fitted into the first one's size, with black bars where their shape is another.
-    Colours are converted by the file's own statement (BT.601, BT.709…, limited or full range); without one,
-    BT.601 as FFmpeg does. A damaged file gives the pictures that can be decoded, then raises MediaError.
-    Raises MediaError for a file that cannot be opened, holds no video, or whose pictures exceed 100 megapixels.
+    Non-square pixels are made square by enlarging the image. If the size changes within the video, later frames are
+    fitted into the first size, with black bars if the shape differs. Colors are converted by the file's metadata
+    (BT.601, BT.709…, limited or full range), by default BT.601 as in FFmpeg. A damaged file yields the decodable
+    frames, then raises MediaError. Raises MediaError for a file that cannot be opened, has no video, or has frames
+    above 100 megapixels.
     """
 
     api_version = 1
@@ -103,7 +101,7 @@ class VideoSource(Source):
         return stream
 
     def _stated_seconds(self) -> Fraction | None:
-        """Length by the file's own word; None where it says nothing, or speaks of other tracks too."""
+        """Declared length; None if missing or covering other tracks too."""
         if self._stream.duration and self._stream.time_base:
             return self._stream.duration * self._stream.time_base
         if self._container.duration and len(self._container.streams) == 1:
@@ -144,7 +142,7 @@ class VideoSource(Source):
             )
 
     def _note_size(self, size: tuple[int, ...], other: tuple[int, ...], seconds: Fraction) -> None:
-        """Say once that the pictures are not all of one size."""
+        """Warn once that the frame size changes."""
         if not self._noted_size:
             logger.warning(
                 "The video %r is %d×%d, but %d×%d from second %.1f on; frames are fitted into the first size.",
@@ -153,7 +151,7 @@ class VideoSource(Source):
         self._noted_size = True
 
     def _pictures(self) -> Iterator[av.VideoFrame | None]:
-        """Decoded pictures in their order; None for each place where there was damage."""
+        """Yield decoded frames in order; None at each damaged place."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -175,15 +173,15 @@ class VideoSource(Source):
 
 
 def _exact(rate: Fraction) -> Fraction:
-    """30000/1001 and its kin where a container that counts in nanoseconds missed them by a rounding."""
+    """Restore 30000/1001 and similar rates that a container rounded to nanoseconds."""
     ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
     return ntsc if abs(ntsc / rate - 1) < Fraction(2, 10**7) else rate
 
 
 def _as_shown(picture: av.VideoFrame, pixel: Fraction | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB with square pixels, turned and mirrored as the file's display matrix says.
+    """Return (H, W, 3) uint8 RGB with square pixels, rotated and mirrored by the file's display matrix.
 
-    pixel: a stored pixel's width to its height.
+    pixel: width-to-height ratio of a stored pixel.
     """
     width, height = _square_size(picture.width, picture.height, pixel)
     image = picture.reformat(width, height).to_ndarray(format="rgb24")
@@ -205,7 +203,7 @@ def _square_size(width: int, height: int, pixel: Fraction | None) -> tuple[int, 
 
 
 def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """The picture as large as it fits, in the middle of a black one."""
+    """Scale the image to fit, centered on black."""
     scale = min(height / image.shape[0], width / image.shape[1])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -216,13 +214,13 @@ def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
 
 
 class VideoSink(Sink):
-    """Writes pictures to an H.264 video (MPEG-4 where FFmpeg has no H.264 encoder); the first one sets the size.
+    """Writes images to an H.264 video (MPEG-4 if FFmpeg has no H.264 encoder); the first one sets the size.
 
-    Each picture stands at its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
-    width or height is made even by repeating the last column or row. Colours: BT.709 from 720 rows on, else
-    BT.601, limited range, stated in the file. The file is playable at any time, whatever ends the process: it
-    is written in pieces of a second, which at the end are joined to a plain file. Without a picture, no file is made.
-    Raises MediaError for another suffix, a picture of another size or kind, or where the file cannot be written.
+    Each image is timed by its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
+    width or height is made even by repeating the last column or row. Colors: BT.709 from 720 rows on, otherwise
+    BT.601, limited range, declared in the file. The file is always playable, even if the process dies: it is written
+    in one-second fragments, which are joined at the end. Without images, no file is made. Raises MediaError for
+    another suffix, an image of another size or kind, or if the file cannot be written.
     """
 
     api_version = 1
@@ -237,7 +235,7 @@ class VideoSink(Sink):
             raise MediaError(
                 f"The video {str(path)!r} needs a frame rate above 0 and up to {_MAX_FPS}, not {str(fps)!r}."
             )
-        # The nominal duration of a picture is a whole number of ticks, with as many between as there can be.
+        # Choose the finest time base in which a frame's nominal duration is an integer number of ticks.
         self._fps = 1 / (1 / fps).limit_denominator(_MAX_TICKS)
         self._tick = Fraction(1, _MAX_TICKS // self._fps.numerator * self._fps.numerator)
         self._container: av.container.OutputContainer | None = None
@@ -246,7 +244,7 @@ class VideoSink(Sink):
         self._last_tick = -1
 
     def __call__(self, image: Picture, frame: Frame) -> None:
-        """Write one picture: (H, W) grey or (H, W, 3) RGB, uint8."""
+        """Write one image: (H, W) gray or (H, W, 3) RGB, uint8."""
         self._check(image)
         try:
             if self._container is None:
@@ -286,7 +284,7 @@ class VideoSink(Sink):
         context = stream.codec_context
         context.time_base = self._tick
         context.gop_size = max(1, round(self._fps))
-        # Pictures in the order of their times: the video starts at 0 and each fragment stands alone.
+        # No reordering: the video starts at 0 and each fragment is self-contained.
         context.max_b_frames = 0
         space = _BT709 if height >= 720 else _BT601
         context.colorspace = context.color_primaries = context.color_trc = space

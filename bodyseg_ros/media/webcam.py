@@ -1,4 +1,4 @@
-"""Live pictures from a camera or a network stream, by OpenCV."""
+"""Read cameras and network streams with OpenCV."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["WebcamSource"]
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_MS = 10_000
-#: Taken where a camera does not say its rate.
+#: Used if a camera does not report its rate.
 _USUAL_FPS = Fraction(30)
 
 
 class WebcamSource(Source):
     """A camera by number ('0') or device ('/dev/video0'), or a stream by address ('rtsp://…', 'http://…').
 
-    It goes on until the caller stops. stamp_ns: the wall clock when the picture arrived. Raises MediaError where
-    it cannot be opened, gives no picture, or the camera stops; a stream that ends after some pictures just ends.
+    Runs until the caller stops. stamp_ns: wall clock at arrival. Raises MediaError if it cannot be opened, gives no
+    frame, or the camera stops; a stream that ends after some frames just ends.
     """
 
     api_version = 1
@@ -58,7 +58,7 @@ class WebcamSource(Source):
                 capture = cv2.VideoCapture(
                     int(self._text) if self._text.isascii() and self._text.isdigit() else self._text
                 )
-                # The newest picture, not the oldest one that waits.
+                # Read the newest frame, not the oldest buffered one.
                 capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         finally:
             cv2.utils.logging.setLogLevel(level)

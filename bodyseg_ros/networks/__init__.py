@@ -1,8 +1,8 @@
-"""Know a network: how a frame goes in, what its tensors mean.
+"""Networks: preprocessing, and the meaning of their tensors.
 
 network.py is the base class. One module per kind of network: bodypix, posenet, deeplab, portrait, and
 background_subtraction, which needs no network. prepare.py makes the input tensor, heads.py finds the outputs by name,
-person_poses.py and pixels.py hold what several share. The arithmetic stands in `decode`.
+person_poses.py and pixels.py are shared. The arithmetic is in `decode`.
 """
 
 from .flip import FlipSettings, flip_if_asked

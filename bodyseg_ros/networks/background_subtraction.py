@@ -1,4 +1,4 @@
-"""People before a fixed camera, without a network: what differs from the background learnt."""
+"""Find people in front of a fixed camera by background subtraction, without a network."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = ["Background", "BackgroundSettings"]
 _log = logging.getLogger(__name__)
 
 Picture = NDArray[np.uint8]
-#: OpenCV's subtractors mark shadows with 127, what differs with 255.
+#: OpenCV's subtractors mark shadows with 127, differences with 255.
 _SHADOW: Final = 127
-#: Standard deviation that MOG2 takes a pixel for at least, grey levels; it makes 20 levels its default threshold.
+#: Minimum standard deviation of a MOG2 pixel, gray levels; gives its default threshold of 20 levels.
 _DEVIATION: Final = 5.0
 #: A learning rate that changes nothing; at 0 KNN divides by zero, and learns.
 _HARDLY: Final = 1e-8
 
 
 class BackgroundSettings(FlipSettings):
-    """How a background is learnt, and what counts as different from it."""
+    """Settings of background subtraction."""
 
     background_method: Literal["average", "mog2", "knn"] = start_only(
         "average",
@@ -64,23 +64,23 @@ class BackgroundSettings(FlipSettings):
 
 
 class _Memory(Protocol):
-    """A background. Pictures are uint8, blurred: (H, W) grey for the average, (H, W, 3) RGB for the others."""
+    """A background model. Images are uint8, blurred: (H, W) gray for the average, (H, W, 3) RGB for the others."""
 
     def learn(self, picture: Picture, share: float) -> None:
-        """Take a picture in, with this share of the whole."""
+        """Add an image with this weight."""
         ...
 
     def differing(self, picture: Picture, threshold: float) -> Picture:
-        """(H, W) uint8, 255 where the picture differs by `threshold` grey levels or more."""
+        """Return (H, W) uint8, 255 where the image differs by at least `threshold` gray levels."""
         ...
 
     def follow(self, picture: Picture, mask: Picture, share: float) -> None:
-        """Take in what is no person, so that whoever stands still stays one; mask: (H, W) uint8, 1 where people are."""
+        """Add the pixels without people, so that still people stay in the mask; mask: (H, W) uint8, 1 for people."""
         ...
 
 
 class _Average:
-    """The running average of grey pictures."""
+    """The running average of gray images."""
 
     def __init__(self) -> None:
         self._mean: NDArray[np.float32] = np.zeros((0, 0), np.float32)
@@ -99,13 +99,13 @@ class _Average:
 
 
 class _Subtractor:
-    """OpenCV's MOG2 or KNN. They learn whole pictures only: they follow while nobody is in view."""
+    """OpenCV's MOG2 or KNN. They can only learn full images, so they adapt while nobody is in view."""
 
     def __init__(self, method: str) -> None:
         self._model: cv2.BackgroundSubtractorMOG2 | cv2.BackgroundSubtractorKNN
         if method == "mog2":
             self._model = cv2.createBackgroundSubtractorMOG2()
-            # It counts in standard deviations; with at least this one a threshold is never less than its grey levels.
+            # MOG2's threshold is in standard deviations; this minimum keeps it at the requested gray levels or above.
             self._model.setVarInit(_DEVIATION**2)
             self._model.setVarMin(_DEVIATION**2)
         else:
@@ -128,9 +128,9 @@ class _Subtractor:
 
 
 class _Learnt:
-    """What outlives a change of settings: the background, and how many frames are in it.
+    """State kept across setting changes: the background and its number of frames.
 
-    Frames come on one thread; capture() may be called from another.
+    Frames arrive on one thread; capture() may be called from another.
     """
 
     def __init__(self, method: str) -> None:
@@ -153,7 +153,7 @@ class _Learnt:
             self._memory = _Average() if self._method == "average" else _Subtractor(self._method)
 
     def mask(self, picture: Picture, settings: BackgroundSettings) -> Picture:
-        """(H, W) uint8, 1 where somebody is; empty while the background is learnt."""
+        """Return (H, W) uint8, 1 for people; empty while learning."""
         if self._method == "average":
             picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         if settings.blur_px:
@@ -172,24 +172,24 @@ class _Learnt:
 
 
 def _find_people(differing: Picture, settings: BackgroundSettings) -> Picture:
-    """(H, W) uint8, 255 where the picture differs → 1 where people are: specks, gaps and small blobs removed."""
+    """Clean a difference mask (H, W) uint8, 255, to a person mask, 1: remove specks, gaps and small blobs."""
     differing = open_and_close(differing, settings.opening_px, settings.closing_px)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(differing)
     large = statistics[:, cv2.CC_STAT_AREA] >= settings.min_area * differing.size
-    large[0] = False  # label 0 is what does not differ
+    large[0] = False  # label 0 is the background
     return np.asarray(large.view(np.uint8)[labels], np.uint8)
 
 
 class Background(Network):
-    """A method that learns the background of a fixed camera; masks alone, no poses, no parts.
+    """Background subtraction for a fixed camera; masks only, no poses, no parts.
 
-    The mask is empty while the background is learnt. A frame of another size, or earlier than the last, begins anew.
+    The mask is empty while learning. A frame of another size or an earlier stamp restarts learning.
     """
 
     api_version = 1
     Settings = BackgroundSettings
     settings: BackgroundSettings
-    needs_previous = True  # prepare() may begin a new background
+    needs_previous = True  # prepare() may start a new background
     learns_background = True
 
     def __init__(self, card: Card, settings: BackgroundSettings, output_stride: int) -> None:
@@ -198,7 +198,7 @@ class Background(Network):
 
     @property
     def offers(self) -> Wanted:
-        """The person mask, and nothing else."""
+        """Only the person mask."""
         return Wanted.PERSON
 
     def with_settings(self, settings: BackgroundSettings) -> Background:
@@ -208,16 +208,16 @@ class Background(Network):
         return other
 
     def capture_background(self) -> None:
-        """Learn anew, from the next frames."""
+        """Relearn from the next frames."""
         self._learnt.capture()
 
     def prepare(self, frame: Frame) -> Prepared:
-        """The picture itself: tensor (1, H, W, 3) uint8 RGB."""
+        """Return the image as tensor (1, H, W, 3) uint8 RGB."""
         self._learnt.begin(frame)
         return Prepared(frame.image[None], Geometry(*frame.size, *frame.size))
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """What differs from the background. Raises EngineError where an engine with a network was chosen."""
+        """Decode the difference from the background. Raises EngineError if an engine with a network was selected."""
         if "image" not in outputs:
             raise EngineError(
                 f"Background subtraction runs no network, but the engine ran one with outputs {', '.join(outputs)}; "

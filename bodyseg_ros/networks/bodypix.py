@@ -69,9 +69,9 @@ class BodyPixSettings(FlipSettings):
 
 
 class BodyPix(Network):
-    """One BodyPix network; holds its card and settings, and no frame.
+    """A BodyPix network. Stateless apart from card and settings.
 
-    v1 models of 2018 have no displacements and no long offsets: they see one pose, and every person pixel is its.
+    The v1 models of 2018 have no displacements or long offsets: they find one pose, which owns all person pixels.
     """
 
     api_version = 1
@@ -93,7 +93,7 @@ class BodyPix(Network):
         return pad_frame(frame, self._geometry(*frame.size), self.card)
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
-        """What decode() would else make of `segments` and `part_heatmaps` itself; None where that is nothing."""
+        """Maps that replace decode()'s own work on `segments` and `part_heatmaps`; None if none are needed."""
         wanted &= self.offers
         if not wanted & _FROM_SEGMENTS or self.card.layout != "nhwc":
             return None
@@ -107,9 +107,9 @@ class BodyPix(Network):
         )
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The network's tensors to masks, parts, poses and instances, as far as they are wanted.
+        """Decode the network's tensors to the wanted masks, parts, poses and instances.
 
-        Maps among them that an engine has made (`maps_wanted`) are taken as they are.
+        Maps already decoded by the engine (`maps_wanted`) are used as is.
         """
         options, geometry = self.settings, prepared.geometry
         wanted &= self.offers

@@ -1,6 +1,6 @@
-"""DeepLab: which class each pixel is of, people among them.
+"""DeepLab: a class per pixel, including people.
 
-Source: tensorflow/models ``research/deeplab/deeplab_demo.ipynb`` (pictures are brought to a long side of 513 px).
+Source: tensorflow/models ``research/deeplab/deeplab_demo.ipynb`` (images are scaled to a long side of 513 px).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .prepare import stretch_frame
 
 __all__ = ["DeepLab", "DeepLabSettings"]
 
-#: Long side of the picture, px, where the file leaves the size open.
+#: Long side of the image, px, if the file leaves the size open.
 _LONG_SIDE: Final = 513
 
 
@@ -36,7 +36,7 @@ class DeepLabSettings(FlipSettings):
 
 
 class DeepLab(Network):
-    """One DeepLab network; holds its card and settings, and no frame."""
+    """A DeepLab network. Stateless apart from card and settings."""
 
     api_version = 1
     Settings = DeepLabSettings
@@ -52,11 +52,11 @@ class DeepLab(Network):
         return Wanted.PERSON | Wanted.CONFIDENCE | Wanted.CLASSES
 
     def prepare(self, frame: Frame) -> Prepared:
-        """The whole frame at the file's size, or where that is open with a long side of 513 px."""
+        """Scale the whole frame to the file's size, or to a long side of 513 px if that is open."""
         return stretch_frame(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The best class of each pixel, and where the kept ones are; from a file that gives labels, as 0 or 1."""
+        """Decode the best class per pixel and the mask of the kept classes; confidence is 0 or 1 if the file outputs labels."""
         geometry = prepared.geometry
         scores = class_scores(outputs, self.card, geometry)
         are_labels = scores.ndim == 2

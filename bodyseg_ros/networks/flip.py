@@ -12,7 +12,7 @@ __all__ = ["FlipSettings", "flip_if_asked"]
 
 
 class FlipSettings(Settings):
-    """See people as a mirror shows them. A network whose settings derive from it need do nothing else for it."""
+    """Mirroring. A network only has to derive its settings from this class."""
 
     flip_horizontal: bool = live(False, "Mirror the result, for a camera that acts as a mirror.")
 

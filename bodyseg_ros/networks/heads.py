@@ -15,7 +15,7 @@ from ..types import Outputs
 
 __all__ = ["HEAD_CHANNELS", "HEAD_NAMES", "named_heads"]
 
-#: Head → what its tensor's name holds in the published files: `float_segments`, `heatmap_2`, `offset_2`, …
+#: Head → part of its tensor name in the published files: `float_segments`, `heatmap_2`, `offset_2`, …
 HEAD_NAMES: Final = {
     "segments": re.compile(r"(?<![a-z])segment"),
     "part_heatmaps": re.compile(r"part_heatmap"),
@@ -25,7 +25,7 @@ HEAD_NAMES: Final = {
     "displacement_fwd": re.compile(r"displacement_fwd"),
     "displacement_bwd": re.compile(r"displacement_bwd"),
 }
-#: Coral's files hold both displacements in one tensor, forward first.
+#: Coral's files have both displacements in one tensor, forward first.
 _BOTH_DISPLACEMENTS: Final = re.compile(r"displacements|mid_offset")
 
 #: Channels of each head.
@@ -43,10 +43,10 @@ HEAD_CHANNELS: Final = {
 def named_heads(
     outputs: Mapping[str, NDArray[Any]], needed: tuple[str, ...], geometry: Geometry, stride: int, layout: str = "nhwc"
 ) -> Outputs:
-    """The engine's tensors under their heads' names, channels last, on the grid that the input must give.
+    """Map the engine's tensors to head names, channels last, and check their grid.
 
-    The stride of what comes back may be finer than `stride`: it is that of the file.
-    Raises EngineError where a needed head is missing, or has other channels or another grid.
+    The returned stride is the file's and may be finer than `stride`. Raises EngineError if a needed head is missing,
+    or has wrong channels or a wrong grid.
     """
     heads = _find_heads(outputs, layout)
     missing = [head for head in needed if head not in heads]
@@ -76,7 +76,7 @@ def _grid(geometry: Geometry, stride: int) -> tuple[int, int]:
 
 
 def _find_heads(outputs: Mapping[str, NDArray[Any]], layout: str) -> dict[str, NDArray[Any]]:
-    """Head → tensor, channels last; the first whose name fits."""
+    """Head → tensor, channels last; the first matching name."""
     tensors = dict(outputs)
     if layout == "nchw":
         tensors = {name: np.moveaxis(array, 1, -1) if array.ndim == 4 else array for name, array in outputs.items()}

@@ -1,4 +1,4 @@
-"""The seam between a picture and a network's tensors."""
+"""Base class of networks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Network"]
 
 
 class Network(Plugin):
-    """Knows one kind of network: how a frame goes in, what its tensors mean. It keeps no frame.
+    """Preprocessing and decoding for one kind of network. Keeps no frame.
 
-    A plugin writes offers, prepare() and decode(). Built as `NetworkClass(card, settings, output_stride)`. card: what
-    is known of the model. output_stride: network px per output cell.
+    A plugin implements offers, prepare() and decode(). Created as `NetworkClass(card, settings, output_stride)`. card:
+    facts about the model. output_stride: network px per output cell.
     """
 
     supported_versions = frozenset({1})
@@ -46,9 +46,9 @@ class Network(Plugin):
 
     @abstractmethod
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The engine's tensors to what is wanted of the frame; with the maps of maps_wanted(), if the engine made them.
+        """Decode the engine's tensors, including the maps of maps_wanted() if the engine made them, to a Result.
 
-        Raises EngineError where they are not what the network needs.
+        Raises EngineError if they do not fit the network.
         """
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
@@ -60,5 +60,5 @@ class Network(Plugin):
         return type(self)(self.card, settings, self.output_stride)
 
     def capture_background(self) -> None:
-        """Learn the background anew, from the next frames; may be called from another thread than those come on."""
+        """Relearn the background from the next frames; may be called from any thread."""
         raise EngineError(f"The network {self.name} does not learn a background.")

@@ -23,9 +23,9 @@ CLOSE_UP_EXTENT: Final = 0.2
 
 
 def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
-    """Every pose found, best root first, whatever its score, in source px.
+    """Find all poses, best root first, with any score, in source px.
 
-    single: only one pose, made of each keypoint's best cell, whoever it belongs to; it needs no displacements.
+    single: one pose from the best cell of each keypoint; needs no displacements.
     """
     scores = sigmoid(heads["heatmaps"])
     if single:

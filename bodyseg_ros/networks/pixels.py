@@ -1,4 +1,4 @@
-"""What networks with one output say of each pixel: DeepLab's classes, portrait networks' masks."""
+"""Decode networks with one output per pixel: DeepLab and portrait networks."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def class_indices(names: tuple[str, ...], card: Card, parameter: str) -> list[in
 
 
 def class_scores(outputs: Mapping[str, NDArray[Any]], card: Card, geometry: Geometry) -> NDArray[Any]:
-    """The network's only output: (h, w, classes) float32 probabilities, or (h, w) uint8 labels where it gives those.
+    """Return the only output: (h, w, classes) float32 probabilities, or (h, w) uint8 labels.
 
-    Raises EngineError where there is not one output, or it is not of the card's classes on the input's pixels, or
-    holds NaN or infinity.
+    Raises EngineError unless there is one output, with the card's classes and the input's size, without NaN or
+    infinity.
     """
     shapes = ", ".join(f"{name} {array.shape}" for name, array in outputs.items())
     kind = "class numbers" if card.scores == "labels" else f"{card.scores} of {len(card.classes)} classes"

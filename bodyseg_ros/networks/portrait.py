@@ -1,6 +1,6 @@
-"""Portrait networks: one person near the camera, in one small picture of fixed size.
+"""Portrait networks: one person near the camera, in a small image of fixed size.
 
-What differs between them (size, layout, normalisation, what the output holds) stands in the card of each.
+Their differences (size, layout, normalization, output) are in their cards.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class PortraitSettings(FlipSettings):
 
 
 class _Memory:
-    """The mask of the frame before, for networks that take it; outlives a change of settings."""
+    """The previous frame's mask, for networks that use it; kept across setting changes."""
 
     def __init__(self) -> None:
         self.mask: NDArray[np.float32] | None = None
         self._frames = FrameSequence()
 
     def recall(self, frame: Frame, height: int, width: int) -> NDArray[np.float32]:
-        """(height, width): the last mask, or zeros after a cut, a jump in time, or where there was no frame."""
+        """Return (height, width): the last mask, or zeros after a cut, a time jump, or at the start."""
         follows = self._frames.follows(frame, max_gap_s=_MAX_GAP_S, cut=_CUT)
         if self.mask is None or not follows:
             self.mask = np.zeros((height, width), np.float32)
@@ -54,7 +54,7 @@ class _Memory:
 
 
 class Portrait(Network):
-    """One portrait network; of frames it keeps the last mask, if the network takes it."""
+    """A portrait network. Keeps the last mask if the network uses it."""
 
     api_version = 1
     Settings = PortraitSettings
@@ -84,7 +84,7 @@ class Portrait(Network):
         return other
 
     def prepare(self, frame: Frame) -> Prepared:
-        """The whole frame at the network's size, with the mask of the frame before where the network takes it."""
+        """Scale the whole frame to the network's size, and add the previous mask if the network uses it."""
         previous = self._memory.recall(frame, *self._size) if self.needs_previous else None
         return stretch_frame(frame, *self._size, self.card, previous)
 

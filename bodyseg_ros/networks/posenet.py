@@ -71,7 +71,7 @@ def _size_of(value: object) -> Size:
 
 
 class PoseNet(Network):
-    """One PoseNet network; holds its card and settings, and no frame."""
+    """A PoseNet network. Stateless apart from card and settings."""
 
     api_version = 1
     Settings = PoseNetSettings
@@ -79,7 +79,7 @@ class PoseNet(Network):
 
     @property
     def offers(self) -> Wanted:
-        """Poses, and nothing else."""
+        """Only poses."""
         return Wanted.POSES
 
     def prepare(self, frame: Frame) -> Prepared:

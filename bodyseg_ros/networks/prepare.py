@@ -18,7 +18,7 @@ __all__ = ["pad_frame", "resize_padded", "stretch_frame"]
 
 
 def pad_frame(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
-    """Pad, resize and normalise a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), laid out as the card says."""
+    """Pad, resize and normalize a frame as BodyPix and PoseNet do: tensor (1, h, w, 3), in the card's layout."""
     normal = card.preprocessing
     return Prepared(_make_tensor(resize_padded(frame.image, geometry, normal.scale, normal.offset), card), geometry)
 
@@ -26,9 +26,9 @@ def pad_frame(frame: Frame, geometry: Geometry, card: Card) -> Prepared:
 def stretch_frame(
     frame: Frame, height: int, width: int, card: Card, previous: NDArray[np.float32] | None = None
 ) -> Prepared:
-    """Bring the whole frame to height × width, whatever its shape, and normalise it as the card says.
+    """Stretch the whole frame to height × width and normalize it by the card.
 
-    previous: (height, width) float32, the mask of the frame before, taken as a fourth channel.
+    previous: (height, width) float32, the previous frame's mask, as a fourth channel.
     """
     # Sides that shrink are averaged, sides that grow interpolated, both with pixel centers at halves.
     smaller = min(width, frame.size[1]), min(height, frame.size[0])
@@ -48,7 +48,7 @@ def resize_padded(
     """The network's view of an image: padded, bilinear, no half-pixel centers; then ·scale + offset by channel.
 
     image: (H, W, 3) uint8 RGB. Returns (input_height, input_width, 3) float32, 0 to 255 before scale and offset.
-    Done by ``kernels/resize.c`` where it was built. Raises ValueError for an image that is not the geometry's.
+    ``kernels/resize.c`` does the work if built. Raises ValueError for an image of another size than the geometry's.
     """
     if image.dtype != np.uint8 or image.shape != (geometry.height, geometry.width, 3):
         expected = (geometry.height, geometry.width, 3)
@@ -61,7 +61,7 @@ def resize_padded(
 
 
 def _make_tensor(picture: NDArray[np.float32], card: Card, previous: NDArray[np.float32] | None = None) -> NDArray[Any]:
-    """A normalised picture (h, w, 3) float32 RGB to the tensor that the card's file takes."""
+    """Convert a normalized image (h, w, 3) float32 RGB to the file's input tensor."""
     if card.preprocessing.channels == "bgr":
         picture = picture[..., ::-1]
     if previous is not None:
