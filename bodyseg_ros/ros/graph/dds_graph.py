@@ -10,6 +10,7 @@ the other side.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -52,6 +53,8 @@ _EVERYTHING = ViewState.Any | InstanceState.Any | SampleState.NotRead
 _SERVICE = Qos(depth=10)
 #: Numbers of DDS policies that can be incompatible: QosPolicyId_t of OMG DDS 1.4
 _POLICY_NAMES = {2: "durability", 11: "reliability"}
+#: How long a reply waits for the clients' readers to be found, s.
+_CLIENT_PATIENCE_S = 0.1
 #: How long a publisher waits for a reliable subscriber to take what it has been sent, before it drops a message.
 _SEND_PATIENCE_S = 0.1
 
@@ -213,9 +216,19 @@ class DdsGraph(LocalGraph):
         def take(cdr: bytes) -> None:
             fields = answer(handler, self.messages.deserialize(cdr[:4] + cdr[20:], request))
             reply = self.messages.serialize(self.messages.make(response, **fields), response)
+            wait_for_clients()
             writer.write(writer.data_type.deserialize(reply[:4] + cdr[4:20] + reply[4:]))
 
-        self._listen(f"rq{full}Request", request, _SERVICE, take)
+        def wait_for_clients() -> None:
+            # A new client's request may arrive before its reader of replies is known here, and replies are volatile.
+            end = time.monotonic() + _CLIENT_PATIENCE_S
+            while (
+                writer.get_publication_matched_status().current_count
+                < requests.reader.get_subscription_matched_status().current_count
+            ) and time.monotonic() < end:
+                time.sleep(0.002)
+
+        requests = self._listen(f"rq{full}Request", request, _SERVICE, take)
 
     def endpoints(self) -> list[Endpoint]:
         """See port.Graph. The first call starts to watch; a second or two later all is seen."""
