@@ -162,7 +162,7 @@ def _swap(heap: list[Candidate], first: int, second: int) -> None:
 
 
 def _push(heap: list[Candidate], candidate: Candidate) -> None:
-    """Push to a heap whose node k has children 2k and 2k+1, counted from 0, which pops ties in the reference's order."""
+    """Push to a heap with children 2k and 2k+1 of node k, counted from 0; pops ties in the reference's order."""
     heap.append(candidate)
     node = len(heap) - 1
     while node > 0 and heap[node // 2][0] < heap[node][0]:

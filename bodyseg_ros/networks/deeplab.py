@@ -56,7 +56,7 @@ class DeepLab(Network):
         return stretch_frame(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """Decode the best class per pixel and the mask of the kept classes; confidence is 0 or 1 if the file outputs labels."""
+        """Decode the class map and the mask of the kept classes; confidence is 0 or 1 if the file outputs labels."""
         geometry = prepared.geometry
         scores = class_scores(outputs, self.card, geometry)
         are_labels = scores.ndim == 2

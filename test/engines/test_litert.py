@@ -70,7 +70,7 @@ def test_an_output_that_is_not_there(tmp_path: Path) -> None:
 
 def test_text_and_cut_off_files(tmp_path: Path) -> None:
     whole = small.tflite(tmp_path).path.read_bytes()
-    cases = {"text": (b"hello there, no model\n", "is not a TFLite file"), "cut": (whole[: len(whole) // 2], "cut off")}
+    cases = {"text": (b"hello, no model\n", "is not a TFLite file"), "cut": (whole[: len(whole) // 2], "truncated")}
     for name, (data, message) in cases.items():
         (tmp_path / f"{name}.tflite").write_bytes(data)
         with pytest.raises(ModelFileError, match=rf"{name}.tflite' {message}|damaged or {message}"):

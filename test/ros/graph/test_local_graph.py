@@ -235,7 +235,7 @@ def test_damaged_messages_are_refused() -> None:
         messages.deserialize(b"\0\1\0\0\xff\xff\xff\xffa", STRING)
     with pytest.raises(GraphError, match="This is not a std_msgs/msg/String"):
         messages.serialize(messages.make("std_msgs/msg/Header"), STRING)
-    with pytest.raises(GraphError, match="This is no sensor_msgs/msg/Image"):
+    with pytest.raises(GraphError, match="This is not a sensor_msgs/msg/Image"):
         messages.serialize(messages.make("sensor_msgs/msg/Image", data="text", height=-1), "sensor_msgs/msg/Image")
 
 
