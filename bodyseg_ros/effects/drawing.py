@@ -38,7 +38,7 @@ def colored_parts(parts: NDArray[np.int8], colors: tuple[tuple[int, int, int], .
 def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: tuple[int, ...] = (0, 0, 0)) -> Picture:
     """Each value in its color, values beyond those in `other`: (H, W) to (H, W, 3) RGB."""
     table = np.full((1, 256, 3), other, np.uint8)
-    table[0, : len(colors)] = colors
+    table[0, : len(colors)] = np.reshape(colors, (-1, 3))  # of nobody there are none
     return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
 
 
