@@ -5,6 +5,8 @@ import re
 import pydantic
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bodyseg_ros.catalog import Card, card_names, load_card
 from bodyseg_ros.catalog.card import shipped_folder
@@ -213,3 +215,22 @@ def test_a_card_that_cannot_be_read_is_named(folder):
 def test_a_card_may_hold_several_heads():
     card = Card.model_validate(GOOD | {"outputs": {"a": "x/y:0", "b": "z"}})
     assert card.outputs == {"a": "x/y:0", "b": "z"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from([*GOOD, "classes", "layout", "sha256", "nonsense"]), VALUES, max_size=3))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_card_is_read_or_refused_with_a_sentence(folder, changes):
+    (folder / "mine.yaml").write_text(yaml.safe_dump(GOOD | changes))
+    try:
+        said = load_card("mine").name
+    except ModelFileError as err:
+        said = str(err)
+    assert said == "mine" or "mine.yaml" in said
+    assert len(said) < 5000
