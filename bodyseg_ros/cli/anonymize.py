@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
 from ..privacy.media_release import anonymize_media
-from .complaint import complain
+from .error_output import complain
 from .parameter_flags import takes_parameters
 from .run import is_bag
 

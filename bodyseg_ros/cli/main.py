@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
-from .complaint import LineHandler, complain
+from .error_output import LineHandler, complain
 from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 

@@ -17,7 +17,7 @@ from ..media import open_source
 from ..model import Model
 from ..tracking import NOBODY_FOLLOWED, PeopleFollower
 from ..types import Wanted
-from .complaint import complain
+from .error_output import complain
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, is_still, look_at

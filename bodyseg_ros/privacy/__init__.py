@@ -2,16 +2,16 @@
 
 mask_check.py tells a network that sees from one that only answers; person_hider.py covers while frames come.
 Recordings are gone through twice: seeing.py looks at every frame, mask_store.py keeps what was seen, filling.py decides
-what to cover when all of it is known, covering.py covers; release_report.py tells what was done. media_release.py does
+what to cover when all of it is known, recording_painter.py covers; release_report.py tells what was done. media_release.py does
 photos and videos; bags are done in ros/.
 """
 
-from .covering import Coverer, load_coverer
 from .filling import Covers, Gap, fill_over_time
 from .mask_check import MaskCheck
 from .mask_store import MaskFile, Sightings, to_cells, to_pixels
 from .person_hider import Hider, Safe, blank, paint_over
 from .privacy_settings import HidingSettings, RecordingSettings, refuse_blindness
+from .recording_painter import Coverer, load_coverer
 from .seeing import NEEDED, Observer, Seer, unfit_reason
 
 __all__ = [

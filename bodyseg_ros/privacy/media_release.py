@@ -21,11 +21,11 @@ from ..media.source import VIDEO_SUFFIXES
 from ..model import Model, open_model
 from ..plan import Plan, make_plan
 from ..types import Frame, Result, Wanted
-from .covering import Coverer, load_coverer
 from .filling import Covers, fill_over_time
 from .mask_store import Sightings
 from .person_hider import blank
 from .privacy_settings import RecordingSettings, refuse_blindness
+from .recording_painter import Coverer, load_coverer
 from .release_report import CameraReport, Sheet, camera_report, describe_plan, hash_tree, outputs_beside, write_report
 from .seeing import NEEDED, Observer, unfit_reason
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from .stamps import Stamps
+from .stamp_check import Stamps
 
 __all__ = ["Nearest"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .stamps import Stamps
+from .stamp_check import Stamps
 
 __all__ = ["Pairs"]
 
