@@ -1,9 +1,9 @@
 """People hidden, in a camera's pictures and in recordings; where that cannot be done, no picture.
 
 mask_check.py tells a network that sees from one that only answers; person_hider.py covers while frames come.
-Recordings are gone through twice: seeing.py looks at every frame, mask_store.py keeps what was seen, filling.py decides
-what to cover when all of it is known, recording_painter.py covers; release_report.py tells what was done. media_release.py does
-photos and videos; bags are done in ros/.
+Recordings are read twice: seeing.py judges every frame and mask_store.py keeps the masks; filling.py then decides what to
+cover, and recording_painter.py covers it. release_report.py writes the report. media_release.py does photos and videos;
+bags are done in ros/.
 """
 
 from .filling import Covers, Gap, fill_over_time
