@@ -58,7 +58,7 @@ def test_plain_and_empty_files(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("a: [", "is not valid YAML"),
-        ("- 1\n- 2", "must hold names and values, not list"),
+        ("- 1\n- 2", "params.yaml'.*names and values, not list"),
         (b"\xff\xfe\x00", "not valid YAML"),
     ],
 )

@@ -2,8 +2,8 @@
 
 mask_check.py tells a network that sees from one that only answers; person_hider.py covers while frames come.
 Recordings are read twice: seeing.py judges every frame and mask_store.py keeps the masks; filling.py then decides what
-to cover, and recording_painter.py covers it. release_report.py writes the report. media_release.py does photos and videos;
-bags are done in ros/.
+to cover, and recording_painter.py covers it. release_report.py writes the report. media_release.py does photos and
+videos; bags are done in ros/.
 """
 
 from .filling import Covers, Gap, fill_over_time

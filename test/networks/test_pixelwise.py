@@ -99,7 +99,7 @@ def test_kept_classes_make_the_mask_and_all_are_told() -> None:
 
 
 def test_a_class_that_the_card_does_not_have_is_named() -> None:
-    message = "kept_classes names 'cat'.*colors .*background, person, dog"
+    message = "kept_classes .*'cat'.*colors.*background, person, dog"
     with pytest.raises(SettingsError, match=message):
         DeepLab(card("deeplab"), DeepLabSettings(kept_classes=("person", "cat")), 16)
 

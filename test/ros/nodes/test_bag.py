@@ -205,6 +205,6 @@ def test_what_cannot_be_done_leaves_no_bag(tmp_path: Path, values: dict[str, Any
         process_bag(junk, out, values)
     with pytest.raises(MediaError, match="missing.mcap' cannot be read"):
         process_bag(tmp_path / "missing.mcap", out, values)
-    with pytest.raises(MediaError, match=r"in.mcap' is there already"):
+    with pytest.raises(MediaError, match=r"in.mcap' already exists"):
         process_bag(bag, bag, values)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.onnx", "in.mcap", "junk.mcap"]

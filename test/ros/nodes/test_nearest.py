@@ -69,7 +69,7 @@ def test_after_its_patience_an_item_takes_what_is_there(nearest: Nearest, clock:
 
 @pytest.mark.parametrize("stamp", [0, -5])
 def test_without_a_stamp_nothing_belongs_together(nearest: Nearest, stamp: int) -> None:
-    with pytest.raises(FrameError, match="The mask has no stamp"):
+    with pytest.raises(FrameError, match="The mask .*stamp of zero"):
         nearest.add_mask(stamp, "mask")
     with pytest.raises(FrameError, match="The cloud has no stamp"):
         nearest.add_item(stamp, "cloud")
@@ -78,7 +78,7 @@ def test_without_a_stamp_nothing_belongs_together(nearest: Nearest, stamp: int) 
 
 def test_repeated_stamps_match_nothing(nearest: Nearest) -> None:
     nearest.add_item(1000 * MS, "first")
-    with pytest.raises(FrameError, match="The cloud has a stamp that one before it had"):
+    with pytest.raises(FrameError, match="The cloud repeats .*stamp"):
         nearest.add_item(1000 * MS, "second")
     assert nearest.settled() == [("first", None)]
     nearest.add_mask(2000 * MS, "mask")
