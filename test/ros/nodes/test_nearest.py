@@ -71,7 +71,7 @@ def test_after_its_patience_an_item_takes_what_is_there(nearest: Nearest, clock:
 def test_without_a_stamp_nothing_belongs_together(nearest: Nearest, stamp: int) -> None:
     with pytest.raises(FrameError, match="The mask .*stamp of zero"):
         nearest.add_mask(stamp, "mask")
-    with pytest.raises(FrameError, match="The cloud has no stamp"):
+    with pytest.raises(FrameError, match="The cloud .*stamp of zero"):
         nearest.add_item(stamp, "cloud")
     assert nearest.settled() == []
 
@@ -82,7 +82,7 @@ def test_repeated_stamps_match_nothing(nearest: Nearest) -> None:
         nearest.add_item(1000 * MS, "second")
     assert nearest.settled() == [("first", None)]
     nearest.add_mask(2000 * MS, "mask")
-    with pytest.raises(FrameError, match="The mask has a stamp that one before it had"):
+    with pytest.raises(FrameError, match="The mask repeats .*stamp"):
         nearest.add_mask(2000 * MS, "other")
     nearest.add_item(2000 * MS, "cloud")
     nearest.add_mask(2100 * MS, "next")
