@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bodyseg_ros.ros.graph import LATCHED, RELIABLE, Graph, open_graph
+from bodyseg_ros.ros.graph import LATCHED, RELIABLE, Graph, Qos, open_graph
 from bodyseg_ros.ros.graph.headers import make_header, stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.loopback import private_graph
@@ -133,7 +133,7 @@ def we_speak(graph: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 def we_hear(graph: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     """The peer's pictures to us."""
     tally = Tally()
-    subscription = graph.subscribe("/peer/image", IMAGE, RELIABLE, tally.take)
+    subscription = graph.subscribe("/peer/image", IMAGE, Qos(depth=30), tally.take)
     with start("speak", arguments) as process:
         assert process.stdin
         while not subscription.publishers:
