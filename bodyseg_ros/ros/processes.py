@@ -48,7 +48,7 @@ class NodeProcess:
         arguments: tuple[str, ...] = (),
     ) -> None:
         given = [part for name, value in (parameters or {}).items() for part in ("-p", f"{name}:={value}")]
-        command = [sys.executable, "-m", f"{__package__}.nodes.{node}", "--ros-args", *given, *arguments]
+        command = [sys.executable, "-m", f"{__package__}.nodes", node, "--ros-args", *given, *arguments]
         self.node = node
         self._lines: list[str] = []
         self._news = threading.Condition()
