@@ -1,13 +1,17 @@
-"""How the command says that something went wrong."""
+"""How the command says that something went wrong, and the exit status of Ctrl-C."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 from rich.console import Console
 
-__all__ = ["LineHandler", "complain"]
+__all__ = ["INTERRUPTED", "LineHandler", "complain"]
+
+#: What a shell gives for SIGINT: 128 + 2.
+INTERRUPTED: Final = 130
 
 
 def complain(sentence: str) -> None:

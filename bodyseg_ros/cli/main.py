@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..allocation import keep_freed_memory
 from ..errors import BodysegError
-from .error_output import LineHandler, complain
+from .error_output import INTERRUPTED, LineHandler, complain
 from .native_noise import mute_native_logs
 from .short_help import ShortHelpCommand
 
@@ -47,7 +47,6 @@ _TO_ROS: Final = ("node", "camera", "privacy-camera", "compositor", "topics")
 _HELP: Final = """Find people in images: masks, 24 body parts, several people and their poses.
 
 Start with: bodyseg run photo.jpg --out out"""
-_INTERRUPTED: Final = 130
 
 
 class _Commands(TyperGroup):
@@ -125,7 +124,7 @@ def main() -> None:
     except BodysegError as err:
         complain(str(err))
     except KeyboardInterrupt:
-        status = _INTERRUPTED
+        status = INTERRUPTED
     except OSError as err:
         status = 1
         complain(_what_failed(err))

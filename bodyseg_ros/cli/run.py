@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,15 +17,13 @@ from ..media import open_source
 from ..model import Model
 from ..tracking import NOBODY_FOLLOWED, PeopleFollower
 from ..types import Wanted
-from .error_output import complain
+from .error_output import INTERRUPTED, complain
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, is_still, look_at
 from .run_window import show_window
 
 __all__ = ["run"]
-
-_INTERRUPTED: Final = 130
 
 
 @takes_parameters("model", "network", "engine", "effect", "refinement", "tracking", "tracker", "smoothing")
@@ -109,7 +107,7 @@ def run(
                     problems += _process(model, follower, one.text, writer, progress, max_frames)
             except KeyboardInterrupt:
                 console.print("bodyseg: stopped; what was written so far is complete and playable.")
-                raise typer.Exit(_INTERRUPTED) from None
+                raise typer.Exit(INTERRUPTED) from None
     frames = f"{writer.frames} frame{'s' * (writer.frames != 1)}"
     _report(console, problems, f"{frames} done by {model.network.card.name}, results in {out}")
 

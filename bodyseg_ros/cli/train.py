@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
 from ..lab.train_config import TrainSettings, read_settings
+from .error_output import INTERRUPTED
 from .native_noise import hold_native_noise
 
 __all__ = ["need_keras", "train"]
 
-_INTERRUPTED: Final = 130
 _SMOOTHING: Final = 0.95
 
 
@@ -41,7 +41,7 @@ def train(
         done = run(settings, watcher)
     if not done:
         console.print(f"bodyseg: stopped; bodyseg train {config} goes on from the checkpoint.", highlight=False)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     console.print(f"The run is done: {settings.output}", highlight=False, soft_wrap=True)
 
 
