@@ -1,6 +1,6 @@
-"""Messages of clouds and scans ↔ points, for all runtimes: messages are read and made by attribute alone.
+"""Convert clouds and scans to points and back, on every runtime: messages are accessed by attribute only.
 
-Clouds are of any layout that sensor_msgs/PointCloud2 allows, as long as x, y and z are floating-point numbers.
+Clouds may have any layout of sensor_msgs/PointCloud2 whose x, y and z are floating-point.
 """
 
 from __future__ import annotations
@@ -20,25 +20,28 @@ __all__ = ["PointsIn", "ScanIn", "read_points", "read_scan"]
 
 _CLOUD: Final = "sensor_msgs/msg/PointCloud2"
 _SCAN: Final = "sensor_msgs/msg/LaserScan"
-#: PointField's numbers of the types that a coordinate may have.
+#: PointField type numbers that a coordinate may have.
 _FLOATS: Final = {7: "f4", 8: "f8"}
-#: A scanner with more beams in a turn is not known.
+#: No known scanner has more beams per turn.
 _MOST_BEAMS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
 class PointsIn:
-    """A cloud that was read. points: (N, 3) float32, m, row by row; NaN where nothing was measured."""
+    """A cloud as read.
+
+    points: (N, 3) float32, m, row by row; NaN where nothing was measured.
+    """
 
     message: Any
     points: NDArray[np.float32]
     _layout: np.dtype[Any]
 
     def only(self, messages: Messages, kept: NDArray[np.bool_]) -> Any:
-        """The cloud with those of its points for which (N,) `kept` is true; header and fields are the same.
+        """Return the cloud with the points for which (N,) `kept` is true; header and fields are unchanged.
 
-        An organized cloud (of several rows) keeps its size, and the others' x, y and z become NaN; from one in a
-        single row they are left out.
+        An organized cloud (several rows) keeps its size, and x, y and z of removed points become NaN. From an
+        unorganized cloud removed points are left out.
         """
         message = self.message
         height, width = int(message.height), int(message.width)
@@ -69,8 +72,8 @@ class PointsIn:
 def read_points(message: Any) -> PointsIn:
     """Read a sensor_msgs/PointCloud2.
 
-    Raises FrameError, before memory is taken, for a layout that contradicts itself, data that are too short, more than
-    100 million points, and coordinates that are missing or no floating-point numbers.
+    Raises FrameError, before allocating memory, for a contradictory layout, too little data, more than 100 million
+    points, and missing or non-float coordinates.
     """
     height, width = int(message.height), int(message.width)
     step, row_step = int(message.point_step), int(message.row_step)
@@ -88,14 +91,14 @@ def read_points(message: Any) -> PointsIn:
         raise FrameError(f"A cloud of {height}×{width} points needs {need} bytes of data, but has {have}.")
     cells = np.ndarray((height, width), layout, memoryview(message.data), 0, (row_step, step))
     points = np.empty((height, width, 3), np.float32)
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is nowhere
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which counts as no point
         for axis, name in enumerate("xyz"):
             points[..., axis] = cells[name]
     return PointsIn(message, points.reshape(-1, 3), layout)
 
 
 def _layout(message: Any, step: int) -> np.dtype[Any]:
-    """Where x, y and z lie in a point."""
+    """Find the offsets of x, y and z in a point."""
     if not 0 < step <= 65536:
         raise FrameError(f"A cloud has a point_step of {step} bytes; allowed are 1 to 65536.")
     order = ">" if message.is_bigendian else "<"
@@ -119,13 +122,16 @@ def _layout(message: Any, step: int) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class ScanIn:
-    """A scan that was read. points: (N, 3) float32, m, one for each beam; NaN where it met nothing."""
+    """A scan as read.
+
+    points: (N, 3) float32, m, one per beam; NaN where the beam hit nothing.
+    """
 
     message: Any
     points: NDArray[np.float32]
 
     def only(self, messages: Messages, kept: NDArray[np.bool_]) -> Any:
-        """The scan with the ranges for which (N,) `kept` is true; the others become NaN."""
+        """Return the scan with the ranges for which (N,) `kept` is true; the others become NaN."""
         message = self.message
         ranges = np.where(kept, np.asarray(message.ranges, np.float32), np.float32(np.nan))
         names = ("angle_min", "angle_max", "angle_increment", "time_increment", "scan_time", "range_min", "range_max")
@@ -139,9 +145,9 @@ class ScanIn:
 
 
 def read_scan(message: Any) -> ScanIn:
-    """Read a sensor_msgs/LaserScan; a range outside range_min and range_max meets nothing.
+    """Read a sensor_msgs/LaserScan; ranges outside range_min and range_max hit nothing.
 
-    Raises FrameError for angles that are no numbers, and more beams than a scanner has.
+    Raises FrameError for non-finite angles and too many beams.
     """
     ranges = np.asarray(message.ranges, np.float32)
     if ranges.size > _MOST_BEAMS:

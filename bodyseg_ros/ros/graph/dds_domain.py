@@ -1,4 +1,4 @@
-"""A DDS domain of this process: configured when its first participant joins, left with the last one."""
+"""This process's DDS domain: created for the first participant, destroyed with the last."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .discovery import cyclone_configuration
 __all__ = ["join_domain", "leave_domain"]
 
 _lock: Final = threading.Lock()
-#: By number: the domain, and how many participants of this process are on it.
+#: Domain number → (domain, participants of this process on it).
 _joined: Final[dict[int, tuple[Domain, int]]] = {}
 
 
 def join_domain(number: int) -> DomainParticipant:
-    """A participant of the domain, as the environment says; `leave_domain` ends it. Raises GraphError."""
+    """Create a participant as the environment says; `leave_domain` ends it. Raises GraphError."""
     with _lock:
         try:
             domain, users = _joined.get(number) or (Domain(number, cyclone_configuration(os.environ)), 0)
@@ -38,7 +38,7 @@ def join_domain(number: int) -> DomainParticipant:
 
 
 def leave_domain(number: int, participant: DomainParticipant) -> None:
-    """Its readers and writers leave the graph with it; the domain's settings are read anew by whoever joins next."""
+    """Remove a participant; the last one destroys the domain, so that the next join reads the settings anew."""
     with _lock:
         participant.__del__()
         domain, users = _joined.pop(number)

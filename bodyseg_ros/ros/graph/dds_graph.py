@@ -1,11 +1,9 @@
-"""The graph without ROS: Cyclone DDS speaks the wire protocol, rosbags the message types.
+"""The graph without ROS, on Cyclone DDS (wire protocol) and rosbags (message types).
 
-Names on the wire follow https://design.ros2.org/articles/topic_and_service_names.html: topic `/a/b` is `rt/a/b`,
-type `pkg/msg/Name` is `pkg::msg::dds_::Name_`. How a node shows itself (`ros_discovery_info`, type hash and enclave in
-USER_DATA) follows rmw_dds_common 3.1 and rmw_cyclonedds_cpp 2.2 (Jazzy).
-
-Settings of the network: ROS_DOMAIN_ID, CYCLONEDDS_URI and those in `discovery.py`; ROS_DISTRO names the distribution of
-the other side.
+Names on the wire follow https://design.ros2.org/articles/topic_and_service_names.html: topic `/a/b` is `rt/a/b`, type
+`pkg/msg/Name` is `pkg::msg::dds_::Name_`. Node discovery (`ros_discovery_info`, type hash and enclave in USER_DATA)
+follows rmw_dds_common 3.1 and rmw_cyclonedds_cpp 2.2 (Jazzy). Network settings: ROS_DOMAIN_ID, CYCLONEDDS_URI and those
+in `discovery.py`; ROS_DISTRO names the peers' distribution.
 """
 
 from __future__ import annotations
@@ -47,15 +45,15 @@ from .rosbag_types import RosbagMessages
 
 __all__ = ["DdsGraph"]
 
-idl: Any = idl_types  # its generics are made at run time
+idl: Any = idl_types  # its generics are created at run time
 _DISCOVERY = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 _EVERYTHING = ViewState.Any | InstanceState.Any | SampleState.NotRead
 _SERVICE = Qos(depth=10)
 #: Numbers of DDS policies that can be incompatible: QosPolicyId_t of OMG DDS 1.4
 _POLICY_NAMES = {2: "durability", 11: "reliability"}
-#: How long a reply waits for the clients' readers to be found, s.
+#: Maximum wait for clients' readers to be discovered before a reply, s.
 _CLIENT_PATIENCE_S = 0.1
-#: How long a publisher waits for a reliable subscriber to take what it has been sent, before it drops a message.
+#: Maximum wait for a slow reliable subscriber before a message is dropped.
 _SEND_PATIENCE_S = 0.1
 
 
@@ -67,8 +65,10 @@ def _carry(struct: Any, /, data: bytes, **_: Any) -> Any:
 
 
 class _Structs:
-    """IdlStruct classes by ROS type, which carry CDR bytes: cyclonedds' own Python serialiser takes a few hundred
-    milliseconds for a picture, rosbags' less than one. The fields are described for peers that compare types.
+    """Creates IdlStruct classes by ROS type that carry CDR bytes.
+
+    cyclonedds' own Python serializer takes a few hundred milliseconds for an image, rosbags' less than one. The fields
+    are described for peers that compare types.
     """
 
     def __init__(self, messages: RosbagMessages) -> None:
@@ -76,7 +76,7 @@ class _Structs:
         self._made: dict[str, Any] = {}
 
     def get(self, type_name: str) -> Any:
-        """The class for a type; one without known fields for a type that is not known here."""
+        """Return the class of a type; without fields if the type is unknown here."""
         if type_name not in self._made:
             described = self._messages.store.fielddefs.get(type_name, ([], []))[1]
             fields = {name: self._field(description) for name, description in described} or {"data": idl.uint8}
@@ -151,12 +151,12 @@ class _Subscription:
         self._graph.forget(self)
 
     def take(self) -> list[bytes]:
-        """What has come; the news that a writer left is no message."""
+        """Take new samples; notices that a writer left are skipped."""
         samples = self.reader.take(self._depth, condition=self.condition)
         return [sample.cdr for sample in samples if not isinstance(sample, InvalidSample)]
 
     def leave(self) -> None:
-        """Drop the DDS entities; they go when nobody holds them."""
+        """Release the DDS entities; they are destroyed with their last reference."""
         del self.condition, self.reader
 
 
@@ -204,10 +204,11 @@ class DdsGraph(LocalGraph):
         return self._listen(f"rt{name}", type_name, qos, take)
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
-        """See port.Graph. Heard by peers under rmw_cyclonedds_cpp only.
+        """See port.Graph. Reachable only for peers under rmw_cyclonedds_cpp.
 
-        There a request or reply starts with 16 bytes, the client's id and a sequence number, which the reply
-        repeats (rmw_cyclonedds_cpp 2.2 ``serdata.hpp``); Fast DDS has them in inline QoS, out of our reach.
+        There a request or reply starts with 16 bytes, the client's id and a sequence number, which the reply repeats
+        (rmw_cyclonedds_cpp 2.2 ``serdata.hpp``); Fast DDS sends them as inline QoS, which cyclonedds' Python API does
+        not expose.
         """
         full, request, response = self.names.resolve(name), f"{type_name}_Request", f"{type_name}_Response"
         self.messages.need(request)
@@ -220,7 +221,7 @@ class DdsGraph(LocalGraph):
             writer.write(writer.data_type.deserialize(reply[:4] + cdr[4:20] + reply[4:]))
 
         def wait_for_clients() -> None:
-            # A new client's request may arrive before its reader of replies is known here, and replies are volatile.
+            # A new client's request may arrive before its reply reader is discovered here, and replies are volatile.
             end = time.monotonic() + _CLIENT_PATIENCE_S
             while (
                 writer.get_publication_matched_status().current_count
@@ -231,13 +232,13 @@ class DdsGraph(LocalGraph):
         requests = self._listen(f"rq{full}Request", request, _SERVICE, take)
 
     def endpoints(self) -> list[Endpoint]:
-        """See port.Graph. The first call starts to watch; a second or two later all is seen."""
+        """See port.Graph. The first call starts discovery, which takes a second or two."""
         if self._watcher is None:
             self._watcher = _Watcher(self)
         return self._watcher.endpoints()
 
     def forget(self, subscription: _Subscription) -> None:
-        """Take a subscription off the graph."""
+        """Remove a subscription."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._waitset.detach(subscription.condition)
@@ -251,22 +252,22 @@ class DdsGraph(LocalGraph):
         leave_domain(self._domain, self.participant)
 
     def topic(self, wire_name: str, type_name: str) -> Topic[Any]:
-        """A DDS topic of this participant."""
+        """Create a DDS topic."""
         return Topic(self.participant, wire_name, self._structs.get(type_name))
 
     def reader(self, wire_name: str, type_name: str, qos: Qos) -> Any:
-        """A DDS reader of this participant."""
+        """Create a DDS reader."""
         return DataReader(self.participant, self.topic(wire_name, type_name), self.dds_qos(qos, type_name))
 
     def dds_qos(self, qos: Qos, type_name: str) -> DdsQos:
-        """As rmw_cyclonedds_cpp sets it (``create_readwrite_qos``)."""
+        """Build the QoS as rmw_cyclonedds_cpp does (``create_readwrite_qos``)."""
         known = self.messages.knows(type_name)
         type_hash = f"typehash={self.messages.type_hash(type_name)};" if known else ""
         history, patience = Policy.History.KeepLast(qos.depth), int(_SEND_PATIENCE_S * 1e9)
         return DdsQos(
             Policy.Reliability.Reliable(patience) if qos.reliable else Policy.Reliability.BestEffort,
             Policy.Durability.TransientLocal if qos.latched else Policy.Durability.Volatile,
-            Policy.DurabilityService(0, history, -1, -1, -1),  # what latecomers get
+            Policy.DurabilityService(0, history, -1, -1, -1),  # history for late joiners
             Policy.WriterDataLifecycle(autodispose=False),
             Policy.DataRepresentation(use_cdrv0_representation=True),
             Policy.Userdata(type_hash.encode()),
@@ -289,7 +290,7 @@ class DdsGraph(LocalGraph):
         return subscription
 
     def _announce(self) -> None:
-        """Tell the graph which readers and writers are this node's."""
+        """Announce this node's readers and writers."""
         make = self.messages.make
         length = make("rmw_dds_common/msg/Gid").data.size  # 24 bytes on Humble, 16 after it
 
@@ -307,7 +308,7 @@ class DdsGraph(LocalGraph):
         self._card.write(self._card.data_type.deserialize(self.messages.serialize(card, _DISCOVERY)))
 
     def _report_mismatches(self) -> None:
-        """Say once for each topic that somebody there wants what is not offered."""
+        """Report incompatible QoS once per topic."""
         for name, writer in self._writers.items():
             status = writer.get_offered_incompatible_qos_status()
             self._report(name[2:], "A subscriber asks for more than is offered", status)
@@ -328,7 +329,7 @@ class DdsGraph(LocalGraph):
         self._waitset.wait(int(timeout_s * 1e9))
         for subscription in list(self._subscriptions):
             if subscription not in self._subscriptions:
-                continue  # a callback just closed it
+                continue  # closed by an earlier callback
             for cdr in subscription.take():
                 if self._stopped.is_set():
                     return  # a callback may take as long as a frame
@@ -338,7 +339,7 @@ class DdsGraph(LocalGraph):
         self._guard.set(True)
 
     def _said(self, level: Level, text: str) -> None:
-        """Also on /rosout, for whoever looks at the robot's log."""
+        """Log, also on /rosout."""
         try:
             self._rosout.publish(rosout_message(self.messages, self.names, level, text))
         except GraphError as err:
@@ -346,7 +347,7 @@ class DdsGraph(LocalGraph):
 
 
 class _Watcher:
-    """Everybody's publishers and subscribers, with the names of their nodes."""
+    """List all publishers and subscribers with their node names."""
 
     def __init__(self, graph: DdsGraph) -> None:
         self._messages = graph.messages

@@ -1,7 +1,7 @@
-"""Who finds whom on DDS: ROS 2's variables as a configuration of Cyclone DDS, the same as rmw_cyclonedds_cpp makes.
+"""DDS discovery: ROS 2's environment variables as a Cyclone DDS configuration, as rmw_cyclonedds_cpp makes it.
 
 Source: rcl 9.2 (Jazzy) ``discovery_options.c``, ``localhost.c`` and ``init.c``; rmw_cyclonedds_cpp 2.2
-``check_create_domain``. Humble reads none of them but ROS_LOCALHOST_ONLY.
+``check_create_domain``. Humble reads only ROS_LOCALHOST_ONLY.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["cyclone_configuration"]
 _log = logging.getLogger(__name__)
 
 _RANGES: Final = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
-#: How many processes of a machine may be on a domain: rmw_cyclonedds_cpp's number.
+#: Maximum number of processes of a machine on one domain; rmw_cyclonedds_cpp's number.
 _MOST_PARTICIPANTS: Final = 32
 
 
 def cyclone_configuration(environment: Mapping[str, str]) -> str:
-    """What CYCLONEDDS_URI is to hold, from ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS and ROS_LOCALHOST_ONLY.
+    """Build the value of CYCLONEDDS_URI from ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS and ROS_LOCALHOST_ONLY.
 
-    What CYCLONEDDS_URI holds already comes last, so it overrules. A range that ROS does not know counts as LOCALHOST.
+    The existing CYCLONEDDS_URI comes last, so it takes precedence. An unknown range counts as LOCALHOST.
     """
     reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "") or "SUBNET"
     peers = [peer for peer in environment.get("ROS_STATIC_PEERS", "").split(";") if peer]
@@ -45,7 +45,7 @@ def cyclone_configuration(environment: Mapping[str, str]) -> str:
 
 def _fragment(reach: str, peers: list[str]) -> str:
     general = "" if reach == "SUBNET" else "<General><AllowMulticast>false</AllowMulticast></General>"
-    if reach == "OFF":  # a tag that nobody else has
+    if reach == "OFF":  # a unique tag
         found = f"<ParticipantIndex>none</ParticipantIndex><Tag>ros_discovery_off_{os.getpid()}</Tag>"
     else:
         addresses = ["localhost", *peers] if reach == "LOCALHOST" else peers

@@ -1,4 +1,4 @@
-"""What others are told of a callback that raised."""
+"""Report exceptions of callbacks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["answer", "describe"]
 
 
 def describe(error: BaseException, doing: str) -> str:
-    """A failed callback for the log: our own errors are sentences, others get their type."""
+    """Describe a failed callback for the log: our own errors by their message, others with their type."""
     if isinstance(error, BodysegError):
         return str(error)
     return f"{doing} failed with {type(error).__name__}: {error}"
 
 
 def answer(handler: Callable[[Any], Mapping[str, Any]], request: Any) -> Mapping[str, Any]:
-    """The fields of a response; a BodysegError is one that says no."""
+    """Fields of a service response; a BodysegError means refusal."""
     try:
         return handler(request)
     except BodysegError as err:

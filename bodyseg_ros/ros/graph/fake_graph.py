@@ -1,6 +1,6 @@
-"""A graph inside one process, without network: for tests of nodes, and of whoever talks to them.
+"""A graph inside one process, without a network, for tests of nodes and their peers.
 
-Graphs on one `Bus` hear each other; publish on one, then `spin_once()` on the other calls its callbacks.
+Graphs on one `Bus` are connected: publish on one, then `spin_once()` on the other runs its callbacks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Bus", "FakeGraph"]
 
 
 class Bus:
-    """What the graphs on it share. Messages are handed over as they are: nobody may change one."""
+    """Connects graphs. Messages are passed by reference: nobody may change one."""
 
     def __init__(self) -> None:
         self.news = threading.Condition()
@@ -31,7 +31,7 @@ class Bus:
         self.services: dict[str, tuple[FakeGraph, str, Callable[[Any], Mapping[str, Any]]]] = {}
 
     def call(self, service: str, **fields: Any) -> Mapping[str, Any]:
-        """Send a request to a service by its full name; the response's fields."""
+        """Call a service by its full name; return the response's fields."""
         if service not in self.services:
             raise GraphError(f"There is no service {service!r}; there are {', '.join(self.services) or 'none'}.")
         graph, type_name, handler = self.services[service]
@@ -97,7 +97,10 @@ def _hears(subscription: _Subscription, publisher: _Publisher) -> bool:
 
 
 class FakeGraph(LocalGraph):
-    """See port.Graph. `arguments` as on a command line; `said` holds what was logged, as (level, text)."""
+    """See port.Graph.
+
+    arguments: as on a command line. said: logged lines as (level, text).
+    """
 
     messages: RosbagMessages
 
@@ -137,7 +140,7 @@ class FakeGraph(LocalGraph):
         return subscription
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
-        """See port.Graph; `Bus.call` asks it."""
+        """See port.Graph; called by `Bus.call`."""
         self.bus.services[self.names.resolve(name)] = (self, type_name, handler)
 
     def endpoints(self) -> list[Endpoint]:

@@ -1,4 +1,4 @@
-"""Headers of messages: stamps as nanoseconds and back, and short texts of long ones."""
+"""Message headers: stamps as nanoseconds and back; shortening of texts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LONGEST: Final = 64  # characters
 
 
 def stamp_ns(header: Any) -> int:
-    """A header's stamp, nanoseconds since 1970."""
+    """Return a header's stamp, nanoseconds since 1970."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def make_time(messages: Messages, time_ns: int) -> Any:
-    """A builtin_interfaces/Time of nanoseconds since 1970."""
+    """Make a builtin_interfaces/Time from nanoseconds since 1970."""
     sec, nanosec = divmod(time_ns, 1_000_000_000)
     return messages.make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
 
@@ -28,5 +28,5 @@ def make_header(messages: Messages, time_ns: int, frame_id: str = "") -> Any:
 
 
 def shorten(text: str, longest: int = _LONGEST) -> str:
-    """At most `longest` characters of a text that somebody else wrote, so that it can be logged and kept."""
+    """Shorten a peer's text to `longest` characters, so that it is safe to log and store."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,7 +1,7 @@
-"""Image messages ↔ arrays, for both runtimes: messages are read and made by attribute alone.
+"""Convert image messages to arrays and back, on every runtime: messages are accessed by attribute only.
 
-Encodings are those of sensor_msgs 5.3 ``image_encodings.hpp``, and nv12. Pictures leave here as RGB and enter as RGB;
-other color orders exist only in messages.
+Encodings: sensor_msgs 5.3 ``image_encodings.hpp``, and nv12. Images enter and leave as RGB; other color orders exist
+only in messages.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ Pixels = NDArray[Any]
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How an encoding lies in memory. columns, rows: pixels come in blocks of this size; height_factor: rows of
-    `step` bytes per row of pixels; to_rgb: (rows, width·channels) of `dtype` to (H, W, 3) uint8 RGB.
+    """Memory layout of an encoding.
+
+    columns, rows: size of a pixel block; height_factor: rows of `step` bytes per row of pixels; to_rgb: converts (rows,
+    width·channels) of `dtype` to (H, W, 3) uint8 RGB.
     """
 
     to_rgb: Callable[[Pixels, int, int], Pixels]
@@ -56,7 +58,7 @@ def _as_is(raw: Pixels, height: int, width: int) -> Pixels:
 
 
 def _split(raw: Pixels, channels: int) -> Pixels:
-    """(H, W·C) with padded rows to (H, W, C) without a copy."""
+    """View (H, W·C) with padded rows as (H, W, C), without a copy."""
     shape = (raw.shape[0], raw.shape[1] // channels, channels)
     return np.lib.stride_tricks.as_strided(raw, shape, (raw.strides[0], channels, 1), writeable=False)
 
@@ -70,7 +72,7 @@ def _convert(code: int, channels: int) -> Callable[[Pixels, int, int], Pixels]:
 
 
 def _top_bits(raw: Pixels, bits: int) -> Pixels:
-    """(H, W) uint16 of which `bits` are in use to (H, W, 3) uint8; brighter pixels are white."""
+    """Convert (H, W) uint16 with `bits` used bits to (H, W, 3) uint8; brighter pixels become white."""
     grey: Pixels = np.minimum(raw >> (bits - 8), 255).astype(np.uint8)
     return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
 
@@ -94,7 +96,7 @@ def _bayer(code: int) -> _Encoding:
     return _Encoding(_convert(code, 1), 1, columns=2, rows=2)
 
 
-#: Every encoding that is read, by name. A 3-channel picture without color order is taken as BGR, as OpenCV makes it.
+#: Every supported encoding by name. Three channels without a color order are read as BGR, OpenCV's order.
 ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "rgb8": _Encoding(_as_is, 3),
     "bgr8": _BGR,
@@ -111,29 +113,29 @@ ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "yuyv": _YUYV,
     "nv12": _planar(cv2.COLOR_YUV2RGB_NV12),
     "nv21": _planar(cv2.COLOR_YUV2RGB_NV21),
-    # OpenCV names a pattern by its second row's second and third pixel.
+    # OpenCV names a pattern by the second and third pixel of the second row.
     "bayer_rggb8": _bayer(cv2.COLOR_BayerBG2RGB),
     "bayer_bggr8": _bayer(cv2.COLOR_BayerRG2RGB),
     "bayer_gbrg8": _bayer(cv2.COLOR_BayerGR2RGB),
     "bayer_grbg8": _bayer(cv2.COLOR_BayerGB2RGB),
 }
 
-#: Depth: millimetres or metres.
+#: Depth: millimeters or meters.
 _DEPTHS: Final[Mapping[str, _Encoding]] = {
     "16UC1": _Encoding(_as_is, 1, dtype="u2"),
     "32FC1": _Encoding(_as_is, 1, dtype="f4"),
 }
 
 
-#: A longer picture than this times its width, or wider than this times its height, is no camera's.
+#: Maximum ratio of the sides of a camera's image.
 _MOST_ASPECT: Final = 100
 
 
 def check_picture(message: Any, max_px: int = MAX_PIXELS) -> None:
-    """Raise FrameError for an Image or CompressedImage whose description says that it cannot be read.
+    """Raise FrameError for an Image or CompressedImage whose description is invalid.
 
-    It takes microseconds and no memory: of an Image encoding, size, step and length are looked at, of a CompressedImage
-    the head of its data. max_px: most pixels.
+    Takes microseconds and no memory: checks encoding, size, step and length of an Image, and the header of a
+    CompressedImage's data. max_px: maximum number of pixels.
     """
     if hasattr(message, "encoding"):
         _rows(message, _encoding(message, ENCODINGS, "An image"), max_px)
@@ -141,16 +143,18 @@ def check_picture(message: Any, max_px: int = MAX_PIXELS) -> None:
         _check_compressed(message, max_px)
 
 
-#: How many bits of 16 cameras use.
+#: How many of 16 bits cameras use.
 MONO16_BITS: Final = (8, 10, 12, 14, 16)
 
 
 def read_image(message: Any, mono16_bits: int = 0) -> Frame:
-    """A sensor_msgs/Image as a frame; rgb8 stays where it is, other encodings are converted.
+    """Read a sensor_msgs/Image as a frame; rgb8 is not copied, other encodings are converted.
 
-    16-bit pictures keep the upper 8 of `mono16_bits`; 0: as many as the brightest pixel needs. YUV is BT.601 with video
-    range, as V4L2 cameras send it. Raises FrameError, before memory is taken, for an encoding that is not read, a size
-    of zero or above 100 megapixels, sides of more than 100 to 1, a step too small or data too short.
+    16-bit images keep the upper 8 of `mono16_bits`; 0: as many as the brightest pixel needs. YUV is BT.601 with video
+    range, as V4L2 cameras send it.
+
+    Raises FrameError, before allocating memory, for an unsupported encoding, a size of zero or above 100 megapixels, an
+    aspect ratio above 100, a step that is too small, or too little data.
     """
     encoding = _encoding(message, ENCODINGS, "An image")
     rows = _rows(message, encoding)
@@ -162,9 +166,9 @@ def read_image(message: Any, mono16_bits: int = 0) -> Frame:
 
 
 def used_bits(message: Any) -> int:
-    """How many bits a 16-bit picture uses: the smallest of MONO16_BITS that holds its brightest pixel.
+    """Return how many bits a 16-bit image uses: the smallest of MONO16_BITS that holds its brightest pixel.
 
-    0 for other encodings. Raises as read_image().
+    0 for other encodings. Raises like read_image().
     """
     if message.encoding not in ENCODINGS or ENCODINGS[message.encoding] is not _MONO16:
         return 0
@@ -177,7 +181,10 @@ def _bits_needed(values: Pixels) -> int:
 
 
 def read_depth(message: Any, max_px: int = MAX_PIXELS) -> Pixels:
-    """A depth image (REP 118) as (H, W) uint16 mm, 0 invalid, or float32 m, NaN invalid. Raises as read_image()."""
+    """Read a depth image (REP 118).
+
+    Returns (H, W) uint16 mm, 0 invalid, or float32 m, NaN invalid. Raises like read_image().
+    """
     raw = _rows(message, _encoding(message, _DEPTHS, "A depth image"), max_px)
     return raw.astype(raw.dtype.newbyteorder("="), copy=False)
 
@@ -192,7 +199,7 @@ def _encoding(message: Any, known: Mapping[str, _Encoding], what: str) -> _Encod
 
 
 def _rows(message: Any, encoding: _Encoding, max_px: int = MAX_PIXELS) -> Pixels:
-    """The message's data as (rows, width·channels), without a copy, once it is known to be as long as it says."""
+    """View the message's data as (rows, width·channels), without a copy, after checking its length."""
     height, width, step = int(message.height), int(message.width), int(message.step)
     _check_size(height, width, f"{message.encoding} image", max_px)
     if width % encoding.columns or height % encoding.rows:
@@ -228,17 +235,17 @@ def _check_size(height: int, width: int, what: str, max_px: int) -> None:
         )
 
 
-#: How a compressed picture's colors are read: as its format says, as the file shows them, or with red and blue swapped.
+#: Color order of compressed images: by the format field, as stored in the file, or with red and blue swapped.
 CompressedColors = Literal["auto", "as_stored", "swapped"]
-#: Encodings with colors, in `format` before the semicolon (sensor_msgs 5.3, image_encodings.hpp, isColor).
+#: Color encodings, in `format` before the semicolon (sensor_msgs 5.3, image_encodings.hpp, isColor).
 _COLORED: Final = re.compile(r"(rgb|bgr)a?(8|16)")
 
 
 def _swaps_colors(image_format: str, colors: CompressedColors) -> bool:
-    """Whether a JPEG or PNG was made from RGB bytes taken for BGR, so that red and blue have to change places.
+    """Whether a JPEG or PNG was encoded from RGB bytes taken for BGR, so that red and blue must be swapped.
 
     Source: image_transport_plugins 4.0, ``compressed_subscriber.cpp``: with a format such as 'rgb8; jpeg compressed
-    rgb8' the decoded bytes are RGB as they lie; only 'compressed bgr' and formats without a semicolon are BGR.
+    rgb8' the decoded bytes are RGB as stored; only 'compressed bgr' and formats without a semicolon are BGR.
     """
     if colors != "auto":
         return colors == "swapped"
@@ -247,10 +254,10 @@ def _swaps_colors(image_format: str, colors: CompressedColors) -> bool:
 
 
 def read_compressed(message: Any, colors: CompressedColors = "auto") -> Frame:
-    """A sensor_msgs/CompressedImage with a JPEG or PNG as a frame; EXIF orientation is not looked at.
+    """Read a sensor_msgs/CompressedImage with a JPEG or PNG as a frame; EXIF orientation is ignored.
 
-    Raises FrameError for another format, a size of zero or above 100 megapixels (before it is decoded), or data
-    that cannot be decoded.
+    Raises FrameError for another format, a size of zero or above 100 megapixels (before decoding), or data that cannot
+    be decoded.
     """
     data = _check_compressed(message, MAX_PIXELS)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -261,7 +268,7 @@ def read_compressed(message: Any, colors: CompressedColors = "auto") -> Frame:
 
 
 def _check_compressed(message: Any, max_px: int) -> NDArray[np.uint8]:
-    """Its data, once their head says that they can be decoded."""
+    """Return its data after checking the header."""
     data = np.asarray(message.data, np.uint8)
     size = _compressed_size(data.data)
     if size is None:
@@ -273,7 +280,7 @@ def _check_compressed(message: Any, max_px: int) -> NDArray[np.uint8]:
 
 
 def _compressed_size(data: Any) -> tuple[int, int] | None:
-    """(height, width) from the head of a PNG or JPEG, given as a memoryview; None if it is neither.
+    """Read (height, width) from the header of a PNG or JPEG, given as a memoryview; None if it is neither.
 
     Source: PNG specification 11.2.2 (IHDR), ITU T.81 B.2.2 (a frame header: SOF0 to SOF15 but C4, C8, CC).
     """
@@ -294,10 +301,10 @@ _TO_ORDER: Final = {"bgr8": cv2.COLOR_RGB2BGR, "bgra8": cv2.COLOR_RGBA2BGRA}
 
 
 def image_message(messages: Messages, header: Any, picture: Pixels, encoding: str) -> Any:
-    """A picture as a sensor_msgs/Image under `header`.
+    """Make a sensor_msgs/Image under `header`.
 
-    picture: (H, W, 3) uint8 RGB for rgb8 and bgr8, (H, W, 4) RGBA for rgba8 and bgra8, (H, W) uint8 for mono8,
-    (H, W) float32 for 32FC1, (H, W) uint16 for 16UC1.
+    picture: (H, W, 3) uint8 RGB for rgb8 and bgr8, (H, W, 4) RGBA for rgba8 and bgra8, (H, W) uint8 for mono8, (H, W)
+    float32 for 32FC1, (H, W) uint16 for 16UC1.
     """
     if encoding in _TO_ORDER:
         picture = cv2.cvtColor(picture, _TO_ORDER[encoding])
@@ -316,7 +323,9 @@ def image_message(messages: Messages, header: Any, picture: Pixels, encoding: st
 
 
 def compressed_message(messages: Messages, header: Any, picture: Pixels, quality: int) -> Any:
-    """A picture, (H, W, 3) RGB or (H, W, 4) RGBA uint8, as a JPEG in a sensor_msgs/CompressedImage; alpha is lost."""
+    """Encode an image, (H, W, 3) RGB or (H, W, 4) RGBA uint8, as a JPEG in a sensor_msgs/CompressedImage; alpha is
+    dropped.
+    """
     code = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGR
     encoded, data = cv2.imencode(".jpg", cv2.cvtColor(picture, code), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not encoded:

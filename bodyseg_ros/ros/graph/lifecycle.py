@@ -1,7 +1,7 @@
-"""A managed node's states without rclpy: the steps between them, and the services by which others ask for them.
+"""A managed node's states without rclpy: transitions, and the services that request them.
 
-Source: https://design.ros2.org/articles/node_lifecycle.html; numbers and labels as rcl_lifecycle 9.2 (Jazzy) has
-them, ``default_state_machine.c``, without error processing: a step that fails leaves the node where it was.
+Source: https://design.ros2.org/articles/node_lifecycle.html; numbers and labels as in rcl_lifecycle 9.2 (Jazzy),
+``default_state_machine.c``, without error processing: a failed transition leaves the state unchanged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Transition:
 
 @dataclass(frozen=True)
 class _Step:
-    """A transition that may be asked for, and those that follow by themselves once it has been tried."""
+    """A transition that may be requested, and those that follow automatically."""
 
     asked: _Transition
     success: _Transition
@@ -49,7 +49,7 @@ class _Step:
 
 
 def _step(number: int, label: str, start: str, during: str, goal: str, outcome: int) -> _Step:
-    # A shutdown that fails ends the node all the same.
+    # A failed shutdown still ends the node.
     back = "finalized" if label == "shutdown" else start
     return _Step(
         _Transition(number, label, start, during),
@@ -85,17 +85,17 @@ class Lifecycle:
 
     @property
     def finished(self) -> bool:
-        """Whether the node is to be spun no more."""
+        """Whether the node must stop spinning."""
         return self.state == "finalized"
 
     def start(self) -> None:
-        """Configure and activate. Raises what a step raises, after undoing it."""
+        """Configure and activate. Raises what a transition raises, after undoing it."""
         for label in ("configure", "activate"):
             (step,) = (step for step in self._possible() if step.asked.label == label)
             self._take(step)
 
     def end(self) -> None:
-        """Deactivate and clean up, as far as need be. Raises what a step raises."""
+        """Deactivate and clean up as needed. Raises what a transition raises."""
         if not self.finished:
             (step,) = (step for step in self._possible() if step.asked.label == "shutdown")
             self._take(step)
@@ -104,7 +104,7 @@ class Lifecycle:
         return [step for step in _STEPS if step.asked.start == self.state]
 
     def _take(self, step: _Step) -> None:
-        """Do it and tell of it. Raises what the node raises."""
+        """Do the transition and announce it. Raises what the node raises."""
         self._enter(step.asked)
         outcome = step.failure
         try:
@@ -138,7 +138,7 @@ class Lifecycle:
         )
 
     def _change_state(self, request: Any) -> dict[str, Any]:
-        """By label where there is one, else by number; a step that fails says why in the log."""
+        """Find the transition by label, else by number; log why it failed."""
         number, label = request.transition.id, request.transition.label
         for step in self._possible():
             if label == step.asked.label or (not label and number == step.asked.id):

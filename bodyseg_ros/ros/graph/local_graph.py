@@ -1,4 +1,4 @@
-"""What the adapters without rclpy share: names, parameters, log, timers and the loop that serves callbacks."""
+"""Shared by the adapters without rclpy: names, parameters, log, timers, and the loop that runs callbacks."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ _LEVELS: Mapping[str, int] = {
     "error": logging.ERROR,
     "fatal": logging.CRITICAL,
 }
-#: A signal must not wait longer than this for the loop to come by, seconds.
+#: Maximum time before a signal is noticed, s.
 PATIENCE_S = 0.1
 
 
-#: How /rosout is offered (rclcpp's RosoutQoS), and rcl_interfaces/Log's numbers of the levels.
+#: QoS of /rosout (rclcpp's RosoutQoS), and level numbers of rcl_interfaces/Log.
 ROSOUT = Qos(depth=1000, latched=True)
 _ROSOUT_LEVELS: Mapping[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 
 
 def rosout_message(messages: Messages, names: Names, level: Level, text: str) -> Any:
-    """A line of the log as an rcl_interfaces/Log, for whoever looks at the robot's log."""
+    """Make an rcl_interfaces/Log for /rosout."""
     stamp = make_time(messages, time.time_ns())
     name = names.full_name.strip("/").replace("/", ".")
     return messages.make("rcl_interfaces/msg/Log", stamp=stamp, level=_ROSOUT_LEVELS[level], name=name, msg=text)
 
 
-#: Keys that are told apart; they may hold whatever a stranger sent.
+#: Maximum number of distinct keys; keys may contain text from peers.
 _MOST_KEYS: Final = 200
 _LONGEST_KEY: Final = 200
-#: What comes after that has one key, and passes so often.
+#: All further messages share one key and this interval.
 _OTHERS, _OTHERS_EVERY_S = "", 10.0
 
 
 class Throttle:
-    """Which messages may pass: `once` ever, or once in `every_s` seconds, per key."""
+    """Decides which log messages pass: `once` ever, or once per `every_s` seconds, by key."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -83,12 +83,12 @@ class _Timer:
 
 
 class LocalGraph:
-    """A Graph without its topics; an adapter adds them, and `_serve` and `_wake`."""
+    """A Graph without topics; adapters add them, with `_serve` and `_wake`."""
 
     def __init__(self, arguments: RosArguments, messages: Messages) -> None:
         self.names, self.messages = arguments.names, messages
         self._parameters = Parameters(arguments.overrides)
-        # Not below "bodyseg_ros": what the core logs may be led to log() here.
+        # Not below "bodyseg_ros", whose messages may be forwarded to log() here.
         self._logger = logging.getLogger(f"node{arguments.names.full_name.replace('/', '.')}")
         if arguments.log_level in _LEVELS:
             self._logger.setLevel(_LEVELS[arguments.log_level])
@@ -156,7 +156,7 @@ class LocalGraph:
                 lifecycle.end()
 
     def spin_once(self, patience_s: float = 0.0) -> None:
-        """Serve what is due, after at most `patience_s` seconds of waiting."""
+        """Run due callbacks, after waiting at most `patience_s` seconds."""
         self._timers = [timer for timer in self._timers if not timer.cancelled]
         now = time.monotonic()
         soonest = min((timer.due for timer in self._timers), default=now + patience_s)
@@ -174,16 +174,16 @@ class LocalGraph:
         self._wake()
 
     def _guarded(self, doing: str, callback: Callable[..., Any], *arguments: Any) -> Any:
-        """Call back; whatever is raised is logged, with the traceback at debug level."""
+        """Run a callback; log exceptions, with the traceback at debug level."""
         try:
             return callback(*arguments)
-        except Exception as err:  # a node must outlive one bad message
+        except Exception as err:  # one bad message must not end the node
             self.log("error", describe(err, doing), every_s=1.0)
             self._logger.debug("%s", doing, exc_info=err)
             return None
 
     def _follow_clock(self) -> None:
-        """Take the time from /clock if the parameters say so; an adapter calls it when it is ready."""
+        """Follow /clock if the parameters say so; adapters call it when they are ready."""
 
         def take(message: Any) -> None:
             self._clock_ns = message.clock.sec * 1_000_000_000 + message.clock.nanosec
@@ -214,11 +214,11 @@ class LocalGraph:
         raise NotImplementedError
 
     def _serve(self, timeout_s: float) -> None:
-        """Wait for messages and hand them to their callbacks."""
+        """Wait for messages and run their callbacks."""
         raise NotImplementedError
 
     def _wake(self) -> None:
-        """Make a waiting `_serve` return; from any thread."""
+        """Make a waiting `_serve` return. Thread-safe."""
 
     def _said(self, level: Level, text: str) -> None:
         """Pass on what was logged."""
@@ -226,9 +226,9 @@ class LocalGraph:
 
 @contextmanager
 def signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop`; a second one ends the process at once, with the status a shell gives for it.
+    """Let SIGINT and SIGTERM call `stop`; the second signal ends the process at once with the shell's status.
 
-    By then a frame may be in native code that nobody can interrupt. Only the main thread may do this.
+    By then a frame may be in native code that cannot be interrupted. Main thread only.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

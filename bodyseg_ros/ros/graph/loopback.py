@@ -1,4 +1,4 @@
-"""A graph of one's own on this machine, apart from any robot's: for tests and the demo."""
+"""A private graph on this machine, separate from any robot's, for tests and the demo."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...errors import GraphError
 
 __all__ = ["private_environment", "private_graph"]
 
-#: Loopback has no multicast, so everybody asks the first ports of this machine who is there; it takes large
-#: packets, so a picture need not go in thousands of small ones.
+#: Loopback has no multicast, so everybody queries the first ports of this machine. Large packets avoid splitting an
+#: image into thousands.
 _LOOPBACK = (
     '<CycloneDDS><Domain><General><AllowMulticast>false</AllowMulticast><Interfaces><NetworkInterface name="lo"/>'
     "</Interfaces><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>65000B</FragmentSize></General><Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>40"

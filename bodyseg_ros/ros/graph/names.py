@@ -47,9 +47,9 @@ def domain_id() -> int:
 
 @dataclass(frozen=True)
 class Names:
-    """Who a node is, and what its relative names mean.
+    """Who a node is and what its relative names mean.
 
-    remaps: (match, replacement) as written, first match wins. Raises GraphError for a name ROS does not allow.
+    remaps: (match, replacement) as written; the first match wins. Raises GraphError for a name that ROS does not allow.
     """
 
     node: str
@@ -69,7 +69,9 @@ class Names:
         return f"{self.namespace.rstrip('/')}/{self.node}"
 
     def resolve(self, name: str) -> str:
-        """A topic's or service's full name, remapped: 'image' → '/robot1/image'; '~/mask' → '/robot1/bodyseg/mask'."""
+        """Return the full name of a topic or service after remapping: 'image' → '/robot1/image'; '~/mask' →
+        '/robot1/bodyseg/mask'.
+        """
         full = self._expand(name)
         for match, replacement in self.remaps:
             if self._expand(match) == full:
@@ -95,7 +97,10 @@ def _check(name: str) -> None:
 
 @dataclass(frozen=True)
 class RosArguments:
-    """What stood behind --ros-args, for one node. overrides: parameters, dotted names; later ones won."""
+    """The arguments after --ros-args for one node.
+
+    overrides: parameters by dotted name; later ones took precedence.
+    """
 
     names: Names
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -103,9 +108,9 @@ class RosArguments:
 
 
 def parse_ros_arguments(node: str, arguments: Sequence[str], namespace: str = "/") -> RosArguments:
-    """Read `--ros-args … [--]` for the node called `node` by its program; what stands outside is not looked at.
+    """Parse `--ros-args … [--]` for the program's node `node`; other arguments are ignored.
 
-    Raises GraphError for an argument ROS does not know, SettingsError for a file that cannot be read.
+    Raises GraphError for an unknown ROS argument, SettingsError for an unreadable file.
     """
     rules, values, log_level = [], [], "info"
     for flag, value in _ros_pairs(arguments):
@@ -129,7 +134,7 @@ def parse_ros_arguments(node: str, arguments: Sequence[str], namespace: str = "/
 
 
 def _ros_pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
-    """(flag, value) of everything between --ros-args and --."""
+    """Yield (flag, value) for everything between --ros-args and --."""
     pairs: list[tuple[str, str]] = []
     inside, rest = False, iter(arguments)
     for word in rest:
@@ -151,7 +156,7 @@ def _ros_pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _rule(flag: str, text: str) -> tuple[str, str, str]:
-    """(node or '', left, right) of 'node:left:=right'."""
+    """Split 'node:left:=right' into (node or '', left, right)."""
     found = _RULE.fullmatch(text)
     if not found:
         example = "image:=/camera/image_raw" if flag in ("-r", "--remap") else "min_pose_confidence:=0.3"
@@ -160,9 +165,9 @@ def _rule(flag: str, text: str) -> tuple[str, str, str]:
 
 
 def _named(node: str, namespace: str, rules: Sequence[tuple[str, str, str]]) -> Names:
-    """The node under its final name, with the rules that are for it."""
+    """Return the node under its final name, with the rules that apply to it."""
     final = {"__node": node, "__ns": namespace}
-    for who, match, replacement in reversed(rules):  # the first rule wins, so it is written last
+    for who, match, replacement in reversed(rules):  # the first rule takes precedence, so it is written last
         key = "__node" if match == "__name" else match
         if key in final and who in ("", node):
             final[key] = replacement

@@ -1,4 +1,4 @@
-"""A node's parameters, the same under every adapter: declared once, checked, changed all or none."""
+"""A node's parameters, the same under every adapter: declared once, validated, changed all or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["GraphSettings", "Parameters"]
 
 
 class GraphSettings(Settings):
-    """Parameters that every node has, whatever it does."""
+    """Parameters of every node."""
 
     use_sim_time: bool = start_only(False, "Take the time from /clock, as simulators and bag players publish it.")
     autostart: bool = start_only(True, "Configure and activate at start; otherwise wait for lifecycle transitions.")
@@ -31,7 +31,10 @@ _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": s
 
 
 class Parameters:
-    """Declared parameters and their values. `overrides`: what file and arguments say, declared or not."""
+    """Declared parameters and their values.
+
+    overrides: values of files and arguments, declared or not.
+    """
 
     def __init__(self, overrides: Mapping[str, Any]) -> None:
         self.values: dict[str, Any] = {}
@@ -39,12 +42,12 @@ class Parameters:
         self.graph = build(GraphSettings, own)
         self.qos_overrides = {k: v for k, v in overrides.items() if k.startswith("qos_overrides.")}
         self.overrides = {k: v for k, v in overrides.items() if not _is_graph_owned(k)}
-        #: The graph's own and those of the node, in that order.
+        #: The graph's own parameters, then the node's.
         self.described: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters(GraphSettings)}
         self._listener: Callable[[dict[str, Any]], None] = lambda values: None
 
     def declare(self, declared: Sequence[Parameter]) -> dict[str, Any]:
-        """Starting values by name: the override where there is one, else the default; see Graph.declare()."""
+        """Starting values by name: the override, else the default; see Graph.declare()."""
         self.described |= {parameter.name: parameter for parameter in declared}
         for name in self.overrides:
             self._find(name)
@@ -57,15 +60,15 @@ class Parameters:
         self._listener = callback
 
     def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values as their parameters' types; SettingsError for an unknown name or a value not allowed."""
+        """Convert values to their parameters' types. Raises SettingsError for an unknown name or an invalid value."""
         return {name: checked(self._find(name), value) for name, value in values.items()}
 
     def value(self, name: str) -> Any:
-        """What a declared parameter, or one of the graph's own, is now."""
+        """Return the current value of a declared parameter, or of one of the graph's own."""
         return self.values[name] if name in self.values else getattr(self.graph, name)
 
     def change(self, values: Mapping[str, Any]) -> list[str]:
-        """See Graph.set_parameters(); the names of those that have another value now."""
+        """See Graph.set_parameters(). Returns the names of changed parameters."""
         new = self.checked(values)
         require_live(new, self.described.values(), "at start; start the node again")
         if new:
@@ -85,7 +88,7 @@ def _is_graph_owned(name: str) -> bool:
 
 
 def checked(parameter: Parameter, value: Any) -> Any:
-    """`value` as the parameter's type: integers serve as numbers, numbers as strings.
+    """Convert `value` to the parameter's type: integers are accepted as numbers, numbers as strings.
 
     Raises SettingsError that names the parameter, quotes the value and says what is allowed.
     """
@@ -107,13 +110,13 @@ def _scalar(parameter: Parameter, kind: str, item: Any, value: Any) -> Any:
 
 
 def _allows(parameter: Parameter, item: Any) -> bool:
-    """Whether `item` is one of the choices, or a number (also written as text) within the bounds."""
+    """Whether `item` is one of the choices, or a number (or its text) within the bounds."""
     low, high = parameter.minimum, parameter.maximum
     if item in parameter.choices or (low is None and high is None):
         return item in parameter.choices or not parameter.choices
     try:
         number = float(item)
-    except (ValueError, OverflowError):  # an integer may be larger than any float
+    except (ValueError, OverflowError):  # an integer may exceed every float
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 

@@ -15,16 +15,16 @@ from .port import Graph
 __all__ = ["RUNTIMES", "installed_runtimes", "open_graph", "usual_runtime"]
 
 RUNTIMES = ("auto", "rclpy", "dds", "zenoh")
-#: What RMW_IMPLEMENTATION asks for, where no ROS is sourced.
+#: Runtime by RMW_IMPLEMENTATION, where no ROS is sourced.
 _BY_RMW = {"rmw_zenoh_cpp": "zenoh"}
 
 
 def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") -> Graph:
     """Join the ROS graph as the node `name`; close() leaves it.
 
-    arguments: ROS arguments (`--ros-args …`); others are not looked at. runtime: 'rclpy', 'dds', 'zenoh', or 'auto'
-    for usual_runtime(). Raises GraphError for a wrong name, argument or runtime, MissingDependencyError where the
-    runtime is not installed, SettingsError for a parameter file.
+    arguments: ROS arguments (`--ros-args …`); others are ignored. runtime: 'rclpy', 'dds', 'zenoh', or 'auto' for
+    usual_runtime(). Raises GraphError for an invalid name, argument or runtime, MissingDependencyError if the runtime
+    is not installed, SettingsError for a parameter file.
     """
     if runtime not in RUNTIMES:
         raise GraphError(f"There is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}.")
@@ -51,8 +51,8 @@ def open_graph(name: str, arguments: Sequence[str] = (), runtime: str = "auto") 
 
 
 def usual_runtime() -> str:
-    """The first of: rclpy in a sourced workspace; zenoh where RMW_IMPLEMENTATION is rmw_zenoh_cpp; dds or zenoh, which
-    is installed; dds.
+    """Return rclpy in a sourced workspace; zenoh if RMW_IMPLEMENTATION is rmw_zenoh_cpp; else dds or zenoh, whichever
+    is installed; else dds.
     """
     if _in_workspace():
         return "rclpy"
@@ -61,11 +61,11 @@ def usual_runtime() -> str:
 
 
 def installed_runtimes() -> list[str]:
-    """Those of 'dds' and 'zenoh' whose packages are here."""
+    """Runtimes of 'dds' and 'zenoh' whose packages are installed."""
     needed = {"dds": ("cyclonedds", "rosbags"), "zenoh": ("zenoh", "rosbags", "xxhash")}
     return [name for name, packages in needed.items() if all(map(importlib.util.find_spec, packages))]
 
 
 def _in_workspace() -> bool:
-    """Whether rclpy is here, and this package as colcon builds it: with its messages."""
+    """Whether rclpy is installed, and this package built by colcon with its messages."""
     return all(importlib.util.find_spec(name) for name in ("rclpy", "bodyseg_ros.msg"))

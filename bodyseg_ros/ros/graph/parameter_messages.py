@@ -1,4 +1,4 @@
-"""Parameters and their values ↔ rcl_interfaces' messages."""
+"""Convert parameters and their values to rcl_interfaces messages and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .port import Messages
 
 __all__ = ["make_descriptor", "make_parameter", "make_value", "read_value", "type_number"]
 
-#: rcl_interfaces/msg/ParameterType, by our names of kinds.
+#: rcl_interfaces/msg/ParameterType by our names of types.
 _TYPES: Final[Mapping[str, int]] = {
     "bool": 1,
     "int": 2,
@@ -23,7 +23,7 @@ _TYPES: Final[Mapping[str, int]] = {
     "float_list": 8,
     "str_list": 9,
 }
-#: The field of a ParameterValue that holds the value of a type.
+#: The field of a ParameterValue that holds each type's value.
 _FIELDS: Final[Mapping[int, str]] = {
     1: "bool_value",
     2: "integer_value",
@@ -39,25 +39,25 @@ _DTYPES: Final[Mapping[str, type]] = {"bool_list": np.bool_, "int_list": np.int6
 
 
 def type_number(parameter: Parameter) -> int:
-    """The parameter's type, as rcl_interfaces/msg/ParameterType numbers it."""
+    """Return the parameter's number in rcl_interfaces/msg/ParameterType."""
     return _TYPES[parameter.kind]
 
 
 def make_value(messages: Messages, parameter: Parameter, value: Any) -> Any:
-    """An rcl_interfaces/msg/ParameterValue."""
+    """Make an rcl_interfaces/msg/ParameterValue."""
     number, dtype = type_number(parameter), _DTYPES.get(parameter.kind)
     packed = messages.pack(np.array(value, dtype)) if dtype else value
     return messages.make("rcl_interfaces/msg/ParameterValue", type=number, **{_FIELDS[number]: packed})
 
 
 def make_parameter(messages: Messages, parameter: Parameter, value: Any) -> Any:
-    """An rcl_interfaces/msg/Parameter: name and value."""
+    """Make an rcl_interfaces/msg/Parameter."""
     made = make_value(messages, parameter, value)
     return messages.make("rcl_interfaces/msg/Parameter", name=parameter.name, value=made)
 
 
 def read_value(message: Any) -> Any:
-    """The value of an rcl_interfaces/msg/ParameterValue; None where it is not set."""
+    """Read an rcl_interfaces/msg/ParameterValue; None if it is not set."""
     if message.type not in _FIELDS:
         return None
     value = getattr(message, _FIELDS[message.type])
@@ -65,7 +65,7 @@ def read_value(message: Any) -> Any:
 
 
 def make_descriptor(messages: Messages, parameter: Parameter) -> Any:
-    """An rcl_interfaces/msg/ParameterDescriptor."""
+    """Make an rcl_interfaces/msg/ParameterDescriptor."""
     return messages.make(
         "rcl_interfaces/msg/ParameterDescriptor",
         name=parameter.name,
@@ -73,7 +73,8 @@ def make_descriptor(messages: Messages, parameter: Parameter) -> Any:
         description=parameter.description,
         additional_constraints=parameter.allowed,
         read_only=not parameter.live,
-        # An empty list has no type, 1 is a number too, and some take a name or a number; our rules judge the value.
+        # An empty list has no type, integers count as floats, and some parameters take a name or a number; our rules
+        # validate the value.
         dynamic_typing=parameter.kind.endswith("_list") or parameter.kind == "float" or bool(parameter.choices),
         **_limits(messages, parameter),
     )

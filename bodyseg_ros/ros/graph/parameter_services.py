@@ -1,6 +1,6 @@
-"""The six services by which others read and set a node's parameters, and the topic that tells of changes.
+"""The six parameter services of a node, and /parameter_events.
 
-They answer as rclpy's do (7.1, ``parameter_service.py``), which serves them itself.
+They answer like rclpy's (7.1, ``parameter_service.py``); rclpy serves its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ParameterServices:
         self._tell("new_parameters", self._parameters.described)
 
     def tell(self, changed: Iterable[str]) -> None:
-        """Say that these parameters have another value now."""
+        """Publish the new values of these parameters."""
         self._tell("changed_parameters", changed)
 
     def _tell(self, field: str, names: Iterable[str]) -> None:
@@ -71,7 +71,7 @@ class ParameterServices:
         return {"types": self._graph.messages.pack(types)}
 
     def _asked(self, names: Sequence[str]) -> list[Parameter]:
-        """None at all where one is not there, as rclpy answers."""
+        """Return no values at all if one parameter is missing, as rclpy does."""
         described = self._parameters.described
         return [described[name] for name in names] if all(name in described for name in names) else []
 
@@ -92,7 +92,7 @@ class ParameterServices:
 
 
 def selected(described: Mapping[str, Parameter], prefixes: Sequence[str], depth: int) -> list[str]:
-    """The names under one of the prefixes (all, where there is none), at most `depth` parts below it; 0: any number."""
+    """List names under one of the prefixes (none: all), at most `depth` parts below it; 0: any depth."""
     if not prefixes:
         return [name for name in described if not depth or name.count(".") < depth]
 

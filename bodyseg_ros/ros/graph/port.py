@@ -1,14 +1,14 @@
-"""The port to ROS 2: what a node may ask of a graph, and nothing of any middleware.
+"""The port to ROS 2: what a node may ask of a graph, independent of the middleware.
 
-A node takes a ``Graph`` and creates what it needs; ``graph.spin(node)`` brings it up and runs it. Adapters: ``rclpy``
-(inside a ROS 2 workspace), ``dds`` (no ROS installation) and ``fake`` (in one process, for tests).
+A node takes a ``Graph`` and creates what it needs; ``graph.spin(node)`` configures and runs it. Adapters: ``rclpy``
+(inside a ROS 2 workspace), ``dds`` and ``zenoh`` (no ROS installation) and ``fake`` (in one process, for tests).
 
 Threads: all callbacks run one after the other on the thread that called spin(). ``Publisher.publish``,
-``Publisher.subscriptions``, ``now_ns``, ``log`` and ``shutdown`` may be called from any thread, the rest only
-from that one. A callback that raises is logged with its reason; the graph goes on.
+``Publisher.subscriptions``, ``now_ns``, ``log`` and ``shutdown`` may be called from any thread, everything else only
+from that one. An exception in a callback is logged; the graph goes on.
 
-Messages are whatever the adapter's middleware takes (generated ROS classes, or rosbags' dataclasses), made by
-``graph.messages.make`` and read by attribute; a number array is given as ``pack(array)`` and read with ``np.asarray``.
+Messages are the adapter's own (generated ROS classes, or rosbags' dataclasses), made by ``graph.messages.make`` and
+read by attribute. Number arrays are set with ``pack(array)`` and read with ``np.asarray``.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ Level = Literal["debug", "info", "warn", "error"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One publisher or subscriber somewhere on the graph.
+    """One publisher or subscriber on the graph.
 
-    topic: full name. type: 'sensor_msgs/msg/Image'. node: full name, '' if it does not say.
+    topic: full name. type: 'sensor_msgs/msg/Image'. node: full name, '' if unknown.
     """
 
     topic: str
@@ -58,11 +58,11 @@ class Messages(Protocol):
         ...
 
     def make(self, type_name: str, **fields: Any) -> Any:
-        """A message with these fields set, the others zero or empty; GraphError if the type is not installed."""
+        """Make a message with these fields; all others are zero or empty. GraphError if the type is not installed."""
         ...
 
     def pack(self, values: NDArray[Any]) -> Any:
-        """A number array (any shape, flattened in C order) as a message's field; a copy only if need be."""
+        """Convert a number array (any shape, flattened in C order) to a message field; copies only if needed."""
         ...
 
 
@@ -71,12 +71,12 @@ class Publisher(Protocol):
 
     @property
     def topic(self) -> str:
-        """Full name, remapping done."""
+        """Full name after remapping."""
         ...
 
     @property
     def subscriptions(self) -> int:
-        """How many listen now; cheap, ask it for every frame."""
+        """Current number of subscribers; cheap enough for every frame."""
         ...
 
     def publish(self, message: Any) -> None:
@@ -98,7 +98,7 @@ class Subscription(Protocol):
         ...
 
     def close(self) -> None:
-        """Hear no more; may be called again."""
+        """Unsubscribe. Safe to call more than once."""
         ...
 
 
@@ -106,23 +106,24 @@ class Timer(Protocol):
     """A callback that returns."""
 
     def cancel(self) -> None:
-        """No further call; may be called again."""
+        """Stop calls. Safe to call more than once."""
         ...
 
 
 class Node(Protocol):
-    """What spin() runs. Parameters are declared in the constructor; the rest happens here, in this order.
+    """What spin() runs.
 
-    A step that cannot be done raises a BodysegError: ``dds`` and ``fake`` pass it on to spin()'s caller after
-    cleanup(), ``rclpy`` logs its sentence and answers FAILURE to the transition.
+    Parameters are declared in the constructor; the rest happens in these methods, in this order. A method that fails
+    raises a BodysegError: ``dds``, ``zenoh`` and ``fake`` pass it to spin()'s caller after cleanup(), ``rclpy`` logs
+    its message and answers FAILURE to the transition.
     """
 
     def configure(self) -> None:
-        """Load the model, make publishers; take no frame yet."""
+        """Load the model and create publishers; take no frames yet."""
         ...
 
     def activate(self) -> None:
-        """Subscribe, start threads and timers."""
+        """Subscribe; start threads and timers."""
         ...
 
     def deactivate(self) -> None:
@@ -130,13 +131,14 @@ class Node(Protocol):
         ...
 
     def cleanup(self) -> None:
-        """Undo configure(), as far as it came."""
+        """Undo configure() as far as it got."""
         ...
 
 
 class Graph(Protocol):
-    """One node's place on the ROS graph. Names are read the ROS way: 'image' (relative), '~/mask' (under the
-    node), '/diagnostics' (absolute), then remapped.
+    """One node's place on the ROS graph.
+
+    Names are read as in ROS: 'image' (relative), '~/mask' (under the node), '/diagnostics' (absolute), then remapped.
     """
 
     @property
@@ -151,72 +153,77 @@ class Graph(Protocol):
 
     @property
     def messages(self) -> Messages:
-        """The message types there are."""
+        """The available message types."""
         ...
 
     @property
     def overrides(self) -> Mapping[str, Any]:
-        """Parameters given by file and argument, dotted names, declared or not; the graph's own ones left out."""
+        """Parameters given by file and argument, by dotted name, declared or not, without the graph's own."""
         ...
 
     def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
-        """Declare all of a node's parameters, once, and return their starting values by name.
+        """Declare all parameters of a node, once, and return their starting values by name.
 
-        Raises SettingsError for an override nobody declared, or one of a wrong type or outside its range.
+        Raises SettingsError for an undeclared override, or one of a wrong type or out of range.
         """
         ...
 
     def on_change(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Call `callback` with the changed values (live ones only) before they are taken; if it raises
-        SettingsError none is taken, and whoever asked reads the sentence.
+        """Call `callback` with changed values (live parameters only) before they are applied.
+
+        If it raises SettingsError nothing is applied, and the caller of the service gets the message.
         """
         ...
 
     def set_parameters(self, values: Mapping[str, Any]) -> None:
-        """Change declared parameters, all or none; SettingsError if one is refused."""
+        """Change declared parameters, all or none; SettingsError if one is rejected."""
         ...
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> Publisher:
-        """Offer a topic; GraphError if the name or type is wrong. `qos` may be overridden by parameters."""
+        """Create a publisher; GraphError for an invalid name or type. Parameters may override `qos`."""
         ...
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> Subscription:
-        """Hear a topic; `raw`: as CDR bytes, of any type. `qos` may be overridden by parameters."""
+        """Create a subscription; `raw`: CDR bytes, any type. Parameters may override `qos`."""
         ...
 
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
-        """Answer requests: `handler` takes the request message and returns the response's fields; where it raises
-        a BodysegError, the response's success is false and its message that sentence.
+        """Create a service.
+
+        handler: takes the request message and returns the response's fields. If it raises a BodysegError, the
+        response's success is false and its message is the error's.
         """
         ...
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
-        """Call back every `period_s` seconds of real time; missed calls are not made up for."""
+        """Call back every `period_s` seconds of real time; missed calls are skipped."""
         ...
 
     def now_ns(self) -> int:
-        """ROS time, nanoseconds since 1970; that of /clock under use_sim_time."""
+        """ROS time, nanoseconds since 1970; the time of /clock under use_sim_time."""
         ...
 
     def log(self, level: Level, text: str, *, once: bool = False, every_s: float = 0.0, key: str = "") -> None:
-        """Say something; `once` ever, or once in `every_s` seconds, per `key` (default: the text)."""
+        """Log a message: every time, `once`, or once per `every_s` seconds, by `key` (default: the text)."""
         ...
 
     def endpoints(self) -> list[Endpoint]:
-        """Every publisher and subscriber seen on the graph so far, this node's among them."""
+        """All publishers and subscribers discovered so far, this node's included."""
         ...
 
     def spin(self, node: Node) -> None:
-        """Configure and activate the node, serve callbacks until shutdown() or SIGINT or SIGTERM, then deactivate
-        it and clean up. Without `autostart` the steps wait for lifecycle transitions instead. Everybody may read and
-        set the parameters and ask for transitions meanwhile, by the services that rclpy's lifecycle nodes have.
+        """Configure and activate the node, run callbacks until shutdown(), SIGINT or SIGTERM, then deactivate it and
+        clean up.
+
+        Without `autostart` the transitions wait for lifecycle requests. Meanwhile parameters and transitions are
+        available through the services of rclpy's lifecycle nodes.
         """
         ...
 
     def shutdown(self) -> None:
-        """End spin(), from any thread or callback."""
+        """End spin(). Thread-safe."""
         ...
 
     def close(self) -> None:

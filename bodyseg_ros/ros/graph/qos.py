@@ -1,4 +1,4 @@
-"""How topics are sent: the three ways that every node here uses, what parameters override, and what does not fit."""
+"""QoS: the three profiles that nodes use, overrides by parameters, and compatibility."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["LATCHED", "RELIABLE", "SENSOR", "Qos", "mismatch", "override_qos"]
 
 @dataclass(frozen=True)
 class Qos:
-    """How a topic is sent: keep the last `depth` messages; resend lost ones if `reliable`; the last ones also
-    for those who come later if `latched` (ROS: transient local).
+    """Keep the last `depth` messages; `reliable`: resend lost ones; `latched`: send them to late joiners (ROS:
+    transient local).
     """
 
     depth: int = 10
@@ -22,16 +22,16 @@ class Qos:
     latched: bool = False
 
 
-#: Pictures in: best effort, the newest one.
+#: Camera input: best effort, newest only.
 SENSOR = Qos(depth=1, reliable=False)
-#: Results out.
+#: Results.
 RELIABLE = Qos(depth=2)
-#: What is said once and holds: label names.
+#: Published once and valid from then on, such as label names.
 LATCHED = Qos(depth=1, latched=True)
 
 
 def mismatch(offered: Qos, requested: Qos) -> str:
-    """Why a subscriber asking for `requested` hears nothing of a publisher offering `offered`; '' if it does."""
+    """Say why a subscriber receives nothing from a publisher with this QoS; '' if it does receive."""
     reasons = []
     if requested.reliable and not offered.reliable:
         reasons.append("the subscriber asks for reliable, the publisher offers best effort")
@@ -48,7 +48,7 @@ _POLICIES: Mapping[str, Mapping[Any, dict[str, Any]]] = {
 
 
 def override_qos(qos: Qos, overrides: Mapping[str, Any], topic: str, entity: str) -> Qos:
-    """`qos` with what parameters such as `qos_overrides./camera/image.subscription.reliability` say.
+    """Apply parameters such as `qos_overrides./camera/image.subscription.reliability` to `qos`.
 
     topic: full name. entity: 'publisher' or 'subscription'. Raises SettingsError for an unknown policy or value.
     """

@@ -1,6 +1,6 @@
-"""The graph inside a ROS 2 installation, by rclpy: a lifecycle node with parameter services.
+"""The graph inside a ROS 2 installation: an rclpy lifecycle node with parameter services.
 
-Written against rclpy 7.1 (Jazzy); what it uses is in 3.3 (Humble) as well.
+Written for rclpy 7.1 (Jazzy); everything it uses exists in 3.3 (Humble) too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILI
 
 @lru_cache(maxsize=256)
 def _message_class(type_name: str) -> Any:
-    """The generated class; None if its package is not installed."""
+    """Return the generated class; None if its package is not installed."""
     package, kind, name = type_name.split("/")
     try:
         return getattr(importlib.import_module(f"{package}.{kind}"), name, None)
@@ -59,12 +59,12 @@ class _Messages:
         types = made.get_fields_and_field_types()
         if fields.keys() - types.keys():
             raise GraphError(f"{type_name} has no field {', '.join(sorted(fields.keys() - types.keys()))}.")
-        # rclpy wants a byte as bytes.
+        # rclpy requires bytes for a byte.
         octets = {name: bytes([fields[name]]) for name in fields if types[name] == "octet"}
         return made(**(fields | octets))
 
     def pack(self, values: NDArray[Any]) -> Any:
-        # An array.array is taken as it is; bytes or a list would be checked item by item.
+        # An array.array is accepted as is; bytes or a list would be checked item by item.
         packed = array.array(values.dtype.char)
         packed.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         return packed
@@ -118,7 +118,10 @@ class _Timer:
 
 
 class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
-    """Hands the transitions on to the node that the graph spins. rclpy swallows what a transition raises: none may."""
+    """Forwards transitions to the node that the graph spins.
+
+    rclpy swallows exceptions of transitions, so none may escape.
+    """
 
     served: Node | None = None
     finished = False
@@ -158,7 +161,7 @@ class _LifecycleNode(LifecycleNode):  # type: ignore[misc]
 
 
 class RosGraph:
-    """See port.Graph. Raises GraphError for ROS arguments that rcl does not take."""
+    """See port.Graph. Raises GraphError for ROS arguments that rcl rejects."""
 
     def __init__(self, name: str, arguments: Sequence[str] = ()) -> None:
         self.messages = _Messages()
@@ -168,9 +171,9 @@ class RosGraph:
             self._node = _LifecycleNode(name, context=self._context)
         except Exception as err:
             raise GraphError(f"The node {name!r} cannot join the graph: {err}") from err
-        # Private, but the only place that has the overrides nobody declared.
+        # Private, but the only place that holds undeclared overrides.
         given = self._node._parameter_overrides
-        # rcl gives an empty list as a parameter that is not set.
+        # rcl passes an empty list as a parameter that is not set.
         values = {key: [] if parameter.value is None else parameter.value for key, parameter in given.items()}
         self._parameters = Parameters(values)
         self._throttle = Throttle()
@@ -178,7 +181,7 @@ class RosGraph:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         for parameter in parameters(GraphSettings):
-            if not self._node.has_parameter(parameter.name):  # rclpy has use_sim_time
+            if not self._node.has_parameter(parameter.name):  # rclpy declares use_sim_time itself
                 self._declare(parameter, getattr(self._parameters.graph, parameter.name))
 
     @property
@@ -229,7 +232,7 @@ class RosGraph:
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> _Subscription:
-        """See port.Graph; under rclpy the type must be installed for `raw` too."""
+        """See port.Graph. Under rclpy the type must be installed for `raw` too."""
         made = self.messages.need(type_name)
         try:
             full = str(self._node.resolve_topic_name(topic))
@@ -269,7 +272,7 @@ class RosGraph:
         if not self._throttle.passes(key or text, once, every_s):
             return
         logger = self._node.get_logger()
-        # rclpy remembers each line that logs with its level, so every level needs a line of its own.
+        # rclpy remembers the level of each logging line, so every level needs its own line.
         if level == "debug":
             logger.debug(text)
         elif level == "info":
@@ -306,7 +309,7 @@ class RosGraph:
                 self._node.trigger_shutdown()
 
     def spin_once(self, patience_s: float = 0.0) -> None:
-        """Serve what is due, after at most `patience_s` seconds of waiting."""
+        """Run due callbacks, after waiting at most `patience_s` seconds."""
         try:
             self._executor.spin_once(timeout_sec=patience_s)
         except ExternalShutdownException:
@@ -328,7 +331,7 @@ class RosGraph:
         self._node.declare_parameter(parameter.name, value, descriptor, ignore_override=True)
 
     def _on_set(self, changed: Sequence[Any]) -> Any:
-        """Ask our own rules; what rclpy declared for itself is not ours to judge."""
+        """Validate by our own rules; parameters that rclpy declared are not ours to judge."""
         known = self._parameters.values
         try:
             self._parameters.change({item.name: item.value for item in changed if item.name in known})
@@ -337,7 +340,7 @@ class RosGraph:
         return SetParametersResult(successful=True)
 
     def _guarded(self, doing: str, callback: Callable[..., Any]) -> Callable[..., Any]:
-        """`callback`, but what it raises is logged: in rclpy it would end the executor."""
+        """Wrap `callback` to log what it raises, which would end rclpy's executor."""
 
         def call(*arguments: Any) -> Any:
             try:

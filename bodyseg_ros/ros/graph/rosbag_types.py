@@ -1,7 +1,7 @@
 """Messages as rosbags' dataclasses, for the adapters without rclpy and for bags.
 
-Types: rosbags' store of the distribution named by ROS_DISTRO (Jazzy if unset), plus the .msg texts this package
-carries: its own, those of vision_msgs, and the services' requests and responses.
+Types: rosbags' store of the distribution in ROS_DISTRO (default Jazzy), plus the .msg files of this package: its own
+messages, vision_msgs, and requests and responses of services.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NO_DATA: Final = np.zeros(0, np.uint8)
 
 
 def distribution() -> str:
-    """ROS_DISTRO in lower case, 'jazzy' if unset. GraphError if rosbags does not know it."""
+    """Return ROS_DISTRO in lower case, default 'jazzy'. GraphError if rosbags does not know it."""
     name = os.environ.get("ROS_DISTRO", "").lower() or "jazzy"
     if f"ros2_{name}" not in {store.value for store in Stores}:
         raise GraphError(f"ROS_DISTRO is {name!r}, which is not a ROS 2 distribution with known message types.")
@@ -47,7 +47,7 @@ def typestore(distro: str) -> Typestore:
     folders = {
         "vision_msgs/msg": _FOLDER / "vision_msgs",
         **{f"{package}/srv": _FOLDER / package for package in ("std_srvs", "rcl_interfaces", "lifecycle_msgs")},
-        # Installed beside the others; in a checkout it is the folder colcon builds from.
+        # Installed beside the others; in a checkout, the folder that colcon builds from.
         "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[3] / "msg",
     }
     store.register(
@@ -61,14 +61,14 @@ def typestore(distro: str) -> Typestore:
 
 
 def _definition(path: Path) -> Any:
-    """Constants and fields of a .msg file; names without a package are of the file's own."""
+    """Parse constants and fields of a .msg file; names without a package belong to the file's package."""
     package = "bodyseg_ros" if path.parent.name == "msg" else path.parent.name
     (definition,) = get_types_from_msg(path.read_text(encoding="utf-8"), f"{package}/msg/{path.stem}").values()
     return definition
 
 
 class RosbagMessages:
-    """Makes, packs and (de)serialises messages of a type store."""
+    """Makes, packs and (de)serializes messages of a type store."""
 
     def __init__(self, store: Typestore | None = None) -> None:
         self.store = store or typestore(distribution())
@@ -92,16 +92,16 @@ class RosbagMessages:
         return np.ascontiguousarray(values).reshape(-1)
 
     def need(self, type_name: str) -> None:
-        """Raise GraphError if there is no such type."""
+        """Raise GraphError for an unknown type."""
         if not self.knows(type_name):
             raise GraphError(f"Unknown message type {type_name!r}.")
 
     def serialize(self, message: Any, type_name: str) -> bytes:
-        """A message as CDR bytes, encapsulation header first; a picture's data are copied once."""
+        """Serialize a message to CDR bytes with encapsulation header; image data are copied once."""
         try:
             if type_name in _PICTURES and isinstance(message.data, np.ndarray) and message.data.dtype == np.uint8:
                 head = self.store.serialize_cdr(replace(message, data=_NO_DATA), type_name)
-                # The data stand last, behind their number as the last four bytes.
+                # The data come last, after their length in four bytes.
                 data = np.ascontiguousarray(message.data)
                 return b"".join((head[:-4], data.size.to_bytes(4, sys.byteorder), data.data))
             return bytes(self.store.serialize_cdr(message, type_name))
@@ -109,23 +109,23 @@ class RosbagMessages:
             raise GraphError(f"This is not a {type_name}: {err}") from err
 
     def deserialize(self, data: bytes, type_name: str) -> Any:
-        """A message from CDR bytes; its number arrays are read-only views of them."""
+        """Deserialize CDR bytes; number arrays are read-only views."""
         try:
             return self.store.deserialize_cdr(data, type_name)
         except (SerdeError, struct.error) as err:
             raise GraphError(f"A message of type {type_name} is damaged: {err}") from err
 
     def type_hash(self, type_name: str) -> str:
-        """'RIHS01_…' of a message or service (REP 2016), which Zenoh's keys and DDS' user data carry."""
+        """Return 'RIHS01_…' of a message or service (REP 2016), used in Zenoh's keys and DDS user data."""
         if "/srv/" in type_name and type_name not in self.store.fielddefs:
             self._describe_service(type_name)
         return self.store.hash_rihs01(type_name)
 
     def _describe_service(self, service: str) -> None:
-        """Add what a service's hash is taken over: request, response, and the event that tells of both."""
+        """Add the types that a service's hash covers: request, response and event."""
         described: Any = self.store.fielddefs
         name, sequence, base, array = Nodetype.NAME, Nodetype.SEQUENCE, Nodetype.BASE, Nodetype.ARRAY
-        # service_msgs has char[16] here, which ROS hashes as uint8 and rosbags as its own kind.
+        # service_msgs has char[16] here, which ROS hashes as uint8 and rosbags as a type of its own.
         info = [
             (field, (array, ((base, ("uint8", 0)), 16))) if field == "client_gid" else (field, description)
             for field, description in described["service_msgs/msg/ServiceEventInfo"][1]
@@ -139,7 +139,7 @@ class RosbagMessages:
         described[service] = ([], [(field, (name, part)) for field, part in fields])
 
     def _empty(self, description: Any) -> Any:
-        """Zero, '' or nothing, as a field's description asks."""
+        """Return zero, '' or an empty list, by the field's description."""
         node, detail = description
         if node == Nodetype.NAME:
             return self.make(detail)

@@ -1,7 +1,7 @@
-"""The graph without ROS, heard by rmw_zenoh_cpp: Zenoh carries messages and names, rosbags the message types.
+"""The graph without ROS for peers under rmw_zenoh_cpp, on Zenoh (wire protocol) and rosbags (message types).
 
-Settings of the network: ROS_DOMAIN_ID, and rmw_zenoh's own variables (`zenoh_session.py`); ROS_DISTRO names the
-distribution of the other side. Nothing is offered or asked in vain here: Zenoh passes messages whatever the QoS.
+Network settings: ROS_DOMAIN_ID and rmw_zenoh's own variables (`zenoh_session.py`); ROS_DISTRO names the peers'
+distribution. QoS is never incompatible: Zenoh delivers messages with any QoS.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from .zenoh_session import open_session
 __all__ = ["ZenohGraph"]
 
 _SERVICE: Final = Qos(depth=10)
-#: What Humble, which has no hashes, and types that are not known here have in their place.
+#: Replaces the hash on Humble, which has none, and for types that are unknown here.
 _NO_HASH: Final = "TypeHashNotSupported"
-#: A subscriber keeps at most so many messages, however deep its QoS.
+#: Maximum queue of a subscriber, at any QoS depth.
 _MOST_KEPT: Final = 1000
 
 
 def gid_of(token: Token) -> bytes:
-    """The 16 bytes by which an entity is known: XXH3-128 of its token, low half first (``liveliness_utils.cpp``)."""
+    """Return an entity's 16-byte gid: XXH3-128 of its token, low half first (``liveliness_utils.cpp``)."""
     return xxhash.xxh3_128_intdigest(token.key.encode()).to_bytes(GID_BYTES, "little")
 
 
@@ -49,7 +49,7 @@ class _Publisher:
         self.topic, self._graph, self._token = token.topic, graph, token
         self._gid, self._sequence, self._lock = gid_of(token), itertools.count(1), threading.Lock()
         key = topic_key(token.domain, token.topic, token.type, token.type_hash)
-        block = zenoh.CongestionControl.BLOCK  # dropping loses every message of more than one packet
+        block = zenoh.CongestionControl.BLOCK  # dropping would lose every message of more than one packet
         if token.qos.latched:
             cache = zenoh.ext.CacheConfig(max_samples=token.qos.depth)
             self._writer: Any = zenoh.ext.declare_advanced_publisher(
@@ -68,7 +68,7 @@ class _Publisher:
         """See port.Publisher."""
         is_cdr = isinstance(message, bytes | bytearray | memoryview)
         cdr = bytes(message) if is_cdr else self._graph.messages.serialize(message, self._token.type)
-        with self._lock:  # numbers go out in their order
+        with self._lock:  # sequence numbers are sent in order
             attachment = Attachment(next(self._sequence), time.time_ns(), self._gid)
             try:
                 self._writer.put(cdr, attachment=attachment.pack())
@@ -77,12 +77,12 @@ class _Publisher:
 
 
 class _Subscription:
-    """See port.Subscription. Messages are kept by Zenoh's thread and handed over by the graph's."""
+    """See port.Subscription. Zenoh's thread queues messages; the graph's thread delivers them."""
 
     def __init__(self, graph: ZenohGraph, token: Token, callback: Callable[[bytes], None]) -> None:
         self.topic, self.callback, self._graph = token.topic, callback, graph
         self._kept: deque[bytes] = deque(maxlen=min(token.qos.depth, _MOST_KEPT))
-        # Whoever takes bytes alone may hear a type that is not known here, whatever its hash.
+        # Raw subscriptions accept unknown types, with any hash.
         type_hash = token.type_hash if graph.messages.knows(token.type) else "*"
         key = topic_key(token.domain, token.topic, token.type, type_hash)
         if token.qos.latched:
@@ -108,7 +108,7 @@ class _Subscription:
             self._kept.clear()
 
     def take(self) -> bytes | None:
-        """The oldest message that waits."""
+        """Remove and return the oldest queued message."""
         try:
             return self._kept.popleft()
         except IndexError:
@@ -125,7 +125,7 @@ class _Subscription:
 
 
 class ZenohGraph(LocalGraph):
-    """See port.Graph. Raises GraphError where Zenoh cannot be opened as its variables say."""
+    """See port.Graph. Raises GraphError if Zenoh cannot be opened with these variables."""
 
     messages: RosbagMessages
 
@@ -150,7 +150,7 @@ class ZenohGraph(LocalGraph):
         name = self.names.resolve(topic)
         qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
         publisher = _Publisher(self, self._endpoint("MP", name, type_name, qos))
-        self._entities.append(publisher)  # what nobody holds is undeclared
+        self._entities.append(publisher)  # unreferenced entities are undeclared
         return publisher
 
     def subscribe(
@@ -187,7 +187,7 @@ class ZenohGraph(LocalGraph):
 
         def take(query: Any) -> None:
             def work() -> None:
-                with query:  # or the client waits for a reply that never comes
+                with query:  # otherwise the client waits for ever
                     self._guarded(f"A request to {full}", serve, query)
 
             self.ready(work)
@@ -202,21 +202,21 @@ class ZenohGraph(LocalGraph):
         return sorted(found, key=lambda endpoint: (endpoint.topic, not endpoint.publishes, endpoint.node))
 
     def nodes(self) -> list[str]:
-        """Full names of all nodes seen so far, this one's among them."""
+        """Full names of all nodes discovered so far, this one's included."""
         with self._seen_lock:
             return sorted({token.node_name for token in self._seen.values() if token.kind == "NN"})
 
     def count(self, kind: Kind, topic: str) -> int:
-        """How many entities of a kind are on a topic."""
+        """Number of entities of a kind on a topic."""
         with self._seen_lock:
             return sum(token.kind == kind and token.topic == topic for token in self._seen.values())
 
     def show(self, token: Token) -> Any:
-        """Show an entity to everybody, until the answer is undeclared."""
+        """Announce an entity until the returned token is undeclared."""
         return self.session.liveliness().declare_token(token.key)
 
     def ready(self, work: Callable[[], None]) -> None:
-        """Let the graph's thread do something; from any thread."""
+        """Queue work for the graph's thread. Thread-safe."""
         self._ready.put(work)
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ class ZenohGraph(LocalGraph):
         return self._token(kind, next(self._numbers), topic, type_name, qos)
 
     def _note(self, sample: Any) -> None:
-        """On Zenoh's thread: an entity came or went."""
+        """An entity was announced or removed; on Zenoh's thread."""
         key = str(sample.key_expr)
         with self._seen_lock:
             if sample.kind == zenoh.SampleKind.DELETE:
@@ -247,7 +247,7 @@ class ZenohGraph(LocalGraph):
     def _serve(self, timeout_s: float) -> None:
         try:
             work = self._ready.get(timeout=timeout_s)
-            for _ in range(100):  # timers come by in between
+            for _ in range(100):  # timers run in between
                 work()
                 work = self._ready.get_nowait()
         except Empty:
@@ -257,7 +257,7 @@ class ZenohGraph(LocalGraph):
         self.ready(lambda: None)
 
     def _said(self, level: Level, text: str) -> None:
-        """Also on /rosout, for whoever looks at the robot's log."""
+        """Log, also on /rosout."""
         try:
             self._rosout.publish(rosout_message(self.messages, self.names, level, text))
         except GraphError as err:

@@ -1,7 +1,7 @@
-"""How rmw_zenoh names things: keys of topics and services, liveliness tokens of the graph, QoS, attachments.
+"""rmw_zenoh's names on the wire: keys of topics and services, liveliness tokens, QoS, attachments.
 
 Source: ros2/rmw_zenoh, ``docs/design.md`` and ``rmw_zenoh_cpp/src/detail`` (``liveliness_utils.cpp``, ``qos.cpp``,
-``attachment_helpers.cpp``), branches jazzy and rolling. Nothing here needs Zenoh.
+``attachment_helpers.cpp``), branches jazzy and rolling. Does not import Zenoh.
 """
 
 from __future__ import annotations
@@ -20,30 +20,33 @@ Kind = Literal["NN", "MP", "MS", "SS", "SC"]
 """Node, publisher (message), subscription, service server, service client."""
 
 _SPACE: Final = "@ros2_lv"
-#: rmw_qos_reliability_policy_t, rmw_qos_durability_policy_t; rmw_zenoh leaves out what equals its defaults: reliable,
-#: volatile, keep last 42.
+#: rmw_qos_reliability_policy_t, rmw_qos_durability_policy_t. rmw_zenoh omits its defaults: reliable, volatile, keep
+#: last 42.
 _BEST_EFFORT, _TRANSIENT_LOCAL, _DEFAULT_DEPTH = "2", "1", 42
 _ATTACHMENT: Final = struct.Struct("<qqB16s")
 GID_BYTES: Final = 16
 
 
 def topic_key(domain: int, name: str, type_name: str, type_hash: str) -> str:
-    """The key of a topic or service; type_hash: 'RIHS01_…', or '*' for a subscriber that does not know the type."""
+    """Return the key of a topic or service.
+
+    type_hash: 'RIHS01_…', or '*' for a subscriber that does not know the type.
+    """
     wire_name = "*" if type_name == "*" else wire_type(type_name)
     return f"{domain}/{name.strip('/')}/{wire_name}/{type_hash}"
 
 
 def _mangle(name: str) -> str:
-    """Slashes divide keys, so names have '%' in their place."""
+    """Replace slashes, which separate keys, by '%'."""
     return name.replace("/", "%")
 
 
 @dataclass(frozen=True)
 class Token:
-    """One entity of the graph, as its liveliness token tells it.
+    """One entity of the graph, as in its liveliness token.
 
-    session: Zenoh's id of it. node_id, entity_id: numbers within the session. topic: full name, and type and hash:
-    '' for a node.
+    session: its Zenoh id. node_id, entity_id: numbers within the session. topic: full name; topic, type and hash are ''
+    for a node.
     """
 
     domain: int
@@ -60,7 +63,7 @@ class Token:
 
     @property
     def key(self) -> str:
-        """The key expression that is declared."""
+        """Key expression of the token."""
         own = f"{_SPACE}/{self.domain}/{self.session}/{self.node_id}/{self.entity_id}/{self.kind}"
         node = f"%/{_mangle(self.namespace)}/{_mangle(self.node)}"
         if self.kind == "NN":
@@ -74,7 +77,7 @@ class Token:
 
 
 def parse_token(key: str) -> Token:
-    """What a token says. Raises GraphError for a key that is none."""
+    """Parse a token. Raises GraphError for an invalid key."""
     parts = key.split("/")
     try:
         space, domain, session, node_id, entity_id, kind, _, namespace, node, *rest = parts
@@ -92,7 +95,7 @@ def parse_token(key: str) -> Token:
 
 
 def _encode_qos(qos: Qos) -> str:
-    """reliability:durability:history,depth:deadline:lifespan:liveliness, each empty where it is the default."""
+    """Write reliability:durability:history,depth:deadline:lifespan:liveliness, each empty if it is the default."""
     reliability = "" if qos.reliable else _BEST_EFFORT
     durability = _TRANSIENT_LOCAL if qos.latched else ""
     depth = "" if qos.depth == _DEFAULT_DEPTH else str(qos.depth)
@@ -111,7 +114,7 @@ def _decode_qos(text: str) -> Qos:
 
 @dataclass(frozen=True)
 class Attachment:
-    """What travels beside a message: its number from 1 on, when it was sent, and who sent it (16 bytes)."""
+    """The attachment of a message: sequence number from 1, send time, and the sender's gid (16 bytes)."""
 
     sequence: int
     stamp_ns: int
@@ -123,7 +126,7 @@ class Attachment:
 
     @classmethod
     def unpack(cls, data: bytes) -> Attachment:
-        """Raises GraphError for what is none."""
+        """Parse an attachment. Raises GraphError if it is invalid."""
         if len(data) != _ATTACHMENT.size or data[16] != GID_BYTES:
             raise GraphError(f"An attachment of {len(data)} bytes is not rmw_zenoh's, which has {_ATTACHMENT.size}.")
         sequence, stamp_ns, _, gid = _ATTACHMENT.unpack(data)

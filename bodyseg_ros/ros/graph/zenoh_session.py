@@ -1,4 +1,4 @@
-"""A Zenoh session as rmw_zenoh opens it: its environment variables, its defaults, and a router of one's own.
+"""A Zenoh session as rmw_zenoh opens it: environment variables, defaults, and a router for tests and the demo.
 
 Source: ros2/rmw_zenoh, README.md ("Configuration") and ``DEFAULT_RMW_ZENOH_SESSION_CONFIG.json5``, branch rolling.
 """
@@ -22,7 +22,7 @@ __all__ = ["open_router", "open_session", "router_listens"]
 _log = logging.getLogger(__name__)
 
 _ROUTER: Final = "tcp/localhost:7447"
-#: What rmw_zenoh's session file sets otherwise than Zenoh itself. Caches of latched topics need timestamps.
+#: Where rmw_zenoh's session file differs from Zenoh's defaults. Caches of latched topics need timestamps.
 _SESSION_DEFAULTS: Final[Mapping[str, Any]] = {
     "mode": "peer",
     "connect/endpoints": [_ROUTER],
@@ -52,9 +52,9 @@ _ROUTER_DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 def open_session() -> zenoh.Session:
-    """Join as ZENOH_SESSION_CONFIG_URI, ZENOH_CONFIG_OVERRIDE and ZENOH_ROUTER_CHECK_ATTEMPTS say.
+    """Open a session by ZENOH_SESSION_CONFIG_URI, ZENOH_CONFIG_OVERRIDE and ZENOH_ROUTER_CHECK_ATTEMPTS.
 
-    Without a router nothing is heard until one comes; that is said once. Raises GraphError.
+    Without a router nothing is received until one starts; that is logged once. Raises GraphError.
     """
     session = _open(_config("ZENOH_SESSION_CONFIG_URI", _SESSION_DEFAULTS), "session")
     if not _wait_for_router(session):
@@ -66,7 +66,7 @@ def open_session() -> zenoh.Session:
 
 
 def router_listens(patience_s: float = 0.5) -> bool:
-    """Whether somebody takes TCP connections where a session would look for its router. Raises GraphError."""
+    """Whether a router accepts TCP connections where a session would look for it. Raises GraphError."""
     for endpoint in json.loads(_config("ZENOH_SESSION_CONFIG_URI", _SESSION_DEFAULTS).get_json("connect/endpoints")):
         host, _, port = str(endpoint).partition("/")[2].partition("?")[0].rpartition(":")
         try:
@@ -79,7 +79,7 @@ def router_listens(patience_s: float = 0.5) -> bool:
 
 
 def open_router(endpoint: str = "") -> zenoh.Session:
-    """A router as rmw_zenohd is one; endpoint: where it listens, '' as ZENOH_ROUTER_CONFIG_URI says. GraphError."""
+    """Open a router like rmw_zenohd. endpoint: its address; '' uses ZENOH_ROUTER_CONFIG_URI. Raises GraphError."""
     config = _config("ZENOH_ROUTER_CONFIG_URI", _ROUTER_DEFAULTS)
     if endpoint:
         config.insert_json5("listen/endpoints", json.dumps([endpoint]))
@@ -94,7 +94,7 @@ def _open(config: zenoh.Config, what: str) -> zenoh.Session:
 
 
 def _config(variable: str, defaults: Mapping[str, Any]) -> zenoh.Config:
-    """The file that the variable names, else the defaults; then ZENOH_CONFIG_OVERRIDE."""
+    """Read the file that the variable names, else the defaults; then apply ZENOH_CONFIG_OVERRIDE."""
     path = os.environ.get(variable, "")
     try:
         config = zenoh.Config.from_file(path) if path else zenoh.Config()
@@ -117,7 +117,7 @@ def _config(variable: str, defaults: Mapping[str, Any]) -> zenoh.Config:
 
 
 def _wait_for_router(session: zenoh.Session) -> bool:
-    """Look for a router as often as ZENOH_ROUTER_CHECK_ATTEMPTS says: 0 for ever, below it not at all, unset once."""
+    """Check for a router ZENOH_ROUTER_CHECK_ATTEMPTS times: 0 for ever, negative never, default once."""
     text = os.environ.get("ZENOH_ROUTER_CHECK_ATTEMPTS", "") or "1"
     try:
         attempts = int(text)

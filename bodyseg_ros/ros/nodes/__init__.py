@@ -1,6 +1,6 @@
-"""The ROS 2 nodes.
+"""The ROS 2 nodes: bodyseg, compositor, camera, privacy_camera and recorder.
 
-bodyseg, compositor, camera and privacy_camera are the nodes; frame_node.py is what those with a camera have in common.
-A frame's way: mailbox.py, worker.py or overlap.py, node_model.py, outputs.py (a row per topic). node_settings.py holds
-the parameters; live_settings.py is what may change between two frames; shared.py lets several cameras use one network.
+The base class for nodes with a camera is in frame_node.py. A frame passes through mailbox.py, worker.py or overlap.py,
+node_model.py and outputs.py (one row per topic). Parameters are in node_settings.py; live_settings.py holds those that
+may change between two frames. shared.py lets several cameras share one network.
 """

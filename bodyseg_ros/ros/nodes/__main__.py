@@ -11,14 +11,17 @@ NODES = ("bodyseg", "camera", "compositor", "privacy_camera", "recorder")
 
 
 def main() -> None:
-    """Run the node that the first argument names; SystemExit with a sentence for another name, 130 for Ctrl-C."""
+    """Run the node named by the first argument.
+
+    Exits with a sentence for an unknown name, and with 130 on Ctrl-C.
+    """
     _, *given = sys.argv
     node = given[0] if given else ""
     if node not in NODES:
         raise SystemExit(f"Which node? {node!r} is none; there are: {', '.join(NODES)}.")
     try:
         import_module(f"{__package__}.{node}").main(given[1:])
-    except KeyboardInterrupt:  # too early for the node to stop in order
+    except KeyboardInterrupt:  # too early to stop the node in order
         raise SystemExit(128 + signal.SIGINT) from None
 
 

@@ -1,4 +1,4 @@
-"""The topic `background/image`: what stands behind people where virtual_background.source is topic."""
+"""The topic `background/image`: the new background when virtual_background.source is topic."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["BackgroundTopic"]
 
 
 class BackgroundTopic:
-    """Keeps the newest picture of the topic that can be read, and hands it on with the frames.
+    """Keeps the newest valid image of the topic and attaches it to frames.
 
-    problem: told of what cannot be used. max_px: most pixels.
+    problem: called with a message about an unusable image. max_px: size limit, pixels.
     """
 
     def __init__(self, graph: Graph, problem: Callable[[Exception], None], max_px: int) -> None:
@@ -38,7 +38,7 @@ class BackgroundTopic:
             self._subscription = None
 
     def behind(self, frame: Frame) -> Frame:
-        """The frame with the newest background, if one has come."""
+        """Return the frame with the newest background, if there is one."""
         message = self._message
         if message is None:
             return frame

@@ -1,4 +1,4 @@
-"""The node `bodyseg`: one camera, one network, every output from one pass with one stamp."""
+"""The node `bodyseg`: one camera, one network; all outputs come from one pass and have one stamp."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ from .worker import Worker
 
 __all__ = ["BodysegNode", "main"]
 
-#: With `frame_policy: all`: messages the middleware keeps, and those that wait here, while one is processed.
+#: With `frame_policy: all`: messages queued by the middleware, and in the mailbox, while one is processed.
 _KEEP_ALL = Qos(depth=10, reliable=False)
 _SLOTS = 8
 
 
 class BodysegNode(PublishingNode[Any]):
-    """People on topics: see `OUTPUTS` for what goes out; `image` and `camera_info` come in, and what people are
-    taken out of: `depth/image`, `points`, `scan`.
+    """Publishes the topics of `OUTPUTS`.
 
-    shared: with the nodes of other cameras in this process.
+    Subscribes to `image` and `camera_info`, and to the sensors that people are removed from: `depth/image`, `points`,
+    `scan`.
+
+    shared: networks and turns shared with the nodes of other cameras in this process.
     """
 
     def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
@@ -67,8 +69,9 @@ class BodysegNode(PublishingNode[Any]):
         )
 
     def configure(self) -> None:
-        """Load the model and run it once, offer the topics and the services."""
-        # Not at the same time as the network, so the budget is the same; of itself OpenCV takes one per core.
+        """Load the model, run it once, and create topics and services."""
+        # OpenCV's default is a thread per core. It does not run at the same time as the network, so both may use all of
+        # them.
         if self._plan.model.threads:
             cv2.setNumThreads(self._plan.model.threads)
         self._model = NodeModel(self._plan, self._shared)
@@ -115,7 +118,7 @@ class BodysegNode(PublishingNode[Any]):
         return Worker(mailbox, self._process, failed, name, turns)
 
     def _overlaps(self, model: NodeModel) -> bool:
-        """Whether frames are prepared and decoded while another is in the network."""
+        """Whether frames are prepared and decoded while another frame is in the network."""
         overlap = self._live.settings.overlap
         return not model.needs_previous and (overlap == "always" or (overlap == "auto" and model.leaves_cpu))
 
@@ -123,7 +126,7 @@ class BodysegNode(PublishingNode[Any]):
         return super()._subscribe_image(hear, _KEEP_ALL if self._keep_all else qos)
 
     def _offer(self, offers: Wanted) -> None:
-        """Make the publishers of everything that the network and the installed message types allow."""
+        """Create a publisher for every output that the network and the installed message types allow."""
         absent = []
         for output in OUTPUTS:
             if not self._graph.messages.knows(output.type):
@@ -136,7 +139,7 @@ class BodysegNode(PublishingNode[Any]):
             self._graph.log("info", f"Topics not advertised: {', '.join(absent)}.")
 
     def _publish_labels(self) -> None:
-        """Publish once, for everybody who will come, what the numbers in the pictures mean."""
+        """Publish, once and latched, what the numbers in the maps mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
         if self._labels or not messages.knows(type_name) or not self._model:
             return
@@ -145,7 +148,7 @@ class BodysegNode(PublishingNode[Any]):
             self._labels[-1].publish(message)
 
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
-        """What the network sees; nothing where nobody listens."""
+        """Compute what subscribers need; nothing if there are none."""
         live, model = self._live, self._model
         removers = [remover for remover in self._removers if remover.listened]
         if not model or not (heard or removers) or not live.settings.enabled:
@@ -167,7 +170,7 @@ class BodysegNode(PublishingNode[Any]):
         )
 
     def _change(self, changed: dict[str, Any]) -> None:
-        """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
+        """Apply live parameters from the next frame on. Raises SettingsError and then changes nothing."""
         plan = self._plan.changed(changed)
         live = live_settings(plan, self._live)
         if self._model:
@@ -186,7 +189,7 @@ class BodysegNode(PublishingNode[Any]):
         return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
 
     def _facts(self) -> dict[str, str]:
-        """For diagnostics: what runs where."""
+        """Engine, device and model for the diagnostics."""
         facts = {"enabled": str(self._live.settings.enabled).lower()}
         if self._model:
             facts |= {"model": self._model.name, "engine": self._model.engine, "device": self._model.device}
@@ -197,13 +200,15 @@ class BodysegNode(PublishingNode[Any]):
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
-    """Run the node, or one for each of `cameras`, until told to end; `argv`: ROS arguments, those of the program."""
+    """Run the node, or one node for each of `cameras`, until it is stopped. argv: ROS arguments; default: the
+    program's.
+    """
     shared = Shared()
     run_node("bodyseg", lambda graph: BodysegNode(graph, shared), argv, runtime, _namespaces)
 
 
 def _namespaces(given: RosArguments) -> list[str]:
-    """Those of the parameter `cameras`. Raises SettingsError."""
+    """Names in the parameter `cameras`. Raises SettingsError."""
     cameras = build(ProcessSettings, {name: given.overrides[name] for name in ("cameras",) if name in given.overrides})
     return [str(PurePosixPath(given.names.namespace, camera)) for camera in cameras.cameras]
 

@@ -1,4 +1,4 @@
-"""The node `camera`: a photo, a folder, a video or a webcam on topics, for demos and tests."""
+"""The node `camera`: publishes a photo, folder, video or webcam, for demos and tests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .run_node import run_node
 
 __all__ = ["CameraNode", "main"]
 
-#: How often to look whether somebody has come.
+#: Interval between checks for a subscriber.
 _LOOK_S = 0.01
-#: Until the subscriber knows of the publisher too; what is sent before that passes it by.
+#: Time for the subscriber to discover the publisher as well; earlier messages would be lost.
 _SETTLE_S = 0.3
 
 
 class CameraNode:
-    """Publishes `image` and `camera_info` (uncalibrated: all zero) at a rate, once somebody subscribes to `image`."""
+    """Publishes `image` and `camera_info` (uncalibrated: all zero) at a fixed rate once `image` has a subscriber."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -38,18 +38,18 @@ class CameraNode:
         self.published = 0
 
     def configure(self) -> None:
-        """Offer the topics; see that the source can be opened."""
+        """Create the topics and check that the source can be opened."""
         if not self._settings.source:
             raise SettingsError("Parameter source is '', but it must be a photo, folder, video or camera.")
         open_source(self._settings.source)
         if not self._out:
-            # Reliable, so that a subscriber of either kind hears it.
+            # Reliable, so that reliable and best-effort subscribers both match.
             qos = Qos(depth=5)
             image = self._graph.publisher("image", "sensor_msgs/msg/Image", qos)
             self._out = (image, self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", qos))
 
     def activate(self) -> None:
-        """Start to publish, once somebody listens: nobody misses the beginning of a video."""
+        """Start publishing once there is a subscriber, so that nobody misses the beginning of a video."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, args=self._out or (), name="camera", daemon=True)
         self._thread.start()
@@ -88,7 +88,7 @@ class CameraNode:
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
-    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    """Run the node until it is stopped. argv: ROS arguments; default: the program's."""
     run_node("camera", CameraNode, argv, runtime)
 
 

@@ -1,4 +1,4 @@
-"""A camera's description, which comes beside its pictures."""
+"""Reading and choosing sensor_msgs/CameraInfo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 
 def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Callable[[Any], None]) -> Subscription:
-    """`topic` as it is remapped; where it is not, the one beside the image, as cameras publish it."""
+    """Return `topic` if it is remapped, otherwise the camera_info topic beside the image topic."""
 
     def subscribe(name: str) -> Subscription:
         return graph.subscribe(name, CAMERA_INFO, SENSOR, take)
@@ -30,21 +30,21 @@ def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Call
 
 
 def picture_sizes(info: Any) -> set[tuple[int, int]]:
-    """The (height, width) that a camera's pictures may have.
+    """Return the (height, width) values that images of this camera may have.
 
-    height and width are those of the calibration; the driver may read out a part of the sensor (roi, 0 for all of it)
-    and sum pixels (binning, 0 for 1). Source: sensor_msgs 5.3, ``CameraInfo.msg``.
+    height and width are those of the calibration. The driver may read out a part of the sensor (roi; 0: all of it) and
+    bin pixels (binning; 0: 1). Source: sensor_msgs 5.3, ``CameraInfo.msg``.
     """
     read_out = (info.roi.height or info.height, info.roi.width or info.width)
     binned = (read_out[0] // max(info.binning_y, 1), read_out[1] // max(info.binning_x, 1))
-    # Some drivers give the binned size as the calibration's.
+    # Some drivers report the binned size as the calibration's.
     return {(info.height, info.width), binned}
 
 
 def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, int]) -> Any:
-    """The camera's own message under a picture's header; None if it is of pictures of another (height, width).
+    """Return the camera's CameraInfo under an image's header; None if it describes another (height, width).
 
-    A message without any size, as of a camera that is not calibrated, fits every picture.
+    A message without any size, as from an uncalibrated camera, fits every image.
     """
     if info is None or (info.height and info.width and size not in picture_sizes(info)):
         return None
@@ -53,17 +53,17 @@ def camera_info_of(messages: Messages, info: Any, header: Any, size: tuple[int, 
 
 
 def pinhole_of(info: Any, size: tuple[int, ...], *, rectified: bool) -> Pinhole:
-    """The camera that a sensor_msgs/CameraInfo describes, for pictures of `size` (height, width).
+    """Return the camera described by a sensor_msgs/CameraInfo, for images of `size` (height, width).
 
-    rectified: use P, without distortion; otherwise K and D. Raises FrameError if the camera is not calibrated, its
-    lens is unknown, or its pictures have another size.
+    rectified: use P and no distortion; otherwise K and D. Raises FrameError if the camera is not calibrated, its lens
+    model is unknown, or its images have another size.
     """
     if size not in picture_sizes(info):
         raise FrameError(
             f"The camera_info is of pictures of {info.width}×{info.height}, but the picture is {size[1]}×{size[0]}; "
             "remap camera_info to the topic of the same camera."
         )
-    whole = size == (info.height, info.width)  # also where the driver gives the binned size as the calibration's
+    whole = size == (info.height, info.width)  # also where the driver reports the binned size as the calibration's
     region = (0, 0, 0, 0) if whole else (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
     binning = (1, 1) if whole else (info.binning_x, info.binning_y)
     p = info.p

@@ -1,4 +1,4 @@
-"""The node `compositor`: image and mask of the same moment to a picture, on a machine without the network."""
+"""The node `compositor`: combines an image with its mask, on a machine without the network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["CompositorNode", "main"]
 
 
 class CompositorNode(PublishingNode[tuple[Any, Any]]):
-    """Publishes `~/composite` from `image` and `mask` (mono8, above 127 a person), matched by exact stamp."""
+    """Publishes `~/composite` from `image` and `mask` (mono8, above 127 is a person), matched by exact stamp."""
 
     def __init__(self, graph: Graph) -> None:
         declared = [*parameters(CompositorSettings), *plugin_parameters("effects")]
@@ -70,7 +70,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
         return [image, mask]
 
     def _change(self, changed: dict[str, Any]) -> None:
-        """Take live parameters from the next frame on. Raises SettingsError, and then nothing changes."""
+        """Apply live parameters from the next frame on. Raises SettingsError and then changes nothing."""
         root, groups = split_groups(changed)
         own, effects = updated(self._own, root), plugin_settings("effects", groups, self._effects)
         self._live = _live_settings(own, effects, self._live.composite)
@@ -85,7 +85,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
             self._pair(1, message)
 
     def _pair(self, side: int, message: Any) -> None:
-        """An image (side 0) or a mask (1), on the graph's thread."""
+        """Take an image (side 0) or a mask (1), on the graph's thread."""
         try:
             pair = self._pairs.add(side, stamp_ns(message.header), message)
         except FrameError as err:
@@ -95,7 +95,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
             self._put(pair)
 
     def _look(self, pair: tuple[Any, Any], heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
-        """What the mask says of the image. Raises FrameError where they do not fit."""
+        """Make a result from the mask. Raises FrameError if mask and image differ in size."""
         if not heard:
             return None
         image, mask = pair
@@ -112,7 +112,7 @@ class CompositorNode(PublishingNode[tuple[Any, Any]]):
 
 
 def _live_settings(own: CompositorSettings, effects: Mapping[str, Settings], before: Sequence[Effect]) -> LiveSettings:
-    """Raises SettingsError for an effect that there is not, or that needs more than a mask."""
+    """Raise SettingsError for an unknown effect, or one that needs more than a mask."""
     chain = load_effects("effects", own.effects, effects, before)
     if needs_of(chain) & ~Wanted.PERSON:
         raise SettingsError(
@@ -124,9 +124,9 @@ def _live_settings(own: CompositorSettings, effects: Mapping[str, Settings], bef
 
 
 def _person(mask: Any) -> NDArray[np.uint8]:
-    """A mask message as (H, W) uint8, 1 person. Raises FrameError for anything but 0 and 255.
+    """Read a mask message as (H, W) uint8, 1 for person. Raises FrameError for values other than 0 and 255.
 
-    Another picture of numbers (parts, instances) taken for a mask would show people whom an effect must hide.
+    A map of parts or instances read as a mask would show people whom an effect must hide.
     """
     values = read_image(mask).image[..., 0]
     if mask.encoding not in ("mono8", "8UC1") or not np.isin(values, (0, 255)).all():
@@ -138,7 +138,7 @@ def _person(mask: Any) -> NDArray[np.uint8]:
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
-    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    """Run the node until it is stopped. argv: ROS arguments; default: the program's."""
     run_node("compositor", CompositorNode, argv, runtime)
 
 

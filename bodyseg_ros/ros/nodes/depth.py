@@ -1,4 +1,4 @@
-"""The topic `~/depth_without_people`: depth with the pixels of people made invalid, for maps and costmaps."""
+"""The topic `~/depth_without_people`: depth with people's pixels made invalid, for maps and costmaps."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .seen_people import SeenPeople
 
 __all__ = ["DepthWithoutPeople"]
 
-#: Depth images, and masks, kept until the other comes: a second at 30 frames.
+#: Depth images and masks kept until their counterpart arrives: one second at 30 frames/s.
 _WAITING: Final = 30
 
 
 class DepthWithoutPeople:
     """Pairs `depth/image` with masks of the same stamp, or older by at most `depth_slop`.
 
-    problem: told of what cannot be used.
+    problem: called with a message about an unusable image.
     """
 
     def __init__(self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None]) -> None:
@@ -46,7 +46,7 @@ class DepthWithoutPeople:
 
     @property
     def listened(self) -> bool:
-        """Whether somebody subscribes, so that masks are needed."""
+        """Whether the topic has subscribers, so that masks are needed."""
         return self._publisher.subscriptions > 0
 
     def start(self) -> None:
@@ -56,13 +56,13 @@ class DepthWithoutPeople:
         self._subscriptions = [image, info]
 
     def stop(self) -> None:
-        """Take no more; may be called again."""
+        """Stop. Safe to call more than once."""
         for subscription in self._subscriptions:
             subscription.close()
         self._subscriptions = []
 
     def people(self, seen: SeenPeople) -> None:
-        """The people of one color picture, on the worker's thread."""
+        """Add the people of one color image, on the worker's thread."""
         if self.listened:
             self._add(0, seen.stamp_ns, seen)
 
@@ -74,7 +74,7 @@ class DepthWithoutPeople:
         self._camera_info = message
 
     def _add(self, side: int, time_ns: int, item: Any) -> None:
-        """One of the two; with the other, publish. May be called from two threads."""
+        """Add a depth image or a mask, and publish if it completes a pair. Thread-safe for two threads."""
         try:
             with self._lock:
                 pair = self._pairs.add(side, time_ns, item)
@@ -89,7 +89,7 @@ class DepthWithoutPeople:
 
 
 def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:
-    """(H, W) uint16 or float32 depth, 0 or NaN where people are."""
+    """Return (H, W) uint16 or float32 depth with 0 or NaN where people are."""
     if shorten(frame_id) != people.frame_id:
         raise FrameError(
             f"The depth image is of the frame {shorten(frame_id)!r}, but the color image of {people.frame_id!r}; "
@@ -105,9 +105,9 @@ def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info:
 def _seen_by_depth(
     people: SeenPeople, size: tuple[int, ...], depth_info: Any, margin_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-    """In the depth image's pixels: the mask, the mask with its margin, and the margin.
+    """Return, at the depth image's size: the mask, the mask with its margin, and the margin.
 
-    What the color camera does not see counts as people.
+    Pixels that the color camera does not see count as people.
     """
     if people.person.shape == size:
         return people.person, shift_edge(people.person, margin_px), margin_px
@@ -118,7 +118,7 @@ def _seen_by_depth(
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
     def seen(grow_px: int) -> NDArray[np.uint8]:
-        # A depth pixel reads one color pixel in its middle, but covers `scale` of them.
+        # A depth pixel samples one color pixel at its center but covers `scale` of them.
         person = shift_edge(people.person, grow_px + math.floor(scale.max() / 2))
         out = cv2.warpAffine(person, to_color, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=1)
         return np.asarray(out, np.uint8)
@@ -127,7 +127,7 @@ def _seen_by_depth(
 
 
 def _lens(info: Any, size: tuple[int, ...], whose: str) -> NDArray[np.float64]:
-    """(fx, fy, cx, cy) of a camera_info, px. Raises FrameError where there is none of this size."""
+    """Return (fx, fy, cx, cy) of a camera_info, px. Raises FrameError if there is none of this size."""
     matrix = np.zeros(9) if info is None else np.asarray(info.k, np.float64)
     if info is None or (info.height, info.width) != tuple(size) or not (matrix[0] > 0 and matrix[4] > 0):
         raise FrameError(

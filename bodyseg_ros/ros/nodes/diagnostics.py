@@ -1,4 +1,4 @@
-"""What a node says of itself on /diagnostics."""
+"""A node's state on /diagnostics."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LONGEST_REASON: Final = 500  # characters
 
 
 def reason_of(err: Exception) -> str:
-    """Why a frame went wrong: our own errors are sentences, others get their type."""
+    """Describe a frame's error: the message of our own errors, with the type for all others."""
     text = str(err) if isinstance(err, BodysegError) else f"{type(err).__name__}: {err}".removesuffix(": ")
     return shorten(text, _LONGEST_REASON)
 
 
 class Diagnostics:
-    """Counts what happens to frames, from any thread, and publishes it every `period_s` between start() and stop().
+    """Counts frame events, from any thread, and publishes them every `period_s` between start() and stop().
 
-    facts: what else to tell, asked for at each message. dropped: frames that a newer one replaced, so far.
+    facts: called at each message for further values. dropped: called for the number of frames replaced by newer ones.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Diagnostics:
 
     @property
     def totals(self) -> dict[str, int]:
-        """Everything counted since the start."""
+        """All counts since the start."""
         with self._lock:
             return {**self._totals, "dropped": self._dropped()}
 
@@ -58,20 +58,20 @@ class Diagnostics:
             self._totals["frames_in"] += 1
 
     def frame_out(self, inference_ms: float, age_ms: float) -> None:
-        """A frame's outputs were published."""
+        """Count a frame whose outputs were published."""
         with self._lock:
             self._totals["frames_out"] += 1
             self._inference_ms.append(inference_ms)
             self._age_ms.append(age_ms)
 
     def problem(self, err: Exception) -> None:
-        """A frame went wrong: count it, and log each reason once."""
+        """Count a failed frame, and log each distinct reason once."""
         text = reason_of(err)
         with self._lock:
             self._totals["bad_frames" if isinstance(err, FrameError) else "errors"] += 1
             self._problem = text
         level: Level = "warn" if isinstance(err, FrameError) else "error"
-        # Sizes and counts differ from frame to frame; the reason is the same.
+        # Sizes and counts differ between frames; without them the reason is the same.
         self._graph.log(level, f"A frame failed: {text}", once=True, key=re.sub(r"[0-9]+", "#", text))
 
     def start(self) -> None:
@@ -79,12 +79,12 @@ class Diagnostics:
         self._timer = self._graph.timer(self._period_s, self.publish)
 
     def stop(self) -> None:
-        """Publish no more; may be called again."""
+        """Stop publishing. Safe to call more than once."""
         if self._timer:
             self._timer.cancel()
 
     def publish(self) -> None:
-        """Publish what happened since the last time."""
+        """Publish the counts since the last message."""
         messages = self._graph.messages
         level, text, values = self._summary()
         status = messages.make(

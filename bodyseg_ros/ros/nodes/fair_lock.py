@@ -1,4 +1,4 @@
-"""The order in which cameras are served: who has waited longest comes first."""
+"""The order in which cameras are served: first come, first served."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["FairLock"]
 
 
 class FairLock:
-    """A lock; of those who wait for it, the one that came first gets it first."""
+    """A lock that waiting threads get in the order in which they asked."""
 
     def __init__(self) -> None:
         self._free = True

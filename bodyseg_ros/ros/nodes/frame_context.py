@@ -1,4 +1,4 @@
-"""One frame with all that is known of it: what the outputs of a node are made from."""
+"""One frame and everything known about it: the input of a node's outputs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["FrameContext", "Painter"]
 
 @dataclass
 class FrameContext:
-    """One frame with all that is known of it; each picture is made once, whoever asks.
+    """One frame and everything known about it; each image is made once and cached.
 
-    message: the picture as it came. live: the parameters that held for this frame. camera_info: the camera's last
-    message, None if there was none. inference_ms: how long it took to see what is in the frame.
+    message: the image message as received. live: the parameters in force for this frame. camera_info: the camera's last
+    message, or None. inference_ms: time to compute the result.
     """
 
     messages: Messages
@@ -35,7 +35,7 @@ class FrameContext:
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def picture(self, name: str, paint: Painter) -> NDArray[np.uint8] | None:
-        """The picture `name`: (H, W, 3) RGB or (H, W, 4) RGBA uint8; None where the result lacks what it shows."""
+        """Return the image `name`, (H, W, 3) RGB or (H, W, 4) RGBA uint8; None if the result lacks what it shows."""
         if name not in self._pictures:
             image = paint(self)
             if image is None:

@@ -1,4 +1,4 @@
-"""What every node that takes a camera's pictures does: hear them, work on one at a time, publish what came of it."""
+"""The base class of nodes that process camera images: subscribe, process one at a time, publish."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ T = TypeVar("T")
 def make_messages(
     outputs: Iterable[OutputTopic], context: FrameContext, failed: Callable[[OutputTopic, Exception], None]
 ) -> list[tuple[OutputTopic, Any]]:
-    """The message of each output, None where the result lacks what it shows.
+    """Make each output's message; None where the result lacks what it shows.
 
-    One that cannot be made, such as of an effect that raises, is told to `failed`, and the others are made all the
-    same.
+    An output that fails, such as an effect that raises, is reported to `failed`; the others are still made.
     """
     messages = []
     for output in outputs:
@@ -43,9 +42,9 @@ def make_messages(
 
 
 class FrameNode(ABC, Generic[T]):
-    """Hears a camera, keeps the newest picture in a mailbox, and has a worker's thread go through them.
+    """Subscribes to a camera, keeps the newest image in a mailbox, and processes images on a worker thread.
 
-    It publishes diagnostics and nothing else. A node adds `_process`, and what it needs in configure() and cleanup().
+    Publishes diagnostics only. Subclasses add `_process` and what they need in configure() and cleanup().
     """
 
     def __init__(self, graph: Graph, settings: InputSettings) -> None:
@@ -68,7 +67,7 @@ class FrameNode(ABC, Generic[T]):
         self.diagnostics.start()
 
     def deactivate(self) -> None:
-        """Take no more frames; let the worker finish the one in hand."""
+        """Take no more frames; let the worker finish the current one."""
         for subscription in self._subscriptions:
             subscription.close()
         self._subscriptions = []
@@ -84,19 +83,19 @@ class FrameNode(ABC, Generic[T]):
 
     @abstractmethod
     def _process(self, item: T) -> None:
-        """Work on one frame, on the worker's thread. Raises FrameError or EngineError where it cannot be used."""
+        """Process one frame, on the worker's thread. Raises FrameError or EngineError for an unusable frame."""
 
     def _start_worker(self) -> Worker[T] | OverlappingWorker[T]:
         return Worker(Mailbox(), self._process, self.diagnostics.problem, self._graph.name)
 
     def _subscribe(self) -> list[Subscription]:
-        """To the pictures, and to the camera's description beside them."""
+        """Subscribe to the images and to the camera_info beside them."""
         image = self._subscribe_image(self._hear)
         info = subscribe_camera_info(self._graph, "camera_info", image.topic, self._keep_camera_info)
         return [image, info]
 
     def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
-        """To the pictures; each is counted."""
+        """Subscribe to the images and count each."""
         topic, kind = self._input.image_topic
 
         def count(message: Any) -> None:
@@ -106,12 +105,12 @@ class FrameNode(ABC, Generic[T]):
         return self._graph.subscribe(topic, kind, qos, count)
 
     def _hear(self, message: Any) -> None:
-        """One picture, on the graph's thread."""
+        """Receive one image, on the graph's thread."""
         if self._is_readable(message):
             self._put(message)
 
     def _is_readable(self, message: Any) -> bool:
-        """Whether a picture can be read as far as its description says; a bad one must not take a good one's place."""
+        """Whether an image's description is valid; an invalid image must not replace a good one in the mailbox."""
         try:
             self._reader.check(message)
         except FrameError as err:
@@ -120,7 +119,7 @@ class FrameNode(ABC, Generic[T]):
         return True
 
     def _put(self, item: T) -> None:
-        """Leave a frame for the worker."""
+        """Put a frame into the worker's mailbox."""
         if self._worker:
             self._worker.mailbox.put(item)
 
@@ -131,14 +130,14 @@ class FrameNode(ABC, Generic[T]):
         return self._dropped_before + (self._worker.dropped if self._worker else 0)
 
     def _facts(self) -> Mapping[str, str]:
-        """For diagnostics: what runs where."""
+        """Engine, device and model for the diagnostics."""
         return {}
 
 
 class PublishingNode(FrameNode[T]):
-    """A node that publishes rows of OUTPUTS: those that somebody hears, from one context per frame.
+    """A node that publishes rows of OUTPUTS: those with subscribers, from one context per frame.
 
-    A node adds `_look`, and fills `_publishers`.
+    Subclasses add `_look` and fill `_publishers`.
     """
 
     def __init__(self, graph: Graph, settings: InputSettings) -> None:
@@ -147,16 +146,17 @@ class PublishingNode(FrameNode[T]):
 
     @abstractmethod
     def _look(self, item: T, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
-        """See what is in a frame, as far as these outputs want it, with two yields: before the network, and after it.
+        """Compute what these outputs need.
 
-        None if nothing is to be published. Raises FrameError or EngineError.
+        Yields twice: before the network and after it. Returns None if there is nothing to publish. Raises FrameError or
+        EngineError.
         """
 
     def _process(self, item: T) -> None:
         at_once(self._steps(item))
 
     def _steps(self, item: T) -> Generator[None, None, None]:
-        """One frame's way, cut by two yields into what comes before the network, the network, and what comes after."""
+        """Process one frame. Yields twice, so that the parts before, in and after the network can be scheduled."""
         heard = [output for output, publisher in self._publishers.items() if publisher.subscriptions]
         context = yield from self._look(item, heard)
         if context is None:

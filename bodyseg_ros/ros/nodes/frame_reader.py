@@ -1,4 +1,4 @@
-"""Messages of a camera to frames, as its node is told to read them."""
+"""Convert a camera's messages to frames, by the node's parameters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["FrameReader"]
 
 
 class FrameReader:
-    """Reads one camera's pictures; remembers how many bits its 16-bit pictures use.
+    """Reads one camera's images; remembers how many bits its 16-bit images use.
 
-    log: told once what was found out.
+    log: called once with what was detected.
     """
 
     def __init__(self, settings: InputSettings, log: Callable[[str], None]) -> None:
@@ -23,18 +23,18 @@ class FrameReader:
         self._used_bits = 0
 
     def check(self, message: Any) -> None:
-        """Raise FrameError where the description of a picture says that it cannot be read, or is too large."""
+        """Raise FrameError if an image's description is invalid or the image is too large."""
         check_picture(message, self._settings.max_image_px)
 
     def read(self, message: Any) -> Frame:
-        """A sensor_msgs Image or CompressedImage as a frame. Raises FrameError."""
+        """Read a sensor_msgs Image or CompressedImage as a frame. Raises FrameError."""
         self.check(message)
         if not hasattr(message, "encoding"):
             return read_compressed(message, self._settings.compressed_colors)
         return read_image(message, self._bits(message))
 
     def _bits(self, message: Any) -> int:
-        """As the parameter says; automatic: as many as the brightest pixel so far needs, never fewer again."""
+        """Bits of the parameter; automatic: as many as the brightest pixel so far needs, never fewer again."""
         if self._settings.mono16_bits:
             return self._settings.mono16_bits
         bits = used_bits(message)

@@ -1,4 +1,4 @@
-"""What of a node may change between two frames."""
+"""The node's settings that may change between two frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["LiveSettings", "live_settings"]
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """One consistent set; a change makes another, which the worker uses from the next frame on."""
+    """One consistent set of settings; a change makes a new set, which the worker uses from the next frame on."""
 
     settings: NodeSettings
     network: Settings
@@ -29,7 +29,7 @@ class LiveSettings:
     following: Following = field(default_factory=Following)
 
     def check(self, offers: Wanted, changed: Container[str]) -> None:
-        """Raise SettingsError where an effect just chosen reads what the network does not compute."""
+        """Raise SettingsError if a newly chosen effect reads something that the network does not compute."""
         for parameter, chain in (("overlay_effects", self.overlay), ("effects", self.composite)):
             if parameter in changed and needs_of(chain) & ~offers:
                 names = list(getattr(self.settings, parameter))
@@ -38,16 +38,16 @@ class LiveSettings:
                 )
 
     def within(self, offers: Wanted) -> LiveSettings:
-        """Leave those of the default overlay's effects out that read what the network does not compute."""
+        """Remove effects from the default overlay that read something the network does not compute."""
         shown = tuple(effect for effect in self.overlay if effect.needs in offers)
         by_default = self.settings.overlay_effects == NodeSettings.model_fields["overlay_effects"].default
         return replace(self, overlay=shown) if shown and by_default else self
 
 
 def live_settings(plan: Plan[NodeSettings], before: LiveSettings | None = None) -> LiveSettings:
-    """The live part of a plan, with its effects made; of `before` those that stay the same live on.
+    """Make the live part of a plan, with its effects; live parameters of `before` that do not change are kept.
 
-    Raises SettingsError for a name that no effect has.
+    Raises SettingsError for an unknown effect.
     """
     own = plan.own
     return LiveSettings(

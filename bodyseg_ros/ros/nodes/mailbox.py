@@ -1,4 +1,4 @@
-"""Where frames wait for the worker: bounded, whatever the camera does."""
+"""Where frames wait for the worker; bounded at any camera rate."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """Hands items from the graph's thread to one worker.
 
-    keep_all: False keeps the newest item and drops (and counts) the one that waited; True keeps every item, in
-    order, and lets put() wait while `slots` of them are there.
+    keep_all: False keeps the newest item; the one it replaces is dropped and counted. True keeps every item in order,
+    and put() waits while `slots` of them are queued.
     """
 
     def __init__(self, *, keep_all: bool = False, slots: int = 1) -> None:
         self._items: deque[T] = deque()
         self.keep_all, self._slots = keep_all, slots
         self.closed = False
-        #: Told of every change here; whoever waits for something else too may tell it of that.
+        #: Notified of every change here. Whoever also waits for something else may notify it of that.
         self.changed = threading.Condition()
-        #: Items that nobody took because a newer one came.
+        #: Items replaced by a newer one before they were taken.
         self.dropped = 0
-        self._replaced: T | None = None  # the last of those that are dropped, since the last take()
-        self._fallback: T | None = None  # the same, as of the last take()
+        self._replaced: T | None = None  # last item dropped since the last take()
+        self._fallback: T | None = None  # the same, at the last take()
 
     @property
     def waiting(self) -> bool:
-        """Whether something lies here."""
+        """Whether an item is queued."""
         return bool(self._items)
 
     def put(self, item: T) -> None:
-        """Leave an item; after close() it is dropped without being counted."""
+        """Add an item. After close() it is dropped without being counted."""
         with self.changed:
             if self.keep_all:
                 self.changed.wait_for(lambda: self.closed or len(self._items) < self._slots)
@@ -47,13 +47,13 @@ class Mailbox(Generic[T]):
                 self.changed.notify_all()
 
     def wait(self) -> bool:
-        """Wait until something lies here; False once the box is closed."""
+        """Wait until an item is queued; False once the mailbox is closed."""
         with self.changed:
             self.changed.wait_for(lambda: self.closed or self.waiting)
             return not self.closed
 
     def take(self) -> T | None:
-        """Wait for the oldest item; None once the box is closed."""
+        """Wait for the oldest item; None once the mailbox is closed."""
         with self.changed:
             self.changed.wait_for(lambda: self.closed or self.waiting)
             if self.closed:
@@ -65,11 +65,11 @@ class Mailbox(Generic[T]):
             return item
 
     def used(self) -> None:
-        """The item taken last was good, so what it replaced is not needed."""
+        """The last item was valid: forget the one it replaced."""
         self._fallback = None
 
     def unusable(self) -> None:
-        """The item taken last was bad: what it replaced lies here again, unless something newer does."""
+        """The last item was invalid: put back the one it replaced, unless a newer one is queued."""
         with self.changed:
             if self._fallback is not None and not self._items and not self.closed:
                 self._items.append(self._fallback)
@@ -78,7 +78,7 @@ class Mailbox(Generic[T]):
                 self.changed.notify_all()
 
     def close(self) -> None:
-        """Wake everybody who waits and keep nothing."""
+        """Wake all waiting threads and drop what is queued."""
         with self.changed:
             self.closed = True
             self._items.clear()

@@ -1,4 +1,4 @@
-"""What a sensor sends, each with the mask of its moment."""
+"""Match each sensor message with the mask nearest in time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .stamp_check import Stamps
 
 __all__ = ["Nearest"]
 
-#: Masks, and items, that are kept.
+#: Masks and items kept.
 _KEPT: Final = 30
 _MASK, _ITEM = 0, 1
 
 
 class Nearest:
-    """Items, each matched with the mask whose stamp is nearest; a mask may serve several.
+    """Matches each item with the mask of the nearest stamp; one mask may serve several items.
 
-    An item is settled when a mask of its stamp or a younger one is there, since no nearer one will come. See Stamps for
-    what matches nothing.
+    An item is settled once a mask of its stamp or a later one has arrived: no nearer one can come. Stamps says which
+    items match nothing.
 
-    names: of masks and items, for sentences. slop_ns: most that a mask is older or younger. patience_s: how long an
-    item waits. now_s: a clock that does not jump.
+    names: of masks and items, for messages. slop_ns: maximum age difference. patience_s: how long an item waits. now_s:
+    a monotonic clock.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Nearest:
         self._stamps = Stamps(names, _KEPT, self._forget, self._repeated)
 
     def add_mask(self, stamp_ns: int, mask: Any) -> None:
-        """Note a mask. Raises FrameError where its stamp cannot say what belongs to it."""
+        """Add a mask. Raises FrameError if its stamp is ambiguous."""
         self._stamps.check(_MASK, stamp_ns)
         self._masks[stamp_ns] = mask
         if len(self._masks) > _KEPT:
             del self._masks[next(iter(self._masks))]
 
     def add_item(self, stamp_ns: int, item: Any) -> None:
-        """Note an item. Raises FrameError where its stamp cannot say which mask belongs to it."""
+        """Add an item. Raises FrameError if its stamp is ambiguous."""
         self._stamps.check(_ITEM, stamp_ns)
         self._items[stamp_ns] = (self._now_s(), item)
         if len(self._items) > _KEPT:
@@ -54,7 +54,7 @@ class Nearest:
             self._unmatched.append(self._items.pop(oldest)[1])
 
     def settled(self) -> list[tuple[Any, Any]]:
-        """(item, its mask) of those that wait no longer, in the order they came; the mask is None where none came."""
+        """Remove and return settled items with their masks, in order of arrival; the mask is None if none matched."""
         done = [(item, None) for item in self._unmatched]
         self._unmatched = []
         newest = max(self._masks, default=0)
@@ -68,13 +68,13 @@ class Nearest:
         return done
 
     def _forget(self) -> None:
-        """Time jumped back: nothing that is here is of it."""
+        """Time jumped back: drop everything queued."""
         self._unmatched += [item for _, item in self._items.values()]
         self._items.clear()
         self._masks.clear()
 
     def _repeated(self, side: int, stamp_ns: int) -> None:
-        """Two had this stamp: neither is known to be of its moment."""
+        """Two items had this stamp: drop both, since neither can be matched."""
         if side == _MASK:
             self._masks.pop(stamp_ns, None)
         elif stamp_ns in self._items:

@@ -1,4 +1,4 @@
-"""A model as a node or a bag runs it: shared with other cameras, under settings that may change between frames."""
+"""The model as nodes and bags run it: shared with other cameras, with settings that may change between frames."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .shared import Shared
 
 __all__ = ["NodeModel"]
 
-#: A picture of a usual size, so that the first real frame finds everything allocated.
+#: A common image size, so that buffers are allocated before the first real frame.
 _WARM_UP = np.zeros((480, 640, 3), np.uint8)
 
 
 class NodeModel:
-    """The model that a plan describes; run() belongs to one thread.
+    """The model of a plan; run() must be called from one thread.
 
-    shared: with whom the network is shared. Raises what open_model() raises.
+    shared: whom to share the network with. Raises what open_model() raises.
     """
 
     def __init__(self, plan: Plan[Any], shared: Shared | None = None) -> None:
@@ -32,42 +32,42 @@ class NodeModel:
         self._used: Plan[Any] | LiveSettings = plan
         network = self._model.network
         self.name, self.classes = network.card.name, network.card.classes
-        # What it can compute, also where a live option switches it off just now; defaults need no checking.
+        # Everything the network can compute, including what a live option disables now. Defaults need no validation.
         self.offers = network.with_settings(type(plan.network).model_construct()).offers
         self._follower = PeopleFollower(plan.following) if Wanted.POSES in self.offers else None
         engine = self._model.engine
         self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
-        #: Whether the CPU is free while a frame is in the network.
+        #: Whether the CPU is idle while a frame is in the network.
         self.leaves_cpu = engine.leaves_cpu
-        #: Whether a frame may be prepared only after the one before was decoded.
+        #: Whether a frame may be prepared only after the previous one was decoded.
         self.needs_previous = network.needs_previous
 
     def warm_up(self) -> None:
-        """Run once on an empty picture."""
+        """Run once on an empty image."""
         self._model.run(Frame(_WARM_UP), self.offers)
         if self.learns_background:
-            self.capture_background()  # the empty picture is not what the camera sees
+            self.capture_background()  # the empty image is not from the camera
 
     @property
     def learns_background(self) -> bool:
-        """Whether capture_background() does something."""
+        """Whether capture_background() has an effect."""
         return self._model.network.learns_background
 
     def capture_background(self) -> None:
-        """Have the network learn from the next frames how the view looks without people; from any thread."""
+        """Learn the view without people from the next frames. Thread-safe."""
         self._model.network.capture_background()
 
     def run(self, settings: Plan[Any] | LiveSettings, frame: Frame, wanted: Wanted) -> Result:
-        """One frame, under the settings given; where nothing is wanted, the network is not asked.
+        """Process one frame with the given settings; the network runs only if something is wanted.
 
-        Where poses or instances are wanted, people are tracked from frame to frame.
+        People are tracked from frame to frame if poses or instances are wanted.
         """
         return at_once(self.steps(settings, frame, wanted))
 
     def steps(self, settings: Plan[Any] | LiveSettings, frame: Frame, wanted: Wanted) -> Generator[None, None, Result]:
-        """As run(), cut as Model.steps() is."""
+        """Like run(), split like Model.steps()."""
         if not wanted & self.offers:
-            yield  # it goes the way of the others, so that none comes out before an older one
+            yield  # takes the same path as other frames, so that it does not overtake an older one
             yield
             return Result(frame.size)
         model = self._model
@@ -82,5 +82,5 @@ class NodeModel:
         return self._follower.follow(frame, result)
 
     def close(self) -> None:
-        """Give the engine's memory back, if nobody else uses it."""
+        """Release the engine's memory if nobody else uses the engine."""
         self._shared.close(self._model.engine)

@@ -1,4 +1,4 @@
-"""What the node `bodyseg` publishes: a table, one row per topic."""
+"""What the node `bodyseg` publishes: a table with one row per topic."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _nothing(live: LiveSettings) -> Wanted:
 class OutputTopic:
     """One topic.
 
-    make: its message, None where the result lacks what it shows. needs: what it cannot be made without.
-    extras: what fills it further, where the network computes it. effects: those that make it of the raw picture, None
-    where the camera's picture is not in it.
+    make: makes its message; None if the result lacks what it shows. needs: what the result must contain. extras: what
+    else it shows if the network computes it. effects: those that make it from the camera's image; None if the camera's
+    image is not in it.
     """
 
     topic: str
@@ -45,7 +45,7 @@ class OutputTopic:
 
 
 def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
-    """Everything that these outputs read of a result."""
+    """Everything these outputs read from a result."""
     wanted = Wanted.NOTHING
     for output in outputs:
         wanted |= output.needs(live) | output.extras(live)
@@ -53,12 +53,12 @@ def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
 
 
 def hides_people(chain: Sequence[Effect]) -> bool:
-    """Whether one of the effects makes people unknowable."""
+    """Whether one of the effects hides people."""
     return any(effect.hides_people for effect in chain)
 
 
 def _map(topic: str, needs: Wanted, paint: Callable[[FrameContext], tuple[NDArray[Any], str] | None]) -> OutputTopic:
-    """A row for a picture of numbers."""
+    """Make the row of a map of numbers."""
 
     def make(context: FrameContext) -> Any:
         painted = paint(context)
@@ -103,7 +103,7 @@ def _pictures(
     extras: Wanted = Wanted.NOTHING,
     effects: Callable[[LiveSettings], Sequence[Effect]] | None = None,
 ) -> tuple[OutputTopic, OutputTopic]:
-    """The two rows of a picture for people: raw, in the input's colour order, and as JPEG."""
+    """Make the two rows of an image for viewers: raw, in the input's color order, and JPEG."""
 
     def more(live: LiveSettings) -> Wanted:
         return extras
@@ -154,7 +154,7 @@ OUTPUTS: Final = (
     _map("~/confidence", Wanted.CONFIDENCE, _confidence),
     _map("~/classes", Wanted.CLASSES, _classes),
     *_pictures("parts_color", _parts_color, lambda live: Wanted.PARTS),
-    # Told apart, people get a colour each, whoever else listens.
+    # One color per person where people are told apart, even if only another topic asked for that.
     *_pictures("overlay", _overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay),
     *_pictures("composite", _composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite),
     OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
@@ -162,8 +162,7 @@ OUTPUTS: Final = (
     OutputTopic("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda live: Wanted.POSES, _details),
 )
 
-#: Latched topics that say what the numbers in the maps mean: topic → (what it explains, classes of the model's card →
-#: number → name).
+#: Latched topics that explain the numbers in maps: topic → (explanation, classes of the model's card → number → name).
 _LABELS: Final[Mapping[str, tuple[Wanted, Callable[[Sequence[str]], Mapping[int, str]]]]] = {
     "~/mask/label_info": (Wanted.PERSON, lambda _: {0: "background", 255: "person"}),
     "~/label_info": (Wanted.PARTS, lambda _: {0: "background"} | {i + 1: name for i, name in enumerate(PART_NAMES)}),
@@ -172,9 +171,9 @@ _LABELS: Final[Mapping[str, tuple[Wanted, Callable[[Sequence[str]], Mapping[int,
 
 
 def label_infos(messages: Messages, offers: Wanted, classes: Sequence[str], time_ns: int) -> Iterator[tuple[str, Any]]:
-    """(topic, vision_msgs/LabelInfo) of all that the network offers.
+    """Return (topic, vision_msgs/LabelInfo) for every map the network offers.
 
-    classes: those of its model's card. time_ns: when they are published.
+    classes: those of the model's card. time_ns: time of publication.
     """
     for topic, (needs, names_of) in _LABELS.items():
         if needs & offers:

@@ -17,20 +17,20 @@ __all__ = ["OverlappingWorker"]
 T = TypeVar("T")
 Steps = Generator[None, None, object]
 _BEFORE, _NETWORK, _AFTER = range(3)
-#: How long the network must take, as a share of the CPU's work before and after it (c), for items to overlap. There is
-#: then an item every c and each takes up to 2c, as it waits for the other's work; one after the other both are
-#: c + network. What happens between two pictures waits half such a step, so that it is seen sooner if 2.5 c is less
-#: than 1.5 (c + network). Else one is begun once the one before has come out.
+#: Frames overlap if the network takes at least this share of the CPU work c before and after it. Overlapped, frames
+#: come every c with a latency of up to 2c; sequentially, period and latency are c + network. An event waits half a
+#: period for its frame, so it is seen after 2.5 c or after 1.5 (c + network).
 _LEAST_SHARE: Final = 2 / 3
 
 
 class OverlappingWorker(Generic[T]):
-    """Works on the items of its mailbox, one in the network and one before or after it where that pays, until stop().
+    """Processes the mailbox's items, one in the network and one before or after it where that pays, until stop().
 
-    steps: an item's way, cut by two yields: before the network, the network, after it. Items come out in the order in
-    which they came. Unless the mailbox keeps all, an item that has not entered the network is dropped once a newer one
-    is prepared, and none is let in while a newer one waits to be. `failed` hears of what a step raises.
-    turns: for the CPU. network: turns for the network. Both may be shared.
+    steps: processes an item; yields before and after the network. Items leave in the order in which they came. Unless
+    the mailbox keeps all items, an item that has not entered the network is dropped when a newer one is prepared, and
+    none enters while a newer one waits to be prepared.
+
+    `failed` receives the exceptions of steps. turns: for the CPU. network: for the network. Both may be shared.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class OverlappingWorker(Generic[T]):
     ) -> None:
         self.mailbox = mailbox
         self._steps, self._failed, self._turns, self._network = steps, failed, turns, network
-        self._took_s = [0.0, math.inf, 0.0]  # the last item; until one has passed, overlapping pays
-        # What follows is read and written under the mailbox's lock.
+        self._took_s = [0.0, math.inf, 0.0]  # the last item; overlap until one has passed
+        # Guarded by the mailbox's lock:
         self._changed = mailbox.changed
         self._prepared: Steps | None = None  # waits before the network
-        self._busy = False  # one is in the network, or may enter
-        self._answered: Steps | None = None  # waits behind the network
+        self._busy = False  # one is in the network or may enter
+        self._answered: Steps | None = None  # waits after the network
         self._overtaken = 0
         self._threads = [
             threading.Thread(target=self._on_cpu, name=name, daemon=True),
@@ -60,11 +60,11 @@ class OverlappingWorker(Generic[T]):
 
     @property
     def dropped(self) -> int:
-        """Items that a newer one replaced, in the mailbox or before the network."""
+        """Items replaced by a newer one, in the mailbox or before the network."""
         return self.mailbox.dropped + self._overtaken
 
     def stop(self) -> None:
-        """Let each thread finish the step in hand, then return; what has not come out by then does not."""
+        """Let each thread finish its current step; items that have not left are dropped."""
         self.mailbox.close()
         for thread in self._threads:
             thread.join()
@@ -76,7 +76,7 @@ class OverlappingWorker(Generic[T]):
                 self._end()
 
     def _wait(self) -> bool:
-        """Wait for something to do on the CPU; False once the mailbox is closed."""
+        """Wait for CPU work; False once the mailbox is closed."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self.mailbox.closed or self._answered or self._may_begin or (self._prepared and not self._busy)
@@ -85,7 +85,7 @@ class OverlappingWorker(Generic[T]):
 
     @property
     def _may_begin(self) -> bool:
-        """Whether something waits that may be prepared now."""
+        """Whether an item waits that may be prepared now."""
         if self.mailbox.keep_all:
             return self.mailbox.waiting and self._prepared is None
         alone = not self._busy and self._answered is None
@@ -96,7 +96,7 @@ class OverlappingWorker(Generic[T]):
         return self._took_s[_NETWORK] >= _LEAST_SHARE * (self._took_s[_BEFORE] + self._took_s[_AFTER])
 
     def _begin(self) -> None:
-        """Prepare what waits, if it is time to."""
+        """Prepare the waiting item if it is time to."""
         with self._changed:
             item = self.mailbox.take() if self._may_begin else None
         steps = None if item is None else self._steps(item)
@@ -107,7 +107,7 @@ class OverlappingWorker(Generic[T]):
                 self._prepared = steps
 
     def _end(self) -> None:
-        """Let in what is prepared; meanwhile, decode and publish what left the network, if anything did."""
+        """Let the prepared item into the network; meanwhile decode and publish the one that left it."""
         with self._changed:
             self._busy = self._busy or self._prepared is not None
             steps, self._answered = self._answered, None
@@ -130,7 +130,7 @@ class OverlappingWorker(Generic[T]):
                 self._changed.notify_all()
 
     def _enter(self) -> Steps | None:
-        """The item prepared last, which may have changed while others had their turns; None once the box is closed."""
+        """Return the last prepared item, which may have changed while others had turns; None once closed."""
         with self._changed:
             if self.mailbox.closed:
                 return None
@@ -139,7 +139,7 @@ class OverlappingWorker(Generic[T]):
             return steps
 
     def _step(self, which: int, steps: Steps) -> bool:
-        """Do an item's next step; whether there is another."""
+        """Do an item's next step; return whether there is another."""
         began = time.perf_counter()
         try:
             next(steps)

@@ -1,4 +1,4 @@
-"""Messages of two topics brought together by their stamps."""
+"""Match messages of two topics one to one by stamp."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Pairs"]
 
 
 class Pairs:
-    """Items of two sides, matched by stamp, one with one; at most `limit` of each wait.
+    """Matches items of two sides one to one by stamp; at most `limit` wait on each side.
 
-    names: of the sides, for sentences. slop_ns: a pair's second item may be this much younger than its first, never
-    older; 0: exact stamps. See Stamps for what makes no pair.
+    names: of the sides, for messages. slop_ns: the second item of a pair may be this much later than the first, never
+    earlier; 0: equal stamps only. Stamps says which items match nothing.
     """
 
     def __init__(self, limit: int, names: tuple[str, str], slop_ns: int = 0) -> None:
@@ -26,9 +26,9 @@ class Pairs:
             waiting.clear()
 
     def add(self, side: int, stamp_ns: int, item: Any) -> tuple[Any, Any] | None:
-        """The pair (of side 0, of side 1) that `item` completes; what came before it waits no longer.
+        """Return the pair (side 0, side 1) that `item` completes; older waiting items are dropped.
 
-        Raises FrameError where the stamp cannot say which item of the other side belongs to this one.
+        Raises FrameError if the stamp is ambiguous.
         """
         self._stamps.check(side, stamp_ns)
         mine, others = self.waiting[side], self.waiting[1 - side]
@@ -37,7 +37,7 @@ class Pairs:
         if not fitting:
             mine[stamp_ns] = item
             if len(mine) > self._limit:
-                del mine[next(iter(mine))]  # the one that came first: time may have jumped back
+                del mine[next(iter(mine))]  # arrival order, since time may have jumped back
             return None
         nearest = min(fitting, key=lambda stamp: abs(stamp - stamp_ns))
         other = others.pop(nearest)

@@ -1,4 +1,4 @@
-"""A photo, folder, video or webcam as frames at a rate, on a thread of a node."""
+"""A photo, folder, video or webcam played as frames at a fixed rate, on a thread."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PHOTOS_PER_SECOND = 10.0
 
 
 def play(settings: SourceSettings, stopped: threading.Event, take: Callable[[Frame], None]) -> None:
-    """Hand frames over at their times, until the source ends or `stopped` is set. Raises MediaError."""
+    """Deliver frames at their times until the source ends or `stopped` is set. Raises MediaError."""
     due = time.monotonic()
     for frame, rate in _frames(settings):
         if stopped.wait(max(0.0, due - time.monotonic())):
             return
-        # A source that is slower than the rate is not made up for.
+        # Time lost by a slow source is not made up.
         due = max(due + 1.0 / rate, time.monotonic())
         take(frame)
 
 
 def _frames(settings: SourceSettings) -> Iterator[tuple[Frame, float]]:
-    """Frames, and how many of them there are to be per second."""
+    """Open the source; return its frames and their rate in frames/s."""
     while True:
         with open_source(settings.source) as source:
             rate = settings.rate or float(source.fps or _PHOTOS_PER_SECOND)

@@ -1,4 +1,4 @@
-"""Clouds and scans of other sensors without the people that the camera sees, and clouds of them alone."""
+"""Clouds and scans without the people that the camera sees, and clouds of those people alone."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .transforms import Transforms
 
 __all__ = ["CLOUD", "SCAN", "PointsWithoutPeople", "Sensor"]
 
-#: How often it is looked whether a message has waited too long, s.
+#: Interval between checks for messages that waited too long, s.
 _PERIOD_S: Final = 0.05
-#: Messages that wait for a transform.
+#: Maximum number of messages waiting for a transform.
 _MOST_LATE: Final = 30
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """A kind of message that people are taken out of.
+    """A kind of message that people are removed from.
 
-    name: for sentences. topic: in. without, people: out, without people and of people alone; '' for none. flat: see
-    PeopleView.find().
+    name: for messages to the user. topic: input. without, people: outputs without people, and of people alone; '' for
+    none. flat: see PeopleView.find().
     """
 
     name: str
@@ -61,10 +61,12 @@ SCAN: Final = Sensor(
 
 
 class PointsWithoutPeople:
-    """Takes people out of one sensor's messages, each by the mask of its moment, while somebody listens.
+    """Removes people from one sensor's messages, by the mask nearest in time, while there are subscribers.
 
-    What cannot be judged, as its mask, its transform or the camera_info is not there in time, is counted, and becomes
-    what `without_mask` says. problem: told of it, and of what cannot be read.
+    A message that cannot be judged, because its mask, transform or camera_info did not arrive in time, is counted and
+    treated as `without_mask` says.
+
+    problem: called with a description of that, and of unusable messages.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class PointsWithoutPeople:
         self._people: Publisher | None = graph.publisher(sensor.people, sensor.type) if sensor.people else None
         self._nearest = Nearest(("mask", sensor.name), round(settings.removal_slop * 1e9), settings.removal_wait)
         self._lock = threading.Lock()
-        #: What waits for its transform: since when, what, and its people.
+        #: Messages waiting for a transform: (since, message, its people).
         self._late: list[tuple[float, PointsIn | ScanIn, SeenPeople]] = []
         self._judged = self._not_judged = 0
         self._subscription: Subscription | None = None
@@ -89,12 +91,12 @@ class PointsWithoutPeople:
 
     @property
     def listened(self) -> bool:
-        """Whether somebody subscribes, so that masks are needed."""
+        """Whether the outputs have subscribers, so that masks are needed."""
         return self._without.subscriptions > 0 or (self._people is not None and self._people.subscriptions > 0)
 
     @property
     def facts(self) -> dict[str, str]:
-        """For diagnostics, once something came."""
+        """Counts for the diagnostics; empty before the first message."""
         if not self._judged + self._not_judged:
             return {}
         name = self._sensor.topic
@@ -106,7 +108,7 @@ class PointsWithoutPeople:
         self._timer = self._graph.timer(_PERIOD_S, self._settle)
 
     def stop(self) -> None:
-        """Take no more; may be called again."""
+        """Stop. Safe to call more than once."""
         if self._subscription:
             self._subscription.close()
         if self._timer:
@@ -114,7 +116,7 @@ class PointsWithoutPeople:
         self._subscription = self._timer = None
 
     def people(self, seen: SeenPeople) -> None:
-        """The people of one color picture, on the worker's thread."""
+        """Add the people of one color image, on the worker's thread."""
         if not self.listened:
             return
         try:
@@ -125,7 +127,7 @@ class PointsWithoutPeople:
         self._settle()
 
     def _take(self, message: Any) -> None:
-        """One message, on the graph's thread."""
+        """Receive one message, on the graph's thread."""
         if not self.listened:
             return
         try:
@@ -133,7 +135,7 @@ class PointsWithoutPeople:
         except FrameError as err:
             self._problem(err)
             return
-        self._transforms.start()  # only who takes people out of points hears /tf
+        self._transforms.start()  # /tf is subscribed only where it is needed
         with self._lock:
             try:
                 self._nearest.add_item(stamp_ns(message.header), read)
@@ -142,7 +144,7 @@ class PointsWithoutPeople:
         self._settle()
 
     def _settle(self) -> None:
-        """Publish what waits no longer. One thread after the other, so that the order stays."""
+        """Publish everything that is settled. One thread at a time, so that the order is kept."""
         with self._lock:
             now = time.monotonic()
             late, self._late = self._late, []
@@ -150,7 +152,10 @@ class PointsWithoutPeople:
                 self._judge(read, seen, since, last=now - since >= self._settings.removal_wait)
 
     def _judge(self, read: PointsIn | ScanIn, seen: SeenPeople | None, since: float, *, last: bool) -> None:
-        """Publish what can be judged. A transform may come late: that is waited for, unless this is the last try."""
+        """Publish what can be judged.
+
+        A missing transform is waited for, except on the last try.
+        """
         if seen is None:
             self._cannot_judge(read, self._no_mask())
             return
@@ -173,7 +178,9 @@ class PointsWithoutPeople:
             self._publish(self._people, read, people)
 
     def _pose(self, read: PointsIn | ScanIn, seen: SeenPeople) -> Rigid:
-        """From the sensor, when it measured, to the camera, when it saw. Raises FrameError where not known yet."""
+        """Transform from the sensor at measurement time to the camera at image time. Raises FrameError if unknown so
+        far.
+        """
         header, fixed = read.message.header, self._settings.removal_fixed_frame
         source = shorten(header.frame_id)
         return self._transforms.lookup(seen.frame_id, seen.stamp_ns, source, stamp_ns(header), fixed)

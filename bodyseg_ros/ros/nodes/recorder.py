@@ -1,4 +1,4 @@
-"""The node `recorder`: topics into a bag, with a report of rates and latencies, for demonstration and benchmarks."""
+"""The node `recorder`: records topics into a bag and reports rates and latencies, for the demo and benchmarks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LATCHED = Qos(depth=10, latched=True)
 
 
 class RecorderNode:
-    """Hears topics as bytes; what it hears of each is counted, timed, and written if a bag is named."""
+    """Subscribes to topics as raw bytes; counts and times every message, and records it if a bag is named."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -36,9 +36,9 @@ class RecorderNode:
         self._stack = ExitStack()
         self._bag: BagWriter | None = None
         self._subscriptions: list[Subscription] = []
-        #: Topic → for each message (time it came, its stamp), ns.
+        #: Topic → (arrival time, stamp) of each message, ns.
         self._heard: dict[str, list[tuple[int, int]]] = {}
-        #: Those of topics that come with every frame.
+        #: The same for topics that come with every frame.
         self._steady: list[list[tuple[int, int]]] = []
         self._types: set[str] = set()
         self._diagnostics: dict[str, str] = {}
@@ -68,7 +68,7 @@ class RecorderNode:
             subscription.close()
 
     def cleanup(self) -> None:
-        """Close the bag, write the report."""
+        """Close the bag and write the report."""
         self._stack.close()
         if self._settings.report:
             Path(self._settings.report).write_text(json.dumps(self.report(), indent=2), encoding="utf-8")
@@ -84,11 +84,11 @@ class RecorderNode:
             if type_name == _DIAGNOSTICS:
                 self._note(raw)
             if self._enough():
-                # The node's own account is waited for, so that it holds all that was recorded.
+                # Wait for the node's last diagnostics, so that they cover all that was recorded.
                 if type_name == _DIAGNOSTICS or _DIAGNOSTICS not in self._types:
                     self._graph.shutdown()
                 return
-            # Every message here begins with a std_msgs/Header: after 4 bytes of CDR, seconds and nanoseconds.
+            # Every message here begins with a std_msgs/Header: in CDR, seconds and nanoseconds after 4 bytes.
             seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] else ">iI", raw, 4)
             heard.append((now, seconds * 1_000_000_000 + nanoseconds))
             if self._bag:
@@ -107,7 +107,7 @@ class RecorderNode:
         return 0 < self._settings.messages <= fewest or 0 < self._settings.seconds <= passed_s
 
     def report(self) -> dict[str, Any]:
-        """Per topic: messages, rate in Hz, latency from stamp to arrival in ms (median, 99 %); and diagnostics."""
+        """Per topic: messages, rate in Hz, latency from stamp to arrival in ms (median, 99 %); and the diagnostics."""
         topics = {}
         for topic, heard in self._heard.items():
             times = np.array(heard, np.int64).reshape(-1, 2)
@@ -123,13 +123,13 @@ class RecorderNode:
         return {"topics": topics, "diagnostics": self._diagnostics}
 
     def _note(self, raw: bytes) -> None:
-        """Keep each value's last word; those about frames are empty while there are none."""
+        """Keep the latest of each value; values about frames are empty while there are none."""
         message = self._messages.deserialize(raw, _DIAGNOSTICS)
         self._diagnostics |= {item.key: item.value for status in message.status for item in status.values if item.value}
 
 
 def main(argv: Sequence[str] | None = None, runtime: str = "auto") -> None:
-    """Run the node until it is told to end; `argv`: ROS arguments, those of the program by default."""
+    """Run the node until it is stopped. argv: ROS arguments; default: the program's."""
     run_node("recorder", RecorderNode, argv, runtime)
 
 

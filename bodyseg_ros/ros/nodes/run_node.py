@@ -1,4 +1,4 @@
-"""Put a node on a graph and run it."""
+"""Start a node on a graph and run it."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ def run_node(
     runtime: str = "auto",
     namespaces: Callable[[RosArguments], Sequence[str]] | None = None,
 ) -> None:
-    """Run the node `make(graph)` until it is told to end.
+    """Run the node `make(graph)` until it is stopped.
 
-    argv: ROS arguments, those of the program if None. runtime: 'rclpy', 'dds', or 'auto' for rclpy where it can be
-    imported. namespaces: of several nodes of this name, to be run in one process; none: one node, as argv says.
-    An error raised on purpose ends the program with its sentence and status 1.
+    argv: ROS arguments; None for the program's. runtime: rclpy, dds, zenoh, or auto. namespaces: one node in each, all
+    in this process; none: one node in the namespace of argv. A BodysegError ends the program with its message and
+    status 1.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     keep_freed_memory()
     try:
         places = namespaces(parse_ros_arguments(name, arguments)) if namespaces else ()
-        # The first rule wins.
+        # The first matching rule wins.
         rules = [["--ros-args", "-r", f"__ns:={place}", "--"] for place in places] or [[]]
         with ExitStack() as stack:
             graphs = []
             for rule in rules:
                 graphs.append(open_graph(name, [*rule, *arguments], runtime))
                 stack.callback(graphs[-1].close)
-            # What the core says (which engine, which file) belongs in a node's output too.
+            # Log lines of the core (which engine, which file) belong in the node's log too.
             logging.basicConfig(format="[%(levelname)s] [%(name)s]: %(message)s")
             logging.getLogger("bodyseg_ros").setLevel(logging.INFO)
-            stack.pop_all()  # each is left where it was spun
+            stack.pop_all()  # each graph is left on the thread that spun it
             _spin(graphs, make)
     except BodysegError as err:
         raise SystemExit(f"{name}: {err}") from err
-    except KeyboardInterrupt:  # before anything could be stopped in order, such as while packages are imported
+    except KeyboardInterrupt:  # before an orderly stop is possible, such as during imports
         raise SystemExit(128 + signal.SIGINT) from None
 
 
 def _spin(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
-    """Spin a node on each graph, and leave the graph, until all have ended.
+    """Spin a node on each graph until all have ended, and close the graphs.
 
-    A signal or a failure ends all, a lifecycle's shutdown its own. Signals reach this thread: where there are several
-    nodes, it only waits.
+    A signal or a failure ends all nodes, a lifecycle shutdown only its own. This thread receives signals; with several
+    nodes it only waits.
     """
     failures: list[Exception] = []
     running = list(graphs)

@@ -1,4 +1,4 @@
-"""Where people are in one color picture: what is needed to take them out of other sensors' messages."""
+"""Where people are in one color image, for removing them from other sensors' messages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["SeenPeople"]
 
 @dataclass(frozen=True)
 class SeenPeople:
-    """People in one picture.
+    """People in one image.
 
-    frame_id: of the camera. person: (H, W) uint8, 1 person, as the camera sees it. camera_info: its message, if known.
-    settings: those that held for the picture.
+    frame_id: of the camera. person: (H, W) uint8, 1 for person, in the camera's orientation. camera_info: its message,
+    if known. settings: in force for the image.
     """
 
     stamp_ns: int
@@ -36,7 +36,7 @@ class SeenPeople:
 
     @classmethod
     def of(cls, header: Any, result: Result, camera_info: Any, settings: NodeSettings) -> SeenPeople | None:
-        """Those of the picture under `header`; None where nobody asked for the mask."""
+        """Return the people of the image under `header`; None if no mask was computed."""
         if result.person is None:
             return None
         person = mirror_array(result.person) if result.mirrored else result.person
@@ -44,7 +44,9 @@ class SeenPeople:
 
     @cached_property
     def view(self) -> PeopleView:
-        """As points are looked up in it. Raises FrameError where the camera_info is missing, or of another size."""
+        """Return the view in which points are looked up. Raises FrameError if camera_info is missing or of another
+        size.
+        """
         if self.camera_info is None:
             raise FrameError(
                 "The camera_info of the color camera has not come, so points cannot be laid on its pictures; remap "

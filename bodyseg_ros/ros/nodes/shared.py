@@ -1,4 +1,4 @@
-"""What the cameras of one process share: networks, and the order in which their frames are served."""
+"""What the cameras of one process share: networks, and the order in which frames are processed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Shared"]
 
 @dataclass
 class _Shared:
-    """An engine, the turns that its users take at it, and how many they are."""
+    """An engine, its lock, and its number of users."""
 
     engine: Engine
     turns: FairLock = field(default_factory=FairLock)
@@ -24,11 +24,11 @@ class _Shared:
 
 
 class Shared:
-    """Engines by what opens them, and the turns that cameras take.
+    """Engines that cameras share, and the turns they take.
 
-    One frame is in work at a time, and each goes through the network alone: on a CPU, where a network uses every core,
-    two at once were slower, and batches of 2 and 4 gained 5 to 8 % with LiteRT and nothing with TensorFlow. Where the
-    network leaves the CPU free, a frame's turn is given to others while it is there (`overlap.py`).
+    One frame is processed at a time. On a CPU, where a network uses every core, two at once were slower; batches of 2
+    and 4 gained 5 to 8 % with LiteRT and nothing with TensorFlow. If the network leaves the CPU idle, another frame is
+    processed meanwhile (`overlap.py`).
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Shared:
         self._lock = threading.Lock()
 
     def open_engine(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
-        """As engines.open_engine(), but the same files under the same settings are opened once; end with close()."""
+        """Like engines.open_engine(), but the same file under the same settings is opened once. End with close()."""
         key = repr((name, source, sorted(settings.items()), threads))
         with self._lock:
             if key not in self._opened:
@@ -46,7 +46,7 @@ class Shared:
             return self._opened[key].engine
 
     def turns_at(self, engine: Engine) -> FairLock:
-        """FairLock at an engine, for users who want to be served in the order they came."""
+        """Return the FairLock of an engine, for users that take turns in order of arrival."""
         with self._lock:
             return self._entry(engine)[1].turns
 

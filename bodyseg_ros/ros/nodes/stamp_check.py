@@ -1,4 +1,4 @@
-"""Stamps of two topics: whether one can say which item of the other side belongs to it."""
+"""Decide whether the stamps of two topics can match messages."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ...errors import FrameError
 
 __all__ = ["Stamps"]
 
-#: Stamps of each side that are remembered, so that one that comes again is known: half a minute at 30 frames a second.
+#: Stamps remembered per side to detect repeats: half a minute at 30 frames/s.
 _REMEMBERED: Final = 1000
-#: A stamp older than the newest by more than this begins a new time, as when a recording starts again.
+#: A stamp older than the newest by more than this starts a new timeline, such as a recording that starts again.
 _JUMP_NS: Final = 1_000_000_000
-#: So many messages of the side whose time has not jumped back are waited for before it counts as if it had.
+#: Messages from a side whose time has not jumped before it counts as jumped too.
 _PATIENCE: Final = 30
 
 
 class Stamps:
-    """Checks the stamps of two sides, one after the other.
+    """Checks the stamps of two sides in order of arrival.
 
-    Only a stamp that names one item of its side says what belongs together: what has no stamp, or one that its side
-    has had before, would be laid on another moment's picture. After a jump back in time nothing counts until both sides
-    have jumped. What cannot be known: that two had the same stamp, if one of them was lost on the way.
+    A stamp must name one item of its side. Zero and repeated stamps are rejected, because they could match a mask with
+    another moment's image. After a jump back in time nothing matches until both sides have jumped. A repeat cannot be
+    detected if one of the two messages was lost.
 
-    names: of the sides, for sentences. waiting: most items that wait on a side. jumped: called when time jumps back, so
-    that nothing waits that is from before. repeated: called with a side and a stamp that came again, so that the item
-    that had it first does not wait.
+    names: of the sides, for messages. waiting: maximum number of items waiting on a side. jumped: called when time
+    jumps back, to drop what is queued. repeated: called with the side and the repeated stamp, to drop the item that had
+    it first.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Stamps:
         self._seen: tuple[dict[int, None], dict[int, None]] = ({}, {})
         self._newest: list[int] = [0, 0]
         self._jumps: list[int] = [0, 0]
-        self._settled_ns = 0  # the newest stamp from before a jump; younger ones are of the time after it
-        self._behind = 0  # items since a jump of the side that has not jumped yet
+        self._settled_ns = 0  # newest stamp from before a jump; later stamps belong to the new timeline
+        self._behind = 0  # items since the jump from the side that has not jumped yet
 
     def check(self, side: int, stamp_ns: int) -> None:
-        """Note a stamp. Raises FrameError where it is none, or not the only one."""
+        """Check a stamp. Raises FrameError if it is zero or repeated."""
         name, other = self._names[side], self._names[1 - side]
         if stamp_ns <= 0:
             raise FrameError(
@@ -71,7 +71,7 @@ class Stamps:
             )
 
     def _jump(self, side: int) -> None:
-        """Begin a new time on one side: nothing that waits is of it."""
+        """Start a new timeline on one side and drop what is queued."""
         self._settled_ns = max(self._newest)
         self._newest[side] = 0
         self._seen[side].clear()
@@ -80,7 +80,7 @@ class Stamps:
         self._jumped()
 
     def _same_time(self, side: int, stamp_ns: int) -> bool:
-        """Whether both sides are in the same time, or this stamp can only be of the newer one."""
+        """Whether both sides are on the same timeline, or this stamp can only be on the new one."""
         if self._jumps[0] == self._jumps[1] or stamp_ns > self._settled_ns:
             return True
         if self._jumps[side] < self._jumps[1 - side]:

@@ -1,4 +1,4 @@
-"""Where frames stand to each other, as /tf and /tf_static tell."""
+"""Transforms between frames, from /tf and /tf_static."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..graph.qos import Qos
 __all__ = ["Transforms"]
 
 _TYPE = "tf2_msgs/msg/TFMessage"
-#: As tf2's listener asks for them.
+#: Same QoS as tf2's listener.
 _MOVING, _FIXED = Qos(depth=100), Qos(depth=100, latched=True)
 
 
 class Transforms:
-    """Hears transforms between start() and stop(), and answers from any thread.
+    """Collects transforms between start() and stop(); lookups from any thread.
 
-    It is the same on all runtimes, whether tf2 is there or not, so that they answer alike. problem: told of what
-    cannot be used.
+    The same code on every runtime, with or without tf2, so that results are the same. problem: called with a message
+    about unusable transforms.
     """
 
     def __init__(self, graph: Graph, problem: Callable[[Exception], None]) -> None:
@@ -46,15 +46,15 @@ class Transforms:
             ]
 
     def stop(self) -> None:
-        """Hear no more; may be called again."""
+        """Stop. Safe to call more than once."""
         for subscription in self._subscriptions:
             subscription.close()
         self._subscriptions = []
 
     def lookup(self, target: str, target_ns: int, source: str, source_ns: int, fixed: str = "") -> Rigid:
-        """What takes points of `source` at one moment to `target` at another, by a frame that is fixed meanwhile.
+        """Transform points of `source` at one time to `target` at another, through a frame that is fixed between them.
 
-        fixed: ''; then both are taken at the source's moment. Raises FrameError where it is not known, or not yet.
+        fixed: '' uses the source's time for both. Raises FrameError if the transform is unknown, or unknown so far.
         """
         if target == source and not fixed:
             return Rigid.still()

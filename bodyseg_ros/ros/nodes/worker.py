@@ -1,4 +1,4 @@
-"""A thread that works on what lies in a mailbox."""
+"""A thread that processes a mailbox's items."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """Calls `handle` for each item of its mailbox, until stop(); `failed` hears of what `handle` raises.
+    """Calls `handle` for each item of its mailbox until stop(); `failed` receives what `handle` raises.
 
-    turns: shared with workers that must take turns; an item stays in the mailbox until it is this one's.
+    turns: shared with other workers; an item stays in the mailbox until it is this worker's turn.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Worker(Generic[T]):
 
     @property
     def dropped(self) -> int:
-        """Items that a newer one replaced."""
+        """Items replaced by a newer one."""
         return self.mailbox.dropped
 
     def _run(self) -> None:
@@ -57,6 +57,6 @@ class Worker(Generic[T]):
             self.mailbox.used()
 
     def stop(self) -> None:
-        """Let it finish the item in hand, then return."""
+        """Let it finish the current item, then return."""
         self.mailbox.close()
         self._thread.join()
