@@ -1,4 +1,4 @@
-"""Labels that people drew: COCO's masks and keypoints."""
+"""Manual labels: COCO masks and keypoints."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from .labels import LABEL_SLICES, Array, sample_grid
 Mask = npt.NDArray[np.bool_]
 COCO_PERSON: Final = 1
 DISC_RADIUS: Final = 0.08
-"""Reach of a keypoint's heatmap as a share of the photo's long side: PersonLab's 32 px at 400."""
+"""Radius of a keypoint's heatmap as a share of the photo's long side: PersonLab's 32 px at 400."""
 _JOINTS: Final = len(KEYPOINT_NAMES)
 
 
 @dataclass(frozen=True)
 class Person:
-    """One annotated person: mask() (H, W) bool; keypoints (17, 3) x, y in photo px and 0 if not labelled, or None."""
+    """One annotated person.
+
+    mask(): (H, W) bool. keypoints: (17, 3) x, y in photo px and 0 if not labelled, or None.
+    """
 
     mask: Callable[[], Mask]
     keypoints: npt.NDArray[np.float32] | None = None
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file; MediaError where it cannot be read."""
+    """Read a JSON file. Raises MediaError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
@@ -43,7 +46,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_coco(annotations: Path) -> Iterator[tuple[int, str, tuple[Person, ...]]]:
-    """Read a COCO instances or keypoints json: every photo's id, file name and people; crowds are left out."""
+    """Read a COCO instances or keypoints JSON: id, file name and people of every photo; crowds are left out."""
     content = read_json(annotations)
     try:
         people: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
@@ -64,7 +67,7 @@ def _person(entry: Mapping[str, Any], height: int, width: int) -> Person:
 
 
 def _decoded(shape: Any, height: int, width: int) -> Mask:
-    """COCO's polygons or run lengths to (H, W) bool."""
+    """Convert COCO polygons or run lengths to (H, W) bool."""
     try:
         from pycocotools import mask as rle
     except ModuleNotFoundError as err:
@@ -75,12 +78,12 @@ def _decoded(shape: Any, height: int, width: int) -> Mask:
     elif isinstance(shape["counts"], list):
         packed = rle.frPyObjects(shape, height, width)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # what its arrays do under NumPy 2
+        warnings.simplefilter("ignore", DeprecationWarning)  # how its arrays behave under NumPy 2
         return np.asarray(rle.decode(packed), np.bool_)
 
 
 def union_mask(people: Sequence[Person], height: int, width: int) -> Mask:
-    """Everybody's mask in one: (H, W) bool."""
+    """Union of all masks: (H, W) bool."""
     mask = np.zeros((height, width), np.bool_)
     for person in people:
         mask |= person.mask()
@@ -90,8 +93,8 @@ def union_mask(people: Sequence[Person], height: int, width: int) -> Mask:
 def annotate(labels: Array, people: Sequence[Person], height: int, width: int) -> Array:
     """Write annotated people into labels (h, w, 174) of a photo (height, width); offsets in photo px.
 
-    The person channel becomes theirs; heatmaps and offsets do where a person with keypoints is; what nobody annotates,
-    parts above all, stays as it was.
+    Replaces the person channel, and heatmaps and offsets where a person with keypoints is. Heads without annotations,
+    such as parts, keep their labels.
     """
     h, w = labels.shape[:2]
     labels = labels.copy()
@@ -102,7 +105,7 @@ def annotate(labels: Array, people: Sequence[Person], height: int, width: int) -
         np.maximum(labels[..., 0], inside, out=labels[..., 0])
         if person.keypoints is not None:
             labels[inside > 0.5, LABEL_SLICES["heatmaps"]] = 0
-    # Offsets reach further than heatmaps, so that they are whole where a frame reads between the positions.
+    # Offsets reach further than heatmaps, so that they are complete where a frame interpolates between positions.
     radius = DISC_RADIUS * max(height, width)
     nearest = np.full((h, w, _JOINTS), 2 * radius)
     for person, inside in zip(people, insides, strict=True):
@@ -119,7 +122,7 @@ def _write_keypoints(
     inside: Mask,
     grid: npt.NDArray[np.float64],
 ) -> None:
-    """Write one person's keypoints: each position belongs to the nearest keypoint of its kind."""
+    """Write one person's keypoints; each position belongs to the nearest keypoint of its type."""
     seen = keypoints[:, 2] > 0
     near = np.zeros_like(nearest, np.bool_)
     for k in np.flatnonzero(seen).tolist():
@@ -138,7 +141,7 @@ def _write_keypoints(
 
 
 def _write_offset(labels: Array, head: str, channel: int, where: Mask, offset: npt.NDArray[np.floating]) -> None:
-    """Set one (y, x) offset channel of a head where a mask says."""
+    """Set one (y, x) offset channel of a head inside a mask."""
     part = LABEL_SLICES[head]
     half = (part.stop - part.start) // 2
     labels[..., part.start + channel][where] = offset[..., 0][where]

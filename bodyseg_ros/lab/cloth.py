@@ -1,4 +1,4 @@
-"""Drawn cloth: flags, checks, prints, draped and shaded. What networks take for clothes that somebody wears."""
+"""Drawn cloth as negatives: flags, checks and prints, draped and shaded, which networks mistake for clothed people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Color = tuple[int, int, int]
 
 
 def draw_cloth(rng: np.random.Generator, size: int) -> Image:
-    """Draw a draped piece of cloth that fills a picture: (size, size, 3) uint8 RGB."""
+    """Draw draped cloth that fills an image: (size, size, 3) uint8 RGB."""
     pattern = _PATTERNS[int(rng.integers(len(_PATTERNS)))]
     flat = np.zeros((size, size, 3), np.uint8)
     flat[:] = _color(rng)
@@ -25,7 +25,10 @@ def draw_cloth(rng: np.random.Generator, size: int) -> Image:
 
 
 def hang_cloth(rng: np.random.Generator, image: Image) -> tuple[Image, npt.NDArray[np.bool_]]:
-    """Hang drawn cloth over a part of a square picture → the picture, and where the cloth is, (S, S) bool."""
+    """Hang drawn cloth over part of a square image.
+
+    Returns the image, and where the cloth is, (S, S) bool.
+    """
     size = len(image)
     cloth = draw_cloth(rng, size)
     width, height = rng.uniform(0.25, 1.0, 2) * size
@@ -39,7 +42,7 @@ def hang_cloth(rng: np.random.Generator, image: Image) -> tuple[Image, npt.NDArr
 
 
 def _color(rng: np.random.Generator) -> Color:
-    """A color as flags and clothes have them: often strong, at times white, dark or dull."""
+    """Draw a color typical of flags and clothes: often saturated, sometimes white, dark or dull."""
     kind = rng.random()
     if kind < 0.2:
         value = int(rng.integers(200, 256))
@@ -60,7 +63,7 @@ def _stripes(rng: np.random.Generator, flat: Image) -> None:
 
 
 def _canton(rng: np.random.Generator, flat: Image) -> None:
-    """Stripes with a field of stars in a corner."""
+    """Draw stripes with a field of stars in a corner."""
     _stripes(rng, flat)
     size = len(flat)
     width, height = (rng.uniform(0.3, 0.6, 2) * size).astype(int)
@@ -91,7 +94,7 @@ def _cross(rng: np.random.Generator, flat: Image) -> None:
 
 
 def _emblem(rng: np.random.Generator, flat: Image) -> None:
-    """A disc or a star upon stripes, as flags and printed shirts have it."""
+    """Draw a disc or star on stripes, as on flags and printed shirts."""
     if rng.random() < 0.6:
         _stripes(rng, flat)
     size = len(flat)
@@ -130,7 +133,7 @@ def _print(rng: np.random.Generator, flat: Image) -> None:
 
 
 def _plain(rng: np.random.Generator, flat: Image) -> None:
-    """Leave the cloth as it is: a curtain, a towel."""
+    """Leave the cloth plain: a curtain or a towel."""
 
 
 _PATTERNS: Final[tuple[Callable[[np.random.Generator, Image], None], ...]] = (
@@ -147,7 +150,7 @@ _PATTERNS: Final[tuple[Callable[[np.random.Generator, Image], None], ...]] = (
 
 
 def _drape(rng: np.random.Generator, flat: Image) -> Image:
-    """Bend cloth in folds and shade them."""
+    """Fold the cloth and shade the folds."""
     size = len(flat)
     y, x = np.mgrid[:size, :size].astype(np.float32)
     height = np.zeros((size, size), np.float32)

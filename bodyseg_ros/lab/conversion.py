@@ -28,11 +28,12 @@ _DEPTHWISE_CONV_2D: Final = 4
 def convert_model(
     source: ModelSource, kind: Kind, path: Path, quantize: Quantize = "none", calibration: Iterable[NDArray[Any]] = ()
 ) -> ModelSource:
-    """Write the network of `source` to `path`, in place of what is there; a picture size left open stays open.
+    """Write the network of `source` to `path`, overwriting it; an open input size stays open.
 
-    Outputs keep the last word of their tensors' names: 'MobilenetV1/heatmap_2/BiasAdd' becomes 'heatmap_2'. quantize:
-    dynamic stores weights in a byte, float16 in two, int8 computes with bytes too and needs `calibration`, tensors
-    as the network takes them. Raises SettingsError, ModelFileError, MissingDependencyError.
+    Outputs are named by the last word of their tensors: 'MobilenetV1/heatmap_2/BiasAdd' becomes 'heatmap_2'.
+
+    quantize: dynamic stores weights in one byte, float16 in two; int8 also computes in bytes and needs `calibration`,
+    tensors as the network takes them. Raises SettingsError, ModelFileError, MissingDependencyError.
     """
     if quantize != "none" and kind != "tflite":
         raise SettingsError(
@@ -61,7 +62,10 @@ def convert_model(
 
 def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Path) -> None:
     tf = load_tensorflow()
-    shape = [*opened.shape[:-1], opened.shape[-1] or 3]  # files of 2018 do not even say that pictures have colours
+    shape = [
+        *opened.shape[:-1],
+        opened.shape[-1] or 3,
+    ]  # files from 2018 do not even state the number of color channels
     spec = tf.TensorSpec(shape, opened.dtype, name=short_name(opened.input))
 
     def serve(picture: Any) -> dict[str, Any]:
@@ -87,16 +91,16 @@ def _tflite(folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], p
             converter.target_spec.supported_types = [tf.float16]
         written = bytes(converter.convert())
         return _with_depthwise(written, full) if full else written
-    except Exception as err:  # the converter's own errors have no base of their own
+    except Exception as err:  # the converter's errors have no common base class
         lacking = re.search(r"TF Select ops: (.*)", str(err))
         reason = f"LiteRT has no {lacking.group(1)} of this kind" if lacking else first_line(err)
         raise ModelFileError(f"The model {str(path)!r} cannot be written as tflite: {reason}.") from err
 
 
 def _with_depthwise(half: bytes, full: bytes) -> bytes:
-    """A float16 tflite file with the depthwise weights of the float32 one of the same network.
+    """Make a float16 tflite file whose depthwise weights are those of the float32 file of the same network.
 
-    Folding makes those large, and what they sum up cancels: rounded, they are what makes such a file differ.
+    Folding makes depthwise weights large, and their sums cancel. Rounding them causes most of a float16 file's error.
     """
     load_tensorflow()
     from tensorflow.lite.tools import flatbuffer_utils
@@ -117,11 +121,11 @@ def _with_depthwise(half: bytes, full: bytes) -> bytes:
     kept = {graph.tensors[index].buffer for index in used}  # equal weights share one
     for index, tensor in enumerate(graph.tensors):
         if index not in used and tensor.buffer not in kept:
-            model.buffers[tensor.buffer].data = None  # the rounded weights, which nothing reads any more
+            model.buffers[tensor.buffer].data = None  # the rounded weights, now unused
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _depthwise(model: Any) -> list[Any]:
-    """The depthwise convolutions of a tflite file, in order."""
+    """Return the depthwise convolutions of a tflite file, in order."""
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     return [o for o in model.subgraphs[0].operators if codes[o.opcodeIndex] == _DEPTHWISE_CONV_2D]

@@ -1,4 +1,4 @@
-"""Score what models see on labelled photos, and against each other. Needs no Keras."""
+"""Score models on labelled photos, and against each other. Does not need Keras."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..types import Poses, Result
 from .annotations import Mask
 
 Array = npt.NDArray[np.float64]
-#: A reference keypoint is sure from this score on, and found if ours is this near, as a share of the person's size.
+#: A reference keypoint counts from this score on. It is found if ours is this near, as a share of the person's size.
 SURE_SCORE: Final = 0.5
 NEAR: Final = 0.1
 _TOLERANCE: Final = 0.01
 
 
 def iou(mask: Mask, truth: Mask) -> float:
-    """Intersection over union; two empty masks agree."""
+    """Intersection over union; 1 for two empty masks."""
     union = np.count_nonzero(mask | truth)
     return np.count_nonzero(mask & truth) / union if union else 1.0
 
 
 def border_f(mask: Mask, truth: Mask) -> float:
-    """F-score of a mask's border against the true one; a border pixel counts within 1 % of the picture's diagonal.
+    """F-score of a mask's border against the true border; tolerance 1 % of the image diagonal.
 
     Source: the F-measure of DAVIS (Perazzi et al., CVPR 2016, section 5), with distances in place of dilation.
     """
@@ -51,9 +51,10 @@ def _distance_to(border: Mask) -> npt.NDArray[np.float32]:
 
 
 def keypoints_found(ours: Poses, reference: Poses) -> tuple[int, int]:
-    """How many of the reference's sure keypoints some person of ours has nearby, and how many there are (PCK).
+    """Count the reference's confident keypoints, and those of them that one of our people has nearby (PCK).
 
-    Near is a tenth of the larger side of the box around the person's sure keypoints; a person's best match counts.
+    Nearby: within a tenth of the larger side of the box around the person's confident keypoints. A person's best match
+    counts.
     """
     hits = sure = 0
     for keypoints, scores in zip(reference.keypoints, reference.keypoint_scores, strict=True):
@@ -69,10 +70,10 @@ def keypoints_found(ours: Poses, reference: Poses) -> tuple[int, int]:
 
 
 def panoptic_counts(instances: npt.NDArray[np.integer], truth: npt.NDArray[np.integer]) -> tuple[int, int, int, float]:
-    """People found, people seen where none is, people missed, and the summed IoU of those found.
+    """Count true positives, false positives and false negatives, and sum the IoU of true positives.
 
-    instances: (H, W), a person's number or -1. truth: (H, W), a person's number from 1, 0 nobody, -1 not counted: a
-    crowd. Found are those of IoU > .5 (Kirillov et al., arXiv:1801.00868); who lies in a crowd mostly is not counted.
+    instances: (H, W), a person's number or -1. truth: (H, W), a person's number from 1, 0 nobody, -1 ignored (a crowd).
+    A match has IoU > .5 (Kirillov et al., arXiv:1801.00868). Predictions mostly inside a crowd are ignored.
     """
     ours, our_areas = np.unique(instances[instances >= 0], return_counts=True)
     theirs, their_areas = np.unique(truth[truth > 0], return_counts=True)
@@ -95,7 +96,7 @@ def panoptic_counts(instances: npt.NDArray[np.integer], truth: npt.NDArray[np.in
 
 
 _PARTS: Final = len(PART_NAMES)
-#: What is counted of each photo; every figure is made of sums over photos.
+#: Counts of each photo; every figure is a ratio of sums over photos.
 _COUNTS: Final = (
     "inside", "either", "ours", "theirs", "with_people", "iou", "border", "false", "empty", "same_part", "any_part",
     "hits", "sure", "found", "wrong", "missed", "found_iou",
@@ -106,9 +107,9 @@ _DRAWS: Final = 1000
 
 @dataclass
 class Tally:
-    """What a model's masks, parts, poses and people come to over photos; a figure is NaN where nothing was compared.
+    """A model's scores for masks, parts, poses and instances over photos; NaN where nothing was compared.
 
-    ious: photo → IoU, of photos with people. average_precision: COCO's keypoint AP, set where there are keypoints.
+    ious: photo → IoU, for photos with people. average_precision: COCO's keypoint AP, if there are keypoints.
     """
 
     ious: dict[str, float] = field(default_factory=dict)
@@ -123,9 +124,9 @@ class Tally:
         reference: Result | None = None,
         people: npt.NDArray[np.integer] | None = None,
     ) -> None:
-        """Count one photo; its true mask (H, W), what the reference model sees in it, and its people by number.
+        """Add one photo: its true mask (H, W), the reference model's result, and its labelled people.
 
-        people: as panoptic_counts() has it.
+        people: as in panoptic_counts().
         """
         counts = dict.fromkeys(_COUNTS, 0.0)
         parts = np.zeros((3, _PARTS), np.int64)
@@ -153,18 +154,18 @@ class Tally:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Every figure by name, 0 to 1."""
+        """All figures by name, 0 to 1."""
         return {name: float(value[0]) for name, value in self._figures(np.ones((1, len(self._photos)))).items()} | {
             "keypoint AP": self.average_precision
         }
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The middle 95 % of each figure over draws of as many photos (bootstrap); without keypoint AP."""
+        """95 % interval of each figure by bootstrap over photos; without keypoint AP."""
         return _middles(self._drawn())
 
     def differences(self, other: Tally) -> dict[str, tuple[float, float]]:
-        """The middle 95 % of how much each figure is above another model's, both on the same drawn photos."""
+        """95 % interval of each figure's difference to another model, by paired bootstrap over the same photos."""
         ours, theirs = self._drawn(), other._drawn()
         return _middles({name: values - theirs[name] for name, values in ours.items()})
 
@@ -173,7 +174,10 @@ class Tally:
         return self._figures(np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _DRAWS))
 
     def _figures(self, times: npt.NDArray[np.number]) -> dict[str, Array]:
-        """Every figure, each photo counted as often as a row of times (draws, photos) says: name → (draws,)."""
+        """Compute all figures with each photo weighted by a row of times (draws, photos).
+
+        Returns name → (draws,).
+        """
         sums = times @ np.array(self._photos).reshape(len(self._photos), len(_COUNTS) + 3 * _PARTS)
         of = dict(zip(_COUNTS, sums.T, strict=False))
         both, ours, theirs = sums[:, len(_COUNTS) :].reshape(-1, 3, _PARTS).transpose(1, 0, 2)
@@ -193,7 +197,7 @@ class Tally:
 
     @property
     def part_ious(self) -> dict[str, float]:
-        """Part → IoU with the reference's, all photos together; parts that the reference saw."""
+        """IoU of each part with the reference, over all photos; only parts that occur in the reference."""
         both, ours, theirs = np.sum(self._photos, axis=0)[len(_COUNTS) :].reshape(3, _PARTS)
         return {
             name: float(both[i] / (ours[i] + theirs[i] - both[i])) for i, name in enumerate(PART_NAMES) if theirs[i]
@@ -201,7 +205,7 @@ class Tally:
 
 
 def _part_pixels(parts: npt.NDArray[np.int8], reference: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """Pixels of each part that both see alike, that ours has, that the reference has: (3, 24)."""
+    """Count pixels of each part: equal in both, in ours, in the reference. Returns (3, 24)."""
     every = (parts[parts == reference], parts, reference)
     return np.stack([np.bincount(found[found >= 0], minlength=_PARTS) for found in every])
 
@@ -212,7 +216,7 @@ def _shares(part: Any, whole: Any) -> Array:
 
 
 def _middles(drawn: dict[str, Array]) -> dict[str, tuple[float, float]]:
-    """The middle 95 % of each figure's draws; those that no draw has are left out."""
+    """95 % interval of each figure's draws, without figures that are NaN in all draws."""
     there = {name: values[~np.isnan(values)] for name, values in drawn.items()}
     return {
         name: (float(low), float(high))

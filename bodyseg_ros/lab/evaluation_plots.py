@@ -1,4 +1,4 @@
-"""What an evaluation found, drawn."""
+"""Plots of an evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .evaluation import Tally
 def draw(tallies: Mapping[str, Tally], folder: Path) -> list[Path]:
     """Write figures.png (bars), parts.png (IoU of each part) and photos.png (share of photos above each IoU).
 
-    Plots of which there is nothing to see are left out. Gives those that were written.
+    Empty plots are left out. Returns the written files.
     """
     try:
         from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Write a trained network's files and check each against its source, on photos."""
+"""Write a trained network's files and compare each with its source on photos."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
     "saved_model": ("none",),
 }
 TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
-"""Largest difference from the source, as a share of a head's range; int8 is judged by what comes of it."""
+"""Maximum difference from the source, as a share of a head's range; int8 is judged by its results instead."""
 LEAST_ALIKE: Final = {"mask_iou": 0.5, "parts_alike": 0.5, "keypoints_found": 0.5}
-"""What a file has at least in common with its source: less is broken. How much it is, the table says."""
+"""Minimum agreement of a file with its source; below it the file is broken. The table shows the agreement."""
 _ENOUGH: Final = 100
-"""Positions or keypoints from which a share of them says something."""
+"""Minimum number of positions or keypoints for a meaningful share."""
 _SHARD: Final = "group1-shard1of1.bin"
 _LONG_SIDE: Final = 257
 
 
 @dataclass(frozen=True)
 class Written:
-    """One file: its bytes, weights included; how far it is from its source, as a share of a head's range.
+    """One written file: size including weights, and difference from its source as a share of a head's range.
 
-    scores_differ: largest difference of a person, part or keypoint probability. mask_iou: its person mask against the
-    source's, all photos together. parts_alike: share of the positions with the same part, where both see a person.
-    keypoints_found: share of the source's sure keypoints that it has too (PCK).
+    scores_differ: maximum difference of a person, part or keypoint probability. mask_iou: person mask against the
+    source's, over all photos. parts_alike: share of positions with the same part where both see a person.
+    keypoints_found: share of the source's confident keypoints that the file finds (PCK).
     """
 
     path: Path
@@ -69,19 +69,22 @@ class Written:
 
 @dataclass
 class Exportable:
-    """A network to write: at(stride) builds it folded; preprocessing is how a picture goes in; settings its run's."""
+    """A network to write.
+
+    at(stride): builds it folded. preprocessing: of images. settings: the run's.
+    """
 
     at: Callable[[int], keras.Model]
     preprocessing: Preprocessing
     settings: TrainSettings | None = None
 
     def best_threshold(self, samples: Sequence[Sample]) -> float:
-        """The person score that separates people best on photos."""
+        """Find the person score that separates people best on photos."""
         run = runner(self.at(16), self.preprocessing)
         return best_threshold((person_scores(run, sample.image), person_truth(sample)) for sample in samples)
 
     def shifted(self, threshold: float) -> Exportable:
-        """The same network, what scored threshold scoring 0.7: BodyPix's default is then the best one."""
+        """Shift the person score so that `threshold` becomes 0.7, BodyPix's default."""
 
         def at(stride: int) -> keras.Model:
             model = self.at(stride)
@@ -92,9 +95,9 @@ class Exportable:
 
 
 def open_exportable(source: Path, config: Path | None = None) -> Exportable:
-    """A run's folder or configuration, a checkpoint of it, or a published model.json.
+    """Read a run's folder or configuration, a checkpoint, or a published model.json.
 
-    config: the run's configuration, where it is not beside the checkpoint. Raises ModelFileError.
+    config: the run's configuration, if it is not beside the checkpoint. Raises ModelFileError.
     """
     if source.suffix == ".json":
         preprocessing = preprocessing_of(backbone_of(load_published(source)))
@@ -115,7 +118,7 @@ def open_exportable(source: Path, config: Path | None = None) -> Exportable:
 
 
 def check_photos(source: Path, config: Path | None = None) -> None:
-    """Raise SettingsError where nothing was held out to check files on, before anything heavy is done."""
+    """Raise SettingsError if no photos were held out to check files on; called before any slow work."""
     settings = None if source.suffix == ".json" else read_settings(_config_of(source, config))
     if settings is None or not any(photo.held_out for photo in list_photos(settings)):
         what = "A published model has" if settings is None else "The run has"
@@ -134,7 +137,7 @@ def _config_of(source: Path, config: Path | None) -> Path:
 
 
 def check_offered(form: Form, quantize: Quantize) -> None:
-    """Raise SettingsError for a form of file that is not written in the precision."""
+    """Raise SettingsError for a format that does not support the precision."""
     if quantize not in OFFERED[form]:
         raise SettingsError(
             f"quantize is {quantize!r}, but {form} is written with {' or '.join(OFFERED[form])}; "
@@ -145,10 +148,10 @@ def check_offered(form: Form, quantize: Quantize) -> None:
 def export(
     network: Exportable, folder: Path, form: Form, quantize: Quantize, photos: Sequence[Image], strides: Sequence[int]
 ) -> Iterator[Written]:
-    """Write a network's file of each output stride, and check it on the photos (H, W, 3) uint8 RGB.
+    """Write a network's file for each output stride and check it on the photos, (H, W, 3) uint8 RGB.
 
-    tfjs files share their weights. int8 is calibrated with the photos. Raises SettingsError for a form that does not
-    come in the precision, ModelFileError where a file differs too much from its source.
+    tfjs files share their weights. int8 is calibrated with the photos. Raises SettingsError for a format that does not
+    support the precision, ModelFileError for a file that differs too much from its source.
     """
     check_offered(form, quantize)
     if not photos:
@@ -183,7 +186,7 @@ def _write(
 def _checked(
     path: Path, run: Teacher, source: Teacher, pictures: Sequence[Array], tolerance: float, stride: int
 ) -> Written:
-    """Compare a file with its source; ModelFileError where a head or what comes of it differs by more than allowed."""
+    """Compare a file with its source. Raises ModelFileError if a head or a result differs by more than allowed."""
     differs = scores = 0.0
     masks: list[list[np.bool_]] = [[], []]
     alike, both, found, sure = 0, 0, 0, 0
@@ -191,7 +194,7 @@ def _checked(
         ours, theirs = run(picture), source(picture)
         for head in LABEL_HEADS:
             difference = float(np.abs(ours[head] - theirs[head]).max() / max(1.0, float(np.abs(theirs[head]).max())))
-            if not difference <= tolerance:  # NaN differs
+            if not difference <= tolerance:  # NaN counts as different
                 raise ModelFileError(
                     f"The written file {str(path)!r} differs from its source: {head} by {difference:.3g} of its range, "
                     f"more than {tolerance}."
@@ -224,7 +227,7 @@ def _checked(
 
 
 def _poses(heads: Mapping[str, Array], stride: int) -> Poses:
-    """The people in a network's picture, network px."""
+    """Find the people in the network's input, network px."""
     offsets = (heads["short_offsets"], heads["displacement_fwd"], heads["displacement_bwd"])
     _, poses = decode_poses(PoseHeads(sigmoid(heads["heatmaps"]), *offsets, stride), PoseLimits(10, 0.3, 20.0))
     return poses
@@ -237,7 +240,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _picture(photo: Image) -> Array:
-    """(H, W, 3) uint8 RGB → (1, h, w, 3) float32, of a size that networks take."""
+    """Convert (H, W, 3) uint8 RGB to (1, h, w, 3) float32 of a size that networks accept."""
     height, width = network_size(photo.shape[0], photo.shape[1], _LONG_SIDE)
     return np.asarray(cv2.resize(photo, (width, height)), np.float32)[None]
 

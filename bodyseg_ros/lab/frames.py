@@ -1,7 +1,7 @@
-"""Photos, masks and labels become training frames: cropped, scaled, turned, mirrored, recoloured, pasted together.
+"""Make training frames from photos, masks and labels: crop, scale, rotate, flip, recolor, paste people.
 
-Every frame is a pure function of (seed, step, place in the batch), so a run is the same whatever the number of threads
-and wherever it was interrupted.
+Every frame is a pure function of (seed, step, index in the batch), so a run does not depend on the number of threads or
+on interruptions.
 """
 
 from __future__ import annotations
@@ -21,41 +21,45 @@ from .labels import LABEL_CHANNELS, LABEL_SLICES, MIRROR_ORDER, Array, sample_fi
 Image = npt.NDArray[np.uint8]
 _NOSE = LABEL_SLICES["heatmaps"].start
 _CLOSE_UP = (0.3, 1.0)
-"""Width of the shoulders of a close-up, as a share of the frame."""
+"""Shoulder width of a close-up as a share of the frame."""
 _LARGEST_ZOOM = 4.0
-"""Frame px of a photo's px: beyond it there is nothing to see."""
+"""Maximum enlargement of photos, frame px per photo px: beyond it there is no detail."""
 
 
 def _as_image(array: Any) -> Image:
-    """Vouch to the type checker for what OpenCV gives back."""
+    """Narrow the type of OpenCV's return values."""
     return np.asarray(array, np.uint8)
 
 
 class Augmentation(BaseModel):
-    """How training frames differ from photos. Chances are per frame."""
+    """How training frames differ from photos. Probabilities are per frame."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    long_side: tuple[float, float] = Field((170, 800), description="Photo's long side in network px, log-uniform.")
-    paste_long_side: tuple[float, float] = Field((60, 600), description="The same of photos that people are cut from.")
-    aim: float = Field(0.8, ge=0, le=1, description="Chance that the crop is centred on a person, if there is one.")
-    mirror: float = Field(0.5, ge=0, le=1, description="Chance of a left-right flip.")
+    long_side: tuple[float, float] = Field((170, 800), description="Photo's long side, network px, log-uniform.")
+    paste_long_side: tuple[float, float] = Field((60, 600), description="The same for photos that people are cut from.")
+    aim: float = Field(
+        0.8, ge=0, le=1, description=("Probability that the crop is centered on a person, if there is one.")
+    )
+    mirror: float = Field(0.5, ge=0, le=1, description="Probability of a left-right flip.")
     turn: float = Field(0.3, ge=0, le=1, description="Chance of a rotation.")
     turn_degrees: float = Field(20, ge=0, le=180, description="Largest rotation.")
-    stretch: float = Field(0.1, ge=0, le=0.5, description="Largest change of the aspect ratio.")
-    paste: float = Field(0.25, ge=0, le=1, description="Chance that cut-out people are pasted in.")
-    paste_at_most: int = Field(2, ge=1, le=8, description="Most people pasted into one frame.")
-    head: float = Field(0, ge=0, le=1, description="Chance that a crop about a person is about the head.")
-    close_up: float = Field(0, ge=0, le=1, description="Chance that a head and its shoulders fill the frame.")
-    cloth: float = Field(0, ge=0, le=1, description="Chance of drawn cloth alone, such as a flag; nobody is there.")
-    hung_cloth: float = Field(0, ge=0, le=1, description="Chance that drawn cloth hangs over a part of the photo.")
-    paste_on_cloth: float = Field(0.7, ge=0, le=1, description="Chance that people are pasted over drawn cloth.")
-    dark: float = Field(0, ge=0, le=1, description="Chance of a dark picture.")
-    colour: float = Field(0.8, ge=0, le=1, description="Chance of a change of light, contrast and colour.")
-    grey: float = Field(0.05, ge=0, le=1, description="Chance of a grey picture.")
+    stretch: float = Field(0.1, ge=0, le=0.5, description="Maximum change of the aspect ratio.")
+    paste: float = Field(0.25, ge=0, le=1, description="Probability that people are pasted in.")
+    paste_at_most: int = Field(2, ge=1, le=8, description="Maximum number of people pasted into one frame.")
+    head: float = Field(0, ge=0, le=1, description="Probability that a crop on a person is on the head.")
+    close_up: float = Field(0, ge=0, le=1, description="Probability that head and shoulders fill the frame.")
+    cloth: float = Field(
+        0, ge=0, le=1, description=("Probability of drawn cloth alone, such as a flag; nobody is there.")
+    )
+    hung_cloth: float = Field(0, ge=0, le=1, description="Probability that drawn cloth hangs over part of the photo.")
+    paste_on_cloth: float = Field(0.7, ge=0, le=1, description="Probability that people are pasted over drawn cloth.")
+    dark: float = Field(0, ge=0, le=1, description="Probability of a dark image.")
+    colour: float = Field(0.8, ge=0, le=1, description="Probability of changed light, contrast and color.")
+    grey: float = Field(0.05, ge=0, le=1, description="Probability of a gray image.")
     blur: float = Field(0.15, ge=0, le=1, description="Chance of blur.")
     noise: float = Field(0.15, ge=0, le=1, description="Chance of sensor noise.")
-    jpeg: float = Field(0.15, ge=0, le=1, description="Chance of JPEG artefacts.")
+    jpeg: float = Field(0.15, ge=0, le=1, description="Probability of JPEG artifacts.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Frames:
         self.augmentation, self.seed, self.stride = augmentation, seed, stride
 
     def finer(self) -> Frames:
-        """The same frames with labels at twice as many positions: every second one is ours."""
+        """The same frames with labels at twice the resolution: every second position is one of ours."""
         return Frames(self.samples, self.augmentation, self.seed, self.stride // 2)
 
     def batch(self, step: int, count: int, size: int) -> tuple[Image, Array]:
@@ -109,7 +113,10 @@ class Frames:
     def _render(
         self, rng: np.random.Generator, sample: Sample, size: int, long_side: tuple[float, float]
     ) -> tuple[Image, Array, Array | None]:
-        """Crop, scale, turn and mirror one photo → image, labels, and alpha (size, size) in [0, 1] if it has a mask."""
+        """Crop, scale, rotate and flip one photo.
+
+        Returns image, labels, and alpha (size, size) in [0, 1] if it has a mask.
+        """
         mirrored = rng.random() < self.augmentation.mirror
         matrix = self._placement(rng, sample, size, mirrored, long_side)
         image = _as_image(cv2.warpAffine(_shrink(sample.image, matrix), _shrunk(matrix), (size, size)))
@@ -143,7 +150,7 @@ class Frames:
         return matrix
 
     def _centre(self, rng: np.random.Generator, sample: Sample) -> npt.NDArray[np.float64]:
-        """Draw the photo point (x, y) that the frame is about."""
+        """Draw the photo point (x, y) at the frame's center."""
         height, width = sample.image.shape[:2]
         h, w = sample.labels.shape[:2]
         person = np.flatnonzero(sample.labels[..., 0] > 0.5)
@@ -157,7 +164,7 @@ class Frames:
 
 
 def _head_of(sample: Sample) -> tuple[npt.NDArray[np.float64], float] | None:
-    """Where a photo's surest nose is (x, y) and how wide the shoulders below it are, px; None where one is not seen."""
+    """Find a photo's most confident nose (x, y) and the shoulder width below it, px; None if either is missing."""
     height, width = sample.image.shape[:2]
     h, w = sample.labels.shape[:2]
     to_px = np.array([(width - 1) / (w - 1), (height - 1) / (h - 1)])
@@ -179,7 +186,7 @@ def _head_of(sample: Sample) -> tuple[npt.NDArray[np.float64], float] | None:
 
 
 def _nudge(matrix: Array, height: int, width: int, size: int) -> npt.NDArray[np.float64]:
-    """Give the least shift (x, y) that fills the frame with photo, or, of a smaller photo, shows all of it."""
+    """Compute the smallest shift (x, y) that fills the frame with the photo, or shows all of a smaller photo."""
     corners = matrix[:, :2] @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1]])
     low, high = corners.min(1) + matrix[:, 2], corners.max(1) + matrix[:, 2]
     to_left, to_right = -low, size - 1 - high
@@ -187,14 +194,14 @@ def _nudge(matrix: Array, height: int, width: int, size: int) -> npt.NDArray[np.
 
 
 def _shrink(image: Image, matrix: Array) -> Image:
-    """Halve a picture that is about to shrink much, so that it does not alias."""
+    """Halve an image before a strong reduction, to avoid aliasing."""
     if _factor(matrix) == 1:
         return image
     return _as_image(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 def _shrunk(matrix: Array) -> Array:
-    """Give the matrix for the picture that _shrink returns."""
+    """Adapt the matrix to the image returned by _shrink."""
     factor = _factor(matrix)
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2, np.float32)
@@ -207,7 +214,7 @@ def _factor(matrix: Array) -> int:
 
 
 def warp_labels(sample: Sample, matrix: Array, size: int, stride: int, mirrored: bool) -> Array:
-    """Read a photo's labels at a frame's output positions → (g, g, 174) float32; nothing outside the photo."""
+    """Sample a photo's labels at a frame's output positions, (g, g, 174) float32; 0 outside the photo."""
     height, width = sample.image.shape[:2]
     h, w = sample.labels.shape[:2]
     at = np.arange(0, size, stride, dtype=np.float32)
@@ -224,7 +231,7 @@ def warp_labels(sample: Sample, matrix: Array, size: int, stride: int, mirrored:
 def _paste(
     below: Image, labels_below: Array, image: Image, labels: Array, alpha: Array | None, stride: int
 ) -> tuple[Image, Array]:
-    """Lay a cut-out over a frame; where it covers, its labels replace those below."""
+    """Paste a cut-out into a frame; its labels replace those below it."""
     assert alpha is not None
     soft = cv2.blur(alpha, (3, 3))[..., None]
     mixed = np.rint(image * soft + below * (1 - soft)).astype(np.uint8)
@@ -237,7 +244,7 @@ def _paste(
 
 
 def recolour(rng: np.random.Generator, image: Image, augmentation: Augmentation) -> Image:
-    """Change light, contrast, colour, sharpness, noise and compression of an (H, W, 3) uint8 picture."""
+    """Change light, contrast, color, sharpness, noise and compression of an (H, W, 3) uint8 image."""
     if rng.random() < augmentation.colour:
         gain = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)
         levels = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.uniform(-0.35, 0.35))

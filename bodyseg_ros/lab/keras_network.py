@@ -1,7 +1,7 @@
-"""BodyPix's and PoseNet's networks as Keras 3 models: one definition to train, fine-tune and export.
+"""BodyPix's and PoseNet's networks as Keras 3 models: one definition for training, fine-tuning and export.
 
-MobileNetV1 follows arXiv:1704.04861 with the strides of tfjs-models posenet 2.2.2 ``src/mobilenet.ts``; ResNet50 is the
-slim ``resnet_v1_50`` that BodyPix 2 was trained with; the heads are those of PersonLab, arXiv:1803.08225.
+MobileNetV1: arXiv:1704.04861 with the strides of tfjs-models posenet 2.2.2 ``src/mobilenet.ts``. ResNet50: slim's
+``resnet_v1_50``, which BodyPix 2 was trained with. Heads: PersonLab, arXiv:1803.08225.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 class _Builder:
-    """Layers of one backbone, with the stride still allowed: beyond it convolutions dilate instead."""
+    """Remaining stride of a backbone: when it is used up, convolutions dilate instead."""
 
     def __init__(self, output_stride: int, folded: bool) -> None:
         self.left = output_stride
@@ -61,7 +61,7 @@ class _Builder:
         self.folded = folded
 
     def stride(self, wanted: int) -> tuple[int, int]:
-        """Give (stride, dilation) of the next layer that would like this stride."""
+        """Return (stride, dilation) of the next layer, which asks for this stride."""
         rate = self.rate
         if wanted > self.left:
             self.rate *= wanted
@@ -106,14 +106,13 @@ def _mobilenet(x: Any, build: _Builder, multiplier: float) -> Any:
 
 
 def block_output(block: int) -> str:
-    """Name of the layer that gives what MobileNetV1's block gives."""
+    """Name of the layer that outputs a MobileNetV1 block."""
     return f"Conv2d_{block}_relu"
 
 
 def _resnet50(x: Any, build: _Builder, multiplier: float) -> Any:
-    """(N, H, W, 3) minus the mean colour → (N, h, w, 2048 · multiplier).
-
-    As slim's v1, a block strides in its last unit.
+    """(N, H, W, 3) minus the mean color → (N, h, w, 2048 · multiplier). As in slim's v1, a block strides in its last
+    unit.
     """
     stride, rate = build.stride(2)
     x = keras.layers.ReLU()(build.conv(x, "conv1", int(RESNET_STEM * multiplier), 7, stride, rate))
@@ -145,11 +144,11 @@ def build_network(
     folded: bool = False,
     context: HeadContext | None = None,
 ) -> keras.Model:
-    """Build the network: input (N, H, W, 3) float32, already normalised; output a dict of (N, h, w, c) by head name.
+    """Build the network: input (N, H, W, 3) float32, normalized; output a dict of (N, h, w, c) by head name.
 
-    H and W are any multiple of the output stride plus 1. With ``folded`` each convolution has a bias and no batch norm:
-    the form that is published and exported. With ``context`` the person and part heads see what is around a position.
-    Weights of one stride fit every other.
+    H and W are multiples of the output stride plus 1. ``folded``: convolutions have a bias and no batch norm, as
+    published and exported. ``context``: person and part heads see the neighborhood of a position. Weights fit every
+    stride.
     """
     if output_stride not in (8, 16, 32):
         raise SettingsError(f"output_stride is {output_stride!r}, but it must be one of 8, 16, 32.")
@@ -170,7 +169,7 @@ def build_network(
 
 
 def _with_context(x: Any, head: str, width: int, kernel: int, rate: int) -> Any:
-    """Give a head what is around each position: 1×1, depthwise, 1×1, with ReLU6; dilated as the trunk's end is."""
+    """Let a head see each position's neighborhood: 1×1, depthwise, 1×1, with ReLU6, dilated as the trunk."""
     x = _relu6(keras.layers.Conv2D(width, 1, name=f"{head}_context_in", kernel_initializer="he_normal")(x))
     spread = keras.layers.DepthwiseConv2D(
         kernel, padding="same", dilation_rate=rate, name=f"{head}_context_depthwise",
@@ -182,23 +181,23 @@ def _with_context(x: Any, head: str, width: int, kernel: int, rate: int) -> Any:
 
 
 def head_of(layer: str) -> str | None:
-    """The head that a layer belongs to, None for the trunk's."""
+    """Head that a layer belongs to; None for the trunk."""
     head = layer.partition("_context_")[0]
     return head if head in PUBLISHED_HEADS else None
 
 
 def _head_initializer(head: str) -> str:
-    """Start from random weights; from zeros where nothing trains them."""
+    """Random initial weights; zeros for heads that are not trained."""
     return "zeros" if head == "part_offsets" else "glorot_uniform"
 
 
 def backbone_of(network: keras.Model) -> Backbone:
-    """Tell the trunk of a network that was built here."""
+    """Return the trunk's type of a network built here."""
     return "resnet50" if network.name.endswith("resnet50") else "mobilenet"
 
 
 def published_scope(network: keras.Model, layer: str) -> str:
-    """A layer's variable scope in the published files: MobilenetV1/Conv2d_0."""
+    """Variable scope of a layer in the published files: MobilenetV1/Conv2d_0."""
     name = re.sub(r"^(block\d)_(unit_\d)_(\w+)$", r"\1/\2/bottleneck_v1/\3", layer)
     head = head_of(layer)
     if head:
@@ -207,10 +206,10 @@ def published_scope(network: keras.Model, layer: str) -> str:
 
 
 def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
-    """Build the folded network that a published tfjs file holds, MobileNetV1 or ResNet50, with its weights.
+    """Build the folded network of a published tfjs file, MobileNetV1 or ResNet50, with its weights.
 
-    A layer's kernel is the weight of rank 4 in its scope, its bias the one of rank 1, whatever folding called them.
-    Heads may have a context, as those that are written here do.
+    A layer's kernel is the weight of rank 4 in its scope, its bias the one of rank 1, whatever their names after
+    folding. Heads may have a context, as in files written here.
     """
     by_scope = _weights_by_scope(model_json)
     for backbone, trunk in PUBLISHED_TRUNKS.items():
@@ -236,9 +235,9 @@ def load_published(model_json: Path, output_stride: int = 16) -> keras.Model:
 
 
 def _weights_by_scope(model_json: Path) -> dict[str, list[Array]]:
-    """Scope → its weights, those of the highest rank first.
+    """Return scope → weights, highest rank first.
 
-    A weight that converting left without a scope (Const_55) has that of the convolution that reads it.
+    A weight without a scope (Const_55) gets that of the convolution that reads it.
     """
     readers: dict[str, str] = {}
     content = json.loads(model_json.read_bytes())
@@ -255,12 +254,12 @@ def _weights_by_scope(model_json: Path) -> dict[str, list[Array]]:
 
 
 def _once(name: str) -> str:
-    """A published name whose first scope is not doubled."""
+    """Remove a doubled first scope from a published name."""
     return re.sub(r"^(MobilenetV1/)\1", r"\1", name)
 
 
 def _context_of(by_scope: Mapping[str, Sequence[Array]], trunk: str) -> HeadContext | None:
-    """What the person and part heads of a file have before them."""
+    """Read the contexts of the person and part heads of a file."""
     widths, kernel = dict.fromkeys(HeadContext().widths, 0), 0
     for head in widths:
         scope = by_scope.get(f"{trunk}/{PUBLISHED_HEADS[head]}_context_depthwise")
@@ -270,7 +269,7 @@ def _context_of(by_scope: Mapping[str, Sequence[Array]], trunk: str) -> HeadCont
 
 
 def runner(network: keras.Model, preprocessing: Preprocessing) -> Callable[[Array], dict[str, Array]]:
-    """Make a network a function of a picture, (1, H, W, 3) float32 RGB 0 to 255 → arrays (h, w, c) by head."""
+    """Make a function of an image, (1, H, W, 3) float32 RGB 0 to 255, that returns arrays (h, w, c) by head."""
     scale, offset = np.asarray(preprocessing.scale, np.float32), np.asarray(preprocessing.offset, np.float32)
 
     def run(picture: Array) -> dict[str, Array]:
@@ -281,17 +280,17 @@ def runner(network: keras.Model, preprocessing: Preprocessing) -> Callable[[Arra
 
 
 def shift_person_score(folded: keras.Model, threshold: float, wanted: float) -> None:
-    """Move the person logit so that what scored threshold scores wanted."""
+    """Shift the person logit so that the score `threshold` becomes `wanted`."""
     kernel, bias = folded.get_layer("segments").get_weights()
     logit = np.log(wanted / (1 - wanted)) - np.log(threshold / (1 - threshold))
     folded.get_layer("segments").set_weights([kernel, bias + np.float32(logit)])
 
 
 def unfold(folded: keras.Model, model: keras.Model, pictures: Array) -> None:
-    """Give a network with batch norms the weights of a folded one, so that training can go on from them.
+    """Initialize a network with batch norms from a folded one, so that training can go on.
 
-    pictures: (N, H, W, 3), normalised. Each batch norm gets the statistics of its convolution on them and the scale
-    and shift that undo them: in training and in use the network computes what the folded one does.
+    pictures: (N, H, W, 3), normalized. Each batch norm gets its convolution's statistics on them, and the scale and
+    shift that cancel these: the network's outputs are those of the folded one.
     """
     names = [layer.name for layer in folded.layers if layer.weights]
     layers = {layer.name: layer for layer in model.layers}
@@ -311,7 +310,7 @@ def unfold(folded: keras.Model, model: keras.Model, pictures: Array) -> None:
 
 
 def fold_batch_norm(model: keras.Model, folded: keras.Model) -> keras.Model:
-    """Copy a trained network into a folded one of any stride, each batch norm multiplied into its convolution."""
+    """Copy a trained network into a folded one of any stride, with batch norms multiplied into convolutions."""
     for layer in folded.layers:
         if not layer.weights:
             continue

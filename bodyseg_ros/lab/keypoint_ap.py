@@ -16,9 +16,9 @@ from .annotations import COCO_PERSON
 
 
 def keypoint_ap(annotations: Path, poses: Mapping[int, Poses]) -> float:
-    """AP of object keypoint similarity .50 to .95, of people found in photos; -1 where nobody is annotated.
+    """Average precision at object keypoint similarity .50 to .95; -1 if nobody is annotated.
 
-    annotations: a COCO keypoints json. poses: photo id → people, in the photo's px.
+    annotations: a COCO keypoints JSON. poses: photo id → people, photo px.
     """
     try:
         from pycocotools.coco import COCO
@@ -28,7 +28,7 @@ def keypoint_ap(annotations: Path, poses: Mapping[int, Poses]) -> float:
     found = [person for image, people in poses.items() for person in _entries(image, people)]
     if not found:
         return 0.0
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         truth = COCO(str(annotations))
         evaluation = COCOeval(truth, truth.loadRes(found), "keypoints")
         evaluation.params.imgIds = sorted(poses)
@@ -40,7 +40,7 @@ def keypoint_ap(annotations: Path, poses: Mapping[int, Poses]) -> float:
 
 
 def _entries(image: int, people: Poses) -> list[dict[str, Any]]:
-    """People as COCO's results hold them: x, y, 1 of each keypoint."""
+    """Convert people to COCO results: x, y, 1 for each keypoint."""
     marked = np.concatenate([people.keypoints, np.ones((len(people), people.keypoints.shape[1], 1))], axis=2)
     return [
         {"image_id": image, "category_id": COCO_PERSON, "keypoints": points.ravel().tolist(), "score": float(score)}

@@ -1,4 +1,4 @@
-"""Photos that somebody labelled, to measure models on."""
+"""Labelled photos to measure models on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ People = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Labelled:
-    """One photo and its true person mask, read when asked for.
+    """One photo and its true person mask, read on demand.
 
-    keypoints: the COCO json that holds its people's keypoints, if there is one, and the photo's id in it.
-    people: who is where, if it is labelled: (H, W) int32, a person's number from 1, 0 nobody, -1 a crowd.
+    keypoints: the COCO JSON with its keypoints, if there is one, and the photo's id in it. people: instance labels, if
+    any: (H, W) int32, a person's number from 1, 0 nobody, -1 a crowd.
     """
 
     photo: Path
@@ -39,7 +39,7 @@ class Labelled:
     people: Callable[[], People] | None = None
 
     def read(self) -> tuple[Image, Mask]:
-        """(H, W, 3) uint8 RGB and (H, W) bool. Raises MediaError where their sizes differ."""
+        """Read (H, W, 3) uint8 RGB and (H, W) bool. Raises MediaError if their sizes differ."""
         image, mask = read_photo(self.photo), self.mask()
         if image.shape[:2] != mask.shape:
             (have_h, have_w), (want_h, want_w) = mask.shape, image.shape[:2]
@@ -50,11 +50,11 @@ class Labelled:
 
 
 def labelled_photos(folder: Path) -> list[Labelled]:
-    """The labelled photos of a folder, in the order of their names.
+    """List the labelled photos of a folder, sorted by name.
 
-    Either `photos/` (or `images/`) beside `masks/` with a PNG of the same stem, person where it is above 127;
-    or COCO: `images/` beside a JSON of instances or keypoints, or beside `panoptic/` PNGs (id = R + 256 G + 65536 B)
-    and a JSON whose segments_info say which ids are category 1, person. Raises MediaError for any other folder.
+    The folder has `photos/` (or `images/`) beside `masks/`, with PNGs of the same stem, person above 127; or COCO's
+    layout: `images/` beside a JSON of instances or keypoints, or beside `panoptic/` PNGs (id = R + 256 G + 65536 B) and
+    a JSON whose segments_info marks category 1, person. Raises MediaError for any other folder.
     """
     photos = next((folder / name for name in _PHOTOS if (folder / name).is_dir()), None)
     found: list[Labelled] = []

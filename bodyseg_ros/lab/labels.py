@@ -1,4 +1,4 @@
-"""What a training label is: every head of one photo, packed into one array, and how it moves with the picture."""
+"""A photo's training labels: all heads packed into one array, and their geometric transforms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABEL_HEADS = (
     "displacement_bwd",
     "long_offsets",
 )
-"""Packed order; part_offsets has no label, since no decoder reads it."""
+"""Packed order; part_offsets has no labels, since no decoder reads it."""
 _ends = np.cumsum([HEAD_CHANNELS[head] for head in LABEL_HEADS]).tolist()
 LABEL_SLICES = {head: slice(end - HEAD_CHANNELS[head], end) for head, end in zip(LABEL_HEADS, _ends, strict=True)}
 LABEL_CHANNELS: int = _ends[-1]
@@ -27,15 +27,15 @@ _first = LABEL_SLICES["heatmaps"].start
 START_SLICES = {
     head: slice(LABEL_SLICES[head].start - _first, LABEL_SLICES[head].stop - _first) for head in LABEL_HEADS[2:6]
 }
-"""The pose heads, packed alone: where a PoseNet's outputs stand."""
+"""The pose heads packed alone, PoseNet's outputs."""
 START_CHANNELS: int = START_SLICES["displacement_bwd"].stop
 BODY = slice(0, LABEL_SLICES["part_heatmaps"].stop)
 """Person and part channels."""
 MIDPOINTS = 3
-"""Places halfway to the next position: right, below, and between the two."""
+"""Midpoints to the next position: right, below, and diagonal."""
 MIDPOINT_CHANNELS: int = MIDPOINTS * BODY.stop
 SCORES = slice(0, LABEL_SLICES["heatmaps"].stop)
-"""Person, part and keypoint channels: probabilities. All later channels are offsets: y's, then x's, of each head."""
+"""Person, part and keypoint channels are probabilities. Later channels are offsets: y's, then x's, of each head."""
 
 PARENTS = [parent for parent, _ in POSE_TREE]
 CHILDREN = [child for _, child in POSE_TREE]
@@ -93,9 +93,10 @@ def sample_field(field: npt.NDArray[np.floating], y: Array, x: Array) -> Array:
 
 
 def with_midpoints(fine: Array) -> Array:
-    """Labels of every second position, and the body's of those between: (n, 2g − 1, 2g − 1, 174) → (n, g, g, 249).
+    """Return labels at every second position, and person and parts at the midpoints: (n, 2g − 1, 2g − 1, 174) → (n, g,
+    g, 249).
 
-    Beyond the last row and column there is nothing to be between; zeros stand there.
+    Midpoints beyond the last row and column are zero.
     """
     padded = np.pad(fine[..., BODY], ((0, 0), (0, 1), (0, 1), (0, 0)))
     between = [padded[:, ::2, 1::2], padded[:, 1::2, ::2], padded[:, 1::2, 1::2]]
@@ -103,7 +104,7 @@ def with_midpoints(fine: Array) -> Array:
 
 
 def sample_grid(field: npt.NDArray[np.floating], h: int, w: int) -> Array:
-    """Resize an (H, W, c) field to (h, w, c): bilinear, corners on corners."""
+    """Resize an (H, W, c) field to (h, w, c): bilinear, corners aligned."""
     y = np.linspace(0, field.shape[0] - 1, h, dtype=np.float32)
     x = np.linspace(0, field.shape[1] - 1, w, dtype=np.float32)
     return sample_field(field, *np.meshgrid(y, x, indexing="ij"))

@@ -1,7 +1,7 @@
-"""PersonLab's losses (arXiv:1803.08225, sections 3.1 to 3.3) against soft labels.
+"""PersonLab's losses (arXiv:1803.08225, sections 3.1 to 3.3) with soft labels.
 
-Cross-entropy on person, parts and keypoints; Huber on offsets, counted only where they mean something: near their
-keypoint, long offsets inside people.
+Cross-entropy for person, parts and keypoints; Huber for offsets, near their keypoint only, long offsets inside people
+only.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ BODY_SLICES = {head: LABEL_SLICES[head] for head in ("segments", "part_heatmaps"
 
 
 def cross_entropy(probability: Any, logit: Any) -> Any:
-    """Elementwise sigmoid cross-entropy of logits to soft targets."""
+    """Elementwise sigmoid cross-entropy of logits and soft targets."""
     return ops.softplus(logit) - logit * probability
 
 
 def choice_entropy(probability: Any, logit: Any) -> Any:
-    """Softmax cross-entropy over the last axis of logits to what a softmax makes of sigmoid probabilities."""
+    """Softmax cross-entropy over the last axis; targets are sigmoid probabilities renormalized by softmax."""
     probability = ops.clip(probability, 1e-4, 1 - 1e-4)
     target = ops.softmax(ops.log(probability) - ops.log(1 - probability), axis=-1)
     return -ops.sum(target * ops.log_softmax(logit, axis=-1), axis=-1)
@@ -65,14 +65,14 @@ class PersonLabLoss:
         self.__name__ = "personlab_loss"
 
     def __call__(self, labels: Any, outputs: Any) -> Any:
-        """Give the weighted sum of all terms."""
+        """Return the weighted sum of all terms."""
         total = self._weighted(self.terms(labels, outputs))
         further = labels.shape[-1] - LABEL_CHANNELS
         if further in (MIDPOINT_CHANNELS, MIDPOINT_CHANNELS + START_CHANNELS):
             total = total + self._between(labels, outputs)
         if further not in (START_CHANNELS, MIDPOINT_CHANNELS + START_CHANNELS):
             return total
-        # Last is what the frozen start gives for the pose heads.
+        # The last channels are the frozen start's pose heads.
         label, output = _by_head(labels[..., -START_CHANNELS:], START_SLICES), _by_head(outputs, LABEL_SLICES)
         own = self._pose_terms(label, output)
         return total + self.weights.start_pose * self._weighted(own)
@@ -81,7 +81,7 @@ class PersonLabLoss:
         return sum(getattr(self.weights, name) * term for name, term in terms.items())
 
     def _between(self, labels: Any, outputs: Any) -> Any:
-        """The body's loss halfway between positions, where masks are interpolated: mean of the three places."""
+        """Person and part loss at the midpoints, where masks are interpolated; mean over the three midpoints."""
         right = (outputs[:, :, :-1, BODY] + outputs[:, :, 1:, BODY]) / 2
         below = (outputs[:, :-1, :, BODY] + outputs[:, 1:, :, BODY]) / 2
         middle = (right[:, :-1] + right[:, 1:]) / 2
@@ -94,7 +94,7 @@ class PersonLabLoss:
         return total
 
     def terms(self, labels: Any, outputs: Any) -> dict[str, Any]:
-        """Give each term before its weight."""
+        """Return each term before weighting."""
         label, output = _by_head(labels, LABEL_SLICES), _by_head(outputs, LABEL_SLICES)
         person = label["segments"]
         long_offsets = _offset_loss(

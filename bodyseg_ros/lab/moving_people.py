@@ -1,7 +1,7 @@
-"""Made videos of people who walk, drawn or cut out of photos, with the truth of who is who, to measure trackers on.
+"""Synthetic videos of walking people, drawn or cut out of photos, with ground truth, to measure trackers.
 
-For people who are drawn no network is needed. Their keypoints tremble, those hidden get low scores, now and then
-somebody is missed, and the order of people changes from frame to frame.
+Drawn people need no network: their keypoints jitter, hidden ones get low scores, some people are missed, and the order
+of people changes between frames.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ __all__ = ["SCENES", "Moment", "PastedMoment", "Scene", "Walker", "paste", "play
 
 Path = Callable[[float], tuple[float, float]]
 Color = tuple[int, int, int]
-#: Keypoints in shares of the height, about the middle between the feet: x to the person's left, y upwards.
+#: Keypoints relative to the midpoint of the feet, in units of the height: x to the person's left, y up.
 _BODY: Final = np.array([
     (0.00, 0.93), (0.02, 0.95), (-0.02, 0.95), (0.04, 0.94), (-0.04, 0.94),  # nose, eyes, ears
     (0.12, 0.82), (-0.12, 0.82), (0.16, 0.65), (-0.16, 0.65), (0.17, 0.49), (-0.17, 0.49),  # shoulders … wrists
     (0.08, 0.52), (-0.08, 0.52), (0.08, 0.28), (-0.08, 0.28), (0.08, 0.05), (-0.08, 0.05),  # hips, knees, ankles
 ])  # fmt: skip
-#: How far each keypoint swings with a step, in shares of the height.
+#: Amplitude of each keypoint's swing during a step, in units of the height.
 _SWING: Final = np.array([0] * 7 + [0.03, -0.03, 0.07, -0.07, 0, 0, -0.05, 0.05, -0.1, 0.1])
 _STEPS_HZ: Final = 1.0
 _SEEN, _HIDDEN = 0.9, 0.08
-#: Share of a person's pixels, and number of keypoints, that must be in view for somebody to be seen.
+#: Minimum visible share of a person's pixels, and number of visible keypoints, for a detection.
 _LEAST_SHARE, _LEAST_KEYPOINTS = 0.25, 5
 
 
 @dataclass(frozen=True)
 class Walker:
-    """path: seconds → x of the feet and y, in shares of the picture's width and height; lower on it is nearer.
+    """One person.
 
-    shirt, trousers: RGB. height: share of the picture's height.
+    path: seconds → x of the feet and y, as shares of the image size; lower means nearer. shirt, trousers: RGB. height:
+    share of the image height.
     """
 
     path: Path
@@ -50,7 +51,10 @@ class Walker:
 
 @dataclass(frozen=True)
 class Scene:
-    """pillars: (left, right) in shares of the picture's width, in front of everybody."""
+    """A scene.
+
+    pillars: (left, right) as shares of the image width, in front of everybody.
+    """
 
     walkers: tuple[Walker, ...]
     seconds: float = 5.0
@@ -59,7 +63,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame. seen: what a network might give; truth: index of the walker each person is; exact: (N, 17, 2) px."""
+    """One frame.
+
+    seen: what a network might output. truth: walker index of each person. exact: (N, 17, 2) px.
+    """
 
     frame: Frame
     seen: Result
@@ -69,9 +76,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class PastedMoment:
-    """One frame. labels: (H, W) int16, index of the walker whom a pixel shows, -1 nobody.
+    """One frame.
 
-    present: walkers of whom enough is in view to be seen.
+    labels: (H, W) int16, index of the visible walker, -1 nobody. present: walkers visible enough to be detected.
     """
 
     frame: Frame
@@ -80,7 +87,7 @@ class PastedMoment:
 
 
 def _line(start: float, end: float, seconds: float, y: float = 0.95) -> Path:
-    """From x to x at a steady pace."""
+    """Walk from x to x at constant speed."""
     return lambda time_s: (start + (end - start) * time_s / seconds, y)
 
 
@@ -96,7 +103,7 @@ _RED, _GREEN, _BLUE, _YELLOW, _WHITE, _GREY = (
     (235, 235, 235),
     (110, 110, 110),
 )
-#: What people do to trackers, by name.
+#: Scenes that are hard for trackers, by name.
 SCENES: Final[Mapping[str, Scene]] = {
     "one stands": Scene((Walker(lambda time_s: (0.5, 0.95), _RED),)),
     "two cross": Scene((Walker(_line(0.1, 0.9, 5), _RED), Walker(_line(0.9, 0.1, 5, 0.9), _BLUE))),
@@ -114,7 +121,7 @@ SCENES: Final[Mapping[str, Scene]] = {
     "leaves and comes back": Scene(
         (Walker(_there_and_back(0.5, 1.5, 8), _GREEN), Walker(_line(0.3, 0.2, 8, 0.9), _RED)), 8.0
     ),
-    "one leaves, another comes": Scene(
+    "one leaves, another enters": Scene(
         (
             Walker(lambda time_s: (0.4 + 0.3 * time_s, 0.95), _GREEN),
             Walker(lambda time_s: (2.2 - 0.3 * time_s, 0.95), _YELLOW, (200, 200, 190)),
@@ -132,10 +139,10 @@ def play(
     missed: float = 0.02,
     seed: int = 0,
 ) -> Iterator[Moment]:
-    """The scene, frame by frame.
+    """Render the scene frame by frame.
 
-    size: (height, width) px. noise: standard deviation of keypoints in shares of the person's height. missed: share of
-    people who are not seen though they are in view.
+    size: (height, width) px. noise: standard deviation of keypoints in units of the person's height. missed: share of
+    visible people that are not detected.
     """
     random = np.random.default_rng(seed)
     background = np.asarray(cv2.GaussianBlur(random.integers(60, 200, (*size, 3), np.uint8), (0, 0), 3), np.uint8)
@@ -158,9 +165,9 @@ def play(
 def paste(
     scene: Scene, cutouts: Sequence[NDArray[np.uint8]], background: NDArray[np.uint8], fps: float = 15.0
 ) -> Iterator[PastedMoment]:
-    """The scene with people cut out of photos, (h, w, 4) uint8 RGBA each, who glide on the walkers' paths.
+    """Render the scene with people cut out of photos, (h, w, 4) uint8 RGBA, who glide along the walkers' paths.
 
-    background: (H, W, 3) uint8 RGB; it gives the size.
+    background: (H, W, 3) uint8 RGB; it sets the size.
     """
     height, width = background.shape[:2]
     people = []
@@ -192,7 +199,7 @@ def _lay(
     number: int,
     feet: tuple[float, float],
 ) -> None:
-    """A person onto the picture, the middle of its lower edge at `feet`, px."""
+    """Paste a person, with the middle of its lower edge at `feet`, px."""
     left, top = round(feet[0] - person.shape[1] / 2), round(feet[1]) - person.shape[0]
     height, width = labels.shape
     inside = person[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
@@ -212,7 +219,7 @@ def _moment(
     noise: float,
     random: np.random.Generator,
 ) -> Moment:
-    """What is seen of the people, each (walker, keypoints, which of them show), in this order."""
+    """Make the detections of people given as (walker, keypoints, visible keypoints), in this order."""
     table = np.full(len(scene.walkers) + 2, -1, np.int16)
     for place, (walker, *_) in enumerate(people):
         table[walker] = place
@@ -231,7 +238,10 @@ def _moment(
 def _draw(
     scene: Scene, time_s: float, background: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16], list[NDArray[np.float64]], list[int]]:
-    """The picture, whose each pixel is (−1 nobody's), keypoints and unhidden pixels of each walker."""
+    """Draw the walkers.
+
+    Returns the image, the walker of each pixel (−1 nobody), and each walker's keypoints and visible pixels.
+    """
     height, width = background.shape[:2]
     image, labels = background.copy(), np.full((height, width), -1, np.int16)
     bodies, areas = [], [0] * len(scene.walkers)
@@ -256,7 +266,7 @@ def _draw(
 def _paint(
     canvas: NDArray[np.uint8], points: NDArray[np.float64], tall_px: float, colors: tuple[Color, Color, Color]
 ) -> None:
-    """A body in the colors of shirt, trousers and skin."""
+    """Draw a body in the colors of shirt, trousers and skin."""
     shirt, trousers, skin = colors
     pixels = np.rint(points).astype(int)
     torso = pixels[[5, 6, 12, 11]]

@@ -1,4 +1,4 @@
-"""Training that stays near its start: each weight is its start plus a change in units of its channel's size."""
+"""Training near the start: each weight is its start plus a change in units of its channel's size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keras import ops
 from .labels import Array
 
 NEW_HEAD_SCALE: Final[Mapping[str, float]] = {"long_offsets": 16.0}
-"""Size of a head's weights where no start tells it: offsets are in network px, the others are logits."""
+"""Size of a head's weights if no start gives one: offsets are in network px, other heads are logits."""
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """What a variable is held by: its start, the unit of its change, and what share of the change decays per rate."""
+    """A variable's anchor: its start, the unit of its change, and the decay of the change per learning rate."""
 
     start: Array
     unit: Array
@@ -26,9 +26,10 @@ class Anchor:
 
 
 def channel_size(layer: keras.layers.Layer, values: Sequence[Array]) -> list[Array]:
-    """The unit in which each weight of a folded layer changes: RMS of its output channel, of all biases for a bias.
+    """Compute the unit of change of each weight of a folded layer: RMS of its output channel; for biases, of all
+    biases.
 
-    values: kernel and bias. Gives arrays that broadcast against them.
+    values: kernel and bias. Returns arrays that broadcast against them.
     """
     kernel, bias = values
     axes = (0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (0, 1, 2)
@@ -37,9 +38,9 @@ def channel_size(layer: keras.layers.Layer, values: Sequence[Array]) -> list[Arr
 
 
 class NearStart(keras.optimizers.Adam):  # type: ignore[misc]  # Keras has no types
-    """Adam on the changes from a start, with a decoupled decay of them: weight = start + unit · change.
+    """Adam on the changes from a start, with decoupled decay of the changes: weight = start + unit · change.
 
-    anchors: one of each variable, by its path.
+    anchors: one per variable, by its path.
     """
 
     def __init__(self, anchors: Mapping[str, Anchor], **options: Any) -> None:
@@ -48,7 +49,7 @@ class NearStart(keras.optimizers.Adam):  # type: ignore[misc]  # Keras has no ty
         self._held: list[tuple[Any, Any, float]] = []
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the state of variables; each has its anchor."""
+        """Create the state of variables; each has its anchor."""
         super().build(variables)
         self._held = [
             (ops.convert_to_tensor(anchor.start), ops.convert_to_tensor(anchor.unit), anchor.pull)
@@ -56,7 +57,7 @@ class NearStart(keras.optimizers.Adam):  # type: ignore[misc]  # Keras has no ty
         ]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
-        """Take a step; a gradient by a change is the one by its weight times the unit."""
+        """Apply one update. The gradient with respect to a change is the weight's gradient times the unit."""
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         units = [self._held[self._get_variable_index(variable)][1] for variable in variables]
         super().apply([g if g is None else g * unit for g, unit in zip(grads, units, strict=True)], variables)

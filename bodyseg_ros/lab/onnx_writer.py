@@ -1,7 +1,7 @@
-"""A TensorFlow graph of plain convolutions as ONNX: what MobileNets and ResNets with their heads are made of.
+"""Write a TensorFlow graph of plain convolutions (MobileNet, ResNet and their heads) as ONNX.
 
-Source of the ops' meaning: TensorFlow's and ONNX's operator references (ONNX opset 17). Pictures and outputs stay
-channels last; between them the graph is channels first, as ONNX's convolutions are.
+Semantics: TensorFlow's and ONNX's operator references (ONNX opset 17). Inputs and outputs stay channels last; inside,
+the graph is channels first, as ONNX convolutions require.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["write_onnx"]
 _OPSET: Final = 17
 _CHANNELS_FIRST: Final = (0, 3, 1, 2)
 _CHANNELS_LAST: Final = (0, 2, 3, 1)
-#: TensorFlow's ops that work on each value alone → ONNX's.
+#: Elementwise TensorFlow ops → ONNX's.
 _PLAIN: Final = {"Relu": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh"}
 _BINARY: Final = {
     "BiasAdd": "Add", "Add": "Add", "AddV2": "Add", "Sub": "Sub", "Mul": "Mul", "Minimum": "Min", "Maximum": "Max",
@@ -32,10 +32,10 @@ _OTHERS: Final = ("Placeholder", "Const", "Identity", "NoOp", "Conv2D", "Depthwi
 
 
 def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source: Path) -> None:
-    """Write a network whose function's outputs get these names in the file.
+    """Write a network; its function's outputs get these names in the file.
 
-    source: for the error's text. Raises ModelFileError for an op or a layout that has no counterpart here,
-    MissingDependencyError without onnx.
+    source: for error messages. Raises ModelFileError for an unsupported op or layout, MissingDependencyError without
+    onnx.
     """
     try:
         import onnx
@@ -66,7 +66,10 @@ def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source
 
 
 class _Graph:
-    """The ONNX graph as it grows. became: TensorFlow's tensor name → ONNX's, channels first."""
+    """The ONNX graph under construction.
+
+    became: TensorFlow's tensor name → ONNX's, channels first.
+    """
 
     def __init__(self, picture: str, tensor: str) -> None:
         self.nodes: list[Any] = []
@@ -82,7 +85,7 @@ class _Graph:
         return self.nodes[-1]
 
     def add(self, operation: Any) -> None:
-        """Take in one of TensorFlow's operations, all before it being here."""
+        """Convert one TensorFlow op; its inputs are converted already."""
         kind, inputs = operation.type, [tensor.name for tensor in operation.inputs]
         if kind in ("NoOp", "Placeholder"):
             return
@@ -125,7 +128,7 @@ class _Graph:
         self._emit("Conv", [self.became[picture], constant], own, **window)
 
     def _operand(self, name: str) -> str:
-        """A tensor, or a constant that meets one, (c,) or a scalar."""
+        """Return a tensor, or a constant operand, (c,) or a scalar."""
         if name not in self._values:
             return self.became[name]
         value = self._values[name]
@@ -142,7 +145,7 @@ class _Graph:
 
 
 def _window(operation: Any) -> dict[str, Any]:
-    """Strides and padding of a convolution or pooling."""
+    """Read strides and padding of a convolution or pooling."""
     padding = operation.get_attr("padding").decode()
     if padding not in ("SAME", "VALID") or operation.get_attr("data_format") != b"NHWC":
         raise ModelFileError(f"The padding or layout of {operation.name!r} cannot be written as ONNX here.")

@@ -1,4 +1,4 @@
-"""What a run learns from: folders of photos, frames of videos, COCO's annotated photos."""
+"""A run's training data: folders of photos, frames of videos, COCO's annotated photos."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 @dataclass(frozen=True)
 class Photo:
-    """One picture to learn from. ``empty`` states that nobody is in it; ``mask`` is white where a person is.
+    """One training image.
 
-    people: those annotated in it; None where nobody annotated it.
+    empty: nobody is in it. mask: file, white where a person is. people: annotated people; None without annotations.
     """
 
     image: Path
@@ -34,11 +34,11 @@ class Photo:
 
     @property
     def labelled(self) -> bool:
-        """Whether it is known where its people are, without a teacher."""
+        """Whether its people are known without a teacher."""
         return self.empty or self.mask is not None or self.people is not None
 
     def person(self, height: int, width: int) -> Mask | None:
-        """The annotated mask of all its people, (H, W) bool; None where there is none."""
+        """Union of annotated masks, (H, W) bool; None without annotations."""
         if self.people is not None:
             return union_mask(self.people, height, width)
         return read_mask(self.mask) if self.mask is not None else None
@@ -49,25 +49,25 @@ class PhotoFolder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    photos: Path = Field(description="Folder of photos, read with everything below it; or a video.")
-    every: int = Field(30, ge=1, description="Of a video, take every n-th frame.")
-    masks: Path | None = Field(None, description="Folder of masks: a photo's name with .png, 255 = person.")
+    photos: Path = Field(description="Folder of photos, searched recursively; or a video.")
+    every: int = Field(30, ge=1, description="For a video: take every n-th frame.")
+    masks: Path | None = Field(None, description="Folder of masks: the photo's name with .png, 255 = person.")
     coco: Path | None = Field(
-        None, description="COCO json of the photos' people: masks, and keypoints if there are any."
+        None, description="COCO JSON of the photos' people: masks, and keypoints if there are any."
     )
-    empty: bool = Field(False, description="Nobody is in these photos, whatever a teacher says.")
-    repeat: int = Field(1, ge=1, description="How many times as often as others these photos are drawn.")
+    empty: bool = Field(False, description="Nobody is in these photos, whatever the teacher outputs.")
+    repeat: int = Field(1, ge=1, description="Sampling weight relative to other folders.")
 
     def rooted(self, base: Path) -> PhotoFolder:
-        """The same with relative paths taken from a folder."""
+        """Resolve relative paths against a folder."""
         paths = {"photos": self.photos, "masks": self.masks, "coco": self.coco}
         return self.model_copy(update={name: base / path for name, path in paths.items() if path})
 
     def read(self, held_out_share: float, cache: Path = Path("cache")) -> list[Photo]:
-        """List the photos; a share of them is held out of training.
+        """List the photos, with a share held out of training.
 
-        Which photos the hash of their names says; of a video it is the end, since neighbours look alike. A video's
-        frames are written to the cache.
+        Photos are held out by a hash of their names; of a video the end is held out, since neighboring frames look
+        alike. A video's frames are written to the cache.
         """
         if self.photos.is_file():
             frames = save_frames(self.photos, cache / f"{self.photos.stem}-{self.every}", self.every)
@@ -87,7 +87,7 @@ class PhotoFolder(BaseModel):
         return mask if mask and mask.exists() else None
 
     def _annotated(self, photos: list[Photo]) -> list[Photo]:
-        """The photos that the COCO json names, with their people."""
+        """Photos named in the COCO JSON, with their people."""
         assert self.coco is not None
         people = {self.photos / name: found for _, name, found in read_coco(self.coco)}
         named = [replace(photo, people=people[photo.image]) for photo in photos if photo.image in people]
@@ -97,17 +97,17 @@ class PhotoFolder(BaseModel):
 
 
 def is_held_out(photo: Path, share: float) -> bool:
-    """Whether a photo is among the share that a run validates on: by the hash of its name."""
+    """Whether a photo belongs to the share held out for validation, by a hash of its name."""
     return int(hashlib.sha256(photo.stem.encode()).hexdigest()[:8], 16) / 2**32 < share
 
 
 def read_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """Read a mask as (H, W) bool: true where its grey is above 127."""
+    """Read a mask as (H, W) bool: true above 127."""
     return np.greater(cv2.cvtColor(read_photo(path), cv2.COLOR_RGB2GRAY), 127)
 
 
 def save_frames(video: Path, folder: Path, every: int) -> list[Path]:
-    """Write every n-th frame of a video to a folder, unless it was done before; give the files in order."""
+    """Write every n-th frame of a video to a folder, unless already done; return the files in order."""
     done = folder / "frames"
     if not done.exists():
         with open_source(str(video)) as source:

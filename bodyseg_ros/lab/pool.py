@@ -1,6 +1,6 @@
-"""Frames that are made once: their labels, and what the frozen layers of a start give for them, kept on disk.
+"""Frames made once: their labels and the outputs of a start's frozen layers, stored on disk.
 
-A stage that trains the last layers alone then costs those layers alone.
+A stage that trains the last layers then costs only these layers.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .train_config import TrainSettings
 
 Half = npt.NDArray[np.float16]
 Layers = Callable[[Image], tuple[Mapping[int, Array], Array]]
-"""Frames (N, S, S, 3) uint8 → what each wanted block gives, and the start's pose heads (N, g, g, 115)."""
+"""Maps frames (N, S, S, 3) uint8 to the output of each wanted block, and to the start's pose heads (N, g, g, 115)."""
 _BATCH: Final = 16
 _FIRST_STEP: Final = 2**31
-"""Frames of the pool are those of steps that no run has."""
+"""Step numbers of pool frames, beyond those of any run."""
 _DONE: Final = "done.json"
 
 
 def pool_blocks(settings: TrainSettings) -> dict[tuple[int, int], list[int]]:
-    """Every pool that a run needs: (frames, size) → the blocks whose outputs its stages read."""
+    """List the pools of a run: (frames, size) → blocks whose outputs its stages read."""
     pools: dict[tuple[int, int], set[int]] = {}
     for stage in settings.stages:
         if stage.frames:
@@ -38,7 +38,7 @@ def pool_blocks(settings: TrainSettings) -> dict[tuple[int, int], list[int]]:
 
 
 def pool_folder(settings: TrainSettings, frames: int, size: int, blocks: Sequence[int]) -> Path:
-    """The folder of a pool; another one wherever a setting differs that its frames depend on."""
+    """Folder of a pool; it differs if any setting differs that its frames depend on."""
     names = {"folders", "held_out", "start", "teacher", "teacher_stride", "teacher_long_sides", "augmentation", "seed"}
     facts = settings.model_dump(mode="json", include=names) | {"frames": frames, "size": size, "blocks": list(blocks)}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -57,9 +57,9 @@ class FramePool:
         self._seed = seed
 
     def batch(self, step: int, count: int, block: int, midpoints: bool = False) -> tuple[Array, Array]:
-        """What a block gives for some frames, and their labels with the start's pose: float32.
+        """Read a batch: a block's outputs, and labels with the start's pose, float32.
 
-        All frames come before one comes again; step counts from the stage's start.
+        Every frame is used once before one repeats; step counts from the stage's start.
         """
         total = len(self._labels)
         epoch, place = divmod(step * count, total)
@@ -83,7 +83,7 @@ def fill_pool(
     report: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Make a pool's frames, or go on with it. Gives whether all are there."""
+    """Make a pool's frames, or continue. Returns whether it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / _DONE
     done = int(json.loads(note.read_text())) if note.exists() else 0

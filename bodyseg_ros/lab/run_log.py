@@ -48,7 +48,7 @@ class RunLog:
 
 
 def _tensorboard(folder: Path) -> Callable[[int, dict[str, float]], None]:
-    """Open an event file: TFRecords of Event messages, which need TensorBoard to be read, not to be written."""
+    """Open an event file: TFRecords of Event messages. TensorBoard is needed to read it, not to write it."""
     if keras.backend.backend() != "tensorflow":
         return lambda step, values: None
     import tensorflow as tf

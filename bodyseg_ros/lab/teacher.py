@@ -1,7 +1,7 @@
-"""Soft labels for every head from a network that is already trained, computed once and cached.
+"""Soft labels for every head from a trained network, computed once and cached.
 
-The distillation target of a pixel is the teacher's probability, not its decision. Offsets are kept in photo pixels, so
-that they can be moved with the photo.
+Labels are the teacher's probabilities, not its decisions. Offsets are in photo pixels, so that they can be transformed
+with the photo.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Teacher = Callable[[Array], Mapping[str, Array]]
 
 @contextmanager
 def open_heads(model: str, stride: int) -> Iterator[Teacher]:
-    """Any BodyPix that an engine here runs, by its card's name or its file's path, as a function of a picture."""
+    """A BodyPix model on any installed engine, by card name or file path, as a function of an image."""
     source = {"model_path": model} if "/" in model else {"model": model}
     with load(**source, network="bodypix", output_stride=stride) as pipeline:
         facts = pipeline.network.card.preprocessing
@@ -58,7 +58,7 @@ def open_heads(model: str, stride: int) -> Iterator[Teacher]:
 
 
 def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """Height and width of the network's picture: multiples of 16 plus 1, the longer one nearest to long_side."""
+    """Size of the network's input: multiples of 16 plus 1, with the longer side nearest to long_side."""
     scale = (long_side - 1) / max(height, width)
     return max(2, round(height * scale / 16)) * 16 + 1, max(2, round(width * scale / 16)) * 16 + 1
 
@@ -76,7 +76,7 @@ def predict(teacher: Teacher, image: npt.NDArray[np.uint8], long_side: int) -> A
 
 
 def confidence(labels: Array) -> Array:
-    """How far each channel of (..., 174) labels means something: an offset does where its keypoint or person is."""
+    """Confidence of each channel of (..., 174) labels: an offset is meaningful where its keypoint or person is."""
     weights = np.ones_like(labels)
     heat = labels[..., LABEL_SLICES["heatmaps"]]
     weights[..., LABEL_SLICES["short_offsets"]] = np.tile(heat, 2)
@@ -87,7 +87,7 @@ def confidence(labels: Array) -> Array:
 
 
 def soft_labels(teacher: Teacher, image: npt.NDArray[np.uint8], long_sides: Sequence[int]) -> Array:
-    """Label a photo at several scales and average them on the grid of the first; offsets count by their confidence."""
+    """Label a photo at several scales and average on the grid of the first; offsets are weighted by confidence."""
     first = predict(teacher, image, long_sides[0])
     weights = confidence(first) + 1e-3
     total, mass = first * weights, weights
@@ -101,8 +101,8 @@ def soft_labels(teacher: Teacher, image: npt.NDArray[np.uint8], long_sides: Sequ
 def limit_to_mask(labels: Array, mask: Mask) -> Array:
     """Mix an annotated person mask, (H, W) bool, into the labels.
 
-    The person becomes the geometric mean of mask and teacher: nothing outside the mask, more than the teacher dared
-    inside, and little where only the annotator saw a person (bags, held things).
+    The person becomes the geometric mean of mask and teacher: 0 outside the mask, higher than the teacher's score
+    inside, and low where only the annotator saw a person (bags, held objects).
     """
     h, w = labels.shape[:2]
     size = 2 * (max(1, mask.shape[0] // h // 2)) + 1
@@ -113,7 +113,7 @@ def limit_to_mask(labels: Array, mask: Mask) -> Array:
 
 
 def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int]) -> Array:
-    """Label one photo, (h, w, 174): what annotations say, and for the rest the teacher."""
+    """Label one photo, (h, w, 174): annotations first, the teacher for the rest."""
     image = read_photo(photo.image)
     height, width = image.shape[:2]
     h, w = network_size(height, width, long_sides[0])
@@ -138,7 +138,7 @@ def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int
 
 
 def label_path(cache: Path, photo: Photo) -> Path:
-    """Give the file of a photo's labels, the same however the configuration writes the photo's path."""
+    """Path of a photo's labels, independent of how the configuration writes the photo's path."""
     return cache / f"{hashlib.sha256(str(photo.image.resolve()).encode()).hexdigest()[:24]}.npy"
 
 
@@ -148,10 +148,10 @@ def label_all(
     report: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Write the labels of every photo to the cache, float16; those already there are kept. Gives whether all are.
+    """Write the labels of every photo to the cache, float16, keeping existing ones. Returns whether it is complete.
 
-    report(done, total) is called after each photo; where stop() says so it ends. Raises SettingsError for a photo that
-    neither annotations nor a teacher label, and for a cache that holds another teacher's labels.
+    report(done, total) is called after each photo; stop() returning true ends the work. Raises SettingsError for a
+    photo without annotations and teacher, and for a cache with another teacher's labels.
     """
     missing = [photo for photo in photos if not label_path(settings.cache, photo).exists()]
     unknown = [photo for photo in missing if not photo.labelled]
@@ -189,7 +189,7 @@ def _label_each(
 
 
 def _check_cache(settings: TrainSettings) -> None:
-    """Refuse labels that another teacher made, or the same one at other sizes."""
+    """Refuse labels made by another teacher, or at other sizes."""
     note = settings.cache / "teacher.json"
     ours = {"teacher": settings.teacher, "stride": settings.teacher_stride, "sizes": settings.teacher_long_sides}
     if note.exists() and json.loads(note.read_text()) != ours:

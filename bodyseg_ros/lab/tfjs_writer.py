@@ -1,4 +1,6 @@
-"""Write a folded network as tfjs GraphModel under the published names; formats.convert makes the others of it."""
+"""Write a folded network as a tfjs GraphModel with the published names; formats.convert makes the other formats from
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,13 @@ INPUT = "sub_2"
 
 
 def tensor_name(network: keras.Model, head: str) -> str:
-    """Name of a head's tensor in the published files (tfjs-models body-pix 2.2.1)."""
+    """Tensor name of each head in the published files (tfjs-models body-pix 2.2.1)."""
     displacement = head.startswith("displacement")
     return f"{published_scope(network, head)}/BiasAdd" if displacement else f"float_{head}"
 
 
 def _kind(operation: Any) -> str:
-    """Tell the operations apart that BodyPix's networks are made of."""
+    """Map a layer to the operation it is written as."""
     kind = type(operation).__name__
     if kind not in ("InputLayer", "Conv2D", "DepthwiseConv2D", "ReLU", "MaxPooling2D", "Add", "Clip"):
         raise ModelFileError(f"A {kind} ({operation.name}) cannot be written: fold the network's batch norms first.")
@@ -45,7 +47,7 @@ class _Graph:
         self._values = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
 
     def build(self, image: Any) -> None:
-        """Build every operation in order, each from what its inputs became."""
+        """Build all operations in order."""
         became = {id(self.network.input): image}
         for operation, kind in self._kinds.items():
             if kind != "InputLayer":
@@ -53,7 +55,7 @@ class _Graph:
                 became[id(operation.output)] = self._built(operation, [became[id(tensor)] for tensor in inputs])
 
     def _name_of(self, layer: Any) -> str:
-        """The published name of what a convolution gives."""
+        """Published name of a convolution's output."""
         if layer.name not in self.network.output:
             return f"{published_scope(self.network, layer.name)}/add"
         name = tensor_name(self.network, layer.name)
@@ -100,14 +102,14 @@ class _Graph:
 
 
 def _stored(name: str, precision: Precision) -> Precision:
-    """How a weight is stored: depthwise ones in full, as folding makes them large and their sums cancel."""
+    """How a weight is stored: depthwise weights as float32, because folding makes them large and their sums cancel."""
     return "float32" if "/depthwise_" in name else precision
 
 
 def write_graph_model(network: keras.Model, path: Path, shard: str, precision: Precision = "float16") -> None:
-    """Write a folded network as tfjs GraphModel: model.json at path and the weights in a shard beside it.
+    """Write a folded network as a tfjs GraphModel: model.json at `path` and a weight shard beside it.
 
-    Models of two strides share the shard, as the published ones do, since their weights are the same.
+    Models of two strides share the shard, as published ones do, because their weights are equal.
     """
     tf = load_tensorflow()
     from google.protobuf import json_format

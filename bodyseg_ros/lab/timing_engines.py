@@ -26,9 +26,9 @@ _WARM_UP: Final = 3
 
 @dataclass(frozen=True)
 class EngineTimes:
-    """What one engine took for one input size. first_ms: from opening the file to the first answer.
+    """Time of one engine at one input size.
 
-    ratio: its median to the fastest one's.
+    first_ms: from opening the file to the first result. ratio: its median to the fastest engine's.
     """
 
     engine: str
@@ -43,7 +43,7 @@ class EngineTimes:
 
 
 def automatic_engines() -> list[str]:
-    """Every engine that `engine: auto` may take and that reads files."""
+    """Names of the engines that `engine: auto` may choose and that read files."""
     plugins = {name: load_plugin("engines", name) for name in plugin_names("engines")}
     return [
         name for name, plugin in plugins.items() if "none" not in plugin.formats and plugin.speed(plugin.Settings()) > 0
@@ -51,16 +51,16 @@ def automatic_engines() -> list[str]:
 
 
 class EngineOpener:
-    """Opens every engine that runs one of the model's files; says of the others why they do not."""
+    """Opens every engine that can run one of the model's files; records why others cannot."""
 
     def __init__(self, names: list[str], also: list[Path]) -> None:
         self._names, self._also = names, also
-        self.opened: dict[str, tuple[Engine, str]] = {}  # engine, and the name of the file it runs
+        self.opened: dict[str, tuple[Engine, str]] = {}  # engine, and name of its file
         self.opening_ms: dict[str, float] = {}
         self.failed: dict[str, str] = {}
 
     def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
-        """The first engine that opens. Raises SettingsError if none does."""
+        """Return the first engine that opens. Raises SettingsError if none does."""
         del name
         extra = [detect(path, source.output_stride) for path in self._also]
         more = [replace(file, outputs=source.outputs, input=source.input) for file in extra]
@@ -85,12 +85,12 @@ class EngineOpener:
             self.failed[name] = str(err)
 
     def close(self) -> None:
-        """Give the memory of all back."""
+        """Release the memory of all engines."""
         for engine, _ in self.opened.values():
             engine.close()
 
     def first_ms(self, name: str, tensor: NDArray[Any]) -> float | None:
-        """Milliseconds from opening to the first answer; None, and the reason noted, where it cannot run."""
+        """Milliseconds from opening to the first result; None, with the reason recorded, if it cannot run."""
         engine = self.opened[name][0]
         try:
             first = _once(engine, tensor)
@@ -109,7 +109,10 @@ def time_engines(
     runs: int,
     show: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> list[EngineTimes]:
-    """Time every open engine in each of `runs` rounds, the fastest first. show: draws the rounds' progress."""
+    """Time every open engine in each of `runs` rounds; fastest first.
+
+    show: draws the rounds' progress.
+    """
     tensor = network.prepare(frame).tensor
     tried = {name: opener.first_ms(name, tensor) for name in opener.opened}
     first = {name: milliseconds for name, milliseconds in tried.items() if milliseconds is not None}

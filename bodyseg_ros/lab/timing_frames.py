@@ -1,4 +1,4 @@
-"""The frames that are timed."""
+"""Frames for timing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 
 
 def read_sizes(text: str, flag: str) -> list[tuple[int, int]]:
-    """(width, height) of each WIDTHxHEIGHT that `flag` holds, with commas. Raises SettingsError for anything else."""
+    """Parse comma-separated WIDTHxHEIGHT into (width, height). Raises SettingsError."""
     try:
         sizes = [Size.parse(one) for one in text.split(",")]
     except ValueError as err:
@@ -30,7 +30,7 @@ def read_sizes(text: str, flag: str) -> list[tuple[int, int]]:
 
 
 def read_numbers(text: str, flag: str) -> list[int]:
-    """Integers from 0 to 99, with commas. Raises SettingsError for anything else."""
+    """Parse comma-separated integers from 0 to 99. Raises SettingsError."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not all(re.fullmatch(r"\d{1,2}", word) for word in words):
         raise SettingsError(f"{flag} is {text!r}, but it must be integers from 0 to 99, comma-separated.")
@@ -38,16 +38,16 @@ def read_numbers(text: str, flag: str) -> list[int]:
 
 
 def noise(width: int, height: int) -> Frame:
-    """A frame of random pixels, the same each time."""
+    """Make a frame of random pixels, always the same."""
     return Frame(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
 def people_frames(
     model: Model, photo: Picture, sizes: Sequence[tuple[int, int]], counts: Sequence[int]
 ) -> Iterator[tuple[int | None, Frame]]:
-    """(people, frame) at each size: the photo's first person on plain grey, as often as each count says.
+    """Make (people, frame) for each size: the photo's first person, as often as each count says, on gray.
 
-    Without counts, (None, the photo). Raises SettingsError where nobody is seen on the photo to be pasted.
+    Without counts, (None, the photo). Raises SettingsError if no person is detected in the photo.
     """
     person = _cut_out_person(model, photo) if any(counts) else photo[:1, :1]
     for width, height in sizes:
@@ -58,12 +58,12 @@ def people_frames(
 
 
 def resized(picture: Picture, width: int, height: int) -> Picture:
-    """The picture at another size, averaged where it shrinks."""
+    """Resize the image; area average when it shrinks."""
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _cut_out_person(model: Model, photo: Picture) -> Picture:
-    """The photo's first person with a margin, cut out as a rectangle."""
+    """Cut out the photo's first person with a margin, as a rectangle."""
     result = model.segment(photo, Wanted.POSES | Wanted.INSTANCES)
     first = np.equal(result.instances, 0) if result.instances is not None else np.zeros((0, 0), np.bool_)
     if not first.any():
@@ -75,7 +75,7 @@ def _cut_out_person(model: Model, photo: Picture) -> Picture:
 
 
 def _pasted(person: Picture, count: int, width: int, height: int) -> Picture:
-    """`count` times the person, in columns and rows that make them largest, on grey."""
+    """Arrange `count` copies of the person on gray, as large as possible."""
     canvas = np.full((height, width, 3), 128, np.uint8)
     if not count:
         return canvas

@@ -1,4 +1,4 @@
-"""Time other implementations of BodyPix beside this one, in turns."""
+"""Time other implementations of BodyPix against this one, in turns."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .peers.peer import Peer
 __all__ = ["PeerTimes", "SourceKeeper", "start_tf_bodypix", "start_tfjs", "time_peers"]
 
 _LOOPS: Final = Path(__file__).parent / "peers"
-#: How long each does a task before the other's turn, and from when on runs count: a core that rested begins slowly, the
-#: other may still tidy up its memory, and caches hold the other's data.
+#: Duration of each turn, and from when on runs count: a core that was idle starts slowly, the other program may still
+#: tidy up its memory, and caches hold the other's data.
 _TURN_S: Final = 0.6
 _COUNT_FROM_S: Final = 0.3
 _TF_BODYPIX: Final = "With Python 3.10 or older: pip install 'tf-bodypix[tf,tfjs]'"
@@ -33,7 +33,7 @@ _TFJS: Final = (
     "npm install @tensorflow-models/body-pix@2.2.1 @tensorflow/tfjs-core@4 @tensorflow/tfjs-converter@4 "
     "@tensorflow/tfjs-backend-cpu@4 @tensorflow/tfjs-backend-wasm@4"
 )
-#: Peer → task → what of ours gives the same as its own call for it; body-pix's calls always find poses too.
+#: Peer → task → our call with the same result. body-pix's own calls always compute poses too.
 _POSES: Final = Wanted.PERSON | Wanted.POSES
 _SAME: Final[Mapping[str, Mapping[str, Wanted]]] = {
     "tf-bodypix": {"mask": Wanted.PERSON, "parts": Wanted.PERSON | Wanted.PARTS},
@@ -43,9 +43,10 @@ _SAME: Final[Mapping[str, Mapping[str, Wanted]]] = {
 
 @dataclass(frozen=True)
 class PeerTimes:
-    """One task on one photo, done by both in turns. our_ms, peer_ms: medians; ratio: the peer's to ours.
+    """One task on one photo, done by both in turns.
 
-    our_seen, peer_seen: share of the picture that is a person. people: as many as both found, None where not asked.
+    our_ms, peer_ms: medians; ratio: the peer's to ours. our_seen, peer_seen: share of person pixels. people: number of
+    people if both agree, None if not asked.
     """
 
     photo: str
@@ -61,17 +62,17 @@ class PeerTimes:
 
 
 class SourceKeeper:
-    """Opens the engine that is asked for, and keeps what it was opened for."""
+    """Opens the requested engine and remembers its arguments."""
 
     source: ModelSource
 
     def __call__(self, name: str, source: ModelSource, settings: Mapping[str, Settings], threads: int = 0) -> Engine:
-        """Open the engine that is asked for."""
+        """Open the requested engine."""
         self.source = source
         return open_engine(name, source, settings, threads)
 
     def tfjs(self) -> Path:
-        """The network in the format both peers read. Raises SettingsError where there is none."""
+        """Find the network in the format that both peers read. Raises SettingsError if there is none."""
         for file in (self.source, *self.source.others):
             if file.format == "tfjs" and "resnet" not in str(file.path):
                 return file.path
@@ -82,7 +83,7 @@ class SourceKeeper:
 
 
 def start_tf_bodypix(python: Path | None, asked: Mapping[str, Any]) -> Peer:
-    """tf-bodypix in another Python. Raises BodysegError where it is not there or does not start."""
+    """Start tf-bodypix in another Python. Raises BodysegError if it is missing or does not start."""
     if python is None:
         raise BodysegError(f"tf-bodypix: skipped. {_TF_BODYPIX}, and set --tf-bodypix-python.")
     if shutil.which(python) is None:
@@ -91,7 +92,7 @@ def start_tf_bodypix(python: Path | None, asked: Mapping[str, Any]) -> Peer:
 
 
 def start_tfjs(modules: Path | None, asked: Mapping[str, Any]) -> Peer:
-    """Tfjs body-pix in node. Raises BodysegError where it is not there or does not start."""
+    """Start tfjs body-pix in node. Raises BodysegError if it is missing or does not start."""
     if modules is None:
         raise BodysegError(f"tfjs: skipped. {_TFJS}, and set --node-modules to the node_modules folder.")
     if not (modules / "@tensorflow-models" / "body-pix").is_dir():
@@ -109,10 +110,10 @@ def time_peers(
     runs: int,
     show: Callable[[Sequence[int], str], Iterable[int]],
 ) -> Iterator[PeerTimes]:
-    """A row for every peer and task; in every round each does each, ours right before.
+    """One row per peer and task; in every round each does each task, ours directly before the peer's.
 
-    Turns are of the same length, and in each a task is done again and again, as for a camera's frames.
-    show: draws the rounds' progress.
+    Turns have equal length; within a turn the task is repeated, as for a camera's frames. show: draws the rounds'
+    progress.
     """
     pairs = [(peer, task) for peer in peers for task in _SAME[peer.kind]]
     ours: dict[tuple[Peer, str], list[float]] = {pair: [] for pair in pairs}
@@ -144,7 +145,7 @@ def time_peers(
 
 
 def _turn(run_ms: Callable[[], float]) -> list[float]:
-    """The times that count of a task done again and again, ms."""
+    """Times in ms of the counted repetitions of a task."""
     began, counted = time.perf_counter(), list[float]()
     while (passed := time.perf_counter() - began) < _TURN_S or not counted:
         took = run_ms()

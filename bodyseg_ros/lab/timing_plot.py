@@ -1,4 +1,4 @@
-"""Draw how time grows with people and pixels."""
+"""Plot time against people and pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["plot_scaling"]
 def plot_scaling(
     points: Sequence[tuple[tuple[int, int], int, Mapping[str, float]]], stages: Sequence[str], path: Path
 ) -> None:
-    """Draw each stage's time against people, a panel per size, and below against pixels, a panel per number of people.
+    """Plot each stage's time against people, one panel per size, and against pixels, one panel per number of people.
 
     points: ((width, height), people, ms by stage). Raises MissingDependencyError without matplotlib.
     """

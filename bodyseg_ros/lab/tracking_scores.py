@@ -1,10 +1,10 @@
-"""How well ids are kept: HOTA, IDF1 and MOTA.
+"""Tracking scores: HOTA, IDF1 and MOTA.
 
-Source: JonathonLuiten/TrackEval (trackeval 1.3.0) ``trackeval/metrics/{hota,identity,clear}.py``; that package itself
-brings a second OpenCV. HOTA: J. Luiten and others, "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking",
-IJCV 2020. IDF1: E. Ristani and others, "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking",
-ECCV workshops 2016. MOTA: K. Bernardin, R. Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR
-MOT Metrics", 2008.
+Source: JonathonLuiten/TrackEval (trackeval 1.3.0) ``trackeval/metrics/{hota,identity,clear}.py``; that package is not
+used because it requires a second OpenCV. HOTA: J. Luiten and others, "HOTA: A Higher Order Metric for Evaluating
+Multi-Object Tracking", IJCV 2020. IDF1: E. Ristani and others, "Performance Measures and a Data Set for Multi-Target,
+Multi-Camera Tracking", ECCV workshops 2016. MOTA: K. Bernardin, R. Stiefelhagen, "Evaluating Multiple Object Tracking
+Performance: The CLEAR MOT Metrics", 2008.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from scipy.optimize import linear_sum_assignment
 __all__ = ["TrackedFrame", "TrackingScores", "score_tracking"]
 
 Array = NDArray[np.float64]
-#: Likenesses from which two boxes are the same person's, for HOTA, which is the mean over them.
+#: Similarity thresholds of HOTA, which is the mean over them.
 _ALPHAS: Final = np.arange(0.05, 0.99, 0.05)
-#: The same for IDF1 and MOTA.
+#: Similarity threshold of IDF1 and MOTA.
 _SAME: Final = 0.5
 _EPSILON: Final = np.finfo(float).eps
 
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """truth, found: the ids in one frame. likeness: (truth, found), 0 to 1, such as the boxes' overlap."""
+    """One frame.
+
+    truth, found: ids. likeness: (truth, found) similarity, 0 to 1, such as box IoU.
+    """
 
     truth: Sequence[int]
     found: Sequence[int]
@@ -38,7 +41,7 @@ class TrackedFrame:
 
 @dataclass(frozen=True)
 class TrackingScores:
-    """All from 0 to 1, but MOTA, which may be below 0, and the number of switches."""
+    """Scores of a video, 0 to 1 except MOTA, which may be negative, and the number of id switches."""
 
     hota: float
     detection: float
@@ -49,7 +52,7 @@ class TrackingScores:
 
 
 def score_tracking(frames: Iterable[TrackedFrame]) -> TrackingScores:
-    """The scores of a video in which there is somebody, and somebody is found."""
+    """Score a video with at least one true and one predicted person."""
     listed = list(frames)
     truth = {number: row for row, number in enumerate(sorted({one for frame in listed for one in frame.truth}))}
     found = {number: row for row, number in enumerate(sorted({one for frame in listed for one in frame.found}))}
@@ -89,7 +92,7 @@ def _hota(frames: Sequence[tuple[Any, Any, Array]], counts: Any, found_counts: A
 
 
 def _idf1(frames: Sequence[tuple[Any, Any, Array]], counts: Any, found_counts: Any) -> float:
-    """Share of detections under the one right id, where every id is given to one person for the whole video."""
+    """IDF1: share of detections with the right id, where each id is assigned to one person for the whole video."""
     together = np.zeros((len(counts), len(found_counts)))
     for rows, columns, likeness in frames:
         together[np.ix_(rows, columns)] += likeness >= _SAME
@@ -98,12 +101,12 @@ def _idf1(frames: Sequence[tuple[Any, Any, Array]], counts: Any, found_counts: A
 
 
 def _clear(frames: Sequence[tuple[Any, Any, Array]], counts: Any) -> tuple[float, int]:
-    """MOTA, and how often a person's id changed."""
+    """MOTA, and the number of id switches."""
     last_id = np.full(len(counts), -1)
     just_before = np.full(len(counts), -1)
     hits = extra = switches = 0
     for rows, columns, likeness in frames:
-        # Whoever kept an id keeps the match.
+        # A match with the same id as before takes precedence.
         kept = (just_before[rows][:, None] == columns) & (just_before[rows] >= 0)[:, None]
         worth = np.where(likeness >= _SAME - _EPSILON, 1000 * kept + likeness, 0)
         there, who = linear_sum_assignment(worth, maximize=True)

@@ -1,4 +1,4 @@
-"""Everything that decides the outcome of a training run, read from one YAML file. Needs no Keras."""
+"""All settings of a training run, read from one YAML file. Does not need Keras."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .photo_folders import PhotoFolder
 
 Backbone = Literal["mobilenet", "resnet50"]
 LAST_BLOCK: Final = 13
-"""MobileNetV1's blocks are counted from 1, as its layers are named."""
+"""MobileNetV1's blocks are numbered from 1, like its layers."""
 CONFIG_NAME = "train.yaml"
-"""The configuration's name in a run's folder, where a copy of it is kept."""
+"""Name of the configuration's copy in a run's folder."""
 
 
 class LossWeights(BaseModel):
@@ -39,7 +39,7 @@ class LossWeights(BaseModel):
 
 
 class HeadContext(BaseModel):
-    """Layers before the person and part heads that see what is around: 1×1, depthwise, 1×1; a width of 0: none."""
+    """Layers before the person and part heads that widen their view: 1×1, depthwise, 1×1. A width of 0 omits them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +54,7 @@ class HeadContext(BaseModel):
 
 
 class Stage(BaseModel):
-    """A stretch of the run with one frame size; the learning rate goes linearly from its first value to its last."""
+    """One stage of a run, with one frame size; the learning rate changes linearly from its first to its last value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -146,7 +146,7 @@ class TrainSettings(BaseModel):
         return preprocessing_of(self.backbone)
 
     def at(self, step: int) -> tuple[Stage, float]:
-        """Give the stage and the learning rate of a step."""
+        """Return the stage and the learning rate of a step."""
         start = warm = 0
         before: Stage | None = None
         for stage in self.stages:
@@ -177,7 +177,7 @@ class TrainSettings(BaseModel):
 
 
 def same_optimizer(one: Stage, other: Stage) -> bool:
-    """Whether a stage goes on with the optimiser of the one before."""
+    """Whether a stage continues with the optimizer of the one before."""
     return (one.train, one.pull, one.head_rate) == (other.train, other.pull, other.head_rate)
 
 

@@ -1,7 +1,7 @@
-"""Programs that time other implementations of BodyPix, each run in its own environment by `bodyseg bench peers`.
+"""Programs that time other implementations of BodyPix, run in their own environments by `bodyseg bench peers`.
 
-A line of JSON each way, on standard input and output. First the model: {weights, stride, settings}, the settings being
-the network's by their names here, answered by {name}. Then, per run, {task, image, width, height}, the image being a
-file of RGB bytes, answered by {ms, pixels, people}: the milliseconds from picture to result, the person pixels seen,
-and the people where the task tells them apart.
+Protocol: one line of JSON each way, on standard input and output. First the model, {weights, stride, settings} with
+settings named as in this package; the answer is {name}. Then for each run {task, image, width, height}, where image is
+a file of RGB bytes; the answer is {ms, pixels, people}: milliseconds from image to result, person pixels, and the
+number of people if the task separates them.
 """

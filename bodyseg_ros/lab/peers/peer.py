@@ -1,4 +1,4 @@
-"""The other end of the loops in this folder: start one, ask it, end it."""
+"""Start and query the programs in this folder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PATIENCE_S: Final = 10
 
 
 class Peer:
-    """A running loop that has its model and answers requests, one at a time.
+    """A running program with its model, answering one request at a time.
 
-    kind: what it is, for errors. name: what it calls itself, with its versions.
+    kind: for errors. name: the program's own name, with versions.
     """
 
     def __init__(
         self, kind: str, command: Sequence[str | Path], environment: Mapping[str, str], model: Mapping[str, Any]
     ) -> None:
-        """Raises BodysegError, with its last words, where it does not start."""
+        """Raises BodysegError, with the program's last output, if it does not start."""
         self.kind = kind
         self._said = TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class Peer:
             raise
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a request. Raises BodysegError, with its last words, where none comes."""
+        """Send a request and return the answer. Raises BodysegError with its last output if there is none."""
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("Popen was asked for pipes and gave none")
         try:

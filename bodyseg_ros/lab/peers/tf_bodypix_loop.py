@@ -1,4 +1,4 @@
-"""Times tf-bodypix; run by a Python that has it, and without bodyseg_ros."""
+"""Time tf-bodypix; run by a Python that has it, without bodyseg_ros."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-#: What the words mean, for a library that takes numbers alone.
+#: Our names for the numbers that tf-bodypix takes.
 _FRACTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
 
 
 def main() -> None:
     """Answer requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # TensorFlow's own words must not come between the answers
+    os.dup2(2, 1)  # keep TensorFlow's output apart from the answers
     from tf_bodypix.api import load_model
 
     asked = json.loads(sys.stdin.readline())
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _seen(model: Any, image: Any, task: str, threshold: float) -> Any:
-    """The person mask; with the task 'parts' where a part is."""
+    """Return the person mask; with the task 'parts', the mask of pixels that have a part."""
     result = model.predict_single(image)
     mask = np.asarray(result.get_mask(threshold=threshold, dtype=np.uint8))
     return np.asarray(result.get_scaled_part_segmentation(mask)) >= 0 if task == "parts" else mask
