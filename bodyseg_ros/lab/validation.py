@@ -1,4 +1,4 @@
-"""How a network in training does on the photos that are held out."""
+"""Validation of a network in training on held-out photos."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .labels import Array
 Run = Callable[[Array], Mapping[str, Array]]
 """(1, H, W, 3) float32, RGB 0 to 255 → tensors (h, w, c) by head."""
 THRESHOLD = 0.7
-"""Where BodyPix's person threshold stands unless somebody moves it."""
+"""BodyPix's default person threshold."""
 _LONG_SIDE = 385
 _SHOWN = 12
 
 
 def person_scores(run: Run, image: npt.NDArray[np.uint8], long_side: int = _LONG_SIDE, stride: int = 16) -> Array:
-    """Give the person probability of every pixel of an (H, W, 3) uint8 RGB photo: (H, W) float32."""
+    """Compute the person probability of every pixel of an (H, W, 3) uint8 RGB photo: (H, W) float32."""
     height, width = image.shape[:2]
     geometry = padded_geometry(height, width, *network_size(height, width, long_side / max(height, width), stride))
     return confidence_map(run(resize_padded(image, geometry)[None])["segments"], geometry)
 
 
 def person_truth(sample: Sample) -> Mask:
-    """(H, W) bool: the annotated person, or else where the teacher is more sure than not."""
+    """Return the annotated person mask, (H, W) bool; without one, where the teacher's probability is above 0.5."""
     if sample.mask is not None:
         return sample.mask > 127
     height, width = sample.image.shape[:2]
@@ -41,13 +41,13 @@ def person_truth(sample: Sample) -> Mask:
 
 
 def validate(run: Run, samples: Sequence[Sample]) -> float:
-    """Mean person IoU on photos: against their masks, else against the teacher; 0 where there are none."""
+    """Mean person IoU on photos, against their masks or else the teacher; 0 without photos."""
     scores = [iou(person_scores(run, s.image) > THRESHOLD, person_truth(s)) for s in samples]
     return float(np.mean(scores)) if scores else 0.0
 
 
 def best_threshold(scored: Iterable[tuple[Array, Mask]]) -> float:
-    """Give the threshold of person scores (H, W) with the highest IoU, all pixels of all photos together."""
+    """Find the threshold of person scores (H, W) with the highest IoU over all pixels of all photos."""
     thresholds = np.linspace(0.1, 0.9, 33)
     inside, either = np.zeros(33, np.int64), np.zeros(33, np.int64)
     for scores, truth in scored:
@@ -58,7 +58,7 @@ def best_threshold(scored: Iterable[tuple[Array, Mask]]) -> float:
 
 
 def prediction_sheet(run: Run, samples: Sequence[Sample]) -> npt.NDArray[np.uint8]:
-    """Picture of the first photos, each beside what the network takes for a person in green: (H, W, 3) uint8 RGB."""
+    """Draw the first photos, each beside the network's person mask in green: (H, W, 3) uint8 RGB."""
     pictures: dict[str, npt.NDArray[np.uint8]] = {}
     for number, sample in enumerate(samples[:_SHOWN], 1):
         person = person_scores(run, sample.image) > THRESHOLD

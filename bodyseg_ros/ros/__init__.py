@@ -1,6 +1,6 @@
-"""The robot: everything that speaks ROS 2.
+"""The robot: everything that uses ROS 2.
 
-graph/ is the port to the middleware, its adapters, and messages to types and back. nodes/ are the nodes: bodyseg,
-compositor, camera, privacy camera. bag.py runs the node's work over a recording; processes.py starts programs and ends
-them; timing_steps.py times a node's work, messages included. Nothing here is imported by the library.
+graph/ is the port to the middleware, its adapters, and message conversion. nodes/ are the nodes: bodyseg, compositor,
+camera, privacy camera. bag.py runs the node's work on a recording; processes.py starts and stops programs;
+timing_steps.py times a node's work, messages included. The library does not import this package.
 """

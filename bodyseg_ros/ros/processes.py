@@ -1,4 +1,4 @@
-"""Nodes as processes on this machine: for the demonstration, benchmarks and tests."""
+"""Nodes as processes on this machine, for the demo, benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["NodeProcess", "Usage", "usage"]
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has taken so far: CPU time of all threads, s; memory resident, MB; threads."""
+    """Resources used so far: CPU time of all threads, s; resident memory, MB; number of threads."""
 
     cpu_s: float
     resident_mb: float
@@ -27,15 +27,15 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    """What the process takes, on Linux: proc(5), /proc/PID/stat."""
-    # The second field, the program's name, may hold blanks and brackets.
+    """Read a process's usage on Linux: proc(5), /proc/PID/stat."""
+    # The second field, the program's name, may contain spaces and parentheses.
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6, int(fields[17]))
 
 
 class NodeProcess:
-    """A node of this package (`bodyseg`, `camera`, …) in a process of its own; left by telling it to end.
+    """A node of this package (`bodyseg`, `camera`, …) in its own process; stopped when the context ends.
 
     parameters: by dotted name. arguments: further ROS arguments, such as ('-r', 'image:=/camera/image').
     """
@@ -67,16 +67,16 @@ class NodeProcess:
 
     @property
     def status(self) -> int | None:
-        """Its exit status; None while it runs."""
+        """Exit status; None while it runs."""
         return self._process.poll()
 
     @property
     def said(self) -> str:
-        """What it wrote to its log so far."""
+        """Its log so far."""
         return "".join(self._lines)
 
     def check(self) -> None:
-        """Raise GraphError, with its last words, if it has ended with an error."""
+        """Raise GraphError with the end of the log if the node failed."""
         if not self.status:
             return
         self._reader.join()
@@ -86,7 +86,7 @@ class NodeProcess:
         raise GraphError(f"The node {self.node} ended {how}. {last}")
 
     def wait_for(self, text: str, patience_s: float = 60.0) -> None:
-        """Return once its log holds `text`. Raises GraphError if it ends first, or after `patience_s`."""
+        """Wait until the log contains `text`. Raises GraphError if the node ends first, or after `patience_s`."""
         with self._news:
             self._news.wait_for(lambda: text in self.said or not self._reader.is_alive(), patience_s)
         if text not in self.said:
@@ -96,7 +96,7 @@ class NodeProcess:
             raise GraphError(f"The node {self.node} did not log {text!r}; its log:\n{self.said}")
 
     def wait(self, patience_s: float) -> int:
-        """Its exit status, once it ends by itself. Raises GraphError after `patience_s`."""
+        """Wait for the exit status. Raises GraphError after `patience_s`."""
         try:
             return self._process.wait(patience_s)
         except subprocess.TimeoutExpired as err:
@@ -105,7 +105,7 @@ class NodeProcess:
             ) from err
 
     def stop(self) -> int:
-        """Tell it to end, and wait; its exit status."""
+        """Stop it and wait; return the exit status."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:

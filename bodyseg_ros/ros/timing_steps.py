@@ -1,4 +1,4 @@
-"""Time the bare network and every step around it, in one run."""
+"""Time the network alone and every step around it, in one run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEVELS: Final = {
     "+ confidence": Wanted.EVERYTHING,
 }
 _BARE: Final = "bare network"
-#: Stages whose growth with people and pixels is worth a plot.
+#: Steps plotted against people and pixels.
 STAGES: Final = ("prepare", *(f"decode {name}" for name in _LEVELS))
 _WARM_UP: Final = 3
 Steps = dict[str, Callable[[], Any]]
@@ -38,7 +38,10 @@ Steps = dict[str, Callable[[], Any]]
 
 @dataclass(frozen=True)
 class StageTimes:
-    """What one stage took, ms per call. ratio: its median to the bare network's."""
+    """One step's time, ms per call.
+
+    ratio: its median to the network's.
+    """
 
     stage: str
     p50_ms: float
@@ -50,9 +53,10 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class StepTimes:
-    """All stages on one frame. pasted: people put on it, None for the photo itself; people: as many as were seen.
+    """All steps on one frame.
 
-    resident_mb: the process's memory afterwards, NaN where the system does not tell.
+    pasted: people pasted into it, None for the photo itself. people: number detected. resident_mb: the process's memory
+    afterwards, NaN if unknown.
     """
 
     width: int
@@ -67,7 +71,7 @@ class StepTimes:
 def time_steps(
     model: Model, frame: Frame, pasted: int | None, runs: int, show: Callable[[Sequence[int]], Iterable[int]] = iter
 ) -> StepTimes:
-    """Time every step in each of `runs` rounds, so that a machine that slows down slows all of them.
+    """Time every step in each of `runs` rounds, so that a slowdown affects all steps.
 
     show: draws the rounds' progress.
     """
@@ -93,7 +97,7 @@ def time_steps(
 
 
 def _steps(model: Model, frame: Frame) -> Steps:
-    """The recipe's stages, and the whole of it."""
+    """Calls for the steps of Model.steps, and for all of them together."""
     prepared = model.network.prepare(frame)
     outputs: dict[str, NDArray[Any]] = {
         name: np.array(array) for name, array in model.engine.run(prepared.tensor).items()
@@ -114,7 +118,7 @@ def _steps(model: Model, frame: Frame) -> Steps:
 
 
 def _around(model: Model, frame: Frame) -> Steps:
-    """What comes before and after the recipe: effects, and messages where ROS 2's types are installed."""
+    """Calls for the steps around the model: effects, and messages if ROS 2's types are installed."""
     result = model.run(frame, Wanted.EVERYTHING)
     steps: Steps = {}
     if result.poses is not None:

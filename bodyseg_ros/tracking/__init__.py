@@ -1,4 +1,4 @@
-"""Who is the same as in the frames before, and keypoints that do not tremble."""
+"""Tracking: person ids across frames, and smoothed keypoints."""
 
 from .follower import NOBODY_FOLLOWED, Following, PeopleFollower
 from .one_euro import KeypointSmoother

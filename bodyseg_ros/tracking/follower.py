@@ -1,4 +1,4 @@
-"""One camera's people through time: ids from a tracker, states, calm keypoints."""
+"""Follow one camera's people: ids from a tracker, tracking states, smoothed keypoints."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from .tracking_settings import SmoothingSettings, TrackingSettings
 __all__ = ["NOBODY_FOLLOWED", "Following", "PeopleFollower"]
 
 _AUTO: Final = "kalman"
-#: The step between frames that say no time: as at 30 frames a second.
+#: Assumed time between frames without stamps: 30 frames/s.
 _NOMINAL_S: Final = 1 / 30
-#: Stamps closer than this say no time: two frames of one stamp, photos that are numbered.
+#: Stamps closer than this carry no time: repeated stamps, or numbered photos.
 _LEAST_S: Final = 1e-4
-#: A step back by more than this begins anew; by less, a frame came late, or the clock was set.
+#: A larger step back in time starts a new video; a smaller one is a late frame or a clock adjustment.
 _BACK_S: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Following:
-    """All settings of tracking. trackers: settings by plugin, of those that are mentioned."""
+    """All settings of tracking.
+
+    trackers: settings by plugin, where given.
+    """
 
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
@@ -41,23 +44,23 @@ class Following:
 
     @property
     def tracker(self) -> str:
-        """The chosen tracker's name."""
+        """Name of the chosen tracker."""
         return _AUTO if self.tracking.tracker == "auto" else self.tracking.tracker
 
     def make_tracker(self) -> Tracker:
-        """The chosen tracker, which knows nobody yet. Raises PluginError for an unknown name."""
+        """Make the chosen tracker, without known people. Raises PluginError for an unknown name."""
         plugin: type[Tracker] = load_plugin("trackers", self.tracker)
         return plugin(self.trackers.get(self.tracker) or plugin.Settings())
 
 
-#: Settings under which nobody gets an id.
+#: Settings that disable ids.
 NOBODY_FOLLOWED: Final = Following(TrackingSettings(tracker="none"))
 
 
 class PeopleFollower:
-    """Gives one camera's people their ids and calm keypoints, frame after frame; for one thread at a time.
+    """Gives one camera's people ids and smoothed keypoints, frame by frame. Not thread-safe.
 
-    An id is never given twice, also where frames begin anew: the size changes, or stamps go back by more than 0.1 s.
+    An id is never reused, even after a new start because the size changed or time jumped back by more than 0.1 s.
     """
 
     def __init__(self, following: Following) -> None:
@@ -67,7 +70,7 @@ class PeopleFollower:
         self._begin()
 
     def _begin(self) -> None:
-        """Know nobody; ids go on above the highest."""
+        """Forget everybody; ids continue above the highest so far."""
         self._tracker = self.following.make_tracker() if self.following.is_on else None
         self._smoother = KeypointSmoother()
         self._above = self._highest
@@ -76,11 +79,11 @@ class PeopleFollower:
         self._stamp_ns = 0
 
     def restart(self) -> None:
-        """Take the next frame for the first of a new video."""
+        """Treat the next frame as the first of a new video."""
         self._begin()
 
     def use(self, following: Following) -> None:
-        """Go on with other settings; another tracker knows nobody."""
+        """Change settings; a different tracker starts without known people."""
         if following is self.following:
             return
         before, self.following = self.following, following
@@ -90,9 +93,9 @@ class PeopleFollower:
             self._tracker.settings = following.trackers[following.tracker]
 
     def follow(self, frame: Frame, result: Result) -> Result:
-        """The result with `tracks` and smoothed keypoints; as it is where it has no poses or nobody is to be followed.
+        """Return the result with `tracks` and smoothed keypoints; unchanged if it has no poses or tracking is off.
 
-        Raises PluginError where the tracker's answer cannot be.
+        Raises PluginError for invalid ids from the tracker.
         """
         if result.poses is None or not self.following.is_on:
             return result
@@ -120,7 +123,7 @@ class PeopleFollower:
         return Tracks(tuple(ids), tuple(states), tuple(gone))
 
     def _step_s(self, frame: Frame) -> float:
-        """Seconds since the last frame; begins anew where this one does not follow it."""
+        """Seconds since the last frame; starts anew if this frame does not follow it."""
         step_s = (frame.stamp_ns - self._stamp_ns) / 1e9
         if self._size not in (None, frame.size):
             self._begin()

@@ -1,9 +1,9 @@
-"""The tracker that comes with the package: who moves on as before, overlaps, stands alike and is dressed alike.
+"""The built-in tracker: matches people by motion, pose, mask overlap and clothing color.
 
-Each person known is a body-fixed point with a constant velocity (a Kalman filter), keypoints and a mask that move with
-it, and colors. People seen and people known are paired such that the sum of their likenesses is largest
-(scipy.optimize.linear_sum_assignment). The likeness of keypoints is COCO's object keypoint similarity
-(cocodataset/cocoapi ``PythonAPI/pycocotools/cocoeval.py`` 2.0, computeOks).
+A known person is a body-fixed point with constant velocity (a Kalman filter), keypoints and a mask that move with it,
+and color histograms. Detections and known people are assigned to maximize the sum of their similarities
+(scipy.optimize.linear_sum_assignment). Pose similarity is COCO's object keypoint similarity (cocodataset/cocoapi
+``PythonAPI/pycocotools/cocoeval.py`` 2.0, computeOks).
 """
 
 from __future__ import annotations
@@ -25,41 +25,42 @@ from .tracker import Tracker
 __all__ = ["KalmanSettings", "KalmanTracker"]
 
 Array = NDArray[np.float32]
-#: COCO's spread of each keypoint in shares of the person's size: nose, eyes, ears, shoulders, …, ankles.
+#: COCO's standard deviation of each keypoint in units of the person's size: nose, eyes, ears, shoulders, …, ankles.
 _SIGMAS: Final = np.array(
     [0.026, 0.025, 0.025, 0.035, 0.035, *np.repeat([0.079, 0.072, 0.062, 0.107, 0.087, 0.089], 2)], np.float32
 )
-#: From so many s out of view on, pose and mask no longer tell who it is.
+#: After this many seconds out of view, pose and mask no longer identify a person.
 _POSE_HOLDS_S: Final = 0.4
-#: So long somebody who comes back in the middle of the picture is known by the place, though seen in part.
+#: For this long, a partly visible person who reappears inside the image is identified by position.
 _PLACE_HOLDS_S: Final = 4.0
-#: A person seen in fewer frames than this is forgotten after so many s, or two frames: it may have been a mistake.
+#: A person seen in fewer frames than this is forgotten after this many seconds, or two frames: possibly a false
+#: detection.
 _SURE_AFTER: Final = 3
 _DOUBT_S: Final = 0.5
-#: Spread of a measured place, and of what velocity may change in a second, in the person's sizes.
+#: Standard deviations of a measured position, and of the velocity change in one second, in units of the person's size.
 _PLACE_SD: Final = 0.03
 _CHANGE_SD: Final = 0.4
-#: Overlap of two histograms (Bhattacharyya) from which clothes are somewhat alike, and the same. Of six people on
-#: photos of a street, different ones overlap by 0.45 to 0.88; the same from frame to frame by more than 0.93.
+#: Histogram overlaps (Bhattacharyya) that count as somewhat similar and as equal clothes. Among six people on street
+#: photos, different people overlapped by 0.45 to 0.88, the same person in consecutive frames by more than 0.93.
 _UNLIKE: Final = 0.8
 _ALIKE: Final = 0.95
-#: By so much likeness whoever was seen in the last frame, and not only just now, comes before all others: two people
-#: may be seen as one, and somebody out of view may first come back in part, and be taken for new.
+#: Similarity bonus for people seen in the last frame: two people may be detected as one, and a person who reappears may
+#: be visible only in part and mistaken for a new one.
 _HANDICAP: Final = 0.3
 _JUST_NOW_S: Final = 1.0
-#: How fast somebody new may be: sizes a second.
+#: Standard deviation of a new person's speed, sizes per second.
 _SPEED_SD: Final = 1.0
-#: Share of the newest in a person's size, keypoints about the fixed point, and colors.
+#: Weight of the newest value in the averages of size, keypoint offsets, and colors.
 _LEARN: Final = 0.2
 _LEARN_COLORS: Final = 0.1
-#: People are beside each other, not before, from this distance on, in their sizes.
+#: Distance, in sizes, beyond which people stand beside each other and do not overlap.
 _BESIDE: Final = 0.4
-#: People leave the picture at most this far, in their sizes: who left is waited for at the edge.
+#: Maximum distance, in sizes, outside the image: people who left are expected at the edge.
 _BEYOND: Final = 0.5
 
 
 class KalmanSettings(Settings):
-    """When people are taken for the same."""
+    """Similarity thresholds and memory."""
 
     memory: float = live(
         10.0, "Time that a person out of view is remembered, s; later they get a new id.", ge=0.0, le=3600.0
@@ -77,12 +78,12 @@ class KalmanSettings(Settings):
 
 @dataclass
 class _Known:
-    """One person.
+    """One known person.
 
-    place, velocity: (2,) px, px/s, of a point fixed to the body. spread: variances of place, of both together, of
-    velocity. offsets: (17, 2) keypoints about the place, averaged; learnt: (17,), which. points: (17, 2) about it as
-    seen last; visible: which.
-    mask, corner: the small mask as seen last, its place in the small map; mask_at: (2,) px, the place then.
+    place, velocity: (2,) px, px/s, of a body-fixed point. spread: variances of place, of place and velocity, of
+    velocity. offsets: (17, 2) averaged keypoints relative to place; learnt: (17,) which are known. points: (17, 2)
+    relative to place at the last detection; visible: (17,) which. mask, corner: last small mask and its position in the
+    small map; mask_at: (2,) px, the place at that time.
     """
 
     number: int
@@ -103,7 +104,7 @@ class _Known:
     unseen_s: float = 0.0
 
     def predict(self, step_s: float, picture: tuple[int, int]) -> None:
-        """Move on by a step; picture: (height, width), px."""
+        """Predict one time step; picture: (height, width), px."""
         self.place = self.place + self.velocity * np.float32(step_s)
         place_var, both, velocity_var = self.spread
         change = (_CHANGE_SD * self.size) ** 2
@@ -121,7 +122,7 @@ class _Known:
         self.known_s += step_s
 
     def correct(self, measured: Array, spread: float) -> None:
-        """Take a measured place (2,) px, with its standard deviation, px."""
+        """Update with a measured place (2,) px and its standard deviation, px."""
         place_var, both, velocity_var = self.spread
         certain = place_var + spread**2
         gain, velocity_gain = place_var / certain, both / certain
@@ -132,7 +133,7 @@ class _Known:
 
 
 class KalmanTracker(Tracker):
-    """Pairs people by motion, keypoints, masks and colors; finds who was out of view by place and colors."""
+    """Assigns detections by motion, keypoints, masks and colors; recovers lost people by place and colors."""
 
     api_version = 1
     Settings = KalmanSettings
@@ -141,7 +142,7 @@ class KalmanTracker(Tracker):
     def __init__(self, settings: KalmanSettings) -> None:
         super().__init__(settings)
         try:
-            from scipy.optimize import linear_sum_assignment  # takes long, so only where people are tracked
+            from scipy.optimize import linear_sum_assignment  # slow import, needed only for tracking
         except ModuleNotFoundError as err:
             raise missing_package("The tracker 'kalman'", err, "scipy") from err
         self._assign = linear_sum_assignment
@@ -149,7 +150,7 @@ class KalmanTracker(Tracker):
         self._count = 0
 
     def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
-        """A number per person; who stays unseen for `memory` seconds is forgotten."""
+        """Return an id per person; people unseen for `memory` seconds are forgotten."""
         for known in self._known:
             known.predict(step_s, result.size)
         self._known = [known for known in self._known if known.unseen_s <= self._patience_s(known, step_s)]
@@ -174,7 +175,10 @@ class KalmanTracker(Tracker):
         return self.settings.memory if known.frames >= _SURE_AFTER else doubtful
 
     def _pairs(self, seen: Sightings, measured: Array, step_s: float) -> list[tuple[int, int, list[int]]]:
-        """(known, seen, mistaken) of who is the same; mistaken: those who were taken for new, and are the one found."""
+        """Match lost people.
+
+        Returns (known, seen, mistaken): mistaken are ids that were given as new to people who are found again.
+        """
         if not self._known or not len(seen.points):
             return []
         likeness, least = self._likeness(seen, measured)
@@ -192,7 +196,9 @@ class KalmanTracker(Tracker):
         ]
 
     def _likeness(self, seen: Sightings, measured: Array) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Of every known (rows) and seen (columns), 0 to 1; what is enough (rows, 1)."""
+        """Similarity of every known person (rows) and detection (columns), 0 to 1, and the threshold of each row (rows,
+        1).
+        """
         everyone = self._known
         sizes = np.array([known.size for known in everyone], np.float32)[:, None]
         spread = np.array([known.spread[0] for known in everyone], np.float32)[:, None] + (_PLACE_SD * sizes) ** 2
@@ -205,7 +211,7 @@ class KalmanTracker(Tracker):
         pose, posed = _pose_likeness(everyone, seen)
         recent = (near + told * colors + posed * pose + _overlaps(everyone, seen)) / (2 + told + posed)
         unseen_s = np.array([known.unseen_s for known in everyone])[:, None]
-        # At the edge anybody comes in; in the middle of the picture nobody comes from nowhere.
+        # Anybody may enter at the edge; nobody appears from nowhere inside the image.
         by_colors, by_place = (near + 2 * colors) / 3, (3 * near + colors) / 4
         anybody = seen.at_edge | (unseen_s > _PLACE_HOLDS_S)
         found = np.where(told, np.where(anybody, by_colors, np.maximum(by_colors, by_place)), near)
@@ -215,15 +221,15 @@ class KalmanTracker(Tracker):
 
 
 def _measured(everyone: Sequence[_Known], seen: Sightings) -> Array:
-    """Where each known person's fixed point would be if they were the one seen: (known, seen, 2) px.
+    """Measure each known person's fixed point from each detection: (known, seen, 2) px.
 
-    The median over the keypoints, so that those hidden, or beyond the picture's edge, do not pull it.
+    The median over the keypoints, so that hidden keypoints and those beyond the image edge have no influence.
     """
     if not everyone or not len(seen.points):
         return np.zeros((len(everyone), len(seen.points), 2), np.float32)
     offsets = np.array([known.offsets for known in everyone])[:, None]
     told = np.array([known.learnt for known in everyone])[:, None] & seen.visible
-    told |= ~told.any(axis=-1, keepdims=True) & seen.visible  # nothing in common: the keypoints' own median
+    told |= ~told.any(axis=-1, keepdims=True) & seen.visible  # no common keypoint: median of the detection's keypoints
     votes = np.where(told[..., None], seen.points - offsets, np.inf)
     votes.sort(axis=2)
     middle = ((told.sum(axis=-1) - 1) // 2)[..., None, None]
@@ -231,7 +237,7 @@ def _measured(everyone: Sequence[_Known], seen: Sightings) -> Array:
 
 
 def _pose_likeness(everyone: Sequence[_Known], seen: Sightings) -> tuple[Array, NDArray[np.bool_]]:
-    """Mean over the keypoints that both show, at the places predicted; whether there are at least three."""
+    """Mean similarity of common keypoints at their predicted places, and whether there are at least three."""
     points = np.array([known.place + known.points for known in everyone])[:, None]
     both = np.array([known.visible for known in everyone])[:, None] & seen.visible
     sizes = np.array([known.size for known in everyone], np.float32)[:, None, None]
@@ -242,7 +248,7 @@ def _pose_likeness(everyone: Sequence[_Known], seen: Sightings) -> tuple[Array, 
 
 
 def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
-    """Intersection over union of masks moved to where they are predicted, nearer people in front."""
+    """IoU of masks moved to their predicted places, nearer people in front."""
     height, width = seen.labels.shape
     drawn = np.full((height, width), NOBODY, np.int16)
     for row in sorted(range(len(everyone)), key=lambda row: (-everyone[row].unseen_s, everyone[row].place[1])):
@@ -262,7 +268,7 @@ def _overlaps(everyone: Sequence[_Known], seen: Sightings) -> Array:
 
 
 def _alone(everyone: Sequence[_Known]) -> list[bool]:
-    """Whether nobody else is expected where a person is: else colors may be of both."""
+    """Whether nobody else is expected where a person is; otherwise the colors may be of both."""
     if len(everyone) < 2:
         return [True] * len(everyone)
     places = np.array([known.place for known in everyone])
@@ -273,10 +279,10 @@ def _alone(everyone: Sequence[_Known]) -> list[bool]:
 
 
 def _update(known: _Known, seen: Sightings, place: int, measured: Array, alone: bool) -> None:
-    """Learn from a person seen again; the colors only of one who is alone."""
+    """Update a person from a detection; colors only if nobody else is close."""
     visible, usual = seen.visible[place], max(int(known.visible.sum()), 1)
     count = int(visible.sum())
-    # The fewer keypoints, the less sure.
+    # Fewer keypoints measure the place less precisely.
     known.correct(measured, _PLACE_SD * known.size * len(visible) / max(count, 1))
     offsets = seen.points[place] - known.place
     share = np.where(known.learnt, np.float32(_LEARN), np.float32(1))[visible, None]
@@ -310,7 +316,7 @@ def _met(number: int, seen: Sightings, place: int) -> _Known:
 
 
 def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """A person's small mask, and the row and column where it begins."""
+    """Cut out a person's small mask; return it with its first row and column."""
     mask = np.equal(seen.labels, place)
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return mask[top : top + height, left : left + width].copy(), (top, left)

@@ -1,8 +1,8 @@
-"""Calm keypoints without delay: the One Euro filter.
+"""The One Euro filter: smooth keypoints without a frame of delay.
 
-Source: G. Casiez, N. Roussel, D. Vogel, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in
-Interactive Systems", CHI 2012, algorithms 1 and 2. The speed is that of the point, not of each coordinate, and is
-measured in the person's size.
+Source: G. Casiez, N. Roussel, D. Vogel, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+Systems", CHI 2012, algorithms 1 and 2. The speed is that of the point, not of each coordinate, in units of the person's
+size.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Array = NDArray[np.float32]
 
 
 class KeypointSmoother:
-    """Smooths the keypoints of people by their ids, each keypoint by itself; forgets whoever is not there."""
+    """Smooths each keypoint of each person by id; forgets people who are missing in a frame."""
 
     def __init__(self) -> None:
-        # Of the last frame: id → row; positions (n + 1, 17, 2) px and speeds px/s as smoothed; known: (n + 1, 17),
-        # which are. The last row is everybody's who was not there.
+        # State of the last frame: id → row; smoothed positions (n + 1, 17, 2) px and speeds px/s; known: (n + 1, 17).
+        # The last row stands for new people.
         self._rows: dict[int, int] = {}
         self._points = self._speeds = np.zeros((1, len(KEYPOINT_NAMES), 2), np.float32)
         self._known = np.zeros((1, len(KEYPOINT_NAMES)), np.bool_)
@@ -34,9 +34,10 @@ class KeypointSmoother:
     def smooth(
         self, ids: Sequence[int], keypoints: Array, scores: Array, step_s: float, settings: SmoothingSettings
     ) -> Array:
-        """The keypoints (N, 17, 2) px of the people with these ids, smoothed; scores: (N, 17).
+        """Smooth the keypoints (N, 17, 2) px of the people with these ids.
 
-        step_s: seconds since the last call. Those below `min_score`, and those not finite, stay as they are.
+        scores: (N, 17). step_s: seconds since the last call. Keypoints below `min_score` and non-finite ones are
+        returned unchanged.
         """
         seen = (scores >= np.float32(settings.min_score)) & np.isfinite(keypoints).all(axis=-1)
         rows = [self._rows.get(number, -1) for number in ids]
@@ -55,12 +56,12 @@ class KeypointSmoother:
 
 
 def _sizes(keypoints: Array, seen: NDArray[np.bool_]) -> Array:
-    """Long side of each person's seen keypoints, (N, 1) px, at least 1."""
+    """Long side of each person's visible keypoints, (N, 1) px, at least 1."""
     least = np.where(seen[..., None], keypoints, np.inf).min(axis=1)
     most = np.where(seen[..., None], keypoints, -np.inf).max(axis=1)
     return np.asarray(np.maximum((most - least).max(axis=1, keepdims=True), 1), np.float32)
 
 
 def _weight(cutoff_hz: Array | np.float32, step_s: float) -> Array:
-    """How much of the newest value a low-pass filter takes: 1 / (1 + τ / step), τ = 1 / (2 π cutoff)."""
+    """Weight of the newest value in a low-pass filter: 1 / (1 + τ / step), τ = 1 / (2 π cutoff)."""
     return np.asarray(1 / (1 + 1 / (np.float32(2 * math.pi * step_s) * cutoff_hz)), np.float32)

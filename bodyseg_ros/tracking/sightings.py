@@ -1,4 +1,4 @@
-"""What a tracker compares: the people of one frame as points, small masks and colors."""
+"""A tracker's input: the people of one frame as keypoints, small masks and colors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..types import Frame, Poses, Result
 
 __all__ = ["NOBODY", "Sightings", "see"]
 
-#: Long side of the small maps of whose a pixel is, about.
+#: Approximate long side of the small ownership map.
 _SMALL_PX: Final = 96
-#: Levels of each color in a histogram.
+#: Bins per color channel of a histogram.
 _LEVELS: Final = 4
 _BINS: Final = 2 * _LEVELS**3
-#: A mask of fewer small pixels says nothing of colors.
+#: Minimum mask size for a histogram, small pixels.
 _FEWEST_PX: Final = 12
 _TORSO: Final = np.array([5, 6, 11, 12])
-#: How near to the left or right edge people come into the picture, share of its width.
+#: Distance from the left or right edge within which people enter, as a share of the image width.
 _EDGE: Final = 0.03
-#: In a small map: nobody's pixel.
+#: Value of nobody's pixels in the small map.
 NOBODY: Final = -1
 
 
@@ -33,11 +33,10 @@ NOBODY: Final = -1
 class Sightings:
     """The people of one frame.
 
-    points: (N, 17, 2) float32, source px. visible: (N, 17), which of them count. sizes: (N,) float32, the long side of
-    what is visible, px. at_edge: (N,), who may just have come into the picture at its left or right edge.
-    labels: (h, w) int16, index of the person, or NOBODY, in a map where one pixel stands for `shrink` × `shrink`.
-    colors: (N, 128) float32, roots of the shares of red, green and blue in the upper and the lower half of the mask;
-    all 0 where it is too small to tell.
+    points: (N, 17, 2) float32, source px. visible: (N, 17). sizes: (N,) float32, long side of the visible keypoints,
+    px. at_edge: (N,), people who may just have entered at the left or right edge. labels: (h, w) int16, a person's
+    index or NOBODY, on a map where one pixel stands for `shrink` × `shrink`. colors: (N, 128) float32, square roots of
+    the histograms of red, green and blue in the upper and lower half of the mask; 0 where it is too small.
     """
 
     points: NDArray[np.float32]
@@ -50,7 +49,7 @@ class Sightings:
 
 
 def see(frame: Frame, result: Result) -> Sightings:
-    """The people of a result that has poses; without instances the hull of their torso is their mask."""
+    """Read the people of a result with poses; without instances the hull of the torso serves as the mask."""
     assert result.poses is not None
     poses = result.poses
     shrink = max(1, math.ceil(max(result.size) / _SMALL_PX))
@@ -70,18 +69,18 @@ def see(frame: Frame, result: Result) -> Sightings:
 
 
 def _limits(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Least and most x and y of what is visible, (N, 2) each."""
+    """Minimum and maximum x and y of the visible keypoints, (N, 2) each."""
     there = visible[..., None]
     least = np.where(there, points, np.float32(np.inf)).min(axis=1)
     return least, np.where(there, points, np.float32(-np.inf)).max(axis=1)
 
 
 def _hulls(poses: Poses, visible: NDArray[np.bool_], size: tuple[int, int], shrink: int) -> NDArray[np.int16]:
-    """People as the hulls of their shoulders and hips, else of their visible keypoints, the best one in front."""
+    """Draw people as the hulls of their shoulders and hips, or of their visible keypoints; higher scores in front."""
     labels = np.full((-(-size[0] // shrink), -(-size[1] // shrink)), NOBODY, np.int16)
     torso = np.zeros(visible.shape[1], np.bool_)
     torso[_TORSO] = True
-    # Between the limbs lies background.
+    # The area between the limbs is background.
     shown = np.where(np.all(visible[:, _TORSO], axis=1, keepdims=True), torso, visible)
     points = np.clip(np.rint(poses.keypoints / shrink), -(2**14), 2**14).astype(np.int32)
     for place in range(len(poses) - 1, -1, -1):
@@ -94,7 +93,7 @@ def _colors(image: NDArray[np.uint8], labels: NDArray[np.int16], people: int) ->
     owners = labels[rows, columns].astype(np.intp)
     pixels = np.bincount(owners, minlength=people)
     middle = np.bincount(owners, rows, minlength=people) / np.maximum(pixels, 1)
-    # Two bits a color: the highest.
+    # Two bits per channel: the highest.
     levels = image[rows, columns] >> 6
     bins = (levels[:, 0] * _LEVELS + levels[:, 1]) * _LEVELS + levels[:, 2]
     places = (owners * 2 + (rows > middle[owners])) * (_BINS // 2) + bins

@@ -1,4 +1,4 @@
-"""The seam between people seen and people known."""
+"""The plugin interface of trackers."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ __all__ = ["FakeTracker", "Tracker"]
 
 
 class Tracker(Plugin):
-    """Tells who is the same as in the frames before. A plugin writes identify(). Built as `TrackerClass(settings)`.
+    """Identifies people across frames; plugins implement identify().
 
-    It belongs to one camera. Where frames do not follow each other, a new one is built; whoever builds it sees to it
-    that no id is given twice.
+    Built as `TrackerClass(settings)`, for one camera. A new instance is built where frames do not follow each other;
+    its caller keeps ids unique.
     """
 
     supported_versions = frozenset({1})
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
 
     def __init__(self, settings: Any) -> None:
-        #: May be swapped between two frames.
+        #: May be changed between two frames.
         self.settings = settings
 
     @abstractmethod
     def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
-        """The number of each person of `result`, in order, each once.
+        """Return the id of each person of `result`, in order, without repeats.
 
-        Numbers are 1 or above; one above all numbers given so far is somebody new. result: has poses; they lie, as its
-        maps do, on the mirror image of the frame where it is `mirrored`. step_s: seconds since the last call, above 0.
+        Ids start at 1; an id above all previous ones means a new person. result: has poses. They and its maps are on
+        the flipped frame if it is `mirrored`. step_s: seconds since the last call, above 0.
         """
 
 
 class FakeTracker(Tracker):
-    """For tests and demonstrations: the best person is always 1, the next one 2."""
+    """For tests and demos: the person with the highest score is always 1, the next one 2."""
 
     api_version = 1
 
     def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
-        """From 1 on, in the order of the result."""
+        """Return 1, 2, … in the order of the result."""
         return range(1, len(result) + 1)

@@ -1,4 +1,4 @@
-"""The parameters of tracking that hold whichever tracker is chosen."""
+"""Tracking parameters that do not depend on the tracker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TrackingSettings(Settings):
 
 
 class SmoothingSettings(Settings):
-    """How keypoints of people with ids are made calm. Speeds are in the person's own sizes, so that they suit any."""
+    """Smoothing of keypoints of people with ids. Speeds are in units of the person's size."""
 
     keypoints: bool = live(True, "Smooth the keypoints of tracked people (One Euro filter).")
     min_cutoff: float = live(0.5, "Cutoff frequency for a still keypoint, Hz; lower is smoother.", ge=0.001, le=1000.0)
