@@ -12,14 +12,14 @@ __all__ = ["BlurBackground", "VirtualBackground"]
 
 
 class BlurBackgroundSettings(Settings):
-    """How strongly, and how softly at the edge."""
+    """Blur strength and edge softness."""
 
     sigma_px: float = live(9.0, "Strength of the blur.", ge=0.5, le=100.0)
     feather_px: int = live(3, "Half width of the soft edge around people.", ge=0, le=50)
 
 
 class BlurBackground(Effect):
-    """People sharp before their own background, blurred without their colors in it."""
+    """Blur the background; people stay sharp, and their colors do not bleed into it."""
 
     api_version = 1
     Settings = BlurBackgroundSettings

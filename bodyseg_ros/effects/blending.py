@@ -1,4 +1,4 @@
-"""What several effects do with pixels: mix, blur, make cells, fill, grow."""
+"""Pixel operations shared by effects: blend, blur, pixelate, fill, grow."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def mix(image: Picture, paint: Picture, weight: Mask) -> Picture:
 
 
 def soft_edge(result: Result, feather_px: int) -> Mask:
-    """A person's share of each pixel, (H, W) uint8: soft over `feather_px` to each side, or as an effect left it."""
+    """A person's opacity at each pixel, (H, W) uint8: soft over `feather_px` to each side, or as an earlier effect set
+    it.
+    """
     if result.alpha is not None:
         return result.alpha
     weight = require(result.person, "a person mask").view(np.uint8) * np.uint8(255)
@@ -72,7 +74,7 @@ def soft_edge(result: Result, feather_px: int) -> Mask:
 
 
 def grow(mask: Mask, margin_px: int) -> Mask:
-    """A mask of 0 and 1 with a margin all around."""
+    """Grow a mask of 0 and 1 by a margin."""
     if margin_px <= 0:
         return mask
     tall, wide = np.ones((2 * margin_px + 1, 1), np.uint8), np.ones((1, 2 * margin_px + 1), np.uint8)
@@ -99,7 +101,7 @@ def blur(image: Picture, sigma_px: float, without: Mask | None = None) -> Pictur
 
 
 def make_cells(image: Picture, cell_px: int) -> Picture:
-    """Squares of `cell_px`, each of its mean color; those at the right and bottom end may be wider."""
+    """Average the image in squares of `cell_px`; those at the right and bottom edge may be wider."""
     height, width = image.shape[:2]
     size = (max(1, width // cell_px), max(1, height // cell_px))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

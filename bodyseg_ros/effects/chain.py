@@ -1,4 +1,4 @@
-"""Effects by name, one after the other."""
+"""Chains of effects by name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load_effects(
 
 
 def needs_of(chain: Sequence[Effect]) -> Wanted:
-    """What the effects of a chain read of a result."""
+    """Fields of a result that a chain of effects reads."""
     needs = Wanted.NOTHING
     for effect in chain:
         needs |= effect.needs

@@ -1,4 +1,4 @@
-"""A contact sheet: captioned pictures side by side."""
+"""A contact sheet: captioned images side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAPER: Final = 245
 def contact_sheet(
     pictures: Mapping[str, NDArray[np.uint8]], *, columns: int = 3, tile_width_px: int = 360
 ) -> NDArray[np.uint8]:
-    """Captioned pictures in rows; (H, W, 3) uint8 RGB.
+    """Lay out captioned images in rows; returns (H, W, 3) uint8 RGB.
 
     pictures: caption → (h, w), (h, w, 3) RGB or (h, w, 4) RGBA uint8, shown on a checkerboard. All tiles get the shape
     of the first image.

@@ -1,4 +1,4 @@
-"""People alone: cut out hard or soft, on nothing or on one color."""
+"""Cut people out, with hard or soft edges, on transparency or one color."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _cut_out(image: Picture, alpha: Mask) -> Picture:
 
 
 class CutoutSettings(Settings):
-    """What stands behind people."""
+    """What replaces the background."""
 
     background: Literal["transparent", "magenta", "green", "color"] = live(
         "transparent", "What replaces the background; color: uses `color`."
@@ -57,7 +57,7 @@ class AlphaSettings(Settings):
 
 
 class Alpha(Effect):
-    """People alone with a feathered edge; an effect after it places them with this edge."""
+    """Cut people out with a feathered edge; a later effect places them with this edge."""
 
     api_version = 1
     Settings = AlphaSettings
@@ -77,7 +77,7 @@ class SmoothStepSettings(Settings):
 
 
 class SmoothStep(Effect):
-    """People alone, as opaque as the network is sure of them; an effect after it places them with this edge."""
+    """Cut people out with opacity by the network's probability; a later effect places them with this edge."""
 
     api_version = 1
     Settings = SmoothStepSettings

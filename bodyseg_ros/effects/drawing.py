@@ -22,11 +22,11 @@ from .palettes import PALETTES, Rgb, hex_colors
 __all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
 
 _CONTOUR_RGB: Final = (255, 255, 255)
-#: Neighbors in this order are far apart on the color circle.
+#: In this order neighbors are far apart on the color circle.
 _PEOPLE_RGB: Final = tuple(rainbow(10)[3 * index % 10] for index in range(10))
-#: Height of an id's digits, line widths.
+#: Text height of an id, in line widths.
 _DIGITS: Final = 7
-#: Long side for which a line of one pixel is thin but seen.
+#: Long side up to which lines are one pixel wide.
 _PX_PER_LINE: Final = 320
 
 
@@ -36,9 +36,9 @@ def colored_parts(parts: NDArray[np.int8], colors: tuple[tuple[int, int, int], .
 
 
 def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: tuple[int, ...] = (0, 0, 0)) -> Picture:
-    """Each value in its color, values beyond those in `other`: (H, W) to (H, W, 3) RGB."""
+    """Color each value, with `other` for values beyond the colors: (H, W) to (H, W, 3) RGB."""
     table = np.full((1, 256, 3), other, np.uint8)
-    table[0, : len(colors)] = np.reshape(colors, (-1, 3))  # of nobody there are none
+    table[0, : len(colors)] = np.reshape(colors, (-1, 3))  # there are no colors if there is nobody
     return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
 
 
@@ -57,7 +57,7 @@ class OverlaySettings(Settings):
     """Settings of the overlay."""
 
     mask: Literal["people", "background", "parts"] = live(
-        "people", "What to paint: people, the background (as the reference's drawMask does), or body parts."
+        "people", "What to paint: people, the background (as the reference's drawMask), or body parts."
     )
     color: Rgb = live((0, 200, 120), "Mask color if people are not separated: red, green, blue.")
     opacity: float = live(0.5, "Opacity of the mask color.", ge=0.0, le=1.0)
@@ -91,7 +91,7 @@ class Overlay(Effect):
         return image
 
     def _paint(self, frame: Frame, result: Result, person: Mask) -> tuple[Picture, Mask]:
-        """The mask's colors, and where it lies: 1."""
+        """Return the mask's colors, and where it is: 1."""
         if self.settings.mask == "parts":
             parts = require(result.parts, "a part map").view(np.int8)
             return colored_parts(parts), np.greater_equal(parts, 0).view(np.uint8)
@@ -99,7 +99,7 @@ class Overlay(Effect):
             return fill_plain(frame.image, self.settings.color), 1 - person
         if result.instances is None:
             return fill_plain(frame.image, self.settings.color), person
-        # Nobody's, −1, becomes 255; more people than that there are not.
+        # −1, nobody, becomes 255; there are never that many people.
         colors = _PEOPLE_RGB * 25 if result.poses is None else _people_colors(result)
         return _paint_values(result.instances.astype(np.uint8), colors, self.settings.color), person
 

@@ -28,7 +28,7 @@ class Effect(Plugin):
 
     supported_versions = frozenset({1})
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
-    #: What it reads of a result.
+    #: Fields of the result that it reads.
     needs: Wanted = Wanted.PERSON
     #: Whether the effect hides people, so copying raw images beside it needs permission.
     hides_people: bool = False

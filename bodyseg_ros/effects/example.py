@@ -1,4 +1,4 @@
-"""A drawn room with a drawn person, and all that a network would see of it: for examples and tests."""
+"""A drawn room with a drawn person, and a network's result for it, for examples and tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POINTS: Final = (
     (0.28, 0.34), (-0.24, 0.56), (0.30, 0.14), (-0.22, 0.74), (0.09, 0.72), (-0.09, 0.72),
     (0.10, 0.90), (-0.10, 0.90), (0.10, 1.05), (-0.10, 1.05),
 )  # fmt: skip
-#: Part, the keypoints it joins, its width in shares of the height, its color.
+#: Part, the keypoints it connects, its width in units of the height, its color.
 _LIMBS: Final = (
     ("torso_front", (5, 6, 12, 11), 0.08, (178, 60, 52)),
     ("left_upper_leg_front", (11, 13), 0.14, (52, 60, 90)), ("right_upper_leg_front", (12, 14), 0.14, (52, 60, 90)),
@@ -56,7 +56,7 @@ def example(height: int = 360, width: int = 480) -> tuple[Frame, Result]:
 
 
 def room(height: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """A wall with light on it, a window, a shelf of books: (height, width, 3) uint8 RGB."""
+    """Draw a wall with light on it, a window and a bookshelf: (height, width, 3) uint8 RGB."""
     rows, columns = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
     shade = 1 - 0.35 * np.hypot(columns - 0.3, rows - 0.3)
     image = np.ascontiguousarray((shade[..., None] * (214, 200, 176)).clip(0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Pixels moved: mirrored, or cut to people. What was seen moves along."""
+"""Effects that move pixels: mirror, and crop to people. The result moves along."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Mirror(Effect):
         return mirror_array(frame.image)
 
     def move(self, result: Result) -> Result:
-        """Masks and keypoints mirrored too."""
+        """Mirror masks and keypoints too."""
         return mirror_result(result)
 
 
@@ -55,11 +55,11 @@ class CropToPeople(Effect):
     def __init__(self, settings: CropToPeopleSettings) -> None:
         super().__init__(settings)
         self._size = (0, 0)
-        #: top, left, bottom, right of the section, px.
+        #: top, left, bottom, right of the crop, px.
         self._box = np.zeros(4)
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB of the frame's size, or the section's."""
+        """Return (H, W, 3) uint8 RGB of the frame's size, or of the crop's."""
         target = self._target(require(result.person, "a person mask").view(np.uint8))
         if self._size == frame.size:
             target = self.settings.calm * self._box + (1 - self.settings.calm) * target
@@ -67,7 +67,7 @@ class CropToPeople(Effect):
         return np.asarray(self._cut(frame.image, cv2.INTER_LINEAR), np.uint8)
 
     def move(self, result: Result) -> Result:
-        """Masks and keypoints of the section."""
+        """Crop masks and keypoints."""
         top, left, bottom, right = self._pixels()
         height, width = self._size if self.settings.resize else (bottom - top, right - left)
         scale = np.array([width / (right - left), height / (bottom - top)])

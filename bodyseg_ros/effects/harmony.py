@@ -77,7 +77,7 @@ class SeamlessClone(Effect):
         self._backdrop = Backdrop(settings, "seamless_clone")
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB; people that touch the frame's end are pasted in its outermost pixel."""
+        """Return (H, W, 3) uint8 RGB; people that touch the image border are pasted in its outermost pixels."""
         weight = soft_edge(result, self.settings.feather_px)
         picture = mix(self._backdrop.picture(frame), frame.image, soft_edge(result, 0))
         mask = np.greater(weight, 0).view(np.uint8) * np.uint8(255)
@@ -86,9 +86,9 @@ class SeamlessClone(Effect):
         left, top, width, height = cv2.boundingRect(mask)
         if min(width, height) < _LEAST_CLONE_PX:
             return picture
-        # OpenCV solves within the mask's box, which it places by its middle.
+        # OpenCV solves within the mask's bounding box, which it places by its center.
         middle = (left + width // 2, top + height // 2)
-        # It wears the mask down in place.
+        # seamlessClone modifies the mask
         cloned = cv2.seamlessClone(frame.image, self._backdrop.picture(frame), mask.copy(), middle, cv2.NORMAL_CLONE)
         return mix(picture, np.asarray(cloned, np.uint8), mask)
 

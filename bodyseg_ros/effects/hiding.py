@@ -24,7 +24,7 @@ from .rendering import draw_pixelated_mask, to_colored_mask
 __all__ = ["Anonymize", "BlurParts", "Pixelate", "RemovePeople"]
 
 _FACE: Final = ("left_face", "right_face")
-#: Fewer colors than this per cell would show who it is.
+#: With smaller cells people could be recognized.
 _LEAST_CELL_PX: Final = 4
 _STRENGTH: Final = "Cell size or blur radius, as a share of the image's longer side."
 _MARGIN: Final = "Margin that is hidden as well, as a share of the image's longer side."
@@ -47,7 +47,7 @@ def _cover(image: Picture, how: str, strength: float) -> Picture:
 
 
 class PixelateSettings(Settings):
-    """What is cut into cells, and how large they are."""
+    """What to pixelate, and the cell size."""
 
     what: Literal["people", "parts"] = live(
         "people", "people: pixelate people. parts: draw pixelated part colors over them, as drawPixelatedMask does."
@@ -80,7 +80,7 @@ class Pixelate(Effect):
 
 
 class BlurPartsSettings(Settings):
-    """Which parts, and how strongly."""
+    """Which parts to blur, and how strongly."""
 
     parts: tuple[str, ...] = live(_FACE, "Names of the parts to blur; `bodyseg effects show blur_parts` lists them.")
     strength: float = live(0.02, _STRENGTH, ge=0.002, le=0.5)
@@ -156,7 +156,7 @@ class Anonymize(Effect):
 
 
 def _faces(person: Mask, face: Mask) -> Mask:
-    """Faces, and all of every connected area of people in which no face was found."""
+    """Faces, and the whole of each connected region of people without a detected face."""
     count, areas = cv2.connectedComponents(person)
     faceless = np.ones(count, np.uint8)
     faceless[areas.reshape(person.shape)[face == 1]] = 0
@@ -166,7 +166,7 @@ def _faces(person: Mask, face: Mask) -> Mask:
 
 
 class RemovePeopleSettings(Settings):
-    """How far around people the background is shown."""
+    """Margin around people that shows the remembered background too."""
 
     margin: float = live(0.02, _MARGIN, ge=0.0, le=0.2)
 

@@ -1,4 +1,4 @@
-"""Colors: a parameter that is one, and palettes of 24 for body parts."""
+"""Color parameters, and palettes of 24 colors for body parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rgb = Annotated[tuple[int, ...], AfterValidator(_is_rgb)]
 
 
 def hex_colors(texts: tuple[str, ...]) -> Colors:
-    """Colors written as '#rrggbb'. Raises ValueError for another form."""
+    """Parse colors written as '#rrggbb'. Raises ValueError for another form."""
     colors = []
     for text in texts:
         value = bytes.fromhex(text.removeprefix("#"))

@@ -80,7 +80,7 @@ class BodyPix(Network):
 
     @property
     def offers(self) -> Wanted:
-        """Everything that the options do not switch off."""
+        """Everything the options leave on."""
         offers = Wanted.EVERYTHING & ~Wanted.CLASSES
         if not self.settings.segment_body_parts:
             offers &= ~Wanted.PARTS
@@ -89,7 +89,7 @@ class BodyPix(Network):
         return offers
 
     def prepare(self, frame: Frame) -> Prepared:
-        """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
+        """Pad, resize and normalize a frame: tensor (1, h, w, 3) float32."""
         return pad_frame(frame, self._geometry(*frame.size), self.card)
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
@@ -133,14 +133,14 @@ class BodyPix(Network):
     def _geometry(self, height: int, width: int) -> Geometry:
         resolution = self.settings.internal_resolution
         fraction = _FRACTIONS[resolution] if isinstance(resolution, str) else resolution
-        # Also of a frame one pixel high, of which the network sees one row.
+        # Also for a frame one pixel high, of which the network sees one row.
         most = self.settings.max_input_px
         fraction = min(fraction, math.sqrt(most / (height * width)), most / max(height, width))
         size = self.card.input_size or network_size(height, width, fraction, self.output_stride)
         return padded_geometry(height, width, *size)
 
     def _people(self, heads: Outputs, geometry: Geometry) -> Poses:
-        """Poses that the thresholds let through, in source px."""
+        """Poses that pass the thresholds, in source px."""
         options = self.settings
         limits = PoseLimits(options.max_detections, options.score_threshold, options.nms_radius)
         has_tree = "displacement_fwd" in heads and "displacement_bwd" in heads
@@ -168,7 +168,7 @@ class BodyPix(Network):
 
 
 def _needed(wanted: Wanted) -> tuple[str, ...]:
-    """Heads without which the wanted cannot be computed."""
+    """Heads required for what is wanted."""
     needed = []
     if wanted & _FROM_SEGMENTS:
         needed.append("segments")

@@ -27,7 +27,7 @@ _LONG_SIDE: Final = 513
 
 
 class DeepLabSettings(FlipSettings):
-    """Which classes make the mask, and from which probability on."""
+    """The classes that make the mask, and the threshold."""
 
     kept_classes: tuple[str, ...] = start_only(("person",), "Classes in the mask; the model's card lists the names.")
     segmentation_threshold: float = live(
@@ -52,7 +52,7 @@ class DeepLab(Network):
         return Wanted.PERSON | Wanted.CONFIDENCE | Wanted.CLASSES
 
     def prepare(self, frame: Frame) -> Prepared:
-        """Scale the whole frame to the file's size, or to a long side of 513 px if that is open."""
+        """Resize the whole frame to the file's input size, or to a long side of 513 px if that is open."""
         return stretch_frame(frame, *(self.card.input_size or _demo_size(*frame.size)), self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:

@@ -1,4 +1,4 @@
-"""The option flip_horizontal of every network here."""
+"""The option flip_horizontal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FlipSettings", "flip_if_asked"]
 
 
 class FlipSettings(Settings):
-    """Mirroring. A network only has to derive its settings from this class."""
+    """Mirroring of the result. Network settings inherit it."""
 
     flip_horizontal: bool = live(False, "Mirror the result, for a camera that acts as a mirror.")
 

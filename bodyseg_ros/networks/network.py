@@ -27,9 +27,9 @@ class Network(Plugin):
     supported_versions = frozenset({1})
     Settings: ClassVar[type[settings.Settings]] = settings.Settings
 
-    #: Whether a frame may be prepared only after the one before was decoded.
+    #: Whether a frame may be prepared only after the previous one was decoded.
     needs_previous: bool = False
-    #: Whether it learns how a camera's view looks without people; a node then offers capture_background().
+    #: Whether it learns the view without people; nodes then offer capture_background().
     learns_background: bool = False
 
     def __init__(self, card: Card, settings: Any, output_stride: int) -> None:
@@ -38,11 +38,11 @@ class Network(Plugin):
     @property
     @abstractmethod
     def offers(self) -> Wanted:
-        """What it computes, as it is set; the rest of a Result stays None."""
+        """What it computes with these settings; other fields of a Result are None."""
 
     @abstractmethod
     def prepare(self, frame: Frame) -> Prepared:
-        """The frame as the network's input tensor, with the geometry that undoes it."""
+        """Make the network's input tensor from a frame, with the geometry that inverts the resizing."""
 
     @abstractmethod
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
@@ -52,13 +52,13 @@ class Network(Plugin):
         """
 
     def maps_wanted(self, prepared: Prepared, wanted: Wanted) -> MapsWanted | None:
-        """The maps that an engine can make on its device to spare decode() work; None: there are none."""
+        """Describe maps that an engine can decode on its device instead of decode(); None if there are none."""
         return None
 
     def with_settings(self, settings: Any) -> Network:
-        """The same network with other live settings, to be swapped in between two frames."""
+        """Return the same network with other live settings, to be exchanged between two frames."""
         return type(self)(self.card, settings, self.output_stride)
 
     def capture_background(self) -> None:
-        """Relearn the background from the next frames; may be called from any thread."""
+        """Learn the background anew from the next frames. Thread-safe."""
         raise EngineError(f"The network {self.name} does not learn a background.")

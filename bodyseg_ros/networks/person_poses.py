@@ -17,9 +17,9 @@ from ..types import Outputs, Poses
 __all__ = ["close_up_scores", "find_poses"]
 
 CLOSE_UP_KEYPOINTS: Final = 5
-"""Visible keypoints that a close-up has at least: those of a face from the front."""
+"""Minimum number of visible keypoints of a close-up: those of a frontal face."""
 CLOSE_UP_EXTENT: Final = 0.2
-"""How far apart they are at least, as a share of the picture's shorter side."""
+"""Their minimum extent, as a share of the image's shorter side."""
 
 
 def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single: bool) -> Poses:
@@ -37,11 +37,10 @@ def find_poses(heads: Outputs, geometry: Geometry, limits: PoseLimits, *, single
 
 
 def close_up_scores(poses: Poses, size: tuple[int, int], min_keypoint_score: float) -> NDArray[np.float64]:
-    """Mean score of the visible keypoints of each pose that is a close-up in a picture of size (H, W), else 0: (N,).
+    """Mean score of the visible keypoints of each pose that is a close-up in an image of size (H, W), else 0: (N,).
 
-    The reference divides by all 17 keypoints, so that a face which fills the picture has a low score. Keypoints that
-    an earlier pose has too count as visible and add nothing, as in the reference's sum: the same person found twice
-    stays low.
+    The reference divides by all 17 keypoints, so a face that fills the image scores low. Keypoints that an earlier pose
+    has too count as visible but add nothing, as in the reference's sum; a duplicate of a person thus stays low.
     """
     scores = poses.keypoint_scores.astype(np.float64)
     visible = scores >= min_keypoint_score
@@ -49,7 +48,7 @@ def close_up_scores(poses: Poses, size: tuple[int, int], min_keypoint_score: flo
     counted = poses.scores.astype(np.float64) * scores.shape[1] - np.where(visible, 0.0, scores).sum(axis=1)
     near = np.where(visible[..., None], poses.keypoints.astype(np.float64), np.nan)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of people without a visible keypoint, whose extent is NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # for people without visible keypoints, whose extent is NaN
         extent = (np.nanmax(near, axis=1) - np.nanmin(near, axis=1)).max(axis=-1)
     large = extent >= CLOSE_UP_EXTENT * min(size)
     return np.where(large & (count >= CLOSE_UP_KEYPOINTS), counted / np.maximum(count, 1), 0.0)

@@ -18,7 +18,7 @@ __all__ = ["class_indices", "class_scores", "labels_to_source", "scores_to_sourc
 
 
 def class_indices(names: tuple[str, ...], card: Card, parameter: str) -> list[int]:
-    """Channels of the classes named. Raises SettingsError for a name that the card does not have."""
+    """Return the channels of the named classes. Raises SettingsError for a name that the card does not have."""
     for name in names:
         if name not in card.classes:
             have = ", ".join(card.classes) or "none"
@@ -69,12 +69,12 @@ def _to_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def scores_to_source(scores: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
-    """A map (h, w) on the network's pixels to source px (H, W), bilinear; the inverse of stretching the frame."""
+    """Resize a map (h, w) of network pixels to source px (H, W), bilinear; the inverse of stretching the frame."""
     resized = cv2.resize(scores, (geometry.width, geometry.height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.float32)
 
 
 def labels_to_source(labels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """Labels (h, w) on the network's pixels to source px (H, W), each pixel its nearest one's."""
+    """Resize labels (h, w) of network pixels to source px (H, W), nearest neighbor."""
     size = (geometry.width, geometry.height)
     return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

@@ -24,14 +24,14 @@ from .prepare import stretch_frame
 
 __all__ = ["Portrait", "PortraitSettings"]
 
-#: Longest time between two frames of which the second may use the first one's mask, s.
+#: Maximum time between two frames for reuse of the mask, s.
 _MAX_GAP_S: Final = 1.0
-#: Mean change of brightness, 0 to 1, that is a cut.
+#: Mean brightness change, 0 to 1, that counts as a cut.
 _CUT: Final = 0.1
 
 
 class PortraitSettings(FlipSettings):
-    """From which probability on a pixel is a person."""
+    """The person threshold."""
 
     segmentation_threshold: float = live(
         0.5, "Pixels with a higher person probability belong to the mask.", ge=0.0, le=1.0
@@ -84,12 +84,12 @@ class Portrait(Network):
         return other
 
     def prepare(self, frame: Frame) -> Prepared:
-        """Scale the whole frame to the network's size, and add the previous mask if the network uses it."""
+        """Resize the whole frame to the network's size, and add the previous mask if the network uses it."""
         previous = self._memory.recall(frame, *self._size) if self.needs_previous else None
         return stretch_frame(frame, *self._size, self.card, previous)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The network's output to a person mask."""
+        """Decode the network's output to a person mask."""
         geometry = prepared.geometry
         mask = class_scores(outputs, self.card, geometry)[..., self._person]
         self._memory.mask = mask

@@ -1,4 +1,4 @@
-"""PoseNet: people's poses alone, no masks.
+"""PoseNet: poses of several people, without masks.
 
 Source: tfjs-models ``posenet/src/posenet_model.ts`` and ``util.ts`` (posenet 2.2.2); with replicated borders
 ``pose-detection/src/posenet/detector.ts`` (pose-detection 2.1.3), which decodes in the same way.
@@ -83,14 +83,16 @@ class PoseNet(Network):
         return Wanted.POSES
 
     def prepare(self, frame: Frame) -> Prepared:
-        """Pad, resize and normalise a frame: tensor (1, h, w, 3) float32."""
+        """Pad, resize and normalize a frame: tensor (1, h, w, 3) float32."""
         height, width = self.settings.size
         widened = padded_geometry if self.settings.borders == "zeros" else replicated_geometry
         geometry = widened(*frame.size, *(self.card.input_size or network_size(height, width, 1.0, self.output_stride)))
         return pad_frame(frame, geometry, self.card)
 
     def decode(self, outputs: Mapping[str, NDArray[Any]], prepared: Prepared, wanted: Wanted) -> Result:
-        """The network's tensors to poses, best root first; as in the reference none is left out for a low score."""
+        """Decode the network's tensors to poses, best root first; as in the reference, no pose is dropped for a low
+        score.
+        """
         options, geometry = self.settings, prepared.geometry
         size = (geometry.height, geometry.width)
         if not wanted & Wanted.POSES:

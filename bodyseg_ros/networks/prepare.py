@@ -1,4 +1,4 @@
-"""A frame as networks want it."""
+"""Convert a frame to a network's input tensor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stretch_frame(
 
     previous: (height, width) float32, the previous frame's mask, as a fourth channel.
     """
-    # Sides that shrink are averaged, sides that grow interpolated, both with pixel centers at halves.
+    # Area average when a side shrinks, bilinear when it grows; pixel centers at halves.
     smaller = min(width, frame.size[1]), min(height, frame.size[0])
     shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
     picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)

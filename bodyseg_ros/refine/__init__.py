@@ -1,6 +1,6 @@
-"""A person mask made neater than the network left it: edges, holes, specks, flicker.
+"""Refine a person mask after the network: edges, holes, specks, flicker.
 
-refiner.py remembers the last frame of one camera; mask_edges.py is the arithmetic; refine_settings.py the parameters.
+refiner.py keeps one camera's last frame; mask_edges.py has the arithmetic; refine_settings.py the parameters.
 """
 
 from .mask_edges import fill_holes, shift_edge

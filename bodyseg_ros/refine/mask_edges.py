@@ -1,4 +1,4 @@
-"""One mask at a time: the guided filter on probabilities, and clean-up of binary masks."""
+"""Refine one mask: guided filter for probabilities, cleaning for binary masks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 __all__ = ["bend", "make_disc", "fill_holes", "apply_guided_filter", "apply_hysteresis", "open_and_close", "shift_edge"]
 
-#: Up to this radius a dilation with a disc takes less time than distances to the mask.
+#: Up to this radius, dilation with a disc is faster than a distance transform.
 _SMALL_DISC_PX: Final = 12
 
 
 def apply_guided_filter(
     guide: NDArray[np.uint8], values: NDArray[np.float32], radius_px: int, epsilon: float, middle: float = 0.5
 ) -> NDArray[np.float32]:
-    """Give `values` (H, W) float32, 0 to 1, the edges of `guide` (H, W) uint8, grey.
+    """Align the edges of `values` (H, W) float32, 0 to 1, with those of `guide` (H, W) uint8 gray.
 
-    The filter draws edges together where values are half way; middle: the value that is there meanwhile, within 0 to 1.
-    Source: K. He, J. Sun, X. Tang, "Guided Image Filtering", ECCV 2010, equations 5, 6 and 8; the coefficients are
-    computed on a picture smaller by a quarter of the radius: K. He, J. Sun, "Fast Guided Filter", arXiv 1505.00996.
+    middle: the value placed at edges, between 0 and 1; the filter itself places 0.5 there. Source: K. He, J. Sun, X.
+    Tang, "Guided Image Filtering", ECCV 2010, equations 5, 6 and 8; the coefficients are computed on an image reduced
+    by a quarter of the radius: K. He, J. Sun, "Fast Guided Filter", arXiv 1505.00996.
     """
     height, width = guide.shape
     factor = max(1, min(radius_px // 4, height, width))
@@ -45,16 +45,16 @@ def apply_guided_filter(
 
 
 def bend(values: NDArray[np.float32], at: float, to: float) -> NDArray[np.float32]:
-    """Move probabilities (H, W) such that `at` becomes `to`, and 0 and 1 stay: two straight lines that meet there."""
+    """Map probabilities (H, W) piecewise linearly so that `at` becomes `to`; 0 and 1 stay."""
     low, high = to / at, (1 - to) / (1 - at)
     lower, upper = values * np.float32(low), values * np.float32(high)
     upper += np.float32(1 - high)
-    # Two lines that meet at `at`: the higher one, or the lower one, is right on both sides.
+    # Of two lines that meet at `at`, the upper one, or the lower one, is right on both sides.
     return np.asarray((np.maximum if high > low else np.minimum)(lower, upper, out=lower), np.float32)
 
 
 def apply_hysteresis(strong: NDArray[np.uint8], weak: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Keep the pixels of `weak` that are connected (eight neighbors) to one of `strong`; (H, W) uint8, 0 and 1."""
+    """Keep the pixels of `weak` that are connected (8-neighborhood) to a pixel of `strong`; (H, W) uint8, 0 and 1."""
     count, labels = cv2.connectedComponents(weak | strong, connectivity=8)
     kept = np.zeros(count, np.uint8)
     kept[labels[strong > 0]] = 1
@@ -62,12 +62,12 @@ def apply_hysteresis(strong: NDArray[np.uint8], weak: NDArray[np.uint8]) -> NDAr
 
 
 def make_disc(radius_px: int) -> NDArray[np.uint8]:
-    """A round structuring element, 2 r + 1 wide."""
+    """Make a round structuring element, 2 r + 1 wide."""
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1,) * 2), np.uint8)
 
 
 def open_and_close(person: NDArray[np.uint8], open_px: int, close_px: int) -> NDArray[np.uint8]:
-    """Remove specks, then close gaps; (H, W) uint8, 0 and any other value."""
+    """Remove specks, then close gaps; (H, W) uint8, zero and nonzero."""
     for radius, operation in ((open_px, cv2.MORPH_OPEN), (close_px, cv2.MORPH_CLOSE)):
         if radius:
             person = np.asarray(cv2.morphologyEx(person, operation, make_disc(radius)), np.uint8)
@@ -75,7 +75,7 @@ def open_and_close(person: NDArray[np.uint8], open_px: int, close_px: int) -> ND
 
 
 def fill_holes(person: NDArray[np.uint8], most_px: float) -> NDArray[np.uint8]:
-    """Fill holes in people (background they surround, four neighbors) of at most `most_px` pixels; (H, W) uint8."""
+    """Fill holes in people (enclosed background, 4-neighborhood) of at most `most_px` pixels; (H, W) uint8."""
     flooded = cv2.copyMakeBorder(person, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
     cv2.floodFill(flooded, None, (0, 0), 2)
     holes = (flooded[1:-1, 1:-1] == 0).view(np.uint8)
@@ -85,14 +85,14 @@ def fill_holes(person: NDArray[np.uint8], most_px: float) -> NDArray[np.uint8]:
     there = np.s_[top : top + high, left : left + width]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(holes[there], connectivity=4)
     fitting = (stats[:, cv2.CC_STAT_AREA] <= most_px).view(np.uint8)
-    fitting[0] = 0  # what is no hole
+    fitting[0] = 0  # everything that is not a hole
     filled = person.copy()
     filled[there] |= fitting[labels]
     return filled
 
 
 def shift_edge(person: NDArray[np.uint8], grow_px: int) -> NDArray[np.uint8]:
-    """Grow the mask by `grow_px`, shrink it where that is below 0; (H, W) uint8, 0 and 1."""
+    """Grow the mask by `grow_px`, or shrink it if negative; (H, W) uint8, 0 and 1."""
     if not grow_px:
         return person
     radius = abs(grow_px)

@@ -1,4 +1,4 @@
-"""Every parameter of the refinement; all are off unless they are asked for."""
+"""Parameters of mask refinement; everything is off by default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["RefineSettings"]
 
 
 class RefineSettings(Settings):
-    """What is done to a person mask after the network, in the order of the fields."""
+    """Processing of the person mask after the network, in the order of the fields."""
 
     guided_radius_px: int = live(
         0, "Snap edges to the image (guided filter): half width of its window, source px; 0: off.", ge=0, le=200

@@ -1,4 +1,4 @@
-"""A result's person mask refined, frame after frame."""
+"""Refine a result's person mask, frame by frame."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .refine_settings import RefineSettings
 __all__ = ["Refiner"]
 
 _OFF: Final = RefineSettings()
-#: Motion is judged on a picture this much smaller: camera noise averages out.
+#: Motion is detected on an image reduced by this factor, where camera noise averages out.
 _SMALLER: Final = 4
-#: Thresholds are kept this far from 0 and 1 where one divides by them.
+#: Minimum distance of thresholds from 0 and 1, to avoid dividing by zero.
 _LEAST: Final = 0.001
 
 
 class _Memory:
-    """What outlives a change of settings: of the last frame its smoothed probability and small brightness, (H, W)."""
+    """State kept across setting changes: the last frame's smoothed probability and reduced brightness, (H, W)."""
 
     def __init__(self) -> None:
         self.frames = FrameSequence()
@@ -33,9 +33,9 @@ class _Memory:
 
 
 class Refiner:
-    """Applies the settings to one camera's results, in order; remembers the last frame.
+    """Applies the settings to one camera's results, in order; keeps the last frame.
 
-    Parts, instances and poses are left as they are.
+    Parts, instances and poses are unchanged.
     """
 
     def __init__(self, settings: RefineSettings = _OFF) -> None:
@@ -43,22 +43,22 @@ class Refiner:
         self._memory = _Memory()
 
     def with_settings(self, settings: RefineSettings) -> Refiner:
-        """A refiner with other settings that goes on from the same last frame."""
+        """Return a refiner with other settings and the same state."""
         other = Refiner(settings)
         other._memory = self._memory
         return other
 
     @property
     def is_on(self) -> bool:
-        """Whether it changes anything; where not, refine() hands back the very result it is given."""
+        """Whether it changes anything; if not, refine() returns its argument."""
         chosen = self.settings
         cleans = chosen.open_px or chosen.close_px or chosen.fill_holes or chosen.grow_px or chosen.weak_threshold < 1
         return bool(chosen.guided_radius_px or chosen.smoothing or cleans)
 
     def refine(self, frame: Frame, result: Result, network: Any) -> Result:
-        """The result with `person` and `confidence` refined.
+        """Refine `person` and `confidence` of a result.
 
-        network: the network's settings, of which segmentation_threshold is read (0.5 where it has none).
+        network: the network's settings; its segmentation_threshold is used, or 0.5 if it has none.
         """
         if not self.is_on or result.person is None:
             return result
@@ -80,7 +80,7 @@ class Refiner:
     def _filter(
         self, frame: Frame, confidence: NDArray[np.float32], threshold: float, *, mirrored: bool
     ) -> NDArray[np.float32]:
-        """Probabilities (H, W) with the frame's edges, then smoothed over time."""
+        """Align probabilities (H, W) with the frame's edges, then smooth them over time."""
         chosen = self.settings
         grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
         if mirrored:
@@ -92,14 +92,14 @@ class Refiner:
         return self._smooth(frame, confidence, grey) if chosen.smoothing else confidence
 
     def _smooth(self, frame: Frame, confidence: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Exponential smoothing, less of it where the picture moves, none after a cut or a jump in time."""
+        """Exponential smoothing: less where the image moves, none after a cut or a jump in time."""
         height, width = grey.shape
         size = (max(1, width // _SMALLER), max(1, height // _SMALLER))
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
         last = self._memory
         if last.frames.follows(frame, max_gap_s=self.settings.max_gap, cut=self.settings.cut):
             still = 1 - np.abs(small - last.small) * np.float32(1 / self.settings.motion_gate)
-            # What lies beside motion moves too.
+            # Pixels beside moving ones count as moving.
             still = cv2.erode(np.clip(still, 0, 1), np.ones((3, 3), np.uint8))
             weight = cv2.resize(still, (width, height), interpolation=cv2.INTER_LINEAR)
             weight = weight * np.float32(self.settings.smoothing)
