@@ -1,4 +1,4 @@
-"""The node bodyseg on one camera, with RViz if asked for."""
+"""Start the node bodyseg on one camera, and optionally RViz."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ SHARE = FindPackageShare("bodyseg_ros")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments and nodes."""
+    """Declare the arguments and nodes."""
     model = LaunchConfiguration("model")
     # An empty model leaves the choice to the parameter file.
     chosen = PythonExpression(["'", model, "' != ''"])
@@ -42,8 +42,9 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def rviz(condition: IfCondition) -> Node:
-    """RViz under a condition, or word that it is not installed: a missing package would end the launch and leave the
-    other processes running.
+    """Start RViz under a condition, or log that it is not installed.
+
+    A missing package would end the launch and leave the other processes running.
     """
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     marker = Path("share", "ament_index", "resource_index", "packages", "rviz2")
@@ -59,7 +60,7 @@ def rviz(condition: IfCondition) -> Node:
 
 
 def bodyseg(parameters: list, condition: IfCondition) -> Node:
-    """The node, with further parameters, under a condition."""
+    """Start the node with these additional parameters under a condition."""
     image = LaunchConfiguration("image")
     switches = {
         name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")

@@ -1,4 +1,4 @@
-"""A camera of one's own (photo, folder, video, webcam), the node bodyseg on it, and RViz."""
+"""Start a camera node (photo, folder, video or webcam), the node bodyseg on it, and RViz."""
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -13,7 +13,7 @@ IMAGE = "/camera/image_raw"
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments and nodes; those of bodyseg.launch.py are taken too."""
+    """Declare the arguments and nodes; arguments of bodyseg.launch.py are accepted too."""
     launch_folder = PathJoinSubstitution([FindPackageShare("bodyseg_ros"), "launch"])
     return LaunchDescription(
         [

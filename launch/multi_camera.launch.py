@@ -1,6 +1,6 @@
-"""The cameras of several namespaces in one process with one network: a node bodyseg in each namespace."""
+"""Start a node bodyseg in each of several namespaces, in one process that shares one network."""
 
-from typing import List  # noqa: UP035 - what launch_ros of Humble knows
+from typing import List  # noqa: UP035 - Humble's launch_ros requires it
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -14,7 +14,7 @@ SHARE = FindPackageShare("bodyseg_ros")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments and the process."""
+    """Declare the arguments and the process."""
     image = LaunchConfiguration("image")
     given = {"cameras": List[str], "use_sim_time": bool, "autostart": bool}  # noqa: UP006
     return LaunchDescription(
@@ -26,12 +26,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([SHARE, "config", "default.yaml"]),
-                description="Parameters of the nodes; those of all stand below /**, of one below /front/bodyseg.",
+                description="Parameters of the nodes; for all cameras under /**, for one under /front/bodyseg.",
             ),
             DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate at start."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
-            # Without a name here, the parameters are those of every node in the process.
+            # Without a node name, the parameters apply to every node in the process.
             Node(
                 package="bodyseg_ros",
                 executable="bodyseg",

@@ -1,4 +1,4 @@
-"""A camera that covers people: the node privacy_camera on a webcam of its own, or on a camera's topic."""
+"""Start the node privacy_camera, which covers people, on its own webcam or on a camera's topic."""
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -12,7 +12,7 @@ PARAMS = PathJoinSubstitution([FindPackageShare("bodyseg_ros"), "config", "priva
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments and the node."""
+    """Declare the arguments and the node."""
     image, name = LaunchConfiguration("image"), LaunchConfiguration("name")
     source = "Webcam's number, device, video or photo, opened by the node itself; '': the topic is taken."
     return LaunchDescription(
@@ -20,7 +20,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
             DeclareLaunchArgument("name", default_value="privacy_camera", description="Its topics are NAME/image, …"),
             DeclareLaunchArgument("source", default_value="", description=source),
-            DeclareLaunchArgument("image", default_value="image", description="The camera's topic, without a source."),
+            DeclareLaunchArgument(
+                "image", default_value="image", description="The camera's topic, if there is no source."
+            ),
             DeclareLaunchArgument("params_file", default_value=PARAMS, description="Parameters of the node."),
             Node(
                 package="bodyseg_ros",
