@@ -1,7 +1,7 @@
-"""People as COCO's annotations, masks as its compressed run lengths.
+"""People as COCO annotations, masks as compressed run lengths.
 
-Source: cocodataset/cocoapi ``common/maskApi.c`` (2.0), rleEncode and rleToString; the fields are those of
-cocodataset.org's data and results formats.
+Source: cocodataset/cocoapi ``common/maskApi.c`` (2.0), rleEncode and rleToString; fields as in cocodataset.org's data
+and results formats.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["coco_annotations", "encode_mask"]
 
 
 def coco_annotations(result: Result, image_id: int, category_id: int) -> list[dict[str, Any]]:
-    """One annotation a person, as `Result.to_coco` describes them."""
+    """Make one annotation per person, as described in `Result.to_coco`."""
     found = []
     for person in result:
         left, top, right, bottom = person.box
@@ -51,13 +51,13 @@ def encode_mask(mask: NDArray[Any]) -> dict[str, Any]:
     flat = np.asarray(mask, bool).ravel(order="F")
     ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     runs = np.diff(np.concatenate([[0], ends, [flat.size]]))
-    if flat.size and flat[0]:  # the first run is one of zeros
+    if flat.size and flat[0]:  # the first run is of zeros
         runs = np.concatenate([[0], runs])
     return {"size": [int(side) for side in mask.shape], "counts": _compressed(runs)}
 
 
 def _compressed(runs: NDArray[np.int64]) -> str:
-    """Each run less the one before the last, five bits a character, lowest first; bit six: there are more."""
+    """Encode each run minus the one before the last in 5-bit groups, lowest first; bit 6 marks continuation."""
     rest = runs.astype(np.int64)
     rest[3:] -= runs[1:-2]
     begun, characters = np.ones(rest.shape, bool), []

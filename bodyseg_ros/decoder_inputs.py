@@ -20,7 +20,7 @@ MAX_OFFSET_PX: Final = 1_000_000
 
 def check_offsets(name: str, head: NDArray[np.float32]) -> None:
     """Raise EngineError, naming the head, unless all of its offsets are within 1,000,000 network px."""
-    farthest = max(float(head.max(initial=0.0)), -float(head.min(initial=0.0)))  # NaN where there is one
+    farthest = max(float(head.max(initial=0.0)), -float(head.min(initial=0.0)))  # NaN if there is one
     if not farthest <= MAX_OFFSET_PX:
         raise EngineError(
             f"The network's output {name!r} has an offset of {farthest:g} px, but at most {MAX_OFFSET_PX:,} px is "
@@ -30,11 +30,11 @@ def check_offsets(name: str, head: NDArray[np.float32]) -> None:
 
 @dataclass(frozen=True)
 class PoseHeads:
-    """The heads that poses are decoded from, on one grid of `stride` network px.
+    """The heads for pose decoding, on one grid of `stride` network px.
 
     scores: (h, w, 17) float32, 0 to 1: heatmaps after the sigmoid. short_offsets: (h, w, 34) and displacement_fwd,
-    displacement_bwd: (h, w, 32) float32 network px, y before x.
-    Raises EngineError, naming the head, for another shape, NaN, or offsets beyond 1,000,000 px.
+    displacement_bwd: (h, w, 32) float32 network px, y before x. Raises EngineError, naming the head, for another shape,
+    NaN, or offsets beyond 1,000,000 px.
     """
 
     scores: NDArray[np.float32]
@@ -62,7 +62,7 @@ class PoseHeads:
 
 @dataclass(frozen=True)
 class PoseLimits:
-    """Which poses are kept: at most `max_people`, best first, from roots that reach `score_threshold`.
+    """Which poses are kept: at most `max_people`, best first, with roots that reach `score_threshold`.
 
     Two roots of the same keypoint within `nms_radius`, network px, are one person.
     """
@@ -74,10 +74,11 @@ class PoseLimits:
 
 @dataclass(frozen=True)
 class LongOffsets:
-    """From each pixel to its person's keypoints: (h, w, 34) float32 network px on a grid of `stride` network px.
+    """Long offsets: from each pixel to its person's keypoints, (h, w, 34) float32 network px on a grid of `stride`
+    network px.
 
-    y of keypoint k in channel k, x in k + 17.
-    Raises EngineError for another shape, NaN, or offsets beyond 1,000,000 px.
+    y of keypoint k in channel k, x in k + 17. Raises EngineError for another shape, NaN, or offsets beyond 1,000,000
+    px.
     """
 
     offsets: NDArray[np.float32]

@@ -73,15 +73,15 @@ class ModelError(BodysegError):
 
 
 class ModelNotFoundError(ModelError):
-    """No card of that name, or its files are neither here nor to be downloaded."""
+    """No card of that name, or its files are neither local nor downloadable."""
 
 
 class ModelFileError(ModelError):
-    """A model file is damaged, hostile, or not of the kind its place promises."""
+    """A model file is damaged, malicious, or not of the expected type."""
 
 
 class EngineError(BodysegError):
-    """The engine could not run the network, or its outputs are not what the network needs."""
+    """The engine could not run the network, or its outputs do not fit the network."""
 
 
 class MediaError(BodysegError):
@@ -89,4 +89,4 @@ class MediaError(BodysegError):
 
 
 class GraphError(BodysegError):
-    """Something on the ROS 2 graph is wrong: a name, a type, a message."""
+    """An invalid name, type or message on the ROS 2 graph."""

@@ -1,4 +1,4 @@
-"""Whether a frame follows the last one: asked by whatever carries something over from frame to frame."""
+"""Whether a frame continues the previous one, for everything that keeps state between frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FrameSequence:
         return same_camera and in_time and same_scene
 
     def _change(self, frame: Frame) -> float:
-        """Mean change of brightness since the last call, 0 to 1."""
+        """Mean brightness change since the last call, 0 to 1."""
         small = cv2.resize(frame.image, (_GLIMPSE_PX, _GLIMPSE_PX), interpolation=cv2.INTER_AREA)
         glimpse = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32) * np.float32(1 / 255)
         change = float(np.abs(glimpse - self._glimpse).mean())

@@ -1,4 +1,4 @@
-"""Results and arrays as a mirror shows them: x → W − 1 − x. Left stays left by name."""
+"""Mirroring of results and arrays: x → W − 1 − x. Left and right keep their names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 def mirror_array(array: NDArray[T]) -> NDArray[T]:
-    """An image or a map (H, W[, C]), mirrored and contiguous."""
+    """Mirror an image or map (H, W[, C]); the copy is contiguous."""
     return np.ascontiguousarray(array[:, ::-1])
 
 
@@ -39,8 +39,8 @@ def move_result(
 ) -> Result:
     """Move a result to an image whose pixels were moved; size: (height, width) after the move, px.
 
-    move_map: one map (H, W) to where its pixels are now. move_points: keypoints (N, 17, 2), x and y, to where they are.
-    The result drops its frame, which was not moved.
+    move_map: moves a map (H, W). move_points: moves keypoints (N, 17, 2), x and y. The result drops its frame, which
+    was not moved.
     """
     values = {field.name: getattr(result, field.name) for field in fields(result)}
     moved: dict[str, Any] = {name: move_map(value) for name, value in values.items() if isinstance(value, np.ndarray)}

@@ -1,4 +1,4 @@
-"""The recipe: frame → prepare → run → decode → result."""
+"""The steps of a frame: prepare → run → decode → result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
 OpenEngine = Callable[[str, ModelSource, Mapping[str, Settings], int], Engine]
-#: What refinement reads and makes.
+#: Fields that refinement reads and writes.
 _REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 
 
@@ -126,7 +126,7 @@ class Model:
             yield replace(follower.follow(frame, self.run(frame, wanted)), frame=frame)
 
     def run(self, frame: Frame, wanted: Wanted = Wanted.EVERYTHING) -> Result:
-        """As segment(), for a Frame, which the result does not keep: for loops that have the frame anyway."""
+        """Like segment(), for a Frame that the result does not keep; for loops that keep it themselves."""
         with self._one_at_a_time:
             return at_once(self.steps(frame, wanted))
 
@@ -151,10 +151,8 @@ class Model:
     def configure(self, **parameters: Any) -> None:
         """Change live parameters of the network, of tracking, and with `refine={...}` of the refinement.
 
-        It counts from the next frame.
-
-        Raises SettingsError for a parameter that does not exist or is read when the model is loaded, and for a value
-        that is not allowed; then nothing changes.
+        They apply from the next frame. Raises SettingsError for a parameter that does not exist or is not live, and for
+        an invalid value; then nothing changes.
 
         >>> model.configure(segmentation_threshold=0.5)
         """
@@ -170,7 +168,7 @@ class Model:
             self.following = following
 
     def close(self) -> None:
-        """Give the engine's memory back, after the frame that is being done."""
+        """Release the engine's memory after the current frame."""
         with self._one_at_a_time:
             self.engine.close()
 

@@ -67,7 +67,7 @@ class Plan(Generic[S]):
 
     @property
     def parameters(self) -> Sequence[Parameter]:
-        """Every parameter there is for this plan: the owner's, the model's, each engine's and each effect's."""
+        """All parameters for this plan: the owner's, the model's, each engine's and each effect's."""
         return _every_parameter(type(self.own), type(self.network))
 
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
@@ -95,7 +95,7 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
     """
     root, groups = split_groups(values)
     own_settings = _part(own, root)
-    # Where the model or the network has a parameter of the same name, the owner's default counts.
+    # If the model or network has a parameter of the same name, the owner's default applies.
     root = own_settings.model_dump() | root
     model = _part(ModelSettings, root)
     card = choose_card(model)
@@ -123,7 +123,7 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
 
 
 def _part(settings: type[S], root: Mapping[str, Any]) -> S:
-    """A settings object from those of the values that are its parameters."""
+    """Make a settings object from those values that are its parameters."""
     return build(settings, {name: value for name, value in root.items() if name in settings.model_fields})
 
 
@@ -154,9 +154,9 @@ def changed_following(
 def plugin_settings(
     kind: str, groups: Mapping[str, Mapping[str, Any]], before: Mapping[str, Settings] | None = None
 ) -> Mapping[str, Settings]:
-    """Plugin → its settings, of the plugins of a kind that `groups` mention.
+    """Make settings by plugin, for the plugins of a type that `groups` mentions.
 
-    before: settings until now; values in `groups` overrule them. Raises SettingsError.
+    before: previous settings, overridden by `groups`. Raises SettingsError.
     """
     known = dict(before or {})
     for name in groups.keys() & plugin_names(kind):
@@ -168,24 +168,24 @@ def plugin_settings(
 
 
 def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
-    """The parameters of a model: which, the network's own, each engine's under its name, the refinement's."""
+    """A model's parameters: which model, the network's own, each engine's under its name, the refinement's."""
     yield from parameters(ModelSettings)
     yield from parameters(network)
     for parameter in plugin_parameters("engines"):
-        yield replace(parameter, live=False)  # an engine is opened once, whatever of it could change
+        yield replace(parameter, live=False)  # an engine is opened once, so none of its parameters is live
     yield from parameters(RefineSettings, "refine")
     yield from tracking_parameters()
 
 
 def tracking_parameters() -> Iterator[Parameter]:
-    """The parameters of tracking: which tracker, each tracker's under its name, the keypoints' smoothing."""
+    """Tracking parameters: the tracker, each tracker's under its name, keypoint smoothing."""
     yield from parameters(TrackingSettings)
     yield from plugin_parameters("trackers")
     yield from parameters(SmoothingSettings, "smoothing")
 
 
 def plugin_parameters(kind: str) -> Iterator[Parameter]:
-    """The parameters of every plugin of a kind that can be loaded."""
+    """Parameters of every plugin of a type that can be loaded."""
     for name, plugin in loadable_plugins(kind):
         yield from parameters(plugin.Settings, "" if kind == "networks" else name)
 

@@ -40,22 +40,22 @@ _SEAMS: Final[Mapping[str, str]] = {
 
 
 class Plugin(ABC):
-    """What the base classes of all groups have in common."""
+    """Shared by the base classes of all groups."""
 
-    #: Of a base class: the versions of it that plugins may be written for.
+    #: In a base class: versions of it that plugins may be written for.
     supported_versions: ClassVar[frozenset[int]]
-    #: Of a plugin: the version of its base class that it was written for.
+    #: In a plugin: the version of its base class that it was written for.
     api_version: ClassVar[int]
     #: Name that users write; load_plugin() sets it from the entry point.
     name: ClassVar[str]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.name = cls.__name__  # of a class that is used without an entry point
+        cls.name = cls.__name__  # for a class used without an entry point
 
 
 def plugin_names(kind: str) -> list[str]:
-    """Names of all plugins of a kind: 'engines', 'networks', 'effects', 'trackers', 'sources' or 'sinks'."""
+    """Names of all plugins of a type: 'engines', 'networks', 'effects', 'trackers', 'sources' or 'sinks'."""
     return sorted(_plugins(kind))
 
 
@@ -78,7 +78,7 @@ def load_plugin(kind: str, name: str) -> Any:
 
 
 def loadable_plugins(kind: str) -> Iterator[tuple[str, Any]]:
-    """(name, class) of every plugin of a kind that can be loaded, by name; a broken one is logged and left out."""
+    """(name, class) of every plugin of a type that can be loaded; broken ones are logged and skipped."""
     for name in plugin_names(kind):
         try:
             yield name, load_plugin(kind, name)
@@ -97,7 +97,7 @@ def _imported(kind: str, entry: EntryPoint) -> Any:
         whose = entry.dist.name if entry.dist else str(__package__)
         wanted = f"{whose}{extras.group()}" if extras else str(err.name)
         raise missing_package(f"The plugin {entry.name!r} among the {kind}", err, wanted) from err
-    except Exception as err:  # a stranger's module may raise anything
+    except Exception as err:  # third-party modules may raise anything
         raise PluginError(
             f"{_described(kind, entry)} cannot be loaded from {entry.value!r}: {type(err).__name__}: {err}."
         ) from err

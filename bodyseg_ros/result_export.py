@@ -1,4 +1,4 @@
-"""A result as other forms: a picture, plain JSON types, files, and the types of supervision."""
+"""Export results: images, plain JSON types, files, and supervision's types."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def _arrays(result: Result) -> dict[str, Any]:
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file such that it appears whole or not at all."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")  # the suffix stays: np.savez adds one to other names
+    """Write a file atomically."""
+    part = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix: np.savez appends one to other names
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -48,7 +48,7 @@ class Size:
 
     @classmethod
     def parse(cls, text: str, smallest: int = 1, largest: int = 9999) -> Size:
-        """The size that is written as WIDTHxHEIGHT. Raises ValueError that says what is allowed."""
+        """Parse WIDTHxHEIGHT. Raises ValueError that says what is allowed."""
         found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text.strip())
         size = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
         if not smallest <= min(size.width, size.height) <= max(size.width, size.height) <= largest:
@@ -57,7 +57,7 @@ class Size:
 
 
 class Settings(BaseModel):
-    """Base of every parameter class: frozen, no unknown names; a change builds a new object."""
+    """Base of all parameter classes: frozen, no unknown names; a change makes a new object."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
 
@@ -148,7 +148,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """What may be written, in words: 'one of a, b', 'a number from 0 to 1', 'a string'."""
+        """Allowed values in words: 'one of a, b', 'a number from 0 to 1', 'a string'."""
         if self.choices:
             names = "one of " + ", ".join(str(choice) for choice in self.choices)
             if self.minimum is None or self.maximum is None:
@@ -162,7 +162,7 @@ class Parameter:
 
 
 def parameters(settings: type[Settings], prefix: str = "") -> Iterator[Parameter]:
-    """The parameters of a class, `prefix.` before each name where a prefix is given."""
+    """Parameters of a class, with `prefix.` before each name if there is a prefix."""
     for name, info in settings.model_fields.items():
         kind, choices = _kind(info.annotation)
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
@@ -180,7 +180,7 @@ def parameters(settings: type[Settings], prefix: str = "") -> Iterator[Parameter
 
 
 def _limit(info: FieldInfo, bound: str) -> float | None:
-    """A field's inclusive bound: its own, or that of the number in a union with names."""
+    """Inclusive bound of a field, or of the number in a union with names."""
     entries = list(info.metadata)
     for member in get_args(info.annotation):
         for constraint in getattr(member, "__metadata__", ()):
@@ -192,7 +192,7 @@ def _limit(info: FieldInfo, bound: str) -> float | None:
 
 
 def _kind(annotation: Any) -> tuple[str, tuple[Scalar, ...]]:
-    """ROS-like type name and choices of a field's annotation."""
+    """Type as in ROS, and choices, from a field's annotation."""
     origin = get_origin(annotation)
     if origin is Literal:
         choices = get_args(annotation)
@@ -218,9 +218,9 @@ def build(settings: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
 
 
 def updated(settings: S, values: Mapping[str, Any], prefix: str = "") -> S:
-    """The settings with those of the values that are its parameters; the same object if there are none.
+    """Update settings from parameter values; returns the same object if none applies.
 
-    Under a prefix all values must be its parameters. Raises SettingsError, as build() does.
+    Under a prefix all values must be its parameters. Raises SettingsError like build().
     """
     own = values if prefix else {name: value for name, value in values.items() if name in type(settings).model_fields}
     return build(type(settings), settings.model_dump() | dict(own), prefix) if own else settings
@@ -245,7 +245,7 @@ def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> st
 
 
 def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
-    """The sentence for a parameter that nobody has, or that 'The model X has' not, with the nearest names."""
+    """Error message for an unknown parameter, of anything or of 'The model X', with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"{whose} no parameter {quote(name)}.{hint} `bodyseg params` lists them all."
@@ -254,9 +254,9 @@ def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") 
 def require_live(
     names: Iterable[str], known: Iterable[Parameter], start: str = "when the model is loaded; load it again"
 ) -> None:
-    """Raise SettingsError for a parameter that does not exist, or is read once.
+    """Raise SettingsError for a parameter that does not exist or cannot be changed.
 
-    start: when the latter is read, and how the user gets another value.
+    start: when it is read, and how to give it another value.
     """
     by_name = {parameter.name: parameter for parameter in known}
     for name in names:
@@ -267,7 +267,7 @@ def require_live(
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to one level with dotted names, as ROS does. Raises SettingsError where they nest too deep."""
+    """Flatten nested mappings to dotted names, as ROS does. Raises SettingsError if they nest too deep."""
     if prefix.count(".") > _DEEPEST:
         raise SettingsError(f"The parameter {quote(prefix)} is nested deeper than {_DEEPEST} levels.")
     flat: dict[str, Any] = {}
@@ -281,7 +281,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def split_groups(flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Dotted parameters to those at the root and those of each group (the text before the first dot)."""
+    """Split dotted parameters into those at the root and those of each group (the text before the first dot)."""
     root: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
     for name, value in flat.items():

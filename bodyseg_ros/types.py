@@ -1,7 +1,7 @@
-"""What travels between the stages: frozen, checked where it is built, nothing else.
+"""Data types passed between the processing stages: frozen and validated when built.
 
-Images are RGB everywhere; BGR exists only inside ``media`` and ``ros.graph``. Coordinates are (x, y) in pixels
-of the source image, pixel centres at whole numbers.
+Images are RGB everywhere; BGR exists only inside ``media`` and ``ros.graph``. Coordinates are (x, y) in pixels of the
+source image, with pixel centers at whole numbers.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = [
     "Wanted",
 ]
 
-#: Pictures above this are refused: a hostile header must not take the memory. 100 megapixels.
+#: Maximum size of an image, 100 megapixels, so that a malicious header cannot exhaust memory.
 MAX_PIXELS = 100_000_000
 
-#: Names of the maps that an engine may add to a network's tensors; the colon keeps them apart from any file's names.
+#: Names of maps that an engine may add to a network's tensors; the colon cannot occur in a file's tensor names.
 MAP_CONFIDENCE: Final = "map:confidence"
 MAP_PERSON: Final = "map:person"
 MAP_PARTS: Final = "map:parts"
@@ -60,12 +60,12 @@ class Wanted(enum.Flag):
     Result 320×320: 1 person, person 51 %
     """
 
-    #: Of each field of a Result that is called so.
+    #: Each names the field of a Result.
     CONFIDENCE = enum.auto()
     PERSON = enum.auto()
     PARTS = enum.auto()
     POSES = enum.auto()
-    #: Whose a pixel is; brings the poses with it.
+    #: Assignment of pixels to people; includes the poses.
     INSTANCES = enum.auto()
     CLASSES = enum.auto()
     NOTHING = 0
@@ -84,7 +84,7 @@ def _require(array: Any, name: str, dtypes: tuple[type, ...], shape: tuple[int |
 
 
 def _equal(one: Any, other: Any, leave_out: str = "") -> bool:
-    """Whether two dataclasses of one kind hold the same values; arrays are compared pixel by pixel."""
+    """Whether two dataclasses of one type are equal; arrays are compared elementwise."""
     for each in fields(one):
         a, b = getattr(one, each.name), getattr(other, each.name)
         same = np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b

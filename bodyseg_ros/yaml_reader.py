@@ -20,7 +20,7 @@ from .errors import BodysegError
 
 __all__ = ["read_yaml", "read_yaml_file"]
 
-#: Far beyond what files of parameters hold, and read in a moment.
+#: Far above real parameter files, and parsed in a moment.
 _MAX_BYTES: Final = 256 * 1024
 _MAX_VALUES: Final = 20_000
 _MAX_DEPTH: Final = 20
@@ -33,7 +33,7 @@ _INTEGER: Final = re.compile(r"[+-]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-
 _FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SPECIAL: Final = re.compile(r"[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|(?i:[+-]?(?:inf|infinity|nan))")
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
-#: libyaml where PyYAML was built with it: the same events, ten times as fast.
+#: libyaml if PyYAML was built with it: same events, ten times as fast.
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -43,7 +43,7 @@ def read_yaml_file(path: Path, what: str, error: type[BodysegError]) -> Any:
     what: the file's purpose, as in 'parameter file'. Raises `error`, with a sentence, for anything that cannot be read.
     """
     try:
-        regular = path.is_file() or not path.exists()  # opening a pipe would wait for who writes into it
+        regular = path.is_file() or not path.exists()  # opening a pipe would block
         data = _beginning(path) if regular else b""
     except (OSError, ValueError) as err:
         why = err.strerror if isinstance(err, OSError) else err
@@ -62,7 +62,7 @@ def _beginning(path: Path) -> bytes:
 
 
 def read_yaml(data: bytes | str) -> Any:
-    """The content of a text in YAML. Raises ValueError, which says where and why, for one that cannot be read."""
+    """Parse YAML text. Raises ValueError that says where and why it is invalid."""
     if len(data) > _MAX_BYTES:
         raise ValueError(f"it is longer than {_MAX_BYTES:,} bytes")
     try:
@@ -78,7 +78,7 @@ def read_yaml(data: bytes | str) -> Any:
 
 
 class _Events:
-    """The events of a text, without those that only frame it."""
+    """Yield the events of a text, without stream and document markers."""
 
     def __init__(self, text: str) -> None:
         framing = (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
@@ -94,13 +94,13 @@ class _Events:
         return event
 
     def peek(self) -> yaml.Event:
-        """What comes next, which stays."""
+        """The next event, without consuming it."""
         if self._next is None:
             self._next = next(self._events)
         return self._next
 
     def node(self, event: yaml.Event) -> Any:
-        """The value that begins with an event."""
+        """Build the value that starts with an event."""
         self._values += 1
         if self._values > _MAX_VALUES:
             raise ValueError(f"{_line(event)}: more than {_MAX_VALUES:,} values")
@@ -135,7 +135,7 @@ class _Events:
 
 
 def _scalar(event: yaml.ScalarEvent) -> bool | int | float | str | None:
-    """A scalar's value, as rcl's get_value() tells types apart."""
+    """Convert a scalar as rcl's get_value() does."""
     text = event.value
     if event.style or event.tag == _STRING_TAG:
         return text
@@ -148,7 +148,7 @@ def _scalar(event: yaml.ScalarEvent) -> bool | int | float | str | None:
 
 
 def _number(text: str) -> int | float | None:
-    """What strtol and strtod make of it: an int of 64 bits, else a float; None for no number, or one too large."""
+    """Convert as strtol and strtod do: a 64-bit int, else a float; None if it is not a number or too large."""
     integer = _INTEGER.fullmatch(text) if len(text) < 64 else None
     if integer:
         value = int(text.lstrip("+-"), 16 if integer["hex"] else 8 if integer["octal"] else 10)
@@ -164,7 +164,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _said(err: yaml.YAMLError) -> str:
-    """What PyYAML says, in one line."""
+    """PyYAML's message as one line."""
     mark, problem = getattr(err, "problem_mark", None), getattr(err, "problem", None)
     text = " ".join(str(problem or getattr(err, "reason", None) or err).split())
     return f"line {mark.line + 1}: {text}" if mark else text

@@ -152,11 +152,11 @@ class Card(_Facts):
         return self.file.replace("{stride}", str(output_stride))
 
     def folder_address(self, quant_bytes: int) -> str:
-        """Address of the folder of published files, with a slash at its end; '' if there is none."""
+        """URL of the folder of published files, ending in a slash; '' if there is none."""
         return self.source.replace("{quant}", PRECISIONS[quant_bytes])
 
     def known_sha256(self, quant_bytes: int) -> dict[str, str]:
-        """File name → checksum, of the published files of one precision."""
+        """File name → checksum of the published files of one precision."""
         prefix = f"{PRECISIONS[quant_bytes]}/"
         return {key[len(prefix) :]: value for key, value in self.sha256.items() if key.startswith(prefix)}
 
@@ -185,9 +185,9 @@ def card_names() -> list[str]:
 
 
 def load_card(name: str) -> Card:
-    """The card of that name.
+    """Load the card of that name.
 
-    Raises ModelNotFoundError if there is none, with those there are; ModelFileError if it is not valid.
+    Raises ModelNotFoundError with the existing names, or ModelFileError if the card is invalid.
     """
     if re.fullmatch(_PLAIN, name) and len(name) <= _LONGEST_NAME:
         for folder in card_folders():
@@ -201,7 +201,7 @@ def load_card(name: str) -> Card:
 
 
 def all_cards() -> list[Card]:
-    """Every card, by name. Raises ModelFileError for one that is not valid."""
+    """Load every card by name. Raises ModelFileError for an invalid one."""
     return [load_card(name) for name in card_names()]
 
 
@@ -216,7 +216,7 @@ def _read_card(path: Path) -> Card:
 
 
 def _sentence(err: ValidationError) -> str:
-    """What pydantic found, as a sentence per field."""
+    """Findings of pydantic, one sentence per field."""
     words: dict[str, Callable[[str, Any], str]] = {
         "missing": lambda field, _: f"the field {field!r} is missing.",
         "extra_forbidden": lambda field, _: f"there is no field {field!r}; there are {', '.join(Card.model_fields)}.",

@@ -63,7 +63,7 @@ def sha256_of(path: Path) -> str:
 
 
 def recorded_sha256(path: Path) -> str:
-    """The checksum written down when the file was first downloaded; '' if none was."""
+    """Checksum recorded at the first download; '' if none."""
     note = path.with_name(f"{path.name}.sha256")
     return note.read_text(encoding="ascii", errors="replace")[:64] if note.is_file() else ""
 

@@ -140,11 +140,11 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class _CutError(Exception):
-    """The answer ended early, or is not the file; worth another attempt."""
+    """The response ended early or is not the file; retry."""
 
 
 class _Fetch:
-    """Brings single files into one folder; together they may not be larger than limits.max_bytes."""
+    """Downloads files into one folder; together they may not exceed limits.max_bytes."""
 
     def __init__(self, folder: Path, known: Mapping[str, str], progress: Progress | None, limits: Limits) -> None:
         self._folder, self._known, self._progress, self._limits = folder, known, progress, limits
@@ -261,7 +261,7 @@ class _Fetch:
             try:
                 raise answer
             finally:
-                del answer  # or the error and this frame keep each other, and the connection, alive
+                del answer  # otherwise the error and this frame keep each other, and the connection, alive
         return answer
 
     def _check_size(self, name: str, address: str, size: int) -> None:

@@ -131,7 +131,7 @@ def _all_files(index: Path) -> list[Path]:
 
 
 def _given_file(settings: ModelSettings, progress: Progress | None, limits: Limits | None) -> Path:
-    """The file at model_path, or downloaded from model_url."""
+    """Find the file at model_path, or download it from model_url."""
     if settings.model_path:
         return _own_file(settings.model_path)
     digest = hashlib.sha256(settings.model_url.encode()).hexdigest()
@@ -141,12 +141,12 @@ def _given_file(settings: ModelSettings, progress: Progress | None, limits: Limi
 
 
 def _own_file(path: str) -> Path:
-    """The file or folder that model_path means. Raises ModelNotFoundError."""
+    """Return the file or folder of model_path. Raises ModelNotFoundError."""
     index = expanded(path)
     try:
         if index.exists():
             return index
-    except OSError as err:  # a name too long, a folder that may not be read
+    except OSError as err:  # a name that is too long, or an unreadable folder
         raise ModelNotFoundError(f"The model at {quote(path)}, where model_path points: {err.strerror}.") from err
     raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
@@ -235,7 +235,7 @@ def _cached(card: Card, quant_bytes: int) -> Path:
 
 
 def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
-    """The card's file on this machine, None if it is not here; nothing is downloaded."""
+    """Find the card's file on this machine; None if it is not here. Downloads nothing."""
     for folder, place in _folders(card, quant_bytes):
         for name in _file_names(card, output_stride):
             index = folder / name
@@ -245,7 +245,7 @@ def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file exists and may be read."""
+    """Whether a file exists and is readable."""
     try:
         return path.is_file()
     except PermissionError as err:
@@ -284,5 +284,5 @@ def _file_names(card: Card, output_stride: int) -> list[str]:
 
 
 def _whole(index: Path) -> bool:
-    """Whether all files are there: a download that was cut leaves model.json without its weights."""
+    """Whether all files exist: an interrupted download leaves model.json without its weights."""
     return all(path.is_file() for path in model_files(index))

@@ -73,7 +73,7 @@ def looks_like(facts: FileFacts) -> str:
 
 
 def _one_map(output: TensorFacts, channels_first: bool) -> str:
-    """What a network with one output is."""
+    """Determine the type of a network with one output."""
     channels, rank = _channels(output, channels_first), len(output.shape)
     if rank == 4 and channels == _PASCAL_CLASSES:
         return "deeplab-mobilenet-v2-257"
@@ -84,7 +84,7 @@ def _one_map(output: TensorFacts, channels_first: bool) -> str:
 
 
 def adapted(card: Card, source: ModelSource) -> Card:
-    """The card with the size, layout and dtype of input that a tflite, ONNX or OpenVINO file itself declares."""
+    """Return the card with the input size, layout and dtype that a tflite, ONNX or OpenVINO file declares."""
     return _fitted(card, describe(source)) if source.format in ("tflite", "onnx", "openvino") else card
 
 
@@ -129,7 +129,7 @@ def _known(source: ModelSource, cards: Sequence[Card]) -> Card | None:
 
 
 def own_name(path: Path) -> str:
-    """Name of a model that no card names: its file, or the folder of a model of several files."""
+    """Name for a model that no card names: its file, or the folder of a model with several files."""
     return path.parent.name if path.suffix == ".json" or path.name == "tensorflowjs_model.pb" else path.name
 
 

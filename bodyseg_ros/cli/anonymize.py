@@ -1,4 +1,4 @@
-"""`bodyseg anonymize`: recordings that may be shown to others."""
+"""`bodyseg anonymize`: cover people in recordings, for sharing."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _anonymize(
 
 
 def _say(report: Any, target: Path, console: Console) -> None:
-    """What was done to each camera."""
+    """Print what was done to each camera."""
     for problem in getattr(report, "problems", ()):
         complain(f"{problem} It is left out.")
     for camera in report.cameras:

@@ -1,4 +1,4 @@
-"""`bodyseg bench`: where a frame's time goes."""
+"""`bodyseg bench`: time the network and every other step."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def bench(
 
 
 def _point(measured: StepTimes) -> tuple[tuple[int, int], int, dict[str, float]]:
-    """(width, height), people, ms by stage."""
+    """Return (width, height), people, ms by step."""
     people = measured.people if measured.pasted is None else measured.pasted
     return (measured.width, measured.height), people, {line.stage: line.p50_ms for line in measured.stages}
 

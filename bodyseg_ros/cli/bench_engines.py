@@ -1,4 +1,4 @@
-"""`bodyseg bench engines`: the network alone, by engine and input size."""
+"""`bodyseg bench engines`: time the network alone, by engine and input size."""
 
 from __future__ import annotations
 

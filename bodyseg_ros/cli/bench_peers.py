@@ -1,4 +1,4 @@
-"""`bodyseg bench peers`: other implementations of BodyPix beside this one."""
+"""`bodyseg bench peers`: compare the speed of other BodyPix implementations."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def bench_peers(
 
 
 def _frames(photos: list[str], size: str) -> Iterator[tuple[str, Frame]]:
-    """(name, picture) of every photo, resized."""
+    """Return (name, image) of every photo, resized."""
     sizes = read_sizes(size, "--size")
     if len(sizes) != 1:
         raise SettingsError(f"--size is {size!r}, but it must be one WIDTHxHEIGHT.")

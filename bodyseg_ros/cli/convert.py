@@ -1,4 +1,4 @@
-"""`bodyseg models convert`: a card's network in another format, and how far it is from the original."""
+"""`bodyseg models convert`: convert a card's network to another format and compare it with the original."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .native_noise import hold_native_noise
 __all__ = ["convert"]
 
 _DEFAULTS: Final = ModelSettings()
-#: More photos calibrate no better.
+#: Maximum number of calibration photos; more do not help.
 _MOST_PHOTOS: Final = 100
 Outputs = dict[str, NDArray[Any]]
 

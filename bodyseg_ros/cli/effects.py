@@ -1,4 +1,4 @@
-"""`bodyseg effects`: what there is, each with its parameters and an example, and a gallery of all."""
+"""`bodyseg effects`: list effects, show their parameters with an example, make a gallery."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ app = typer.Typer(
 #: Long side of a gallery's pictures, and the quality of their JPEGs.
 _GALLERY_PX: Final = 320
 _JPEG_QUALITY: Final = 82
-#: What gallery.jpg shows, and how wide each.
+#: Effects on gallery.jpg, with the width of each image.
 _ON_THE_SHEET: Final = (
     "the photo", "overlay", "colored_parts", "skeleton", "cutout", "blur_background", "virtual_background", "pixelate",
-    "blur_parts", "anonymize", "remove_people, nothing learnt", "virtual_background + color_transfer",
+    "blur_parts", "anonymize", "remove_people, nothing learned", "virtual_background + color_transfer",
 )  # fmt: skip
 _TILE_PX: Final = 180
-#: Gallery: caption → effects, and their parameters where the defaults would show nothing.
+#: Gallery: caption → effects, with parameters where the defaults would show nothing.
 _SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
     "overlay": (("overlay",), {}),
     "overlay, mask: background": (
@@ -87,7 +87,7 @@ def list_effects() -> None:
     table = Table("Name", "What it makes", "Reads")
     for name in plugin_names("effects"):
         effect = load_plugin("effects", name)
-        # What some read depends on their settings.
+        # What some effects read depends on their settings.
         needs = effect.needs if isinstance(getattr(effect, "needs", None), Wanted) else effect(effect.Settings()).needs
         names = [flag.name.lower() for flag in Wanted if flag.name and flag in needs and flag.value]
         table.add_row(name, _first_line(effect), ", ".join(names) or "–")
@@ -152,10 +152,10 @@ def gallery(
 
 
 def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
-    """The photo, small, and what the model sees in it."""
+    """Return the photo, reduced, and the model's result on it."""
     image = read_photo(photo)
     scale = min(1.0, _GALLERY_PX / max(image.shape[:2]))
-    # The network sees the photo as it is; what it saw is made small with it.
+    # The network gets the full photo; its result is reduced with the photo.
     result = model.run(Frame(image), model.network.offers)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -163,7 +163,7 @@ def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
 
 
 def _resized(result: Result, size: tuple[int, int]) -> Result:
-    """Maps and keypoints at another size, (width, height)."""
+    """Resize maps and keypoints to (width, height)."""
     scale = np.array([size[0] / result.size[1], size[1] / result.size[0]])
     maps = {
         name: cv2.resize(array, size, interpolation=cv2.INTER_NEAREST)
@@ -177,7 +177,7 @@ def _resized(result: Result, size: tuple[int, int]) -> Result:
 def _pictures(
     frame: Frame, result: Result, groups: dict[str, dict[str, Any]], backdrop: Path
 ) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.uint8]]]]:
-    """(caption, file without suffix, picture) of each; what the network gives too little for is left out."""
+    """Return (caption, file name without suffix, image) for each effect whose inputs the network provides."""
     yield "the photo", "photo", frame.image
     for caption, (names, shown) in _SHOWN.items():
         own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
@@ -193,7 +193,7 @@ def _pictures(
 
 
 def _written(out: Path, name: str, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    """A picture as a small file: JPEG, or PNG where it is see-through."""
+    """Write a small file: JPEG, or PNG if it has transparency."""
     if picture.shape[2] == 4:
         write_photo(out / f"{name}.png", picture)
         return f"{name}.png"

@@ -1,4 +1,4 @@
-"""How the command says that something went wrong, and the exit status of Ctrl-C."""
+"""The command's error output, and the exit status of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 __all__ = ["INTERRUPTED", "LineHandler", "complain"]
 
-#: What a shell gives for SIGINT: 128 + 2.
+#: The shell's status for SIGINT: 128 + 2.
 INTERRUPTED: Final = 130
 
 
@@ -19,7 +19,7 @@ def complain(sentence: str) -> None:
     try:
         Console(stderr=True, soft_wrap=True).print(f"bodyseg: {sentence}", style="red", markup=False, highlight=False)
     except OSError:
-        sys.stderr = None  # nobody can be told; Python must not try again when it ends
+        sys.stderr = None  # standard error is closed; Python must not try again at exit
 
 
 class LineHandler(logging.Handler):

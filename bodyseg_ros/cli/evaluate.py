@@ -1,4 +1,4 @@
-"""`bodyseg eval`: models on labelled photos, and against each other."""
+"""`bodyseg eval`: measure models on labeled photos, and against each other."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def evaluate(
 def _measure_privacy(
     choices: Mapping[str, str], values: Mapping[str, Any], photos: Sequence[Labelled], title: str
 ) -> None:
-    """Print what each model's masks leave of people."""
+    """Print what remains uncovered with each model's masks."""
     from ..lab.uncovered import LARGE_PX, Uncovered
 
     node = PrivacySettings()
@@ -127,14 +127,14 @@ def _measure_privacy(
 
 
 def _covered(model: Model, image: NDArray[np.uint8], margin_px: int) -> NDArray[np.bool_]:
-    """Where the node privacy_camera would paint over a picture (H, W, 3): (H, W) bool."""
+    """Return where the node privacy_camera would paint over an image (H, W, 3): (H, W) bool."""
     _, hidden = Hider(margin_px, 0).hide(Frame(image), model.segment(image, Wanted.PERSON))
-    assert hidden.person is not None  # hide() gives the mask that it covered
+    assert hidden.person is not None  # hide() returns the mask that it covered
     return np.equal(hidden.person, 1)
 
 
 def _load(choice: str, values: Mapping[str, Any]) -> Model:
-    """A model by its name or path and its own parameters, which overrule the common ones."""
+    """Parse a model's name or path with its own parameters, which override the common ones."""
     name, *own = choice.split(",")
     is_file = "/" in name or Path(name).is_file()
     chosen = dict(values) | {"model_path" if is_file else "model": name}
@@ -149,7 +149,7 @@ def _load(choice: str, values: Mapping[str, Any]) -> Model:
 def _measure(
     models: Mapping[str, Model], reference: Model | None, photos: Sequence[Labelled], long_side: int
 ) -> dict[str, Tally]:
-    """Every model over every photo."""
+    """Evaluate every model on every photo."""
     tallies = {name: Tally() for name in models}
     poses: dict[str, dict[Path, dict[int, Poses]]] = {name: {} for name in models}
     for labelled in track(photos, "photos", console=Console(stderr=True)):
@@ -176,7 +176,7 @@ def _seen(pipeline: Model, image: Any, long_side: int) -> Result:
 
 
 def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:
-    """A column a model; figures that no model has are left out."""
+    """Print one column per model; figures that no model has are left out."""
     figures = {name: tally.figures for name, tally in tallies.items()}
     shown = [key for key in next(iter(figures.values())) if any(not math.isnan(row[key]) for row in figures.values())]
     table = Table("", title=title)
@@ -202,7 +202,7 @@ def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:
 
 
 def _cell(figure: float, interval: tuple[float, float] | None, sign: str = "") -> str:
-    """A figure, and below it how far it may be another over other photos."""
+    """Format a figure with its interval below."""
     if math.isnan(figure):
         return "–"
     below = f"\n[dim]{interval[0]:{sign}.3f} to {interval[1]:{sign}.3f}[/dim]" if interval else ""
@@ -210,7 +210,7 @@ def _cell(figure: float, interval: tuple[float, float] | None, sign: str = "") -
 
 
 def _write(path: Path, tallies: Mapping[str, Tally]) -> None:
-    """All figures as JSON; what is not a number becomes null."""
+    """All figures as JSON; NaN becomes null."""
 
     def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
         return {key: None if math.isnan(figure) else round(figure, 6) for key, figure in figures.items()}

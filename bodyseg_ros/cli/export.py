@@ -1,4 +1,4 @@
-"""`bodyseg export`: a trained network as files that engines run, each checked against its source."""
+"""`bodyseg export`: write a trained network as files for engines, each checked against its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bodyseg models inspect`: what a model file says of itself, and what it looks like."""
+"""`bodyseg models inspect`: print what a model file contains, and which network it resembles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def inspect(
     Example: bodyseg models inspect my_model.tflite
     """
     source = detect(file, output_stride)
-    with hold_native_noise():  # TensorFlow's formats are read by TensorFlow
+    with hold_native_noise():  # TensorFlow's formats need TensorFlow to be read
         facts = describe(source)
     rows = [("File", str(source.path)), ("Format", source.format), ("Size", _size(source))]
     rows += [("Network", _network(source))]

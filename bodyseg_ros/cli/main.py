@@ -21,8 +21,8 @@ from .short_help import ShortHelpCommand
 __all__ = ["COMMANDS", "app", "main"]
 
 _SEE, _WEIGHTS, _ROS = "Find people", "Models, measuring and training", "ROS 2"
-#: Command → its module (and function, or its `app`), where it stands in the help, and its line there. Only the chosen
-#: one is imported.
+#: Command → its module (and function, or its `app`), its section of the help, and its line there. Only the chosen
+#: module is imported.
 COMMANDS: Final = {
     "run": ("run:run", _SEE, "Find people in photos, folders, videos, a camera or a ROS 2 bag."),
     "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in bags, videos and photos."),
@@ -50,10 +50,10 @@ Start with: bodyseg run photo.jpg --out out"""
 
 
 class _Commands(TyperGroup):
-    """The commands of the table; the chosen one is imported, the others stand in the help by their line."""
+    """The commands of the table; only the chosen one is imported, the help lists the others."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Import the command that the first one or two words name; an unknown one is refused with the nearest."""
+        """Import the command named by the first one or two words; suggest the nearest for an unknown one."""
         for words in (2, 1):
             name = " ".join(args[:words])
             if name in COMMANDS:
@@ -66,7 +66,7 @@ def _load(name: str) -> Any:
     command = getattr(import_module(f".{module}", __package__), attribute)
     if not isinstance(command, typer.Typer):
         holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-        # What typer does not know goes on to ROS, where the command passes it on.
+        # Options unknown to typer are passed on to ROS where the command allows it.
         unknown = {"allow_extra_args": True, "ignore_unknown_options": True} if name in _TO_ROS else {}
         holder.command(name, cls=ShortHelpCommand, context_settings=unknown)(command)
         command = holder
@@ -85,7 +85,7 @@ app = typer.Typer(
 
 
 def _stand_in() -> None:
-    """Stand in the help for a command that is not imported."""
+    """Help entry of a command that is not imported."""
 
 
 for _name, (_, _panel, _line) in COMMANDS.items():
@@ -112,7 +112,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; what goes wrong ends it with a sentence and status 1, Ctrl-C with 130."""
+    """Run the command. Errors end it with a sentence and status 1, Ctrl-C with 130."""
     keep_freed_memory()
     status: Any = 1
     try:
@@ -139,7 +139,7 @@ def _what_failed(err: OSError) -> str:
 
 
 def _give_output_up() -> None:
-    """What could not be written to standard output is not tried again when Python ends."""
+    """Drop output that could not be written, so that Python does not try again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Load the model that the flags choose, with a progress bar where it is downloaded."""
+"""Load the model chosen by the flags, with a progress bar for downloads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["DownloadBar", "load_model", "plan_model", "sample_photo", "show_roun
 
 
 def plan_model(values: Mapping[str, Any]) -> Plan[NodeSettings]:
-    """The plan of these parameters, among which those of the node may be too: a parameter file holds them."""
+    """Make the plan of these parameters, which may include a node's, since parameter files do."""
     return make_plan(values, NodeSettings)
 
 
@@ -31,7 +31,7 @@ def load_model(plan: Plan[Any]) -> Model:
 
 
 def sample_photo() -> str:
-    """Path of a portrait that comes with an installed package. Raises MissingDependencyError."""
+    """Path of a sample portrait from an installed package. Raises MissingDependencyError."""
     try:
         from matplotlib.cbook import get_sample_data
     except ModuleNotFoundError as err:
@@ -40,7 +40,7 @@ def sample_photo() -> str:
 
 
 class DownloadBar:
-    """A progress bar per file, on standard error; nothing is drawn where nothing is downloaded."""
+    """One progress bar per file, on standard error; none if nothing is downloaded."""
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
@@ -55,13 +55,13 @@ class DownloadBar:
             self._progress.stop()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
-        """Show that `done` of a file's `total` bytes are here."""
-        self._progress.start()  # does nothing where it is drawn already
+        """Show that `done` of a file's `total` bytes have arrived."""
+        self._progress.start()  # no effect if it is shown already
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
 
 
 def show_rounds(rounds: Sequence[int], what: str = "rounds") -> Iterable[int]:
-    """The rounds of a measurement, with a progress bar that goes away."""
+    """Iterate over rounds with a progress bar that disappears at the end."""
     return track(rounds, what, console=Console(stderr=True), transient=True)

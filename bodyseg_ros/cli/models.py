@@ -1,4 +1,4 @@
-"""`bodyseg models`: which networks there are, where their files are, whether they are whole, what a file holds."""
+"""`bodyseg models`: list, find, download, verify and inspect networks."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ _Name = Annotated[str, typer.Argument(help="Name of a model, as `bodyseg models 
 
 
 def _variants(card: Card) -> Iterator[tuple[int, int]]:
-    """(output stride, quant bytes) of all a card offers."""
+    """All (output stride, quant bytes) of a card."""
     strides = card.output_strides or (_DEFAULTS.output_stride,)
     return ((stride, quant) for stride in strides for quant in card.quant_bytes)
 
 
 def _here(card: Card) -> list[tuple[int, int, Located]]:
-    """The variants whose files are on this machine."""
+    """Variants whose files are on this machine."""
     found = ((stride, quant, locate(card, stride, quant)) for stride, quant in _variants(card))
     return [(stride, quant, located) for stride, quant, located in found if located]
 
 
 def _shown(value: object) -> str:
-    """A card's field as text for a table's cell."""
+    """Format a card's field for a table cell."""
     if isinstance(value, dict):
         return "\n".join(f"{key}: {_shown(inner)}" for key, inner in value.items())
     if isinstance(value, tuple):
@@ -174,7 +174,7 @@ def verify(
 
 
 def _checks(card: Card) -> dict[Path, tuple[FileCheck, bool]]:
-    """File → what it is, and whether it is the user's own; files that several variants share stand once."""
+    """Map each file to its check and whether it is the user's own; files shared by variants appear once."""
     checks: dict[Path, tuple[FileCheck, bool]] = {}
     for _, quant, located in _here(card):
         for check in check_files(located.index, card.known_sha256(quant)):

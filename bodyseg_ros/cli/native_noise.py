@@ -1,4 +1,4 @@
-"""What native libraries print on their own account is kept off the terminal."""
+"""Keep the messages of native libraries off the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STDERR = 2
 
 
 def mute_native_logs() -> None:
-    """Set the switches of libraries that have one; what the user has set stays. Call it before they are imported."""
+    """Set the libraries' own log switches, unless the user has; call before importing them."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
 
@@ -48,7 +48,7 @@ def hold_native_noise() -> Iterator[None]:
 
 
 def _is_descriptor(stream: IO[str] | None) -> bool:
-    """Whether a stream writes to file descriptor 2; a test's or a notebook's does not."""
+    """Whether a stream writes to file descriptor 2; in tests and notebooks it does not."""
     try:
         return stream is not None and stream.fileno() == _STDERR
     except (OSError, io.UnsupportedOperation):

@@ -25,7 +25,7 @@ Runtime = Annotated[
 
 
 def ros_arguments(context: typer.Context) -> list[str]:
-    """What the command line holds for ROS: everything from --ros-args on, and nothing unknown before it."""
+    """Return the ROS arguments: everything from --ros-args on. Unknown arguments before it are refused."""
     words = list(context.args)
     if words and words[0] != "--ros-args":
         raise typer.BadParameter(

@@ -1,4 +1,4 @@
-"""A flag per parameter, made from the settings."""
+"""Command-line flags for parameters, made from the settings."""
 
 from __future__ import annotations
 
@@ -113,15 +113,15 @@ def takes_parameters(*kinds: str, own: tuple[str, ...] = ()) -> Callable[[Callab
 
 
 def _read(parameter: Parameter, text: Any) -> Any:
-    """A flag's value: plain text as it stands, everything else as ROS reads it."""
+    """Parse a flag's value: text as is, everything else as ROS reads it."""
     is_text = parameter.kind == "str" and parameter.minimum is None
     return text if is_text or not isinstance(text, str) else parse_value(text)
 
 
 def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
-    """Python variable → (parameter, typer annotation); a name two networks share gets one flag."""
+    """Python variable → (parameter, typer annotation); networks that share a name share a flag."""
     flags: dict[str, tuple[Parameter, Any]] = {}
-    # The first kind's parameters take the place of others of the same name: its defaults count.
+    # The first type's parameters replace others of the same name, so its defaults apply.
     every = [(reader, parameter) for reader, parameter in all_parameters() if reader.split()[0] in kinds]
     every.sort(key=lambda pair: pair[0].split()[0] != kinds[0])
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""`bodyseg params`: every parameter there is."""
+"""`bodyseg params`: print every parameter."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def params(
 
 
 def markdown(chosen: list[tuple[str, Parameter]]) -> str:
-    """The parameters as the documentation shows them, one table per reader."""
+    """Format the parameters for the documentation, one table per reader."""
     lines = _HEADING.splitlines()
     last = ""
     for reader, parameter in chosen:
@@ -61,7 +61,7 @@ def markdown(chosen: list[tuple[str, Parameter]]) -> str:
 
 
 def print_text(chosen: list[tuple[str, Parameter]]) -> None:
-    """Print parameters for a terminal, under the names of who reads them."""
+    """Print parameters for a terminal, grouped by reader."""
     console = Console(highlight=False)
     last = ""
     for reader, parameter in chosen:

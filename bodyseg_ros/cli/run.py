@@ -1,4 +1,4 @@
-"""`bodyseg run`: photos, folders, videos and cameras in; masks, parts, overlays, cut-outs and poses out."""
+"""`bodyseg run`: find people in photos, folders, videos, cameras and bags, and write images and poses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(
     effect: Annotated[
         list[str] | None,
         typer.Option(help="Effect for the composite; repeatable, applied in order. See `bodyseg effects list`"),
-    ] = None,  # else the `effects` of --params
+    ] = None,  # otherwise the `effects` of --params
     show: Annotated[
         bool, typer.Option("--show", help="Show the effects in a window instead of writing files.")
     ] = False,
@@ -113,7 +113,7 @@ def run(
 
 
 def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
-    """The inputs that can be read, and a sentence for each of the others, before a network is loaded."""
+    """Return the readable inputs, and a sentence for each other one, before a network is loaded."""
     readable, problems = [], []
     for text in inputs:
         try:
@@ -124,7 +124,7 @@ def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
 
 
 def _report(console: Console, problems: list[str], summary: str) -> None:
-    """Say what could not be done, then what was; exit status 1 if anything could not."""
+    """Report what failed, then what was done; exit status 1 if anything failed."""
     for problem in problems:
         complain(problem)
     console.print(summary, highlight=False, soft_wrap=True)
@@ -133,7 +133,7 @@ def _report(console: Console, problems: list[str], summary: str) -> None:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is a ROS 2 bag, by its name or its metadata."""
+    """Whether a path is a ROS 2 bag, by name or metadata."""
     return path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file()
 
 
@@ -170,7 +170,7 @@ def run_bag(
 def _process(
     model: Model, follower: PeopleFollower, text: str, writer: FileWriter, progress: Progress, max_frames: int
 ) -> list[str]:
-    """All frames of one input, through the recipe, to the files; returns what could not be done."""
+    """Process all frames of one input; return what failed."""
     problems = []
     try:
         with open_source(text) as source, writer.files_of(source) as write:

@@ -1,4 +1,4 @@
-"""The files of a run: which there are, how each is made of a result, and where it goes."""
+"""The output files of a run: which exist, how each is made from a result, and where it goes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ from ..types import Frame, Poses, Result, Wanted
 __all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "is_still", "look_at"]
 
 Picture = NDArray[np.uint8]
-#: Files that somebody may want, and that are not written.
+#: Outputs of the model that are not written to files.
 _NOT_WRITTEN: Final = (
     *(".avi", ".gif", ".mpeg", ".mpg", ".mts", ".webm", ".wmv", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif"),
     *(".mcap", ".db3", ".json", ".jsonl"),
 )
-#: Nominal rate of the video of a camera that states none; its frames keep their own times.
+#: Nominal rate for videos of cameras that report none; frames keep their own times.
 _CAMERA_FPS: Final = Fraction(30)
 
 
 @dataclass(frozen=True)
 class Output:
-    """One kind of file: what it needs of a result, and how its picture is made (None: it is no picture).
+    """One type of output file.
 
-    exact: its values must survive, or it has transparency; a video's are written as one PNG a frame.
+    needs: fields of the result. picture: makes its image; None for other files. exact: must be stored losslessly or
+    with transparency; for videos, one PNG per frame.
     """
 
     needs: Wanted
@@ -73,7 +74,7 @@ def _drawn(effects: Sequence[Effect]) -> Callable[[Frame, Result], Picture]:
 
 
 def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence[str]) -> dict[str, Output]:
-    """All outputs; the overlay shows as much as the network offers."""
+    """All outputs; the overlay shows everything the network offers."""
     layers = [effect for effect in load_effects("", ("overlay", "skeleton"), settings) if effect.needs in offers]
     cutout, chain = load_effects("", ("cutout",), settings), load_effects("--effect", effects, settings)
     shown = offers & (Wanted.PERSON | Wanted.INSTANCES | Wanted.POSES)
@@ -89,7 +90,7 @@ def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence
 
 
 def _is_see_through(chain: Sequence[Effect]) -> bool:
-    """Whether the chain makes pictures with transparency, tried on a picture of one pixel."""
+    """Whether the chain makes transparent images, tested on an image of one pixel."""
     nobody = np.zeros((1, 1), np.uint8)
     result = Result(
         (1, 1),
@@ -124,7 +125,7 @@ def choose_outputs(
 
 
 def _check_fits(out: Path, outputs: Mapping[str, Output]) -> None:
-    """Raise SettingsError unless one output is asked for and a file of this kind keeps it as it is."""
+    """Raise SettingsError unless exactly one output is requested and this type of file can store it."""
     names = ", ".join(outputs)
     if len(outputs) != 1 or any(output.make is None for output in outputs.values()):
         raise SettingsError(f"--out is {str(out)!r}, a single image or video, but --write lists {names}.")
@@ -136,26 +137,26 @@ def _check_fits(out: Path, outputs: Mapping[str, Output]) -> None:
 
 
 def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
-    """Every file that the inputs name, those in folders too."""
+    """List every file of the inputs, including those in folders."""
     for text in inputs:
         path = Path(text)
         yield from (file.resolve() for file in (path.iterdir() if path.is_dir() else [path]))
 
 
 def is_still(source: Source) -> bool:
-    """Whether a source is of photos: each stands for itself."""
+    """Whether a source consists of independent photos."""
     return source.fps is None and source.length is not None
 
 
 def _clear(folder: Path) -> None:
-    """Remove the numbered pictures of an earlier run, which may have been longer."""
+    """Remove numbered images of an earlier, possibly longer run."""
     for path in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
         path.unlink()
 
 
 @dataclass(frozen=True)
 class Input:
-    """What is known of an input before it is read. still: a photo or photos; frames: how many, None if unknown."""
+    """An input before it is read. still: photos; frames: number of frames, None if unknown."""
 
     text: str
     still: bool
@@ -163,9 +164,9 @@ class Input:
 
 
 def look_at(text: str) -> Input:
-    """Open a photo, folder or video and close it again; a camera or a plugin's source is taken at its word.
+    """Open a photo, folder or video and close it again; cameras and plugin sources are not opened.
 
-    Raises MediaError where nothing can be read, MissingDependencyError where its reader is not installed.
+    Raises MediaError if it cannot be read, MissingDependencyError if its reader is not installed.
     """
     if source_kind(text)[0] not in ("photos", "video"):
         return Input(text, still=False, frames=None)
@@ -174,7 +175,7 @@ def look_at(text: str) -> Input:
 
 
 def is_one_file(out: Path, inputs: Sequence[Input]) -> bool:
-    """Whether `--out` names a file to write rather than a folder. Raises SettingsError where it can be neither."""
+    """Whether `--out` names a file and not a folder. Raises SettingsError if it can be neither."""
     suffix = out.suffix.lower()
     if out.is_dir():
         return False
@@ -196,7 +197,7 @@ def is_one_file(out: Path, inputs: Sequence[Input]) -> bool:
 
 
 def check_bag_name(out: Path) -> None:
-    """Raise SettingsError where `--out` names a file of another kind than a bag."""
+    """Raise SettingsError if `--out` names a file that is not a bag."""
     if out.suffix.lower() in {*VIDEO_SUFFIXES, *WRITE_OPTIONS, *_NOT_WRITTEN} - {".mcap"}:
         raise SettingsError(
             f"--out is {str(out)!r}, but a bag is written to a file that ends in .mcap, or to a folder."
@@ -244,7 +245,7 @@ class FileWriter:
 
     @contextmanager
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
-        """A callable that writes one frame of a source; what it opened is finished at the end."""
+        """Return a callable that writes one frame of a source; open files are finished at the end."""
         still = is_still(source)
         name = "" if still else self._unique(source.stem)
         with ExitStack() as files:
@@ -276,7 +277,7 @@ class FileWriter:
         return open_sink(self._folder / f"{name}_{key}.mp4", source.fps or _CAMERA_FPS)
 
     def _unique(self, name: str) -> str:
-        """The name, with a number if an earlier input was called the same."""
+        """The name, numbered if an earlier input had the same name."""
         number, free = 1, name
         while free in self._names:
             number += 1
@@ -285,7 +286,7 @@ class FileWriter:
         return free
 
     def _spare_inputs(self, name: str) -> None:
-        """Raise MediaError where a result would take the place of an input."""
+        """Raise MediaError if an output would overwrite an input."""
         for key in self._outputs:
             self._spare(self._folder / f"{name}_{key}.png")
 

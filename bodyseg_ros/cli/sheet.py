@@ -1,4 +1,4 @@
-"""`bodyseg sheet`: what a model sees in a folder of photos, in one picture."""
+"""`bodyseg sheet`: a model's results on a folder of photos, in one image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .parameter_flags import takes_parameters
 __all__ = ["sheet"]
 
 _EFFECTS: Final = ("overlay", "colored_parts", "skeleton")
-#: Public-domain photos of people that come with packages: package → files in its folder.
+#: Public-domain photos of people in installed packages: package → files in its folder.
 _SAMPLES: Final = {
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
     "skimage": ("data/astronaut.png", "data/camera.png"),
@@ -66,7 +66,7 @@ def _frames(inputs: list[str], at_most: int) -> Iterator[Frame]:
 
 
 def _samples() -> list[str]:
-    """The packaged photos that are installed."""
+    """Sample photos that are installed."""
     found = []
     for package, files in _SAMPLES.items():
         spec = find_spec(package)

@@ -9,12 +9,12 @@ from typer.core import TyperCommand, TyperOption
 
 __all__ = ["LEFT_OUT", "ShortHelpCommand", "print_everything"]
 
-#: The Python variables of flags that the short help leaves out begin with this.
+#: Prefix of the Python variables of flags that the short help leaves out.
 LEFT_OUT: Final = "left_out_"
 
 
 class ShortHelpCommand(TyperCommand):
-    """A command whose --help leaves some flags out; parsing, completion and 'did you mean' know them all."""
+    """A command whose --help leaves out some flags; parsing, completion and 'did you mean' include them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, short unless --help-all was given."""
@@ -25,7 +25,7 @@ class ShortHelpCommand(TyperCommand):
 
 
 def print_everything(ctx: typer.Context, wanted: bool) -> None:
-    """Print the help with every flag, and end."""
+    """Print the help with every flag, and exit."""
     if wanted and not ctx.resilient_parsing:
         ctx.meta[__name__] = True
         typer.echo(ctx.get_help())

@@ -1,4 +1,4 @@
-"""`bodyseg topics`: what is on the graph."""
+"""`bodyseg topics`: list the topics on the graph."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .node import Runtime, ros_arguments
 
 __all__ = ["Lister", "topics", "troubles"]
 
-#: Until every other node has been seen, seconds; DDS nodes announce themselves within this.
+#: Time for discovery of all nodes, s; DDS nodes announce themselves within this.
 _DISCOVERY_S = 1.5
-#: Topics of the middleware itself.
+#: Topics of the middleware.
 _HIDDEN = ("/rosout", "/parameter_events", "ros_discovery_info", "/transition_event")
-#: Types whose messages are large, and dear to whoever makes them.
+#: Types with large messages that are expensive to compute.
 _PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/PointCloud2")
-#: Wider than any row: what is not shown on a terminal is not cut.
+#: Wider than any row, so that rows are not cut when written to a file.
 _WIDE = 10_000
 
 
@@ -37,7 +37,7 @@ class Lister:
         self._graph, self._seconds, self._pictures = graph, seconds, pictures
         graph.declare([])
         self._subscriptions: list[Subscription] = []
-        #: Messages heard by topic.
+        #: Messages received by topic.
         self.heard: Counter[str] = Counter()
         self.endpoints: list[Endpoint] = []
 
@@ -46,7 +46,7 @@ class Lister:
         self._look()
 
     def activate(self) -> None:
-        """Listen once everybody has been seen."""
+        """Subscribe once discovery is complete."""
         self._discovery = self._graph.timer(_DISCOVERY_S, self._listen)
 
     def deactivate(self) -> None:
@@ -126,7 +126,7 @@ def topics(
 
 
 def _runtimes() -> list[str]:
-    """The usual one, and Zenoh where there is something to see."""
+    """Graphs to list: the default one, and Zenoh if it has nodes."""
     usual = usual_runtime()
     if usual == "zenoh" or "zenoh" not in installed_runtimes():
         return [usual]

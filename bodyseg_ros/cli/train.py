@@ -1,4 +1,4 @@
-"""`bodyseg train`: a run from its configuration, with a progress bar; Ctrl-C leaves a checkpoint."""
+"""`bodyseg train`: run a training configuration, with a progress bar; Ctrl-C saves a checkpoint."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def need_keras() -> None:
 
 
 class _Watcher:
-    """A bar for the teacher's labels, one for the steps; the first Ctrl-C asks the run to stop, the second ends it."""
+    """Progress bars for the teacher's labels and the steps. The first Ctrl-C stops the run after the current step, the
+    second at once.
+    """
 
     def __init__(self, settings: TrainSettings, console: Console) -> None:
         columns = (
@@ -87,7 +89,7 @@ class _Watcher:
         self._bar.console.print("stopping after this step …")
 
     def labelled(self, done: int, total: int) -> None:
-        """Show how many photos have labels."""
+        """Show how many photos are labeled."""
         self._bar.update(self._task("labels", total), completed=done)
 
     def kept(self, done: int, total: int) -> None:
@@ -95,7 +97,7 @@ class _Watcher:
         self._bar.update(self._task("frames", total), completed=done)
 
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
-        """Show the step, a moving average of the loss, and frames a second."""
+        """Show the step, a moving average of the loss, and frames/s."""
         self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss if "steps" in self._tasks else loss
         task = self._task("steps", settings.steps, step)
         stage, rate = settings.at(step - 1)
