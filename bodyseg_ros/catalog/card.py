@@ -61,6 +61,7 @@ Source = Annotated[
     str,
     _matching(r"|https?://([^\s?#{}]|\{quant\})+/", "'' or a folder's address: https://…/, {quant} the precision"),
 ]
+Query = Annotated[str, _matching(r"|\?[\w=&%.~-]+", "'' or a query: ?name=value")]
 Identifier = Annotated[str, _matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_'")]
 TensorName = Annotated[str, _matching(r"[\w][\w./:-]*", "a tensor's name")]
 Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
@@ -91,7 +92,8 @@ class Card(_Facts):
     """One published network: network × architecture × multiplier. Stride and precision are variants of one card.
 
     good_for: what it does better than others, in a few words.
-    source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. format: 'none'
+    source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. query: what
+    the server wants after the name of each file, from '?'. format: 'none'
     for a method without files. file: the model's main file, with ``{stride}`` for the output stride. outputs: head →
     tensor name. sha256: 'float/file name' → checksum of
     that published file, where known. other_files: format → the same network in that format, used if it is beside
@@ -108,6 +110,7 @@ class Card(_Facts):
     network: Identifier
     format: Literal["tfjs", "frozen", "tflite", "onnx", "none"]
     source: Source = ""
+    query: Query = ""
     file: FileName
     other_files: dict[Literal["tflite", "onnx", "openvino"], FileName] = {}
     int8_file: FileName | None = None

@@ -213,7 +213,7 @@ def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, l
     if located:
         index = located.index
     elif card.source:
-        address = card.folder_address(quant) + card.file_name(stride)
+        address = card.folder_address(quant) + card.file_name(stride) + card.query
         index = download_model(address, _cached(card, quant), card.known_sha256(quant), progress, limits)
     else:
         raise ModelNotFoundError(

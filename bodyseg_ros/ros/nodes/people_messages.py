@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
-from ...person import Box, Person, TrackState, box_of_keypoints, box_of_mask
+from ...person import Box, Person, TrackState
 from .frame_context import FrameContext
 
 __all__ = ["detections", "poses"]
@@ -124,6 +124,4 @@ def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArr
 
 def _box(context: FrameContext, person: Person) -> Box:
     """As Person.box, with the node's own score from which a keypoint is visible."""
-    found = None if person.instance_map is None else box_of_mask(person.mask)
-    least = context.live.settings.visible_score
-    return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)
+    return person.box_above(context.live.settings.visible_score)
