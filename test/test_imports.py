@@ -82,7 +82,7 @@ ALLOWED = {
     "refine": {"types", "settings", "frame_sequence", "mirror"},
     "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
     "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
-    "space": {"errors", "refine"},
+    "space": {"errors", "body", "mirror", "person", "refine", "tracking", "types"},
     "per_person": {
         "errors",
         "body",
