@@ -26,7 +26,7 @@ from .run_window import show_window
 __all__ = ["run"]
 
 
-@takes_parameters("model", "network", "engine", "effect", "refinement", "tracking", "tracker", "smoothing")
+@takes_parameters("model", "network", "engine", "effect", "refinement", "second", "tracking", "tracker", "smoothing")
 def run(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera number (0) or stream URL.")
@@ -99,8 +99,8 @@ def run(
             show_window(model, [one.text for one in readable], chain, plan.effects)
             return
         wanted = write or ("composite" if chain else "overlay" if one_file else "all")
-        outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
-        follower = PeopleFollower(model.following if Wanted.POSES in model.network.offers else NOBODY_FOLLOWED)
+        outputs = choose_outputs(wanted, model.offers, plan.effects, chain)
+        follower = PeopleFollower(model.following if Wanted.POSES in model.offers else NOBODY_FOLLOWED)
         with FileWriter(out, outputs, inputs, one_file) as writer, _progress(console) as progress:
             try:
                 for one in readable:
