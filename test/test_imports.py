@@ -81,6 +81,7 @@ ALLOWED = {
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
     "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
+    "events": {"errors", "body", "person", "settings", "types"},
     "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
     "space": {"errors", "body", "mirror", "person", "refine", "tracking", "types"},
     "per_person": {
@@ -95,7 +96,7 @@ ALLOWED = {
         "engines",
         "networks",
     },
-    "plan": {"errors", "settings", "plugins", "catalog", "networks", "per_person", "refine", "tracking"},
+    "plan": {"errors", "settings", "plugins", "catalog", "networks", "per_person", "refine", "tracking", "events"},
     "model": {
         "errors",
         "person",

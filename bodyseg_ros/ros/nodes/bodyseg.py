@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 
+from ...events import EventWatcher
 from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
@@ -17,6 +18,7 @@ from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
+from .event_messages import EVENTS
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
 from .live_settings import live_settings
@@ -54,6 +56,7 @@ class BodysegNode(PublishingNode[Any]):
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
+        self._watcher = EventWatcher()
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
@@ -150,6 +153,8 @@ class BodysegNode(PublishingNode[Any]):
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
         """Compute what subscribers need; nothing if there are none."""
         live, model = self._live, self._model
+        if not any(output.topic == EVENTS for output in heard):
+            self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
         if not model or not (heard or removers) or not live.settings.enabled:
             return None
@@ -166,7 +171,15 @@ class BodysegNode(PublishingNode[Any]):
             for remover in removers:
                 remover.people(seen)
         return FrameContext(
-            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+            self._graph.messages,
+            message,
+            frame,
+            result,
+            live,
+            model.name,
+            self._camera_info,
+            inference_ms,
+            watcher=self._watcher,
         )
 
     def _change(self, changed: dict[str, Any]) -> None:
