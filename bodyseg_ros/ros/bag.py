@@ -246,7 +246,7 @@ class _Copy:
         self._wanted = wanted_of(self._outputs, live)
         self._camera_info_topic = f"{image.topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
         self._camera_info: Any = None
-        self._watcher = EventWatcher()
+        self._watcher = EventWatcher(live.events)
         self._report = BagReport(image.topic)
 
     def run(self, progress: Callable[[int, int], None]) -> BagReport:

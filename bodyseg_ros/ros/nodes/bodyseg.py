@@ -56,7 +56,7 @@ class BodysegNode(PublishingNode[Any]):
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
-        self._watcher = EventWatcher()
+        self._watcher = EventWatcher(self._plan.events)
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
