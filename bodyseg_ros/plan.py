@@ -70,6 +70,19 @@ class Plan(Generic[S]):
         """All parameters for this plan: the owner's, the model's, each engine's and each effect's."""
         return _every_parameter(type(self.own), type(self.network))
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The value of each of `parameters`, by name."""
+        following = self.following
+        root = [part.model_dump() for part in (following.tracking, self.model, self.network, self.own)]
+        groups = {"refine": self.refine, "smoothing": following.smoothing}
+        groups |= {**self.engines, **self.effects, **following.trackers}
+        known = {name: value for part in root for name, value in part.items()}
+        for group, settings in groups.items():
+            known |= {f"{group}.{name}": value for name, value in settings.model_dump().items()}
+        named = {parameter.name: known.get(parameter.name, parameter.default) for parameter in self.parameters}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
+
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
         """Return the plan with other live values; unaffected settings stay the same objects.
 

@@ -27,6 +27,7 @@ class LiveSettings:
     overlay: tuple[Effect, ...]
     composite: tuple[Effect, ...]
     following: Following = field(default_factory=Following)
+    skeleton: tuple[Effect, ...] = ()
 
     def check(self, offers: Wanted, changed: Container[str]) -> None:
         """Raise SettingsError if a newly chosen effect reads something that the network does not compute."""
@@ -57,4 +58,5 @@ def live_settings(plan: Plan[NodeSettings], before: LiveSettings | None = None) 
         load_effects("overlay_effects", own.overlay_effects, plan.effects, before.overlay if before else ()),
         load_effects("effects", own.effects, plan.effects, before.composite if before else ()),
         plan.following,
+        load_effects("skeleton", ("skeleton",), plan.effects, before.skeleton if before else ()),
     )
