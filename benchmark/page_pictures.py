@@ -1,6 +1,6 @@
 """Write docs/web.png and docs/web_phone.png: the live page in Chromium, on scikit-image's portrait of an astronaut.
 
-    python benchmark/page_pictures.py [FOLDER]
+python benchmark/page_pictures.py [FOLDER]
 """
 
 from __future__ import annotations

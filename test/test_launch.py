@@ -109,7 +109,7 @@ class Process:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Its parameters as the node sees them: those before the files, of the files, then those given; the last wins."""
+        """Its parameters as the node sees them; of those before the files, in them and after them the last wins."""
         values = dict(self.defaults)
         for path in self.parameter_files:
             values |= read_params_file(path, self.name or self.executable, self.namespace or "/")
