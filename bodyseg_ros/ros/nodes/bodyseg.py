@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FrameError
+from ...events import EventWatcher
 from ...plan import make_plan
 from ...settings import build
 from ...types import Frame, Wanted
@@ -20,6 +21,7 @@ from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
+from .event_messages import EVENTS
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
 from .live_settings import live_settings
@@ -59,6 +61,7 @@ class BodysegNode(PublishingNode[Any]):
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
+        self._watcher = EventWatcher(self._plan.events)
         self._labels: list[Publisher] = []
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
@@ -166,6 +169,8 @@ class BodysegNode(PublishingNode[Any]):
         """Compute what subscribers and viewers of the page need; nothing if there are none."""
         live, model = self._live, self._model
         watched = [LAYERS[name] for name in self._page.viewers.watched & LAYERS.keys()]
+        if not any(output.topic == EVENTS for output in heard):
+            self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
         if not model or not (heard or removers or watched) or not live.settings.enabled:
             return None
@@ -184,7 +189,15 @@ class BodysegNode(PublishingNode[Any]):
             for remover in removers:
                 remover.people(seen)
         return FrameContext(
-            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+            self._graph.messages,
+            message,
+            frame,
+            result,
+            live,
+            model.name,
+            self._camera_info,
+            inference_ms,
+            watcher=self._watcher,
         )
 
     def _done(self, context: FrameContext) -> None:

@@ -16,6 +16,7 @@ from ..graph.headers import make_header
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
+from .event_messages import EVENTS, events
 from .frame_context import FrameContext, Painter
 from .live_settings import LiveSettings
 from .people_messages import detections, poses
@@ -176,6 +177,7 @@ OUTPUTS: Final = (
     OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
     OutputTopic("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details),
     OutputTopic("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda live: Wanted.POSES, _details),
+    OutputTopic(EVENTS, "bodyseg_ros/msg/PersonEventArray", events, lambda live: Wanted.POSES),
 )
 
 #: Latched topics that explain the numbers in maps: topic → (explanation, classes of the model's card → number → name).
