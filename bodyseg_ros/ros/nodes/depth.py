@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from ...errors import FrameError
 from ...refine import shift_edge
 from ...space import people_pixels
+from ...web import Viewers
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
 from ..graph.port import Graph, Subscription
 from ..graph.qos import SENSOR
 from .camera_info import subscribe_camera_info
 from .node_settings import NodeSettings
+from .page_layers import DEPTH_LAYER, depth_picture
 from .pairs import Pairs
 from .seen_people import SeenPeople
 
@@ -32,22 +34,26 @@ _WAITING: Final = 30
 class DepthWithoutPeople:
     """Pairs `depth/image` with masks of the same stamp, or older by at most `depth_slop`.
 
-    problem: called with a message about an unusable image.
+    problem: called with a message about an unusable image. viewers: of the node's live page.
     """
 
-    def __init__(self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None]) -> None:
-        self._graph, self._problem = graph, problem
+    def __init__(
+        self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None], viewers: Viewers
+    ) -> None:
+        self._graph, self._problem, self._viewers = graph, problem, viewers
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
         self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
         self._max_px = settings.max_image_px
         self._lock = threading.Lock()
         self._camera_info: Any = None
         self._subscriptions: list[Subscription] = []
+        #: Whether a depth image has come.
+        self.present = False
 
     @property
     def listened(self) -> bool:
-        """Whether the topic has subscribers, so that masks are needed."""
-        return self._publisher.subscriptions > 0
+        """Whether the topic has subscribers or viewers, so that masks are needed."""
+        return self._publisher.subscriptions > 0 or DEPTH_LAYER in self._viewers.watched
 
     def start(self) -> None:
         """Take depth images."""
@@ -67,6 +73,7 @@ class DepthWithoutPeople:
             self._add(0, seen.stamp_ns, seen)
 
     def _take(self, message: Any) -> None:
+        self.present = True
         if self.listened:
             self._add(1, stamp_ns(message.header), message)
 
@@ -86,6 +93,8 @@ class DepthWithoutPeople:
             self._problem(err)
             return
         self._publisher.publish(image_message(self._graph.messages, message.header, depth, message.encoding))
+        if DEPTH_LAYER in self._viewers.watched:
+            self._viewers.show(DEPTH_LAYER, depth_picture(depth), people.settings.jpeg_quality)
 
 
 def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:

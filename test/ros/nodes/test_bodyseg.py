@@ -38,7 +38,7 @@ PICTURES = ("parts_color", "overlay", "composite")
 
 def listen_to_all(rig: Rig) -> None:
     for output in OUTPUTS:
-        if output.topic != "~/classes":  # BodyPix has none
+        if output.topic not in ("~/classes", "~/events"):  # BodyPix has no classes, and events are rare
             rig.listen(output.topic.replace("~", "/bodyseg"), output.type)
 
 
