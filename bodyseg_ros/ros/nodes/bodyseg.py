@@ -17,9 +17,11 @@ from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
+from .depth_input import DepthInput
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
 from .live_settings import live_settings
+from .locating import Locating
 from .mailbox import Mailbox
 from .node_model import NodeModel
 from .node_settings import NodeSettings, ProcessSettings
@@ -60,11 +62,13 @@ class BodysegNode(PublishingNode[Any]):
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         settings, problem = self._live.settings, self.diagnostics.problem
         self._transforms = Transforms(graph, problem)
+        self._depth = DepthInput(graph)
+        self._locating = Locating(self._depth, settings, self._transforms, problem)
         self._points = [
             PointsWithoutPeople(graph, sensor, settings, self._transforms, problem) for sensor in (CLOUD, SCAN)
         ]
         self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (
-            DepthWithoutPeople(graph, settings, problem),
+            DepthWithoutPeople(graph, self._depth, settings, problem),
             *self._points,
         )
 
@@ -87,15 +91,17 @@ class BodysegNode(PublishingNode[Any]):
     def activate(self) -> None:
         """Take frames."""
         super().activate()
-        for remover in self._removers:
-            remover.start()
+        for points in self._points:
+            points.start()
+        self._depth.start()
         self._background.start()
         self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
-        for remover in self._removers:
-            remover.stop()
+        for points in self._points:
+            points.stop()
+        self._depth.stop()
         self._transforms.stop()
         self._background.stop()
         super().deactivate()
@@ -165,8 +171,11 @@ class BodysegNode(PublishingNode[Any]):
         if seen:
             for remover in removers:
                 remover.people(seen)
+        located = None
+        if any(output.in_space for output in heard):
+            located = self._locating.locate(message.header, result, self._camera_info, live)
         return FrameContext(
-            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms, located
         )
 
     def _change(self, changed: dict[str, Any]) -> None:

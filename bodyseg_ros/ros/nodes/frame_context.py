@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...space import PeopleInSpace
 from ...types import Frame, Result
 from ..graph.port import Messages
 from .live_settings import LiveSettings
@@ -32,6 +33,7 @@ class FrameContext:
     model: str = ""
     camera_info: Any = None
     inference_ms: float = 0.0
+    located: PeopleInSpace | None = None
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def picture(self, name: str, paint: Painter) -> NDArray[np.uint8] | None:
