@@ -20,6 +20,7 @@ from .depth import DepthWithoutPeople
 from .depth_input import DepthInput
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
+from .humans import Humans
 from .live_settings import live_settings
 from .locating import Locating
 from .mailbox import Mailbox
@@ -57,6 +58,7 @@ class BodysegNode(PublishingNode[Any]):
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
         self._labels: list[Publisher] = []
+        self._humans: Humans | None = None
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
@@ -84,6 +86,7 @@ class BodysegNode(PublishingNode[Any]):
         self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
         if not self._publishers:
             self._offer(self._model.offers)
+            self._humans = self._offer_humans(self._model.offers)
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
             if self._model.learns_background:
                 self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
@@ -94,6 +97,8 @@ class BodysegNode(PublishingNode[Any]):
         for points in self._points:
             points.start()
         self._depth.start()
+        if self._humans:
+            self._humans.start()
         self._background.start()
         self._publish_labels()
 
@@ -105,6 +110,8 @@ class BodysegNode(PublishingNode[Any]):
         self._transforms.stop()
         self._background.stop()
         super().deactivate()
+        if self._humans:
+            self._humans.stop()
 
     def cleanup(self) -> None:
         """Give the model back."""
@@ -144,6 +151,17 @@ class BodysegNode(PublishingNode[Any]):
         if absent:
             self._graph.log("info", f"Topics not advertised: {', '.join(absent)}.")
 
+    def _offer_humans(self, offers: Wanted) -> Humans | None:
+        """Create REP-155's topics, if asked for and possible."""
+        if not self._live.settings.humans:
+            return None
+        missing = Humans.missing(self._graph)
+        if missing or Humans.NEEDS & ~offers:
+            reason = f"{missing} is not installed" if missing else "the network does not tell people apart"
+            self._graph.log("warn", f"/humans/bodies is not advertised: {reason}.")
+            return None
+        return Humans(self._graph, self.diagnostics.problem)
+
     def _publish_labels(self) -> None:
         """Publish, once and latched, what the numbers in the maps mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
@@ -157,12 +175,15 @@ class BodysegNode(PublishingNode[Any]):
         """Compute what subscribers need; nothing if there are none."""
         live, model = self._live, self._model
         removers = [remover for remover in self._removers if remover.listened]
-        if not model or not (heard or removers) or not live.settings.enabled:
+        humans = self._humans if self._humans and self._humans.listened else None
+        if not model or not (heard or removers or humans) or not live.settings.enabled:
             return None
         frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
         if removers:
             wanted |= Wanted.PERSON
+        if humans:
+            wanted |= humans.NEEDS | humans.EXTRAS
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -172,11 +193,14 @@ class BodysegNode(PublishingNode[Any]):
             for remover in removers:
                 remover.people(seen)
         located = None
-        if any(output.in_space for output in heard):
+        if humans or any(output.in_space for output in heard):
             located = self._locating.locate(message.header, result, self._camera_info, live)
-        return FrameContext(
+        context = FrameContext(
             self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms, located
         )
+        if humans:
+            humans.publish(context)
+        return context
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Apply live parameters from the next frame on. Raises SettingsError and then changes nothing."""

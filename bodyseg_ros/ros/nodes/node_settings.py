@@ -165,6 +165,11 @@ class NodeSettings(PictureSettings, ProcessSettings):
         "tf frame of people's positions, boxes, velocities and markers; '': the color camera's. `point3d` in "
         "`~/poses` is always in the camera's.",
     )
+    humans: bool = start_only(
+        False,
+        "Publish REP-155's `/humans/bodies/tracked` and topics for each body, and its tf frame `body_<id>`; needs "
+        "hri_msgs under rclpy.",
+    )
     space_slop: float = start_only(
         0.02,
         "Maximum time between a color image and the depth image that locates its people, older or newer, s; the "
