@@ -147,9 +147,9 @@ def plot(path: Path) -> None:
         )
         side.plot(found.positions[person, 2], -found.positions[person, 1], "k+", markersize=12)
     front.set(title="From the camera; white: holes", xticks=[], yticks=[])
-    side.set(title="The same from the side", xlabel="z, m", ylabel="height over the camera, m", xlim=(1.8, 4.3))
-    side.legend(loc="lower left", fontsize=8)
-    figure.savefig(path, dpi=90)
+    side.set(title="The same from the side", xlabel="z, m", ylabel="height over the camera, m", xlim=(1.2, 4.3))
+    side.legend(loc="lower left", fontsize=7)
+    figure.savefig(path, dpi=75)
 
 
 def main() -> None:

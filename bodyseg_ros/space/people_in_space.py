@@ -1,4 +1,4 @@
-"""Where the people of one frame are, in metres."""
+"""Where the people of one frame are, in meters."""
 
 from __future__ import annotations
 

@@ -232,5 +232,6 @@ def test_rviz_shows_only_topics_that_there_are() -> None:
     for display in displays:
         drawn = display["Class"].rpartition("/")[2]
         assert types[display["Topic"]["Value"]].rpartition("/")[2] == drawn, display["Name"]
-    shown = {display["Topic"]["Value"] for display in displays}
-    assert {"bodyseg/markers", "bodyseg/detections_3d", "bodyseg/overlay"} <= shown
+    shown = {display["Topic"]["Value"]: display for display in displays}
+    assert "bodyseg/overlay" in shown
+    assert set(shown["bodyseg/markers"]["Namespaces"]) == {"skeleton", "keypoints", "box", "id"}
