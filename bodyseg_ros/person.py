@@ -108,7 +108,11 @@ class Person:
         return self.box_above(VISIBLE_SCORE)
 
     def box_above(self, min_score: float) -> Box:
-        """As `box`, with the keypoints of at least `min_score`."""
+        """As `box`; keypoints count with at least `min_score`.
+
+        >>> person.box_above(0.9) == person.box  # it has a mask
+        True
+        """
         found = None if self.instance_map is None else box_of_mask(self.mask)
         if found is None and self.found_box is not None:
             return _box_inside(self.found_box.reshape(2, 2), self.size)

@@ -14,8 +14,11 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from .catalog import Card, choose_card
-from .errors import MissingDependencyError, SettingsError
+from .errors import MissingDependencyError, ModelFileError, SettingsError
+from .events import EventSettings
 from .networks import Network
+from .per_person import StagePlan, changed_stage, plan_stage, stage_parameters
+from .per_person.stage_plan import GROUP as PER_PERSON
 from .plugins import load_plugin, loadable_plugins, plugin_names
 from .refine import RefineSettings
 from .settings import (
@@ -51,8 +54,8 @@ class Plan(Generic[S]):
 
     model: requested network, files and engine. card: facts about the selected network. network, refine: live settings.
     engines, effects: settings by plugin, only of plugins with given parameters; others use their defaults. following:
-    how people are tracked; it may
-    change too. own: the settings of the plan's owner, such as a node.
+    how people are tracked, events: when something counts as an event; both may change too. per_person: the second
+    network, None without one; live in part. own: the settings of the plan's owner, such as a node.
     """
 
     model: ModelSettings
@@ -63,12 +66,17 @@ class Plan(Generic[S]):
     engines: Mapping[str, Settings]
     effects: Mapping[str, Settings]
     following: Following
+    events: EventSettings
+    per_person: StagePlan | None
     own: S
 
     @property
     def parameters(self) -> Sequence[Parameter]:
         """All parameters for this plan: the owner's, the model's, each engine's and each effect's."""
-        return _every_parameter(type(self.own), type(self.network))
+        stage = None if self.per_person is None else self.per_person.network_class
+        every = _every_parameter(type(self.own), type(self.network), stage)
+        defaults = _network_defaults(self.card, self.network_class)
+        return [replace(one, default=defaults[one.name]) if one.name in defaults else one for one in every]
 
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
         """Return the plan with other live values; unaffected settings stay the same objects.
@@ -84,6 +92,8 @@ class Plan(Generic[S]):
             refine=updated(self.refine, groups.get("refine", {}), prefix="refine"),
             effects=plugin_settings("effects", groups, self.effects),
             following=changed_following(self.following, root, groups),
+            events=updated(self.events, groups.get("events", {}), prefix="events"),
+            per_person=changed_stage(self.per_person, groups.get(PER_PERSON, {})),
         )
 
 
@@ -106,18 +116,20 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
             known = [field for reader in readers for field in reader.model_fields]
             raise SettingsError(unknown_parameter(name, known, f"The model {card.name} has"))
     plugins = {name for kind in ("engines", "effects", "trackers") for name in plugin_names(kind)}
-    for group in groups.keys() - {"refine", "smoothing"} - plugins:
-        known = [parameter.name for parameter in _every_parameter(own, network_class.Settings)]
+    for group in groups.keys() - {"refine", "smoothing", "events", PER_PERSON} - plugins:
+        known = [parameter.name for parameter in _every_parameter(own, network_class.Settings, None)]
         raise SettingsError(unknown_parameter(f"{group}.{next(iter(groups[group]))}", known))
     return Plan(
         model,
         card,
         network_class,
-        network=_part(network_class.Settings, root),
+        network=_part(network_class.Settings, _network_defaults(card, network_class) | root),
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
         following=changed_following(Following(), root, groups),
+        events=build(EventSettings, groups.get("events", {}), prefix="events"),
+        per_person=plan_stage(groups.get(PER_PERSON, {}), model),
         own=own_settings,
     )
 
@@ -125,6 +137,19 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
 def _part(settings: type[S], root: Mapping[str, Any]) -> S:
     """Make a settings object from those values that are its parameters."""
     return build(settings, {name: value for name, value in root.items() if name in settings.model_fields})
+
+
+def _network_defaults(card: Card, network: type[Network]) -> dict[str, Any]:
+    """The card's own defaults of its network's parameters. Raises ModelFileError for one the network has not."""
+    if network.name != card.network:
+        return {}
+    unknown = sorted(card.defaults.keys() - network.Settings.model_fields)
+    if unknown:
+        raise ModelFileError(
+            f"The model card {card.name!r} has a default for {unknown[0]!r}, but its network has the parameters "
+            f"{', '.join(network.Settings.model_fields)}."
+        )
+    return dict(card.defaults)
 
 
 def changed_following(
@@ -167,14 +192,20 @@ def plugin_settings(
     return known
 
 
-def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
-    """A model's parameters: which model, the network's own, each engine's under its name, the refinement's."""
+def model_parameters(network: type[Settings], stage: type[Network] | None = None) -> Iterator[Parameter]:
+    """A model's parameters: which model, the network's own, each engine's under its name, the refinement's, tracking's,
+    events' and those of the second network.
+
+    stage: the second network's class.
+    """
     yield from parameters(ModelSettings)
     yield from parameters(network)
     for parameter in plugin_parameters("engines"):
         yield replace(parameter, live=False)  # an engine is opened once, so none of its parameters is live
     yield from parameters(RefineSettings, "refine")
     yield from tracking_parameters()
+    yield from parameters(EventSettings, "events")
+    yield from stage_parameters(stage)
 
 
 def tracking_parameters() -> Iterator[Parameter]:
@@ -200,7 +231,9 @@ def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
 
 
 @lru_cache(maxsize=8)
-def _every_parameter(own: type[Settings], network: type[Settings]) -> tuple[Parameter, ...]:
+def _every_parameter(
+    own: type[Settings], network: type[Settings], stage: type[Network] | None
+) -> tuple[Parameter, ...]:
     """An owner's parameter overrides the model's or network's of the same name."""
-    every = (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
+    every = (*parameters(own), *model_parameters(network, stage), *plugin_parameters("effects"))
     return tuple({parameter.name: parameter for parameter in reversed(every)}.values())[::-1]

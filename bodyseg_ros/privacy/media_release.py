@@ -71,7 +71,7 @@ def anonymize_media(
     photos that cannot be read are left out and named.
     """
     plan = make_plan(values, RecordingSettings)
-    refuse_blindness(plan.network)
+    refuse_blindness(plan)
     coverer = load_coverer(effects, plan.effects)
     beside = outputs_beside(target)
     _check_target(source, target)

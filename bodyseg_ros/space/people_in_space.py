@@ -43,6 +43,12 @@ class PeopleInSpace:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def distances(self) -> list[float]:
+        """Distance of each position from the color camera, m; NaN where unknown."""
+        away = self.to_camera.apply(self.positions)
+        return [float(distance) for distance in np.linalg.norm(away, axis=1)]
+
 
 def body_pose(keypoints: NDArray[np.float32], position: NDArray[np.float32]) -> Rigid:
     """Pose of a body by REP 155: between the hips, x ahead, y to the left, z to the head.

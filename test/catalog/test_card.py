@@ -64,6 +64,7 @@ OTHERS = [
     "deeplab-mobilenet-v2-257",
     "deeplab-mobilenet-v2-dm05",
     "deeplab-mobilenet-v2-dm05-tfjs",
+    "heatmap-pose-256x192",
     "movenet-lightning",
     "movenet-multipose",
     "movenet-thunder",
@@ -79,6 +80,7 @@ OTHERS = [
     "portrait-sinet-320",
     "portrait-slim-512",
     "posenet-mobilenet-075-coral",
+    "rtmpose-m-256x192",
 ]
 
 

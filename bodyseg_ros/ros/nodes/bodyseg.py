@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 
+from ...events import EventWatcher
 from ...plan import make_plan
 from ...settings import build
 from ...types import Wanted
@@ -18,6 +19,7 @@ from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
 from .depth_input import DepthInput
+from .event_messages import EVENTS
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
 from .humans import Humans
@@ -57,6 +59,7 @@ class BodysegNode(PublishingNode[Any]):
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
+        self._watcher = EventWatcher(self._plan.events)
         self._labels: list[Publisher] = []
         self._humans: Humans | None = None
         super().__init__(graph, self._live.settings)
@@ -174,6 +177,8 @@ class BodysegNode(PublishingNode[Any]):
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
         """Compute what subscribers need; nothing if there are none."""
         live, model = self._live, self._model
+        if not any(output.topic == EVENTS for output in heard):
+            self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
         humans = self._humans if self._humans and self._humans.listened else None
         if not model or not (heard or removers or humans) or not live.settings.enabled:
@@ -196,7 +201,16 @@ class BodysegNode(PublishingNode[Any]):
         if humans or any(output.in_space for output in heard):
             located = self._locating.locate(message.header, result, self._camera_info, live)
         context = FrameContext(
-            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms, located
+            self._graph.messages,
+            message,
+            frame,
+            result,
+            live,
+            model.name,
+            self._camera_info,
+            inference_ms,
+            located,
+            self._watcher,
         )
         if humans:
             humans.publish(context)

@@ -16,6 +16,7 @@ from ..graph.headers import make_header
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
+from .event_messages import EVENTS, events
 from .frame_context import FrameContext, Painter
 from .live_settings import LiveSettings
 from .people_messages import detections, poses
@@ -176,6 +177,7 @@ OUTPUTS: Final = (
     _in_space("~/detections_3d", "vision_msgs/msg/Detection3DArray", detections_3d),
     _in_space("~/markers", "visualization_msgs/msg/MarkerArray", markers),
     _in_space("~/people", "people_msgs/msg/People", people),
+    _in_space(EVENTS, "bodyseg_ros/msg/PersonEventArray", events),
 )
 
 #: Latched topics that explain the numbers in maps: topic → (explanation, classes of the model's card → number → name).

@@ -61,7 +61,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         self._plan = make_plan(graph.overrides, PrivacySettings)
         graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
         self._settings = self._plan.own
-        refuse_blindness(self._plan.network)
+        refuse_blindness(self._plan)
         self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)

@@ -36,8 +36,8 @@ MAPS = {"mask": "mono8", "parts": "mono8", "instances": "mono8", "confidence": "
 PICTURES = ("parts_color", "overlay", "composite")
 
 
-#: BodyPix has no classes; the others need depth.
-ABSENT = ("~/classes", "~/detections_3d", "~/markers", "~/people")
+#: BodyPix has no classes, events are rare, and the others need depth.
+ABSENT = ("~/classes", "~/events", "~/detections_3d", "~/markers", "~/people")
 
 
 def listen_to_all(rig: Rig) -> None:
