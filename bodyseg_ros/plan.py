@@ -78,6 +78,20 @@ class Plan(Generic[S]):
         defaults = _network_defaults(self.card, self.network_class)
         return [replace(one, default=defaults[one.name]) if one.name in defaults else one for one in every]
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The value of each of `parameters`, by name."""
+        following, stage = self.following, self.per_person
+        # The owner's parameters override the model's and network's of the same name.
+        parts = [("", part) for part in (following.tracking, self.model, self.network, self.own)]
+        parts += [("refine.", self.refine), ("smoothing.", following.smoothing), ("events.", self.events)]
+        parts += [(f"{PER_PERSON}.", part) for part in ((stage.network, stage.settings) if stage else ())]
+        plugins = {**self.engines, **self.effects, **following.trackers}
+        parts += [(f"{name}.", settings) for name, settings in plugins.items()]
+        known = {prefix + name: value for prefix, part in parts for name, value in part.model_dump().items()}
+        named = {parameter.name: known.get(parameter.name, parameter.default) for parameter in self.parameters}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
+
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
         """Return the plan with other live values; unaffected settings stay the same objects.
 

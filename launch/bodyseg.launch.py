@@ -30,6 +30,9 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameters of the node.",
             ),
             DeclareLaunchArgument("model", default_value="", description="Model card; '': the parameter file's."),
+            DeclareLaunchArgument(
+                "web_port", default_value="0", description="Port of a live page, unless params_file has one; 0: none."
+            ),
             DeclareLaunchArgument("rviz", default_value="false", description="Start RViz with the node's displays."),
             DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate at start."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
@@ -65,12 +68,13 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
     switches = {
         name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")
     }
+    page = {"web_port": ParameterValue(LaunchConfiguration("web_port"), value_type=int)}
     return Node(
         package="bodyseg_ros",
         executable="bodyseg",
         name="bodyseg",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), switches, *parameters],
+        parameters=[page, LaunchConfiguration("params_file"), switches, *parameters],
         remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",

@@ -212,3 +212,22 @@ def test_a_card_s_default_of_no_parameter(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
     with pytest.raises(ModelFileError, match="has a default for 'opacity', but its network has the parameters"):
         make_plan({"model": "bodypix-v1-mobilenet-075"}, Settings)
+
+
+def test_the_values_are_those_given_and_make_the_same_plan() -> None:
+    given = {
+        "segmentation_threshold": 0.25,
+        "threads": 3,
+        "tracker": "none",
+        "refine.grow_px": 2,
+        "smoothing.min_cutoff": 0.75,
+        "events.hold_s": 2.5,
+        "overlay.opacity": 0.125,
+        "kalman.memory": 3.0,
+    }
+    known = {parameter.name: parameter for parameter in make_plan({}, Settings).parameters}
+    plan = make_plan(given, Settings)
+    assert plan.values.keys() == known.keys()
+    differing = {name: value for name, value in plan.values.items() if value != known[name].default}
+    assert differing == given
+    assert make_plan(plan.values, Settings).values == plan.values

@@ -25,6 +25,7 @@ _SEE, _WEIGHTS, _ROS = "Find people", "Models, measuring and training", "ROS 2"
 #: module is imported.
 COMMANDS: Final = {
     "run": ("run:run", _SEE, "Find people in photos, folders, videos, a camera or a ROS 2 bag."),
+    "web": ("web:web", _SEE, "Show a camera, video, photo or topic on a page in the browser."),
     "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in bags, videos and photos."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
     "effects": ("effects:app", _SEE, "List the effects, show one, make a gallery."),

@@ -8,11 +8,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from ...errors import FrameError
 from ...events import EventWatcher
 from ...plan import make_plan
 from ...settings import build
-from ...types import Wanted
+from ...types import Frame, Wanted
 from ..graph.names import RosArguments
 from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
@@ -27,9 +30,11 @@ from .live_settings import live_settings
 from .locating import Locating
 from .mailbox import Mailbox
 from .node_model import NodeModel
+from .node_page import NodePage
 from .node_settings import NodeSettings, ProcessSettings
 from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
+from .page_layers import DEPTH_LAYER, LAYERS, offered_layers
 from .points_without_people import CLOUD, SCAN, PointsWithoutPeople
 from .run_node import run_node
 from .seen_people import SeenPeople
@@ -66,6 +71,16 @@ class BodysegNode(PublishingNode[Any]):
         graph.on_change(self._change)
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         settings, problem = self._live.settings, self.diagnostics.problem
+        self._page = NodePage(
+            graph,
+            settings,
+            # What the network understands comes first.
+            sorted(self._plan.parameters, key=lambda one: one.name not in type(self._plan.network).model_fields),
+            values=lambda: self._plan.values,
+            figures=lambda: self.diagnostics.latest,
+            layers=self._layers,
+            photo=self._look_at_photo,
+        )
         self._transforms = Transforms(graph, problem)
         self._depth = DepthInput(graph)
         self._locating = Locating(self._depth, settings, self._transforms, problem)
@@ -73,7 +88,7 @@ class BodysegNode(PublishingNode[Any]):
             PointsWithoutPeople(graph, sensor, settings, self._transforms, problem) for sensor in (CLOUD, SCAN)
         ]
         self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (
-            DepthWithoutPeople(graph, self._depth, settings, problem),
+            DepthWithoutPeople(graph, self._depth, settings, problem, self._page.viewers),
             *self._points,
         )
 
@@ -93,6 +108,7 @@ class BodysegNode(PublishingNode[Any]):
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
             if self._model.learns_background:
                 self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
+        self._page.start()
 
     def activate(self) -> None:
         """Take frames."""
@@ -118,6 +134,7 @@ class BodysegNode(PublishingNode[Any]):
 
     def cleanup(self) -> None:
         """Give the model back."""
+        self._page.stop()
         if self._model:
             self._model.close()
             self._model = None
@@ -175,16 +192,19 @@ class BodysegNode(PublishingNode[Any]):
             self._labels[-1].publish(message)
 
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
-        """Compute what subscribers need; nothing if there are none."""
+        """Compute what subscribers and viewers of the page need; nothing if there are none."""
         live, model = self._live, self._model
+        watched = [LAYERS[name] for name in self._page.viewers.watched & LAYERS.keys()]
         if not any(output.topic == EVENTS for output in heard):
             self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
         humans = self._humans if self._humans and self._humans.listened else None
-        if not model or not (heard or removers or humans) or not live.settings.enabled:
+        if not model or not (heard or removers or watched or humans) or not live.settings.enabled:
             return None
         frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
+        for layer in watched:
+            wanted |= layer.needs(live)
         if removers:
             wanted |= Wanted.PERSON
         if humans:
@@ -215,6 +235,39 @@ class BodysegNode(PublishingNode[Any]):
         if humans:
             humans.publish(context)
         return context
+
+    def _done(self, context: FrameContext) -> None:
+        """Hand the pictures that viewers wait for to the page."""
+        viewers = self._page.viewers
+        for name in viewers.watched & LAYERS.keys():
+            try:
+                image = LAYERS[name].paint(context)
+            except Exception as err:  # noqa: BLE001 - one effect must not take the other layers with it
+                self.diagnostics.problem(err)
+                continue
+            if image is not None:
+                viewers.show(name, image, context.live.settings.jpeg_quality)
+
+    def _layers(self) -> list[str]:
+        offered = offered_layers(self._live, self._model.offers) if self._model else []
+        return [*offered, DEPTH_LAYER] if self._depth.present else offered
+
+    def _look_at_photo(self, image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+        """Paint a layer of a photo that was dropped onto the page, as a camera of its own that shares the network."""
+        if name not in LAYERS:
+            raise FrameError("A photo has no depth; choose another layer.")
+        frame = Frame(image)
+        model = NodeModel(self._plan, self._shared)
+        live = live_settings(self._plan).within(model.offers)
+        try:
+            with self._shared.turns, model.turns:
+                result = model.run(live, frame, LAYERS[name].needs(live))
+        finally:
+            model.close()
+        painted = LAYERS[name].paint(FrameContext(self._graph.messages, None, frame, result, live))
+        if painted is None:
+            raise FrameError("The network does not compute what this layer shows.")
+        return painted
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Apply live parameters from the next frame on. Raises SettingsError and then changes nothing."""

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from ...errors import FrameError
 from ...refine import shift_edge
 from ...space import people_pixels
+from ...web import Viewers
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
 from ..graph.port import Graph
 from .depth_input import DepthInput
 from .node_settings import NodeSettings
+from .page_layers import DEPTH_LAYER, depth_picture
 from .pairs import Pairs
 from .seen_people import SeenPeople
 
@@ -31,13 +33,18 @@ _WAITING: Final = 30
 class DepthWithoutPeople:
     """Pairs `depth/image` with masks of the same stamp, or older by at most `depth_slop`.
 
-    problem: called with a message about an unusable image.
+    problem: called with a message about an unusable image. viewers: of the node's live page.
     """
 
     def __init__(
-        self, graph: Graph, depth: DepthInput, settings: NodeSettings, problem: Callable[[Exception], None]
+        self,
+        graph: Graph,
+        depth: DepthInput,
+        settings: NodeSettings,
+        problem: Callable[[Exception], None],
+        viewers: Viewers,
     ) -> None:
-        self._graph, self._depth, self._problem = graph, depth, problem
+        self._graph, self._depth, self._problem, self._viewers = graph, depth, problem, viewers
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
         self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
         self._max_px = settings.max_image_px
@@ -46,8 +53,8 @@ class DepthWithoutPeople:
 
     @property
     def listened(self) -> bool:
-        """Whether the topic has subscribers, so that masks are needed."""
-        return self._publisher.subscriptions > 0
+        """Whether the topic has subscribers or viewers, so that masks are needed."""
+        return self._publisher.subscriptions > 0 or DEPTH_LAYER in self._viewers.watched
 
     def people(self, seen: SeenPeople) -> None:
         """Add the people of one color image, on the worker's thread."""
@@ -73,6 +80,8 @@ class DepthWithoutPeople:
             self._problem(err)
             return
         self._publisher.publish(image_message(self._graph.messages, message.header, depth, message.encoding))
+        if DEPTH_LAYER in self._viewers.watched:
+            self._viewers.show(DEPTH_LAYER, depth_picture(depth), people.settings.jpeg_quality)
 
 
 def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:

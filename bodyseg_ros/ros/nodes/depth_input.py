@@ -15,7 +15,7 @@ __all__ = ["DepthInput"]
 class DepthInput:
     """Subscribes to `depth/image` and the camera_info beside it; hands each image to all takers.
 
-    camera_info: the last message, or None.
+    camera_info: the last message, or None. present: whether an image has come.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -23,6 +23,7 @@ class DepthInput:
         self._takers: list[Callable[[Any], None]] = []
         self._subscriptions: list[Subscription] = []
         self.camera_info: Any = None
+        self.present = False
 
     def add(self, take: Callable[[Any], None]) -> None:
         """Call `take` with every depth image, on the graph's thread."""
@@ -41,6 +42,7 @@ class DepthInput:
         self._subscriptions = []
 
     def _take(self, message: Any) -> None:
+        self.present = True
         for take in self._takers:
             take(message)
 

@@ -10,6 +10,7 @@ from ...person import VISIBLE_SCORE
 from ...privacy import HidingSettings
 from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
+from ...web import PageSettings
 from ..graph.image_messages import CompressedColors
 
 __all__ = [
@@ -90,7 +91,7 @@ class ProcessSettings(Settings):
         return value
 
 
-class NodeSettings(PictureSettings, ProcessSettings):
+class NodeSettings(PictureSettings, ProcessSettings, PageSettings):
     """The node `bodyseg`."""
 
     enabled: bool = live(True, "Process frames; also set by the service `~/enable`.")
@@ -211,7 +212,7 @@ class CameraSettings(SourceSettings):
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "Encoding of `image`.")
 
 
-class PrivacySettings(InputSettings, SourceSettings, HidingSettings):
+class PrivacySettings(InputSettings, SourceSettings, HidingSettings, PageSettings):
     """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
 
     hold_frames: int = start_only(

@@ -22,7 +22,16 @@ from .live_settings import LiveSettings
 from .people_messages import detections, poses
 from .space_messages import detections_3d, markers, people
 
-__all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "wanted_of"]
+__all__ = [
+    "OUTPUTS",
+    "OutputTopic",
+    "hides_people",
+    "label_infos",
+    "paint_composite",
+    "paint_overlay",
+    "paint_parts",
+    "wanted_of",
+]
 
 
 def _nothing(live: LiveSettings) -> Wanted:
@@ -130,15 +139,18 @@ def _pictures(
     )
 
 
-def _parts_color(context: FrameContext) -> NDArray[np.uint8] | None:
+def paint_parts(context: FrameContext) -> NDArray[np.uint8] | None:
+    """Paint each part in its color."""
     return None if context.result.parts is None else colored_parts(context.result.parts)
 
 
-def _overlay(context: FrameContext) -> NDArray[np.uint8]:
+def paint_overlay(context: FrameContext) -> NDArray[np.uint8]:
+    """Apply `overlay_effects`."""
     return compose_all(context.live.overlay, context.frame, context.result)
 
 
-def _composite(context: FrameContext) -> NDArray[np.uint8]:
+def paint_composite(context: FrameContext) -> NDArray[np.uint8]:
+    """Apply `effects`."""
     return compose_all(context.live.composite, context.frame, context.result)
 
 
@@ -165,10 +177,14 @@ OUTPUTS: Final = (
     _map("~/instances", Wanted.INSTANCES, _instances),
     _map("~/confidence", Wanted.CONFIDENCE, _confidence),
     _map("~/classes", Wanted.CLASSES, _classes),
-    *_pictures("parts_color", _parts_color, lambda live: Wanted.PARTS),
+    *_pictures("parts_color", paint_parts, lambda live: Wanted.PARTS),
     # One color per person where people are told apart, even if only another topic asked for that.
-    *_pictures("overlay", _overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay),
-    *_pictures("composite", _composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite),
+    *_pictures(
+        "overlay", paint_overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay
+    ),
+    *_pictures(
+        "composite", paint_composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite
+    ),
     OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
     OutputTopic(
         "~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details, in_space=True
