@@ -101,9 +101,9 @@ class Card(_Facts):
     processor computes it faster. folder_names: other folder names to search.
     output_strides: () if there is no choice. any_stride: one file has them all, and its graph is changed to the stride
     asked for. defaults: the network's parameters whose default this model's authors documented otherwise. input_size:
-    (height, width) px if fixed. input_dtype: dtype of the input; float32 (real values) for quantized files. layout:
-    channels last or first. classes: class names in channel order. scores: output per pixel: logits or probabilities by
-    class, or the number of the best class.
+    (height, width) px if fixed. input_dtype: dtype of the input;
+    float32 (real values) for quantized files. layout: channels last or first. classes: class names in channel order.
+    scores: output per pixel: logits or probabilities by class, or the number of the best class.
     """
 
     name: Name
