@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from ..types import Wanted
 from .error_output import INTERRUPTED, complain
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
-from .run_files import FileWriter, Input, check_bag_name, choose_outputs, is_one_file, is_still, look_at
+from .run_files import FileWriter, Input, VideoOptions, check_bag_name, choose_outputs, is_one_file, is_still, look_at
 from .run_window import show_window
 
 __all__ = ["run"]
@@ -35,11 +35,14 @@ def run(
     ],
     values: dict[str, Any],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--out", "-o", help="Output folder; for a single video or photo also a file, such as x.mp4 or x.png."
+            "--out",
+            "-o",
+            help="Output folder; for a single video or photo also a file, such as x.mp4, x.webm, x.gif or x.png; for a "
+            "single video or camera also a stream (rtmp://, rtsp://, udp://) or a virtual camera (/dev/video9).",
         ),
-    ] = Path("out"),
+    ] = "out",
     write: Annotated[
         str,
         typer.Option(
@@ -55,6 +58,16 @@ def run(
         bool, typer.Option("--show", help="Show the effects in a window instead of writing files.")
     ] = False,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop each input after this many frames; 0: no limit.")] = 0,
+    codec: Annotated[
+        str,
+        typer.Option(help="Codec of videos: auto, h264, h265, vp9, av1, prores or gif, as far as the file holds it."),
+    ] = VideoOptions.codec,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of videos: higher is larger and closer to the original.")
+    ] = VideoOptions.quality,
+    sound: Annotated[
+        Literal["keep", "drop"], typer.Option(help="A video's sound beside its overlay or composite.")
+    ] = "keep",
     image_topic: Annotated[str, typer.Option(help="For a bag: the image topic; '': the only one in it.")] = "",
     keep_raw: Annotated[
         bool,
@@ -78,6 +91,9 @@ def run(
     If an effect hides people (--effect anonymize), image topics are left out unless --keep-raw is given. To publish a
     recording, use `bodyseg anonymize`: it covers people in the topics themselves, in two passes.
 
+    A single video can go to one file, with its sound; transparent cut-outs to .webm, .mov, .mkv or .gif. To a stream or
+    a virtual camera it goes at its own pace: bodyseg run 0 --effect blur_background --out /dev/video9
+
     With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show, keys
     change the effect and a slider changes the threshold: bodyseg run 0 --show --effect virtual_background
 
@@ -89,7 +105,7 @@ def run(
         if len(inputs) > 1:
             raise MediaError(f"The bag {str(bags[0])!r} must be the only input; run each bag separately.")
         chosen = values | ({"effects": list(effect)} if effect else {})
-        run_bag(bags[0], out, chosen, image_topic, keep_raw, console)
+        run_bag(bags[0], Path(out), chosen, image_topic, keep_raw, console)
         return
     readable, problems = _look_at_all(inputs)
     if not readable:
@@ -104,7 +120,9 @@ def run(
         wanted = write or ("composite" if chain else "overlay" if one_file else "all")
         outputs = choose_outputs(wanted, model.offers, plan.effects, chain)
         follower = PeopleFollower(model.following if Wanted.POSES in model.offers else NOBODY_FOLLOWED)
-        with FileWriter(out, outputs, inputs, one_file, plan.events) as writer, _progress(console) as progress:
+        video = VideoOptions(codec, quality, sound == "keep")
+        writing = FileWriter(out, outputs, inputs, one_file, plan.events, video)
+        with writing as writer, _progress(console) as progress:
             try:
                 for one in readable:
                     problems += _process(model, follower, one.text, writer, progress, max_frames)

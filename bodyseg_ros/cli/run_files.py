@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,21 +19,36 @@ from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
 from ..events import EventSettings, EventWatcher, PersonEvent
 from ..media import Sink, Source, open_sink, open_source
-from ..media.open_media import source_kind
+from ..media.open_media import is_live, source_kind
 from ..media.photos import WRITE_OPTIONS
 from ..media.source import VIDEO_SUFFIXES
+from ..media.video_coding import QUALITY
 from ..result_export import keypoints_as_dicts
 from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 
-__all__ = ["FileWriter", "Input", "Output", "check_bag_name", "choose_outputs", "is_one_file", "is_still", "look_at"]
+__all__ = [
+    "FileWriter",
+    "Input",
+    "Output",
+    "VideoOptions",
+    "check_bag_name",
+    "choose_outputs",
+    "is_one_file",
+    "is_still",
+    "look_at",
+]
 
 Picture = NDArray[np.uint8]
 #: Outputs of the model that are not written to files.
 _NOT_WRITTEN: Final = (
-    *(".avi", ".gif", ".mpeg", ".mpg", ".mts", ".webm", ".wmv", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif"),
+    *(".avi", ".flv", ".mpeg", ".mpg", ".mts", ".ts", ".wmv", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif"),
     *(".mcap", ".db3", ".json", ".jsonl"),
 )
+#: Files that store transparency.
+_SEE_THROUGH: Final = (".png", ".webm", ".mov", ".mkv", ".gif")
+#: Outputs that a video's sound belongs to.
+_WITH_SOUND: Final = ("overlay", "composite")
 #: Nominal rate for videos of cameras that report none; frames keep their own times.
 _CAMERA_FPS: Final = Fraction(30)
 
@@ -41,13 +57,14 @@ _CAMERA_FPS: Final = Fraction(30)
 class Output:
     """One type of output file.
 
-    needs: fields of the result. picture: makes its image; None for other files. exact: must be stored losslessly or
-    with transparency; for videos, one PNG per frame.
+    needs: fields of the result. picture: makes its image; None for other files. exact: must be stored losslessly.
+    see_through: is transparent. In a folder, a video of either kind becomes one PNG per frame.
     """
 
     needs: Wanted
     make: Callable[[Frame, Result], Picture] | None = None
     exact: bool = False
+    see_through: bool = False
 
 
 def _mask(frame: Frame, result: Result) -> Picture:
@@ -84,10 +101,10 @@ def _outputs(offers: Wanted, settings: Mapping[str, Settings], effects: Sequence
         "parts": Output(Wanted.PARTS, _parts, exact=True),
         "parts_color": Output(Wanted.PARTS, _parts_color),
         "overlay": Output(shown, _drawn(layers)),
-        "cutout": Output(Wanted.PERSON, _drawn(cutout), exact=_is_see_through(cutout)),
+        "cutout": Output(Wanted.PERSON, _drawn(cutout), see_through=_is_see_through(cutout)),
         "classes": Output(Wanted.CLASSES, _classes, exact=True),
         "poses": Output(Wanted.POSES),
-    } | ({"composite": Output(needs_of(chain), _drawn(chain), exact=_is_see_through(chain))} if chain else {})
+    } | ({"composite": Output(needs_of(chain), _drawn(chain), see_through=_is_see_through(chain))} if chain else {})
 
 
 def _is_see_through(chain: Sequence[Effect]) -> bool:
@@ -125,15 +142,20 @@ def choose_outputs(
     return {name: outputs[name] for name in names}
 
 
-def _check_fits(out: Path, outputs: Mapping[str, Output]) -> None:
+def _check_fits(out: str, outputs: Mapping[str, Output]) -> None:
     """Raise SettingsError unless exactly one output is requested and this type of file can store it."""
-    names = ", ".join(outputs)
+    names, suffix = ", ".join(outputs), Path(out).suffix.lower()
     if len(outputs) != 1 or any(output.make is None for output in outputs.values()):
-        raise SettingsError(f"--out is {str(out)!r}, a single image or video, but --write lists {names}.")
-    if out.suffix.lower() != ".png" and any(output.exact for output in outputs.values()):
+        raise SettingsError(f"--out is {out!r}, a single image or video, but --write lists {names}.")
+    if suffix != ".png" and any(output.exact for output in outputs.values()):
         raise SettingsError(
-            f"--out is {str(out)!r}, which cannot store {names} with exact values or transparency; use a .png for "
-            "a photo, a folder for a video."
+            f"--out is {out!r}, which cannot store {names} with exact values; use a .png for a photo, a folder for a "
+            "video."
+        )
+    if suffix not in _SEE_THROUGH and any(output.see_through for output in outputs.values()):
+        raise SettingsError(
+            f"--out is {out!r}, which cannot store {names} with transparency; use a name that ends in "
+            f"{', '.join(_SEE_THROUGH)}, or a folder."
         )
 
 
@@ -156,6 +178,15 @@ def _clear(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
+class VideoOptions:
+    """How videos are written; codec and quality as for `VideoSink`. keep_sound: whether an input's sound is written."""
+
+    codec: str = "auto"
+    quality: int = QUALITY
+    keep_sound: bool = True
+
+
+@dataclass(frozen=True)
 class Input:
     """An input before it is read. still: photos; frames: number of frames, None if unknown."""
 
@@ -175,25 +206,26 @@ def look_at(text: str) -> Input:
         return Input(text, still=source.fps is None, frames=source.length)
 
 
-def is_one_file(out: Path, inputs: Sequence[Input]) -> bool:
-    """Whether `--out` names a file and not a folder. Raises SettingsError if it can be neither."""
-    suffix = out.suffix.lower()
-    if out.is_dir():
+def is_one_file(out: str, inputs: Sequence[Input]) -> bool:
+    """Whether `--out` names a file, stream or device and not a folder. Raises SettingsError if it can be none."""
+    path = Path(out)
+    suffix = path.suffix.lower()
+    if path.is_dir():
         return False
-    if suffix in (*VIDEO_SUFFIXES, *WRITE_OPTIONS):
-        still = suffix in WRITE_OPTIONS
+    if is_live(out) or suffix in (*VIDEO_SUFFIXES, *WRITE_OPTIONS):
+        still = suffix in WRITE_OPTIONS and not is_live(out)
         if len(inputs) == 1 and inputs[0].still == still and not (still and inputs[0].frames != 1):
             return True
         what = "one photo" if still else "one video or camera"
         names = ", ".join(one.text for one in inputs)
-        raise SettingsError(f"--out is {str(out)!r}, which is for {what}, but the input is {names}; use a folder.")
-    if suffix in _NOT_WRITTEN:
+        raise SettingsError(f"--out is {out!r}, which is for {what}, but the input is {names}; use a folder.")
+    if suffix in _NOT_WRITTEN or mimetypes.guess_type(path.name)[0]:
         raise SettingsError(
-            f"--out is {str(out)!r}, but {suffix} files cannot be written. Use a folder, a video that ends in "
+            f"--out is {out!r}, but {suffix} files cannot be written. Use a folder, a video that ends in "
             f"{', '.join(VIDEO_SUFFIXES)}, or a photo that ends in {', '.join(WRITE_OPTIONS)}."
         )
-    if out.exists():
-        raise SettingsError(f"--out is {str(out)!r}, which is an existing file; use a folder.")
+    if path.exists():
+        raise SettingsError(f"--out is {out!r}, which is an existing file; use a folder.")
     return False
 
 
@@ -208,20 +240,22 @@ def check_bag_name(out: Path) -> None:
 class FileWriter:
     """The files of a run; leaving it closes them, whatever happened.
 
-    out: a folder; with `one_file` the name of the only file, for which there must be one output. events: when something
-    counts as an event. Raises SettingsError
-    where a file of this kind cannot hold it.
+    out: a folder; with `one_file` the only file, stream or device, for which there must be one output. events: when
+    something counts as an event. video: how videos are written. Raises SettingsError where a file of this kind cannot
+    hold it.
     """
 
     def __init__(
         self,
-        out: Path,
+        out: str,
         outputs: dict[str, Output],
         inputs: Sequence[str] = (),
         one_file: bool = False,
         events: EventSettings | None = None,
+        video: VideoOptions = VideoOptions(),
     ) -> None:
-        self._folder = out.parent if one_file else out
+        self._folder = None if is_live(out) else Path(out).parent if one_file else Path(out)
+        self._video = video
         self._one_file = out if one_file else None
         if one_file:
             _check_fits(out, outputs)
@@ -237,8 +271,10 @@ class FileWriter:
             self.wanted |= output.needs
 
     def __enter__(self) -> FileWriter:
+        if self._folder is None:
+            return self
         if self._one_file:
-            self._spare(self._one_file)
+            self._spare(Path(self._one_file))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if "poses" in self._outputs:
@@ -276,14 +312,19 @@ class FileWriter:
             yield write
 
     def _sink(self, key: str, name: str, source: Source, still: bool) -> Sink:
-        if self._one_file:
-            return open_sink(self._one_file, None if still else source.fps or _CAMERA_FPS)
+        fps = None if still else source.fps or _CAMERA_FPS
+        options = self._video
+        if self._one_file or self._folder is None:
+            sound = source.sound_file if options.keep_sound else None
+            return open_sink(self._one_file or "", fps, options.codec, options.quality, sound)
         if still:
             return open_sink(self._folder / f"{{name}}_{key}.png", None)
-        if self._outputs[key].exact:
+        output = self._outputs[key]
+        if output.exact or output.see_through:
             _clear(self._folder / f"{name}_{key}")
             return open_sink(self._folder / f"{name}_{key}" / "{index}.png", None)
-        return open_sink(self._folder / f"{name}_{key}.mp4", source.fps or _CAMERA_FPS)
+        sound = source.sound_file if options.keep_sound and key in _WITH_SOUND else None
+        return open_sink(self._folder / f"{name}_{key}.mp4", fps, options.codec, options.quality, sound)
 
     def _unique(self, name: str) -> str:
         """The name, numbered if an earlier input had the same name."""
@@ -297,7 +338,7 @@ class FileWriter:
     def _spare_inputs(self, name: str) -> None:
         """Raise MediaError if an output would overwrite an input."""
         for key in self._outputs:
-            self._spare(self._folder / f"{name}_{key}.png")
+            self._spare(Path(self._folder or "") / f"{name}_{key}.png")
 
     def _spare(self, target: Path) -> None:
         if target.resolve() in self._inputs:

@@ -11,8 +11,12 @@ from ..plugins import load_plugin, plugin_names
 from .animation import is_animation
 from .photos import is_photo
 from .source import Sink, Source
+from .video_coding import QUALITY
 
-__all__ = ["open_sink", "open_source", "source_kind"]
+__all__ = ["is_live", "open_sink", "open_source", "source_kind"]
+
+#: Used for a stream of images without a rate.
+_USUAL_FPS = Fraction(30)
 
 
 def open_source(text: str) -> Source:
@@ -53,12 +57,31 @@ def source_kind(text: str) -> tuple[str, str]:
     return "photos" if path.is_dir() or is_photo(path) else "video", text
 
 
-def open_sink(path: str | Path, fps: Fraction | None) -> Sink:
-    """Open the sink for a file name: photos if fps is None, otherwise a video of that nominal rate.
+def is_live(path: str) -> bool:
+    """Whether an output is watched as it is made: a stream's address or a virtual camera."""
+    return "://" in path or path.startswith("/dev/video")
+
+
+def open_sink(
+    path: str | Path, fps: Fraction | None, codec: str = "auto", quality: int = QUALITY, sound: Path | None = None
+) -> Sink:
+    """Open the sink for a file name, a stream's address (rtmp://, rtsp://, udp://…) or a virtual camera (/dev/video9).
+
+    A file is a photo if fps is None, otherwise a video of that nominal rate. codec, quality, sound: of videos and
+    streams; see `VideoSink`.
 
     >>> with bodyseg.open_sink("{name}_mask.png", fps=None) as write:
     ...     for result in model.stream("holiday"):
     ...         write(result.person * 255, result.frame)  # beach_mask.png
     """
-    sink: Sink = load_plugin("sinks", "photos")(path) if fps is None else load_plugin("sinks", "video")(path, fps)
-    return sink
+    text = str(path)
+    if not is_live(text) and fps is None:
+        photos: Sink = load_plugin("sinks", "photos")(path)
+        return photos
+    if "://" not in text and is_live(text):
+        camera: Sink = load_plugin("sinks", "virtual_camera")(path, fps)
+        return camera
+    video: Sink = load_plugin("sinks", "stream" if is_live(text) else "video")(
+        path, fps or _USUAL_FPS, codec, quality, sound
+    )
+    return video

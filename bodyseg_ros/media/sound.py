@@ -1,8 +1,7 @@
-"""A video's soundtrack, copied as it is beside pictures that were made anew."""
+"""A video's sound beside images that were made anew."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,53 +12,91 @@ from av.error import FFmpegError
 
 from ..errors import MediaError
 
-__all__ = ["add_sound"]
+__all__ = ["Soundtracks"]
 
 
-def add_sound(pictures: Path, original: Path, target: Path) -> int:
-    """Write a video with the pictures of one file and the sound of another; returns the number of soundtracks.
+class Soundtracks:
+    """The sound of a video file, written into an open container as its images are.
 
-    Nothing but sound is taken of the original: no metadata, no chapters, no subtitles. Raises MediaError where the
-    container of `target` does not take the sound's coding.
+    Coded sound is copied if the container takes its codec, otherwise it is coded anew. Nothing else is taken of the
+    original: no metadata, no chapters, no subtitles. Sound from before its first image is left out. Create it before
+    the first image is written. Raises MediaError for a file that cannot be read.
+
+    count: number of soundtracks; 0 for a container without sound.
     """
-    try:
-        with (
-            av.open(f"file:{pictures}") as shown,
-            av.open(f"file:{original}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as heard,
-            av.open(f"file:{target}", "w") as output,
-        ):
-            sounds = list(heard.streams.audio)
-            video = shown.streams.video[0]
-            tracks: dict[Any, Any] = {video: output.add_stream_from_template(video)}
-            tracks |= {sound: output.add_stream_from_template(sound) for sound in sounds}
-            sources = [_timed(shown, [video], Fraction(0))]
-            if sounds:
-                sources.append(_timed(heard, sounds, _begin(original)))
-            for _, _, packet in heapq.merge(*sources, key=lambda one: one[:2]):
-                packet.stream = tracks[packet.stream]
-                output.mux(packet)
-            return len(sounds)
-    except (FFmpegError, OSError, ValueError) as err:
-        raise MediaError(
-            f"The sound of {str(original)!r} cannot be written to {str(target)!r}: {err}. Take a name that ends in "
-            ".mkv, or leave the sound out."
-        ) from err
+
+    def __init__(self, original: Path, output: Any) -> None:
+        self._output, self._original = output, original
+        try:
+            begin = _begin(original)
+            self._input = _opened(original)
+        except (FFmpegError, OSError, StopIteration) as err:
+            raise MediaError(f"The sound of {str(original)!r} cannot be read: {err}.") from err
+        self._tracks = {sound.index: self._track(sound) for sound in self._input.streams.audio if self._has_sound()}
+        self.count = len(self._tracks)
+        self._packets = self._timed(begin)
+        self._next = next(self._packets, None)
+
+    def _has_sound(self) -> bool:
+        return self._output.default_audio_codec not in ("", "none", None)
+
+    def _track(self, sound: Any) -> tuple[Any, Any]:
+        """The output's stream for one of the input's, and a resampler if it is coded anew."""
+        if sound.codec_context.codec.canonical_name in self._output.supported_codecs:
+            return self._output.add_stream_from_template(sound), None
+        codec = self._output.default_audio_codec
+        codec = f"lib{codec}" if f"lib{codec}" in av.codecs_available else codec
+        rate = 48_000 if codec == "libopus" else sound.rate
+        track = self._output.add_stream(codec, rate=rate, layout=sound.layout.name)
+        track.codec_context.open()
+        layout, frame_size = track.codec_context.layout.name, track.codec_context.frame_size
+        return track, av.AudioResampler(track.codec_context.format.name, layout, rate, frame_size or None)
+
+    def _timed(self, begin: Fraction) -> Iterator[tuple[Fraction, Any]]:
+        """(time in s since the first image, packet) in the order of the file."""
+        if not self._tracks:
+            return
+        for packet in self._input.demux([self._input.streams[index] for index in self._tracks]):
+            if packet.dts is None or packet.pts is None:
+                continue
+            shift = round(begin / packet.time_base)
+            packet.pts -= shift
+            packet.dts -= shift
+            if packet.pts >= 0:
+                yield packet.dts * packet.time_base, packet
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Write the sound up to a time, counted from the first image."""
+        while self._next is not None and self._next[0] <= seconds:
+            self._write(self._next[1])
+            self._next = next(self._packets, None)
+
+    def _write(self, packet: Any) -> None:
+        track, resampler = self._tracks[packet.stream.index]
+        if resampler is None:
+            packet.stream = track
+            self._output.mux(packet)
+            return
+        for frame in packet.decode():
+            for piece in resampler.resample(frame):
+                self._output.mux(track.encode(piece))
+
+    def close(self) -> None:
+        """Write what encoders still hold, and close the original."""
+        for track, resampler in self._tracks.values():
+            if resampler is not None:
+                for piece in resampler.resample(None):
+                    self._output.mux(track.encode(piece))
+                self._output.mux(track.encode(None))
+        self._input.close()
+
+
+def _opened(path: Path) -> Any:
+    return av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
 
 
 def _begin(path: Path) -> Fraction:
-    """When the first picture is shown, s."""
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+    """When the first image is shown, s."""
+    with _opened(path) as container:
         first: Any = next(container.decode(container.streams.best("video")))
         return Fraction((first.pts or 0) * first.time_base)
-
-
-def _timed(container: Any, streams: list[Any], begin: Fraction) -> Iterator[tuple[Fraction, int, Any]]:
-    """(time in s, number, packet) in the order they lie in the file, counted from `begin`; none from before it."""
-    for number, packet in enumerate(container.demux(streams)):
-        if packet.dts is None or packet.pts is None:
-            continue
-        shift = round(begin / packet.time_base)
-        packet.pts -= shift
-        packet.dts -= shift
-        if packet.pts >= 0:
-            yield packet.dts * packet.time_base, number, packet

@@ -22,7 +22,7 @@ Picture = NDArray[np.uint8]
 #: Sides of a pixel further apart than this are a mistake of the file's.
 _MAX_PIXEL_RATIO = 8
 #: Videos that are written end in one of these.
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
 
 
 class Source(Plugin):
@@ -39,6 +39,8 @@ class Source(Plugin):
     length: int | None = None
     #: Nominal frames per second, exact; None for photos.
     fps: Fraction | None = None
+    #: The video file whose sound belongs to the frames; None if there is none.
+    sound_file: Path | None = None
 
     def __init__(self, text: str | Path) -> None:
         self.stem = Path(text).stem

@@ -1,7 +1,7 @@
-"""Read and write videos with PyAV (FFmpeg).
+"""Read videos with PyAV (FFmpeg).
 
-Images only, no audio. Every frame keeps its own time, so variable frame rates are preserved; the nominal rate is an
-exact fraction. Display metadata (rotation, mirroring, non-square pixels) is applied when reading and not written.
+Images only. Every frame keeps its own time, so variable frame rates are preserved; the nominal rate is an exact
+fraction. Display metadata (rotation, mirroring, non-square pixels) is applied.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
 from .photos import still_format
-from .source import VIDEO_SUFFIXES, Picture, Sink, Source, square_size
+from .source import Source, square_size
 
-__all__ = ["VideoSink", "VideoSource"]
+__all__ = ["VideoSource"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +34,6 @@ _CONTAINERS = (
 )
 #: A file whose frames end this much before its declared length is truncated, seconds.
 _MISSING_S = 0.5
-#: The first one available in FFmpeg is used.
-_ENCODERS = {
-    "libx264": {"crf": "18", "preset": "veryfast"},
-    "libopenh264": {"b": "8M"},
-    "mpeg4": {"qmin": "2", "qmax": "5"},
-}
-_MAX_FPS = 1000
-#: Ticks a second that MPEG-4 can count (ISO 14496-2, vop_time_increment_resolution); H.264 and the containers do too.
-_MAX_TICKS = 65_535
-_BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 
 
 class VideoSource(Source):
@@ -64,6 +52,7 @@ class VideoSource(Source):
         super().__init__(text)
         self._path = Path(text)
         self._noted_size = False
+        self.sound_file = self._path
         self._refuse_still()
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
@@ -214,113 +203,3 @@ def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     top, left = (height - size[1]) // 2, (width - size[0]) // 2
     whole[top : top + size[1], left : left + size[0]] = small
     return whole
-
-
-class VideoSink(Sink):
-    """Writes images to an H.264 video (MPEG-4 if FFmpeg has no H.264 encoder); the first one sets the size.
-
-    Each image is timed by its frame's stamp_ns, counted from the first one. fps: nominal rate, exact. An odd
-    width or height is made even by repeating the last column or row. Colors: BT.709 from 720 rows on, otherwise
-    BT.601, limited range, declared in the file. The file is always playable, even if the process dies: it is written
-    in one-second fragments, which are joined at the end. Without images, no file is made. Raises MediaError for
-    another suffix, an image of another size or kind, or if the file cannot be written.
-    """
-
-    api_version = 1
-
-    def __init__(self, path: str | Path, fps: Fraction) -> None:
-        self._path = Path(path)
-        if self._path.suffix.lower() not in VIDEO_SUFFIXES:
-            raise MediaError(
-                f"The video {str(path)!r} must end in one of {', '.join(VIDEO_SUFFIXES)}, not {self._path.suffix!r}."
-            )
-        if not 0 < fps <= _MAX_FPS:
-            raise MediaError(
-                f"The video {str(path)!r} needs a frame rate above 0 and up to {_MAX_FPS}, not {str(fps)!r}."
-            )
-        # Choose the finest time base in which a frame's nominal duration is an integer number of ticks.
-        self._fps = 1 / (1 / fps).limit_denominator(_MAX_TICKS)
-        self._tick = Fraction(1, _MAX_TICKS // self._fps.numerator * self._fps.numerator)
-        self._container: av.container.OutputContainer | None = None
-        self._size = (0, 0)
-        self._first_ns = 0
-        self._last_tick = -1
-
-    def __call__(self, image: Picture, frame: Frame) -> None:
-        """Write one image: (H, W) gray or (H, W, 3) RGB, uint8."""
-        self._check(image)
-        try:
-            if self._container is None:
-                self._open(image.shape[0], image.shape[1])
-                self._first_ns = frame.stamp_ns
-            self._encode(image, frame.stamp_ns - self._first_ns)
-        except (FFmpegError, OSError) as err:
-            raise self._unwritable(err) from err
-
-    def _unwritable(self, err: OSError | FFmpegError) -> MediaError:
-        return MediaError(f"The video {str(self._path)!r} cannot be written: {err.strerror or err}.")
-
-    def _check(self, image: Picture) -> None:
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
-            raise MediaError(
-                f"The image for {str(self._path)!r} is {image.dtype} {image.shape}, but a video needs uint8, gray "
-                "or RGB; write transparent images as PNG files."
-            )
-        if self._container is not None and image.shape[:2] != self._size:
-            (height, width), (h, w) = self._size, image.shape[:2]
-            raise MediaError(
-                f"The video {str(self._path)!r} is {width}×{height}, but a frame is {w}×{h}; all must have the "
-                "same size."
-            )
-
-    def _open(self, height: int, width: int) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # What was encoded reaches the disk each second.
-        pieces = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
-        if self._path.suffix.lower() == ".mkv":
-            pieces = {"cluster_time_limit": "1000"}
-        self._container = av.open(f"file:{self._path}", "w", options=pieces | {"flush_packets": "1"})
-        codec = next(name for name in _ENCODERS if name in av.codecs_available)
-        stream = self._container.add_stream(codec, rate=self._fps, options=_ENCODERS[codec])
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        context = stream.codec_context
-        context.time_base = self._tick
-        context.gop_size = max(1, round(self._fps))
-        # No reordering: the video starts at 0 and each fragment is self-contained.
-        context.max_b_frames = 0
-        space = _BT709 if height >= 720 else _BT601
-        context.colorspace = context.color_primaries = context.color_trc = space
-        context.color_range = ColorRange.MPEG
-        self._stream, self._size = stream, (height, width)
-        self._space = Colorspace.ITU709 if space == _BT709 else Colorspace.ITU601
-
-    def _encode(self, image: Picture, since_first_ns: int) -> None:
-        height, width = self._size
-        rgb = np.broadcast_to(image[..., None], (height, width, 3)) if image.ndim == 2 else image
-        even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(even, "rgb24").reformat(
-            format="yuv420p", dst_colorspace=self._space, dst_color_range=ColorRange.MPEG
-        )
-        # A time that does not grow (a camera's clock set back) moves on by one tick: containers refuse it.
-        self._last_tick = max(round(Fraction(since_first_ns, 1_000_000_000) / self._tick), self._last_tick + 1)
-        picture.pts, picture.time_base = self._last_tick, self._tick
-        picture.duration = round(1 / self._fps / self._tick)
-        self._mux(picture)
-
-    def _mux(self, picture: av.VideoFrame | None) -> None:
-        assert self._container is not None
-        self._container.mux(self._stream.encode(picture))
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        if self._container is None:
-            return
-        try:
-            try:
-                self._mux(None)
-            finally:
-                self._container.close()
-        except (FFmpegError, OSError) as err:
-            if kind is None:
-                raise self._unwritable(err) from err
-            logger.warning("%s", self._unwritable(err))

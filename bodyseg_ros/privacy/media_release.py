@@ -220,12 +220,7 @@ class _Release:
 
     def _write_video(self, pictures: Iterator[tuple[Frame, NDArray[np.uint8]]], made: Path, audio: Audio) -> None:
         has_sound = audio == "keep" and source_kind(str(self._source))[0] == "video"
-        silent = made.with_name(f"silent-{made.name}") if has_sound else made
-        with open_sink(silent, self._fps) as write:
+        with open_sink(made, self._fps, sound=self._source if has_sound else None) as write:
             for frame, image in pictures:
                 write(image, frame)
-        if silent != made:
-            from ..media.sound import add_sound  # PyAV is imported for videos alone
-
-            self.report.soundtracks = add_sound(silent, self._source, made)
-            silent.unlink()
+            self.report.soundtracks = getattr(write, "soundtracks", 0)

@@ -38,7 +38,7 @@ def test_a_plugin_may_be_named(tmp_path: Path) -> None:
     draw_video(tmp_path / "v.mp4")
     with open_source(f"video:{tmp_path / 'v.mp4'}") as source:
         assert isinstance(source, VideoSource)
-    with pytest.raises(PluginError, match="there are: photos, video"):
+    with pytest.raises(PluginError, match="there are: photos, stream, video"):
         load_plugin("sinks", "gramophone")
 
 

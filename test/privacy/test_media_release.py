@@ -17,7 +17,7 @@ from PIL import Image
 
 from bodyseg_ros.errors import EngineError, MediaError
 from bodyseg_ros.media import open_source, read_photo
-from bodyseg_ros.media.video import VideoSink
+from bodyseg_ros.media.video_sink import VideoSink
 from bodyseg_ros.privacy.media_release import anonymize_media
 from bodyseg_ros.types import Frame, Result, Wanted
 
