@@ -78,13 +78,15 @@ class _Facts(BaseModel):
 class Preprocessing(_Facts):
     """tensor = image * scale + offset, per channel R, G, B; image 0 to 255.
 
-    channels: the network's channel order. previous_mask: whether the previous frame's person probability is a fourth
-    channel.
+    channels: the network's channel order. resampling: of networks to whose size the whole image is stretched: means of
+    areas where it shrinks, or bilinear between the nearest pixels without half-pixel centers, as MediaPipe does.
+    previous_mask: whether the previous frame's person probability is a fourth channel.
     """
 
     scale: Colour
     offset: Colour
     channels: Literal["rgb", "bgr"] = "rgb"
+    resampling: Literal["area", "bilinear"] = "area"
     previous_mask: bool = False
 
 
@@ -98,7 +100,8 @@ class Card(_Facts):
     tensor name. sha256: 'float/file name' → checksum of
     that published file, where known. other_files: format → the same network in that format, used if it is beside
     `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
-    processor computes it faster. folder_names: other folder names to search.
+    processor computes it faster. folder_names: other folder names to search. package_folder: where an
+    installed Python package has the file, such as 'mediapipe/modules/selfie_segmentation'; the package is not imported.
     output_strides: () if there is no choice. any_stride: one file has them all, and its graph is changed to the stride
     asked for. defaults: the network's parameters whose default this model's authors documented otherwise. input_size:
     (height, width) px if fixed. input_dtype: dtype of the input;
@@ -117,6 +120,7 @@ class Card(_Facts):
     other_files: dict[Literal["tflite", "onnx", "openvino"], FileName] = {}
     int8_file: FileName | None = None
     folder_names: tuple[FolderName, ...] = ()
+    package_folder: FolderName | Literal[""] = ""
     output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)] = ()
     any_stride: bool = False
     defaults: dict[Identifier, Number] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import os
 import platform
@@ -337,7 +338,16 @@ def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["foun
     for folder in card_folders():
         for path in below:
             yield folder / path, "shipped" if folder == shipped else "found"
+    if card.package_folder:
+        yield from ((folder, "found") for folder in _package_folders(card.package_folder))
     yield _cached(card, quant_bytes), "cached"
+
+
+def _package_folders(folder: str) -> list[Path]:
+    """A folder of an installed package, which is not imported; none if it is not installed."""
+    package, _, below = folder.partition("/")
+    spec = importlib.util.find_spec(package)
+    return [Path(root) / below for root in (spec.submodule_search_locations or [])] if spec else []
 
 
 def _file_names(card: Card, output_stride: int) -> list[str]:

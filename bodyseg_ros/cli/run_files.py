@@ -219,13 +219,13 @@ def is_one_file(out: str, inputs: Sequence[Input]) -> bool:
         what = "one photo" if still else "one video or camera"
         names = ", ".join(one.text for one in inputs)
         raise SettingsError(f"--out is {out!r}, which is for {what}, but the input is {names}; use a folder.")
+    if path.exists():
+        raise SettingsError(f"--out is {out!r}, which is an existing file; use a folder.")
     if suffix in _NOT_WRITTEN or mimetypes.guess_type(path.name)[0]:
         raise SettingsError(
             f"--out is {out!r}, but {suffix} files cannot be written. Use a folder, a video that ends in "
             f"{', '.join(VIDEO_SUFFIXES)}, or a photo that ends in {', '.join(WRITE_OPTIONS)}."
         )
-    if path.exists():
-        raise SettingsError(f"--out is {out!r}, which is an existing file; use a folder.")
     return False
 
 

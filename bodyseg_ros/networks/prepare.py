@@ -30,13 +30,17 @@ def stretch_frame(
 
     previous: (height, width) float32, the previous frame's mask, as a fourth channel.
     """
+    geometry = Geometry(*frame.size, height, width)
+    if card.preprocessing.resampling == "bilinear":
+        normal = resize_padded(frame.image, geometry, card.preprocessing.scale, card.preprocessing.offset)
+        return Prepared(_make_tensor(normal, card, previous), geometry)
     # Area average when a side shrinks, bilinear when it grows; pixel centers at halves.
     smaller = min(width, frame.size[1]), min(height, frame.size[0])
     shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
     picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
     normal = picture.astype(np.float32) * np.asarray(card.preprocessing.scale, np.float32)
     normal += np.asarray(card.preprocessing.offset, np.float32)
-    return Prepared(_make_tensor(normal, card, previous), Geometry(*frame.size, height, width))
+    return Prepared(_make_tensor(normal, card, previous), geometry)
 
 
 def resize_padded(
