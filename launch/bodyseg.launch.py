@@ -13,6 +13,8 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 SHARE = FindPackageShare("bodyseg_ros")
+#: Values of image_transport whose topics follow the image's remapping.
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -71,7 +73,7 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
         name="bodyseg",
         namespace=LaunchConfiguration("namespace"),
         parameters=[LaunchConfiguration("params_file"), switches, *parameters],
-        remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+        remappings=[("image", image), *((f"image/{kind}", [image, f"/{kind}"]) for kind in TRANSPORTS)],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         condition=condition,
