@@ -244,7 +244,11 @@ def test_bodyseg_as_it_is_given(start: Start) -> None:
     assert (bodyseg.name, bodyseg.namespace) == ("bodyseg", "")
     assert bodyseg.parameter_files == (ROOT / "config/default.yaml",)
     assert bodyseg.parameters == {"use_sim_time": False, "autostart": True}
-    assert bodyseg.remappings == {"image": "image", "image/compressed": "image/compressed"}
+    assert bodyseg.remappings == {
+        "image": "image",
+        "image/compressed": "image/compressed",
+        "depth/image": "depth/image",
+    }
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "info"
 
 
@@ -255,6 +259,7 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
         "bodyseg",
         namespace="robot",
         image="/camera/image_raw",
+        depth="/camera/depth/image_raw",
         params_file=str(file),
         model="bodypix-mobilenet-075",
         rviz="true",
@@ -275,6 +280,7 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
     assert bodyseg.remappings == {
         "image": "/camera/image_raw",
         "image/compressed": "/camera/image_raw/compressed",
+        "depth/image": "/camera/depth/image_raw",
     }
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "debug"
     rviz = started["rviz2"]
