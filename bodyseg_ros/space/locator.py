@@ -193,7 +193,7 @@ def _draw_people(points: Array, seen: NDArray[np.bool_], size: tuple[int, int]) 
         visible = seen[person]
         if not visible.any():
             continue
-        places = np.clip(np.rint(points[person]), -(2**14), 2**14).astype(int)
+        places = np.clip(np.rint(np.where(visible[:, None], points[person], 0)), -(2**14), 2**14).astype(int)
         tall = float(np.ptp(points[person][visible], axis=0).max())
         width = max(1, round(_LIMB_WIDTH * tall))
         trunk = [place for place in (5, 6, 12, 11) if visible[place]]  # around it: shoulders, then hips
