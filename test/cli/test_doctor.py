@@ -76,7 +76,7 @@ def test_models_on_this_machine_are_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "bodyseg-mobilenet-075 (shipped)" in findings("models")[0]["text"]
     (tmp_path / "mine.yaml").write_text("network: [", encoding="utf-8")
     monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
-    assert [one["state"] for one in findings("models", status=1)][0] == "wrong"
+    assert findings("models", status=1)[0]["state"] == "wrong"
 
 
 def test_nodes_and_qos_that_does_not_match_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
