@@ -94,8 +94,8 @@ class ModelSettings(Settings):
     threads: int = start_only(0, "Number of CPU threads, for any engine; 0: one per core.", ge=0, le=256)
     architecture: Literal["auto", "MobileNetV1", "ResNet50"] = start_only(
         "auto",
-        "Backbone of the published BodyPix or PoseNet (parameter network; bodypix if that is auto), instead of a card's "
-        "name in model. auto: MobileNetV1 if multiplier is set; otherwise model decides.",
+        "Backbone of the published BodyPix or PoseNet (parameter network; bodypix if that is auto), instead of a "
+        "card's name in model. auto: MobileNetV1 if multiplier is set; otherwise model decides.",
     )
     multiplier: float = start_only(
         0.0,

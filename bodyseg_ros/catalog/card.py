@@ -100,7 +100,8 @@ class Card(_Facts):
     `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
     processor computes it faster. folder_names: other folder names to search.
     output_strides: () if there is no choice. any_stride: one file has them all, and its graph is changed to the stride
-    asked for. defaults: the network's parameters whose default this model's authors documented otherwise. input_size: (height, width) px if fixed. input_dtype: dtype of the input;
+    asked for. defaults: the network's parameters whose default this model's authors documented otherwise. input_size:
+    (height, width) px if fixed. input_dtype: dtype of the input;
     float32 (real values) for quantized files. layout: channels last or first. classes: class names in channel order.
     scores: output per pixel: logits or probabilities by class, or the number of the best class.
     """

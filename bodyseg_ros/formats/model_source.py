@@ -54,8 +54,8 @@ class ModelSource:
     input: name of the input tensor, '' to discover it. outputs: head name → tensor name (or the name an output
     has in the file's signature), empty for all outputs under their own names.
     output_stride: network px per output cell. any_stride: one graph serves every output stride and is changed to this
-    one when it is read (formats tfjs and tfjs-v1). others: the same network in other formats. unknown_digest: checksum of
-    files that need a trial run, because no checksum was published; '' if known or trusted.
+    one when it is read (formats tfjs and tfjs-v1). others: the same network in other formats. unknown_digest: checksum
+    of files that need a trial run, because no checksum was published; '' if known or trusted.
     """
 
     path: Path

@@ -37,7 +37,7 @@ _CHANGE_SD: Final = 0.5
 _SPEED_SD: Final = 1.0
 #: Assumed time between frames without usable stamps, s; a larger gap forgets velocities.
 _NOMINAL_S: Final = 1 / 30
-_LONGEST_S: Final = 1.0
+_LONGEST_S: Final = 2.0
 #: Smallest size of a person for smoothing, m: of somebody seen only in part.
 _LEAST_SIZE_M: Final = 0.5
 #: Percent of the surface outside the box at each end, where single wrong measurements are.
@@ -222,8 +222,9 @@ def _reachable(points: Array) -> NDArray[np.bool_]:
     allowed = np.zeros(known.shape, np.float32)
     for place, nearer, longest in _CHAIN:
         limit = allowed[:, nearer] + np.float32(longest)
-        away = np.sqrt(((points[:, place] - base[:, nearer]) ** 2).sum(axis=-1))
-        known[:, place] &= away <= limit
+        away = points[:, place] - base[:, nearer]
+        # What is behind more than one limb's length is the wall rather than a limb whose nearer end is unknown.
+        known[:, place] &= (np.sqrt((away**2).sum(axis=-1)) <= limit) & (away[:, 2] <= longest)
         base[:, place] = np.where(known[:, place, None], points[:, place], base[:, nearer])
         allowed[:, place] = np.where(known[:, place], np.float32(0), limit)
     return known

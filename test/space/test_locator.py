@@ -1,4 +1,4 @@
-"""People in metres, against rendered scenes in which the truth of each pixel is known."""
+"""People in meters, against rendered scenes in which the truth of each pixel is known."""
 
 from __future__ import annotations
 

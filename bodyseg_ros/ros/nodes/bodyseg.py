@@ -21,10 +21,13 @@ from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
+from .depth_input import DepthInput
 from .event_messages import EVENTS
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
+from .humans import Humans
 from .live_settings import live_settings
+from .locating import Locating
 from .mailbox import Mailbox
 from .node_model import NodeModel
 from .node_page import NodePage
@@ -63,6 +66,7 @@ class BodysegNode(PublishingNode[Any]):
         self._model: NodeModel | None = None
         self._watcher = EventWatcher(self._plan.events)
         self._labels: list[Publisher] = []
+        self._humans: Humans | None = None
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
@@ -78,11 +82,15 @@ class BodysegNode(PublishingNode[Any]):
             photo=self._look_at_photo,
         )
         self._transforms = Transforms(graph, problem)
+        self._depth = DepthInput(graph)
+        self._locating = Locating(self._depth, settings, self._transforms, problem)
         self._points = [
             PointsWithoutPeople(graph, sensor, settings, self._transforms, problem) for sensor in (CLOUD, SCAN)
         ]
-        self._depth = DepthWithoutPeople(graph, settings, problem, self._page.viewers)
-        self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (self._depth, *self._points)
+        self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (
+            DepthWithoutPeople(graph, self._depth, settings, problem, self._page.viewers),
+            *self._points,
+        )
 
     def configure(self) -> None:
         """Load the model, run it once, and create topics and services."""
@@ -96,6 +104,7 @@ class BodysegNode(PublishingNode[Any]):
         self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
         if not self._publishers:
             self._offer(self._model.offers)
+            self._humans = self._offer_humans(self._model.offers)
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
             if self._model.learns_background:
                 self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
@@ -104,18 +113,24 @@ class BodysegNode(PublishingNode[Any]):
     def activate(self) -> None:
         """Take frames."""
         super().activate()
-        for remover in self._removers:
-            remover.start()
+        for points in self._points:
+            points.start()
+        self._depth.start()
+        if self._humans:
+            self._humans.start()
         self._background.start()
         self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
-        for remover in self._removers:
-            remover.stop()
+        for points in self._points:
+            points.stop()
+        self._depth.stop()
         self._transforms.stop()
         self._background.stop()
         super().deactivate()
+        if self._humans:
+            self._humans.stop()
 
     def cleanup(self) -> None:
         """Give the model back."""
@@ -156,6 +171,17 @@ class BodysegNode(PublishingNode[Any]):
         if absent:
             self._graph.log("info", f"Topics not advertised: {', '.join(absent)}.")
 
+    def _offer_humans(self, offers: Wanted) -> Humans | None:
+        """Create REP-155's topics, if asked for and possible."""
+        if not self._live.settings.humans:
+            return None
+        missing = Humans.missing(self._graph)
+        if missing or Humans.NEEDS & ~offers:
+            reason = f"{missing} is not installed" if missing else "the network does not tell people apart"
+            self._graph.log("warn", f"/humans/bodies is not advertised: {reason}.")
+            return None
+        return Humans(self._graph, self.diagnostics.problem)
+
     def _publish_labels(self) -> None:
         """Publish, once and latched, what the numbers in the maps mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
@@ -172,7 +198,8 @@ class BodysegNode(PublishingNode[Any]):
         if not any(output.topic == EVENTS for output in heard):
             self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
-        if not model or not (heard or removers or watched) or not live.settings.enabled:
+        humans = self._humans if self._humans and self._humans.listened else None
+        if not model or not (heard or removers or watched or humans) or not live.settings.enabled:
             return None
         frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
@@ -180,6 +207,8 @@ class BodysegNode(PublishingNode[Any]):
             wanted |= layer.needs(live)
         if removers:
             wanted |= Wanted.PERSON
+        if humans:
+            wanted |= humans.NEEDS | humans.EXTRAS
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -188,7 +217,10 @@ class BodysegNode(PublishingNode[Any]):
         if seen:
             for remover in removers:
                 remover.people(seen)
-        return FrameContext(
+        located = None
+        if humans or any(output.in_space for output in heard):
+            located = self._locating.locate(message.header, result, self._camera_info, live)
+        context = FrameContext(
             self._graph.messages,
             message,
             frame,
@@ -197,8 +229,12 @@ class BodysegNode(PublishingNode[Any]):
             model.name,
             self._camera_info,
             inference_ms,
-            watcher=self._watcher,
+            located,
+            self._watcher,
         )
+        if humans:
+            humans.publish(context)
+        return context
 
     def _done(self, context: FrameContext) -> None:
         """Hand the pictures that viewers wait for to the page."""

@@ -17,9 +17,8 @@ from ...space import people_pixels
 from ...web import Viewers
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
-from ..graph.port import Graph, Subscription
-from ..graph.qos import SENSOR
-from .camera_info import subscribe_camera_info
+from ..graph.port import Graph
+from .depth_input import DepthInput
 from .node_settings import NodeSettings
 from .page_layers import DEPTH_LAYER, depth_picture
 from .pairs import Pairs
@@ -38,34 +37,24 @@ class DepthWithoutPeople:
     """
 
     def __init__(
-        self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None], viewers: Viewers
+        self,
+        graph: Graph,
+        depth: DepthInput,
+        settings: NodeSettings,
+        problem: Callable[[Exception], None],
+        viewers: Viewers,
     ) -> None:
-        self._graph, self._problem, self._viewers = graph, problem, viewers
+        self._graph, self._depth, self._problem, self._viewers = graph, depth, problem, viewers
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
         self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
         self._max_px = settings.max_image_px
         self._lock = threading.Lock()
-        self._camera_info: Any = None
-        self._subscriptions: list[Subscription] = []
-        #: Whether a depth image has come.
-        self.present = False
+        depth.add(self._take)
 
     @property
     def listened(self) -> bool:
         """Whether the topic has subscribers or viewers, so that masks are needed."""
         return self._publisher.subscriptions > 0 or DEPTH_LAYER in self._viewers.watched
-
-    def start(self) -> None:
-        """Take depth images."""
-        image = self._graph.subscribe("depth/image", "sensor_msgs/msg/Image", SENSOR, self._take)
-        info = subscribe_camera_info(self._graph, "depth/camera_info", image.topic, self._keep_camera_info)
-        self._subscriptions = [image, info]
-
-    def stop(self) -> None:
-        """Stop. Safe to call more than once."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions = []
 
     def people(self, seen: SeenPeople) -> None:
         """Add the people of one color image, on the worker's thread."""
@@ -73,12 +62,8 @@ class DepthWithoutPeople:
             self._add(0, seen.stamp_ns, seen)
 
     def _take(self, message: Any) -> None:
-        self.present = True
         if self.listened:
             self._add(1, stamp_ns(message.header), message)
-
-    def _keep_camera_info(self, message: Any) -> None:
-        self._camera_info = message
 
     def _add(self, side: int, time_ns: int, item: Any) -> None:
         """Add a depth image or a mask, and publish if it completes a pair. Thread-safe for two threads."""
@@ -88,7 +73,9 @@ class DepthWithoutPeople:
             if pair is None:
                 return
             people, message = pair
-            depth = _without(people, read_depth(message, self._max_px), message.header.frame_id, self._camera_info)
+            depth = _without(
+                people, read_depth(message, self._max_px), message.header.frame_id, self._depth.camera_info
+            )
         except FrameError as err:
             self._problem(err)
             return

@@ -18,7 +18,8 @@ def events(context: FrameContext) -> Any:
     if context.watcher is None or context.result.tracks is None:
         return None
     context.watcher.settings = context.live.events
-    found = context.watcher.watch(context.result, stamp_ns(context.message.header))
+    distances_m = None if context.located is None else context.located.distances
+    found = context.watcher.watch(context.result, stamp_ns(context.message.header), distances_m)
     if not found:
         return None
     make = context.messages.make

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...events import EventWatcher
+from ...space import PeopleInSpace
 from ...types import Frame, Result
 from ..graph.port import Messages
 from .live_settings import LiveSettings
@@ -33,6 +34,7 @@ class FrameContext:
     model: str = ""
     camera_info: Any = None
     inference_ms: float = 0.0
+    located: PeopleInSpace | None = None
     watcher: EventWatcher | None = None
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 

@@ -158,6 +158,33 @@ class NodeSettings(PictureSettings, ProcessSettings, PageSettings):
     image_rectified: bool = start_only(
         False, "Images are rectified: points are projected with P of camera_info instead of K and D."
     )
+    depth_rectified: bool = start_only(
+        False, "Depth images are rectified: P of `depth/camera_info` is used instead of K and D."
+    )
+    target_frame: str = start_only(
+        "",
+        "tf frame of people's positions, boxes, velocities and markers; '': the color camera's. `point3d` in "
+        "`~/poses` is always in the camera's.",
+    )
+    humans: bool = start_only(
+        False,
+        "Publish REP-155's `/humans/bodies/tracked` and topics for each body, and its tf frame `body_<id>`; needs "
+        "hri_msgs under rclpy.",
+    )
+    space_slop: float = start_only(
+        0.02,
+        "Maximum time between a color image and the depth image that locates its people, older or newer, s; the "
+        "nearest one is used. 0: stamps must be equal.",
+        ge=0.0,
+        le=1.0,
+    )
+    space_wait: float = start_only(
+        0.05,
+        "How long a result waits for its depth image and transforms, s, if depth images arrive at all; then it is "
+        "published without positions.",
+        ge=0.0,
+        le=1.0,
+    )
 
 
 class CompositorSettings(PictureSettings):

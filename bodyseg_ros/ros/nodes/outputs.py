@@ -20,6 +20,7 @@ from .event_messages import EVENTS, events
 from .frame_context import FrameContext, Painter
 from .live_settings import LiveSettings
 from .people_messages import detections, poses
+from .space_messages import detections_3d, markers, people
 
 __all__ = [
     "OUTPUTS",
@@ -43,7 +44,7 @@ class OutputTopic:
 
     make: makes its message; None if the result lacks what it shows. needs: what the result must contain. extras: what
     else it shows if the network computes it. effects: those that make it from the camera's image; None if the camera's
-    image is not in it.
+    image is not in it. in_space: whether it tells where people are, for which depth is used.
     """
 
     topic: str
@@ -52,6 +53,7 @@ class OutputTopic:
     needs: Callable[[LiveSettings], Wanted] = _nothing
     extras: Callable[[LiveSettings], Wanted] = _nothing
     effects: Callable[[LiveSettings], Sequence[Effect]] | None = None
+    in_space: bool = False
 
 
 def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
@@ -160,6 +162,15 @@ def _details(live: LiveSettings) -> Wanted:
     return Wanted.PARTS | Wanted.INSTANCES if live.settings.pose_details else Wanted.NOTHING
 
 
+def _in_space(topic: str, type_name: str, make: Callable[[FrameContext], Any]) -> OutputTopic:
+    """Make the row of a topic that tells where people are, from the depth of each one's own pixels."""
+
+    def pixels(live: LiveSettings) -> Wanted:
+        return Wanted.INSTANCES
+
+    return OutputTopic(topic, type_name, make, lambda live: Wanted.POSES, pixels, in_space=True)
+
+
 OUTPUTS: Final = (
     _map("~/mask", Wanted.PERSON, _mask),
     _map("~/parts", Wanted.PARTS, _parts),
@@ -175,9 +186,14 @@ OUTPUTS: Final = (
         "composite", paint_composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite
     ),
     OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
-    OutputTopic("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details),
+    OutputTopic(
+        "~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details, in_space=True
+    ),
     OutputTopic("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda live: Wanted.POSES, _details),
-    OutputTopic(EVENTS, "bodyseg_ros/msg/PersonEventArray", events, lambda live: Wanted.POSES),
+    _in_space("~/detections_3d", "vision_msgs/msg/Detection3DArray", detections_3d),
+    _in_space("~/markers", "visualization_msgs/msg/MarkerArray", markers),
+    _in_space("~/people", "people_msgs/msg/People", people),
+    _in_space(EVENTS, "bodyseg_ros/msg/PersonEventArray", events),
 )
 
 #: Latched topics that explain the numbers in maps: topic → (explanation, classes of the model's card → number → name).
