@@ -165,11 +165,11 @@ class Input:
 
 
 def look_at(text: str) -> Input:
-    """Open a photo, folder or video and close it again; cameras and plugin sources are not opened.
+    """Open a photo, folder, animation or video and close it again; cameras and plugin sources are not opened.
 
     Raises MediaError if it cannot be read, MissingDependencyError if its reader is not installed.
     """
-    if source_kind(text)[0] not in ("photos", "video"):
+    if source_kind(text)[0] not in ("photos", "animation", "video"):
         return Input(text, still=False, frames=None)
     with open_source(text) as source:
         return Input(text, still=source.fps is None, frames=source.length)
