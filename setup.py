@@ -13,7 +13,6 @@ _MESSAGES = f"{_DEFINITIONS}.bodyseg_ros"
 _FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
 
 
-
 class _Library(build_ext):
     """The kernels are loaded by ctypes, so one library serves every Python: its name bears none."""
 

@@ -205,7 +205,7 @@ def measure(
     while lost.mean() < holes:
         for _ in range(20):
             place = (int(random.integers(depth.shape[1])), int(random.integers(depth.shape[0])))
-            cv2.circle(lost, place, int(random.integers(2, 12)), 1, cv2.FILLED)
+            cv2.circle(lost, place, int(random.integers(2, 12)) * depth.shape[0] // 480, 1, cv2.FILLED)
     if millimeters:
         return np.where(lost > 0, 0, np.rint(noisy * 1000)).astype(np.uint16)
     return np.where(lost > 0, np.nan, noisy).astype(np.float32)

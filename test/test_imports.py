@@ -26,6 +26,8 @@ HEAVY = (
     "openvino",
     "ai_edge_litert",
     "scipy",
+    "starlette",
+    "uvicorn",
 )
 
 #: Folder or module → those it may import from, besides itself. What is not listed here is not held.
@@ -80,7 +82,9 @@ ALLOWED = {
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},
+    "web": {"errors", "parameter_files", "plugins", "settings"},
     "privacy": {"__version__", "errors", "refine", "types", "settings", "plan", "model", "effects", "media"},
+    "events": {"errors", "body", "person", "settings", "types"},
     "tracking": {"errors", "dependencies", "body", "person", "types", "settings", "plugins"},
     "space": {"errors", "body", "mirror", "person", "refine", "tracking", "types"},
     "per_person": {
@@ -95,7 +99,7 @@ ALLOWED = {
         "engines",
         "networks",
     },
-    "plan": {"errors", "settings", "plugins", "catalog", "networks", "per_person", "refine", "tracking"},
+    "plan": {"errors", "settings", "plugins", "catalog", "networks", "per_person", "refine", "tracking", "events"},
     "model": {
         "errors",
         "person",

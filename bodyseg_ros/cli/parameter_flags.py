@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..events import EventSettings
 from ..parameter_files import parse_value, read_params_file
 from ..per_person import stage_parameters
 from ..plan import parameters_of
@@ -65,6 +66,8 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
             yield f"tracker {name}", parameter
     for parameter in parameters(SmoothingSettings, "smoothing"):
         yield "smoothing", parameter
+    for parameter in parameters(EventSettings, "events"):
+        yield "events", parameter
     for parameter in stage_parameters(None):
         yield "second network", parameter
     for name, settings in NODES.items():

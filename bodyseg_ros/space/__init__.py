@@ -2,7 +2,7 @@
 
 from .depth_view import DepthImage, to_meters
 from .locator import PeopleLocator
-from .people_in_space import PeopleInSpace
+from .people_in_space import PeopleInSpace, body_pose
 from .people_points import PeopleView, people_pixels
 from .pinhole import Pinhole
 from .rigid import Rigid
@@ -16,6 +16,7 @@ __all__ = [
     "Pinhole",
     "Rigid",
     "TransformTree",
+    "body_pose",
     "people_pixels",
     "to_meters",
 ]

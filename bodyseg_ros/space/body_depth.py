@@ -24,11 +24,11 @@ ANCHOR: Final = len(KEYPOINT_NAMES)
 _TRUNK: Final = np.array(
     [KEYPOINT_NAMES.index(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("left", "right")]
 )
-#: Radii around a keypoint: of the surface that is its own, and of the limb, m.
-_SPOT_M: Final = 0.025
+#: Radius around a keypoint, of its limb, m; and the share of it in which the surface is the keypoint's own.
 _LIMB_M: Final = 0.06
-#: The same of the trunk.
-_TRUNK_M: Final = 0.1
+_SPOT: Final = 0.4
+#: Of the middle of the trunk, and where nothing is measured there, m.
+_TRUNK_M: Final = (0.1, 0.2)
 #: Smallest limb radius, px.
 _LEAST_PX: Final = 2.5
 #: Samples across a limb's disc.
@@ -80,9 +80,16 @@ def measure_depth(
     anchors = _anchors(labels, keypoints, visible)
     points = np.concatenate([keypoints, anchors[:, None]], axis=1)
     asked = np.concatenate([visible, np.ones((len(points), 1), np.bool_)], axis=1)
-    z, spread = _limb_depths(labels, depth, inner, np.where(asked[..., None], points, np.nan), middle, focal_px)
+    points = np.where(asked[..., None], points, np.float32(np.nan))
+    radii = np.array([*[_LIMB_M] * ANCHOR, _TRUNK_M[0]], np.float32)
+    z, spread = _limb_depths(labels, depth, inner, points, radii, middle, focal_px)
     hidden = np.isnan(z[:, ANCHOR])
-    z[hidden, ANCHOR], spread[hidden, ANCHOR] = middle[hidden], _BEHIND_M
+    if hidden.any():
+        around = np.array(_TRUNK_M[1:], np.float32)
+        wide, wide_spread = _limb_depths(labels, depth, inner, points[:, ANCHOR:], around, middle, focal_px)
+        found = np.isfinite(wide[:, 0])
+        z[hidden, ANCHOR] = np.where(found, wide[:, 0], middle)[hidden]
+        spread[hidden, ANCHOR] = np.where(found, wide_spread[:, 0], np.float32(_BEHIND_M))[hidden]
     surfaces = tuple(_surface(labels, depth, person, z[person, ANCHOR], focal_px) for person in range(len(points)))
     return BodyDepth(anchors, z, spread, surfaces)
 
@@ -133,14 +140,21 @@ def _anchors(labels: NDArray[np.int16], keypoints: Array, visible: NDArray[np.bo
 
 
 def _limb_depths(
-    labels: NDArray[np.int16], depth: Array, inner: Array, points: Array, middle: Array, focal_px: float
+    labels: NDArray[np.int16],
+    depth: Array,
+    inner: Array,
+    points: Array,
+    radii: Array,
+    middle: Array,
+    focal_px: float,
 ) -> tuple[Array, Array]:
-    """Depth of the surface at each point (N, P, 2) px and how much it varies, (N, P) m each."""
+    """Depth of the surface at each point (N, P, 2) px and how much it varies, (N, P) m each.
+
+    radii: (P,) m, of the discs that are looked at.
+    """
     side = np.linspace(-1, 1, _LATTICE)
     disc = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     disc = disc[(disc**2).sum(axis=1) <= 1].astype(np.float32)
-    radii = np.full(points.shape[1], _LIMB_M, np.float32)
-    radii[ANCHOR] = _TRUNK_M
     radius = np.maximum(np.float32(focal_px) * radii / middle[:, None], np.float32(_LEAST_PX))
     places = points[:, :, None] + disc * radius[..., None, None]
     known = np.isfinite(places).all(axis=-1)
@@ -155,7 +169,7 @@ def _limb_depths(
     measured = core & (z > 0) & (np.abs(z - middle[:, None, None]) <= np.float32(_REACH_M))
     enough = measured.sum(axis=-1) >= np.maximum(_FEWEST, _LEAST_SHARE * core.sum(axis=-1))
     limb, limb_spread, limb_count = _nearest_surface(np.where(measured, z, _NOWHERE))
-    in_spot = (disc**2).sum(axis=1) <= np.maximum(_SPOT_M / radii, 1 / radius)[..., None] ** 2
+    in_spot = (disc**2).sum(axis=1) <= np.maximum(_SPOT, 1 / radius)[..., None] ** 2
     spot, spot_spread, count = _nearest_surface(np.where(measured & in_spot, z, _NOWHERE))
     # What most of the limb's core is nearer than, and what is behind the trunk, may be seen past the limb.
     seen_past = (spot > middle[:, None] + np.float32(_BEHIND_M)) & (2 * limb_count > measured.sum(axis=-1))

@@ -1,4 +1,4 @@
-"""Depth images: metres, and depth as another camera sees it."""
+"""Depth images: meters, and depth as another camera sees it."""
 
 from __future__ import annotations
 

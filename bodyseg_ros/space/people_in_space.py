@@ -1,15 +1,21 @@
-"""Where the people of one frame are, in metres."""
+"""Where the people of one frame are, in meters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body import KEYPOINT_NAMES
 from .rigid import Rigid
 
-__all__ = ["PeopleInSpace"]
+__all__ = ["PeopleInSpace", "body_pose"]
+
+#: Left and right, of shoulders and of hips.
+_SHOULDERS: Final = [KEYPOINT_NAMES.index(name) for name in ("left_shoulder", "right_shoulder")]
+_HIPS: Final = [KEYPOINT_NAMES.index(name) for name in ("left_hip", "right_hip")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,3 +42,25 @@ class PeopleInSpace:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def distances(self) -> list[float]:
+        """Distance of each position from the color camera, m; NaN where unknown."""
+        away = self.to_camera.apply(self.positions)
+        return [float(distance) for distance in np.linalg.norm(away, axis=1)]
+
+
+def body_pose(keypoints: NDArray[np.float32], position: NDArray[np.float32]) -> Rigid:
+    """Pose of a body by REP 155: between the hips, x ahead, y to the left, z to the head.
+
+    keypoints: (17, 3) m. position: (3,) m, which is taken instead of unknown hips. Unless shoulders and hips are known,
+    the body is turned like the frame that they are in.
+    """
+    shoulders, hips = keypoints[_SHOULDERS].astype(np.float64), keypoints[_HIPS].astype(np.float64)
+    origin = hips.mean(axis=0) if np.isfinite(hips).all() else position.astype(np.float64)
+    up, left = shoulders.mean(axis=0) - hips.mean(axis=0), hips[0] - hips[1] + shoulders[0] - shoulders[1]
+    ahead = np.cross(left, up)
+    if not np.linalg.norm(ahead) > 0:  # NaN is not
+        return Rigid(Rigid.still().quaternion, origin)
+    z, x = up / np.linalg.norm(up), ahead / np.linalg.norm(ahead)
+    return Rigid.of_matrix(np.column_stack((x, np.cross(z, x), z)), origin)

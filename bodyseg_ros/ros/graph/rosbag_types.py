@@ -1,7 +1,7 @@
 """Messages as rosbags' dataclasses, for the adapters without rclpy and for bags.
 
 Types: rosbags' store of the distribution in ROS_DISTRO (default Jazzy), plus the .msg files of this package: its own
-messages, vision_msgs, video packets, and requests and responses of services.
+messages, hri_msgs, people_msgs, vision_msgs, video packets, and requests and responses of services.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...errors import GraphError
 __all__ = ["RosbagMessages", "typestore"]
 
 _FOLDER = Path(__file__).parent / "definitions"
-_MESSAGE_PACKAGES: Final = ("vision_msgs", "foxglove_msgs", "ffmpeg_image_transport_msgs")
+_MESSAGE_PACKAGES: Final = ("ffmpeg_image_transport_msgs", "foxglove_msgs", "hri_msgs", "people_msgs", "vision_msgs")
 #: Types whose last field is `data`, a sequence of bytes.
 _PICTURES: Final = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _NO_DATA: Final = np.zeros(0, np.uint8)
