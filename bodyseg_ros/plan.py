@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from .catalog import Card, choose_card
-from .errors import MissingDependencyError, ModelFileError, SettingsError
+from .errors import MissingDependencyError, SettingsError
 from .events import EventSettings
 from .networks import Network
 from .per_person import StagePlan, changed_stage, plan_stage, stage_parameters
@@ -75,7 +75,7 @@ class Plan(Generic[S]):
         """All parameters for this plan: the owner's, the model's, each engine's and each effect's."""
         stage = None if self.per_person is None else self.per_person.network_class
         every = _every_parameter(type(self.own), type(self.network), stage)
-        defaults = _network_defaults(self.card, self.network_class)
+        defaults = self.network_class.defaults_of(self.card)
         return [replace(one, default=defaults[one.name]) if one.name in defaults else one for one in every]
 
     @property
@@ -137,7 +137,7 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
         model,
         card,
         network_class,
-        network=_part(network_class.Settings, _network_defaults(card, network_class) | root),
+        network=_part(network_class.Settings, network_class.defaults_of(card) | root),
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
@@ -151,19 +151,6 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
 def _part(settings: type[S], root: Mapping[str, Any]) -> S:
     """Make a settings object from those values that are its parameters."""
     return build(settings, {name: value for name, value in root.items() if name in settings.model_fields})
-
-
-def _network_defaults(card: Card, network: type[Network]) -> dict[str, Any]:
-    """The card's own defaults of its network's parameters. Raises ModelFileError for one the network has not."""
-    if network.name != card.network:
-        return {}
-    unknown = sorted(card.defaults.keys() - network.Settings.model_fields)
-    if unknown:
-        raise ModelFileError(
-            f"The model card {card.name!r} has a default for {unknown[0]!r}, but its network has the parameters "
-            f"{', '.join(network.Settings.model_fields)}."
-        )
-    return dict(card.defaults)
 
 
 def changed_following(

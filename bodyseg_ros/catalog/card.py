@@ -95,17 +95,17 @@ class Card(_Facts):
 
     good_for: what it does better than others, in a few words.
     source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. query: what
-    the server wants after the name of each file, from '?'. format: 'none'
-    for a method without files. file: the model's main file, with ``{stride}`` for the output stride. outputs: head →
-    tensor name. sha256: 'float/file name' → checksum of
-    that published file, where known. other_files: format → the same network in that format, used if it is beside
-    `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
-    processor computes it faster. folder_names: other folder names to search. package_folder: where an
-    installed Python package has the file, such as 'mediapipe/modules/selfie_segmentation'; the package is not imported.
+    the server wants after the name of each file, from '?'.
+    format: 'none' for a method without files. file: the model's main file, with ``{stride}`` for the output stride.
+    outputs: head → tensor name. sha256: 'float/file name' → checksum of that published file, where known.
+    other_files: format → the same network in that format, used if it is beside `file` and its engine is faster.
+    int8_file: the same as tflite in int8, taken in place of the float one where the processor computes it faster.
+    folder_names: other folder names to search. package_folder: where an installed Python package has the file, such as
+    'mediapipe/modules/selfie_segmentation'; the package is not imported.
     output_strides: () if there is no choice. any_stride: one file has them all, and its graph is changed to the stride
-    asked for. defaults: the network's parameters whose default this model's authors documented otherwise. input_size:
-    (height, width) px if fixed. input_dtype: dtype of the input;
-    float32 (real values) for quantized files. layout: channels last or first. classes: class names in channel order.
+    asked for. defaults: the network's parameters whose default this model's authors documented otherwise.
+    input_size: (height, width) px if fixed. input_dtype: dtype of the input; float32 (real values) for quantized
+    files. layout: channels last or first. classes: class names in channel order.
     scores: output per pixel: logits or probabilities by class, or the number of the best class.
     """
 

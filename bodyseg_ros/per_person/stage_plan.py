@@ -115,7 +115,8 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
     for name in others:
         if f"{GROUP}.{name}" not in known:
             raise SettingsError(unknown_parameter(f"{GROUP}.{name}", known, f"The model {card.name} has"))
-    return StagePlan(settings, model, card, network_class, build(network_class.Settings, others, GROUP))
+    network = build(network_class.Settings, network_class.defaults_of(card) | others, GROUP)
+    return StagePlan(settings, model, card, network_class, network)
 
 
 def changed_stage(stage: StagePlan | None, values: Mapping[str, Any]) -> StagePlan | None:

@@ -65,6 +65,8 @@ OTHERS = [
     "deeplab-mobilenet-v2-dm05",
     "deeplab-mobilenet-v2-dm05-tfjs",
     "heatmap-pose-256x192",
+    "mediapipe-selfie",
+    "mediapipe-selfie-landscape",
     "movenet-lightning",
     "movenet-multipose",
     "movenet-thunder",

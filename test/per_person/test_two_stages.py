@@ -223,6 +223,14 @@ def test_what_does_not_fit_is_said_before_a_file_is_opened(values: dict[str, Any
         make_plan({f"per_person.{name}": value for name, value in values.items()}, Settings)
 
 
+def test_a_cards_own_defaults_are_the_second_networks(red: str, tmp_path: Path) -> None:
+    text = (tmp_path / "red-64.yaml").read_text()
+    (tmp_path / "red-64.yaml").write_text(f"{text}defaults: {{segmentation_threshold: 0.25}}\n")
+    assert make_plan({"per_person.model": red}, Settings).per_person.network.segmentation_threshold == 0.25
+    given = {"per_person.model": red, "per_person.segmentation_threshold": 0.75}
+    assert make_plan(given, Settings).per_person.network.segmentation_threshold == 0.75
+
+
 def test_live_values_change_and_others_do_not(red: str) -> None:
     plan = make_plan({"per_person.model": red, "engine": "fake"}, Settings)
     changed = plan.changed({"per_person.margin": 0.5, "per_person.segmentation_threshold": 0.9})
