@@ -17,7 +17,7 @@ NAMES = ("mediapipe-selfie", "mediapipe-selfie-landscape")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_masks_are_those_of_mediapipe(name: str) -> None:
-    """mediapipe_reference.npz: mediapipe 0.10.14, solutions.selfie_segmentation, scikit-image's astronaut, above 0.5."""
+    """mediapipe_reference.npz: selfie_segmentation of mediapipe 0.10.14 on scikit-image's astronaut, above 0.5."""
     data = pytest.importorskip("skimage.data")
     if locate(load_card(name), 16, 4) is None:
         pytest.skip(
