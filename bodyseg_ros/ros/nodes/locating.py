@@ -51,8 +51,9 @@ class Locating:
         depth.add(self._take)
 
     def _unpaired(self) -> Nearest:
-        settings = self._settings
-        return Nearest(("depth image", "color image"), round(settings.space_slop * 1e9), settings.space_wait)
+        settings, slop_ns = self._settings, round(self._settings.space_slop * 1e9)
+        # Of cameras up to 1 / slop images/s, one within half of it is the nearest, whatever comes.
+        return Nearest(("depth image", "color image"), slop_ns, settings.space_wait, close_ns=slop_ns // 2)
 
     def locate(self, header: Any, result: Result, camera_info: Any, live: LiveSettings) -> PeopleInSpace | None:
         """Locate the people of the image under `header`, on the worker's thread; None if there is no depth of it."""
