@@ -209,6 +209,9 @@ class BodysegNode(PublishingNode[Any]):
             wanted |= Wanted.PERSON
         if humans:
             wanted |= humans.NEEDS | humans.EXTRAS
+        in_space = humans is not None or any(output.in_space for output in heard)
+        if in_space:
+            self._locating.expect(message.header)
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -217,9 +220,7 @@ class BodysegNode(PublishingNode[Any]):
         if seen:
             for remover in removers:
                 remover.people(seen)
-        located = None
-        if humans or any(output.in_space for output in heard):
-            located = self._locating.locate(message.header, result, self._camera_info, live)
+        located = self._locating.locate(message.header, result, self._camera_info, live) if in_space else None
         context = FrameContext(
             self._graph.messages,
             message,

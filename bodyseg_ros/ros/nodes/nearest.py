@@ -54,8 +54,11 @@ class Nearest:
             oldest = next(iter(self._items))
             self._unmatched.append(self._items.pop(oldest)[1])
 
-    def settled(self) -> list[tuple[Any, Any]]:
-        """Remove and return settled items with their masks, in order of arrival; the mask is None if none matched."""
+    def settled(self, given_up_ns: int = 0) -> list[tuple[Any, Any]]:
+        """Remove and return settled items with their masks, in order of arrival; the mask is None if none matched.
+
+        given_up_ns: stamp of an item that waits no longer.
+        """
         done = [(item, None) for item in self._unmatched]
         self._unmatched = []
         newest = max(self._masks, default=0)
@@ -64,7 +67,7 @@ class Nearest:
             nearest = min(self._masks, key=lambda mask: abs(mask - stamp), default=None)
             away = abs(nearest - stamp) if nearest is not None else self._slop_ns + 1
             fits = away <= self._slop_ns
-            if newest >= stamp or came <= late or (fits and away <= self._close_ns):
+            if newest >= stamp or came <= late or stamp == given_up_ns or (fits and away <= self._close_ns):
                 del self._items[stamp]
                 done.append((item, self._masks[nearest] if fits and nearest is not None else None))
         return done

@@ -206,6 +206,18 @@ def test_depth_that_is_too_old_locates_nobody(rig: Rigs) -> None:
     assert not any(k.has_point3d for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints)
 
 
+def test_a_slow_network_does_not_lose_the_depth_of_its_image(rig: Rigs) -> None:
+    """While it runs, more depth images come than are kept."""
+    node = start(rig, "fake.delay_ms:=400.0")
+    told(node, 2 * S)
+    send_both(node, 3 * S)
+    for number in range(1, 41):
+        node.send(depth_message(node, np.full(SIZE, WALL_M, np.float32), 3 * S + number * S // 30), "/depth/image")
+    node.wait(lambda: len(node.heard["/bodyseg/poses"]) == 3)
+    keypoints = [k for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints]
+    np.testing.assert_allclose([k.point3d.z for k in keypoints], PEOPLE_M, atol=1e-3)
+
+
 def test_a_bad_depth_image_is_named_and_the_next_one_is_used(rig: Rigs) -> None:
     node = start(rig)
     told(node, 2 * S)
