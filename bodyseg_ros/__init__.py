@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ResultError,
         SettingsError,
     )
+    from .events import EventKind, EventWatcher, PersonEvent
     from .media import open_sink, open_source
     from .model import Model, load
     from .person import VISIBLE_SCORE, Person, TrackState
@@ -55,6 +56,7 @@ _HOMES = {
         "ResultError",
         "SettingsError",
     ),
+    "events": ("EventKind", "EventWatcher", "PersonEvent"),
     "media": ("open_sink", "open_source"),
     "model": ("Model", "load"),
     "person": ("VISIBLE_SCORE", "Person", "TrackState"),
@@ -70,6 +72,8 @@ __all__ = [
     "VISIBLE_SCORE",
     "BodysegError",
     "EngineError",
+    "EventKind",
+    "EventWatcher",
     "Frame",
     "FrameError",
     "MediaError",
@@ -79,6 +83,7 @@ __all__ = [
     "ModelFileError",
     "ModelNotFoundError",
     "Person",
+    "PersonEvent",
     "PluginError",
     "Poses",
     "Result",

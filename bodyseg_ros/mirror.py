@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .types import Result
+from .types import Poses, Result
 
 __all__ = ["mirror_array", "mirror_result", "move_result"]
 
@@ -39,12 +39,19 @@ def move_result(
 ) -> Result:
     """Move a result to an image whose pixels were moved; size: (height, width) after the move, px.
 
-    move_map: moves a map (H, W). move_points: moves keypoints (N, 17, 2), x and y. The result drops its frame, which
+    move_map: moves a map (H, W). move_points: moves points (N, any, 2), x and y. The result drops its frame, which
     was not moved.
     """
     values = {field.name: getattr(result, field.name) for field in fields(result)}
     moved: dict[str, Any] = {name: move_map(value) for name, value in values.items() if isinstance(value, np.ndarray)}
     if result.poses is not None:
-        keypoints = move_points(result.poses.keypoints).astype(np.float32)
-        moved["poses"] = replace(result.poses, keypoints=keypoints)
+        moved["poses"] = _move_poses(result.poses, move_points)
     return replace(result, size=size, frame=None, **moved)
+
+
+def _move_poses(poses: Poses, move_points: Callable[[NDArray[np.float32]], NDArray[Any]]) -> Poses:
+    keypoints, boxes = move_points(poses.keypoints).astype(np.float32), poses.boxes
+    if boxes is not None:
+        corners = move_points(boxes.reshape(-1, 2, 2)).astype(np.float32)
+        boxes = np.sort(corners, axis=1).reshape(-1, 4)  # mirroring swaps left and right
+    return replace(poses, keypoints=keypoints, boxes=boxes)

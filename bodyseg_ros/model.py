@@ -1,10 +1,10 @@
-"""The steps of a frame: prepare → run → decode → result."""
+"""The steps of a frame: prepare → run → decode → second network per person, if any → result."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any, Final, TypeVar, overload
 
 from .catalog import Progress, find_model
 from .engines import Engine, open_engine
-from .errors import ResultError
-from .formats import ModelSource
+from .errors import ResultError, SettingsError
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
 from .networks import Network, flip_if_asked
+from .per_person import PersonStage, changed_stage, open_stage
+from .per_person.person_stage import OpenEngine
 from .person import missing
 from .plan import Plan, changed_following, make_plan, model_parameters
 from .refine import Refiner
@@ -31,7 +32,6 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
-OpenEngine = Callable[[str, ModelSource, Mapping[str, Settings], int], Engine]
 #: Fields that refinement reads and writes.
 _REFINED: Final = Wanted.PERSON | Wanted.CONFIDENCE
 
@@ -40,7 +40,8 @@ class Model:
     """A loaded network, as returned by `load`; call it with an image. Close it, or use it in a `with` block.
 
     Several threads may share a model; it processes one frame at a time.
-    network, refiner, following: may be replaced between frames, to change live settings.
+    network, refiner, following, stage: may be replaced between frames, to change live settings. stage: the second
+    network, which runs on each person; None without one.
 
     >>> model = bodyseg.load()
     >>> model(image)
@@ -48,16 +49,41 @@ class Model:
     """
 
     def __init__(
-        self, network: Network, engine: Engine, refiner: Refiner | None = None, following: Following | None = None
+        self,
+        network: Network,
+        engine: Engine,
+        refiner: Refiner | None = None,
+        following: Following | None = None,
+        stage: PersonStage | None = None,
     ) -> None:
         self.network = network
         self.engine = engine
         self.refiner = refiner or Refiner()
         self.following = following or Following()
+        self.stage = stage
         self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Model {self.network.card.name}: {self.engine.name} on {self.engine.device}>"
+        second = f", then {self.stage.network.card.name} per person" if self.stage else ""
+        return f"<Model {self.network.card.name}{second}: {self.engine.name} on {self.engine.device}>"
+
+    @property
+    def offers(self) -> Wanted:
+        """What the networks compute with their settings; other fields of a Result are None.
+
+        >>> bodyseg.Wanted.POSES in model.offers
+        True
+        """
+        return self.stage.add_to(self.network.offers) if self.stage else self.network.offers
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines of all networks: one, or two with a second network per person.
+
+        >>> len(model.engines)
+        1
+        """
+        return (self.engine, self.stage.engine) if self.stage else (self.engine,)
 
     @overload
     def segment(self, image: ImageLike, wanted: Wanted = ...) -> Result: ...
@@ -116,7 +142,7 @@ class Model:
         [(1, 'NEW')]
         [(1, 'TRACKED')]
         """
-        if Wanted.POSES not in self.network.offers:
+        if Wanted.POSES not in self.offers:
             raise ResultError(missing("people", "POSES"))
         return self._track(_frames_of(source), PeopleFollower(self.following), wanted | Wanted.POSES)
 
@@ -136,16 +162,20 @@ class Model:
         For loops that overlap frames, interleaving their steps. There is no lock: call from one thread at a time, and
         decode in frame order. A new network or refiner applies to frames that start later.
         """
-        network, refiner = self.network, self.refiner
+        network, refiner, stage = self.network, self.refiner, self.stage
         refined = refiner.is_on and bool(wanted & _REFINED)
         if refined:
             wanted |= _REFINED
         prepared = network.prepare(frame)
         yield
-        maps = network.maps_wanted(prepared, wanted) if self.engine.makes_maps else None
+        first = wanted | Wanted.POSES if stage else wanted  # the second network runs on the people of the first
+        maps = network.maps_wanted(prepared, first) if self.engine.makes_maps else None
         outputs = self.engine.run(prepared.tensor, maps)
         yield
-        result = flip_if_asked(network.decode(outputs, prepared, wanted), network.settings)
+        result = network.decode(outputs, prepared, first)
+        if stage:
+            result = stage.look_closer(frame, result, wanted)
+        result = flip_if_asked(result, network.settings)
         return refiner.refine(frame, result, network.settings) if refined else result
 
     def configure(self, **parameters: Any) -> None:
@@ -157,12 +187,15 @@ class Model:
         >>> model.configure(segmentation_threshold=0.5)
         """
         values = flatten(parameters)
-        require_live(values, model_parameters(self.network.Settings))
+        second = type(self.stage.network) if self.stage else None
+        require_live(values, model_parameters(self.network.Settings, second))
         root, groups = split_groups(values)
         with self._one_at_a_time:
             network = updated(self.network.settings, root)
             refine = updated(self.refiner.settings, groups.get("refine", {}), prefix="refine")
             following = changed_following(self.following, root, groups)
+            if self.stage:
+                self.stage = self.stage.with_plan(changed_stage(self.stage.plan, groups.get("per_person", {})))
             self.network = self.network.with_settings(network)
             self.refiner = self.refiner.with_settings(refine)
             self.following = following
@@ -170,7 +203,8 @@ class Model:
     def close(self) -> None:
         """Release the engine's memory after the current frame."""
         with self._one_at_a_time:
-            self.engine.close()
+            for engine in self.engines:
+                engine.close()
 
     def __enter__(self) -> Model:
         return self
@@ -217,7 +251,7 @@ def load(model: str | None = None, **parameters: Any) -> Model:
 
 
 def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: OpenEngine = open_engine) -> Model:
-    """Open the model of a plan: find or download its files and open the engine.
+    """Open the model of a plan: find or download its files and open the engines.
 
     progress: download callback. open_engine: replaces the function that opens engines, to share them.
     """
@@ -228,5 +262,11 @@ def open_model(plan: Plan[Any], progress: Progress | None = None, open_engine: O
         )
     card, source = find_model(plan.card, plan.model, progress)
     network = plan.network_class(card, plan.network, plan.model.output_stride)
+    if plan.per_person and Wanted.POSES not in network.offers:
+        raise SettingsError(
+            f"Parameter per_person.model is {plan.per_person.card.name!r}, but the first network, {card.name}, finds "
+            "no people with keypoints to run it on; set model to one that does, such as movenet-multipose."
+        )
     engine = open_engine(plan.model.engine, source, plan.engines, plan.model.threads)
-    return Model(network, engine, Refiner(plan.refine), plan.following)
+    stage = open_stage(plan.per_person, plan.engines, progress, open_engine) if plan.per_person else None
+    return Model(network, engine, Refiner(plan.refine), plan.following, stage)

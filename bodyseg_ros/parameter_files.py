@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .errors import SettingsError
-from .settings import flatten
+from .settings import flatten, split_groups
 from .yaml_reader import read_yaml, read_yaml_file
 
-__all__ = ["parse_value", "read_params_file"]
+__all__ = ["params_text", "parse_value", "read_params_file"]
 
 
 def parse_value(text: str) -> Any:
@@ -44,6 +46,33 @@ def read_params_file(path: Path, node_name: str = "bodyseg", namespace: str = "/
         if _matches(section, full_name):
             values.update(flatten(body))
     return values
+
+
+def params_text(values: Mapping[str, Any]) -> str:
+    """Write parameters by dotted name as the text of a ROS 2 parameter file for any node."""
+    root, groups = split_groups(values)
+    tree = {"/**": {"ros__parameters": _quoted(root | groups)}}
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Text(str):
+    """Text that is written in quotes: PyYAML and ROS differ in which bare words are numbers (5e-1) and truths (y)."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Knows _Text."""
+
+
+_Dumper.add_representer(_Text, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+def _quoted(value: Any) -> Any:
+    """The value with all its texts in quotes, names aside."""
+    if isinstance(value, Mapping):
+        return {name: _quoted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(inner) for inner in value]
+    return _Text(value) if isinstance(value, str) else value
 
 
 def _sections(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -62,6 +62,8 @@ class Person:
     part_map: NDArray[np.int8] | None = None
     id: int | None = None
     state: TrackState | None = None
+    #: left, top, right, bottom, px, where the network finds boxes itself.
+    found_box: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         known = "" if self.id is None or self.state is None else f", id {self.id} ({self.state.name})"
@@ -96,14 +98,25 @@ class Person:
         """(left, top, right, bottom) in whole px; `image[top:bottom, left:right]` is the person.
 
         It encloses the pieces of the mask that have at least 5 % of the largest piece's pixels, so stray specks do
-        not count. Without a mask it encloses the keypoints of at least VISIBLE_SCORE; without those it is all 0.
+        not count. Without a mask it is the network's own box, inside the image; without that it encloses the keypoints
+        of at least VISIBLE_SCORE; without those it is all 0.
 
         >>> left, top, right, bottom = person.box
         >>> image[top:bottom, left:right].shape == (bottom - top, right - left, 3)
         True
         """
+        return self.box_above(VISIBLE_SCORE)
+
+    def box_above(self, min_score: float) -> Box:
+        """As `box`; keypoints count with at least `min_score`.
+
+        >>> person.box_above(0.9) == person.box  # it has a mask
+        True
+        """
         found = None if self.instance_map is None else box_of_mask(self.mask)
-        return found or box_of_keypoints(self.keypoints, self.keypoint_scores, self.size, VISIBLE_SCORE)
+        if found is None and self.found_box is not None:
+            return _box_inside(self.found_box.reshape(2, 2), self.size)
+        return found or box_of_keypoints(self.keypoints, self.keypoint_scores, self.size, min_score)
 
     @property
     def polygon(self) -> list[NDArray[np.int32]]:
@@ -159,10 +172,13 @@ def box_of_keypoints(
 ) -> Box:
     """Box around the keypoints (17, 2) with at least `min_score`, inside the image; all 0 if there are none."""
     seen = scores >= np.float32(min_score)
-    if not seen.any():
-        return _NOWHERE
+    return _box_inside(keypoints[seen], size) if seen.any() else _NOWHERE
+
+
+def _box_inside(points: NDArray[np.float32], size: tuple[int, int]) -> Box:
+    """Box around points (N, 2), inside the image."""
     height, width = size
     last = (width - 1, height - 1)
-    left, top = np.clip(np.floor(keypoints[seen].min(axis=0)), 0, last).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(keypoints[seen].max(axis=0)), 0, last).astype(int).tolist()
+    left, top = np.clip(np.floor(points.min(axis=0)), 0, last).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(points.max(axis=0)), 0, last).astype(int).tolist()
     return left, top, right + 1, bottom + 1

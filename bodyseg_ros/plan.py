@@ -15,7 +15,10 @@ from typing import Any, Generic, TypeVar
 
 from .catalog import Card, choose_card
 from .errors import MissingDependencyError, SettingsError
+from .events import EventSettings
 from .networks import Network
+from .per_person import StagePlan, changed_stage, plan_stage, stage_parameters
+from .per_person.stage_plan import GROUP as PER_PERSON
 from .plugins import load_plugin, loadable_plugins, plugin_names
 from .refine import RefineSettings
 from .settings import (
@@ -51,8 +54,8 @@ class Plan(Generic[S]):
 
     model: requested network, files and engine. card: facts about the selected network. network, refine: live settings.
     engines, effects: settings by plugin, only of plugins with given parameters; others use their defaults. following:
-    how people are tracked; it may
-    change too. own: the settings of the plan's owner, such as a node.
+    how people are tracked, events: when something counts as an event; both may change too. per_person: the second
+    network, None without one; live in part. own: the settings of the plan's owner, such as a node.
     """
 
     model: ModelSettings
@@ -63,12 +66,31 @@ class Plan(Generic[S]):
     engines: Mapping[str, Settings]
     effects: Mapping[str, Settings]
     following: Following
+    events: EventSettings
+    per_person: StagePlan | None
     own: S
 
     @property
     def parameters(self) -> Sequence[Parameter]:
         """All parameters for this plan: the owner's, the model's, each engine's and each effect's."""
-        return _every_parameter(type(self.own), type(self.network))
+        stage = None if self.per_person is None else self.per_person.network_class
+        every = _every_parameter(type(self.own), type(self.network), stage)
+        defaults = self.network_class.defaults_of(self.card)
+        return [replace(one, default=defaults[one.name]) if one.name in defaults else one for one in every]
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The value of each of `parameters`, by name."""
+        following, stage = self.following, self.per_person
+        # The owner's parameters override the model's and network's of the same name.
+        parts = [("", part) for part in (following.tracking, self.model, self.network, self.own)]
+        parts += [("refine.", self.refine), ("smoothing.", following.smoothing), ("events.", self.events)]
+        parts += [(f"{PER_PERSON}.", part) for part in ((stage.network, stage.settings) if stage else ())]
+        plugins = {**self.engines, **self.effects, **following.trackers}
+        parts += [(f"{name}.", settings) for name, settings in plugins.items()]
+        known = {prefix + name: value for prefix, part in parts for name, value in part.model_dump().items()}
+        named = {parameter.name: known.get(parameter.name, parameter.default) for parameter in self.parameters}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
 
     def changed(self, values: Mapping[str, Any]) -> Plan[S]:
         """Return the plan with other live values; unaffected settings stay the same objects.
@@ -84,6 +106,8 @@ class Plan(Generic[S]):
             refine=updated(self.refine, groups.get("refine", {}), prefix="refine"),
             effects=plugin_settings("effects", groups, self.effects),
             following=changed_following(self.following, root, groups),
+            events=updated(self.events, groups.get("events", {}), prefix="events"),
+            per_person=changed_stage(self.per_person, groups.get(PER_PERSON, {})),
         )
 
 
@@ -106,18 +130,20 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
             known = [field for reader in readers for field in reader.model_fields]
             raise SettingsError(unknown_parameter(name, known, f"The model {card.name} has"))
     plugins = {name for kind in ("engines", "effects", "trackers") for name in plugin_names(kind)}
-    for group in groups.keys() - {"refine", "smoothing"} - plugins:
-        known = [parameter.name for parameter in _every_parameter(own, network_class.Settings)]
+    for group in groups.keys() - {"refine", "smoothing", "events", PER_PERSON} - plugins:
+        known = [parameter.name for parameter in _every_parameter(own, network_class.Settings, None)]
         raise SettingsError(unknown_parameter(f"{group}.{next(iter(groups[group]))}", known))
     return Plan(
         model,
         card,
         network_class,
-        network=_part(network_class.Settings, root),
+        network=_part(network_class.Settings, network_class.defaults_of(card) | root),
         refine=build(RefineSettings, groups.get("refine", {}), prefix="refine"),
         engines=plugin_settings("engines", groups),
         effects=plugin_settings("effects", groups),
         following=changed_following(Following(), root, groups),
+        events=build(EventSettings, groups.get("events", {}), prefix="events"),
+        per_person=plan_stage(groups.get(PER_PERSON, {}), model),
         own=own_settings,
     )
 
@@ -167,14 +193,20 @@ def plugin_settings(
     return known
 
 
-def model_parameters(network: type[Settings]) -> Iterator[Parameter]:
-    """A model's parameters: which model, the network's own, each engine's under its name, the refinement's."""
+def model_parameters(network: type[Settings], stage: type[Network] | None = None) -> Iterator[Parameter]:
+    """A model's parameters: which model, the network's own, each engine's under its name, the refinement's, tracking's,
+    events' and those of the second network.
+
+    stage: the second network's class.
+    """
     yield from parameters(ModelSettings)
     yield from parameters(network)
     for parameter in plugin_parameters("engines"):
         yield replace(parameter, live=False)  # an engine is opened once, so none of its parameters is live
     yield from parameters(RefineSettings, "refine")
     yield from tracking_parameters()
+    yield from parameters(EventSettings, "events")
+    yield from stage_parameters(stage)
 
 
 def tracking_parameters() -> Iterator[Parameter]:
@@ -200,7 +232,9 @@ def parameters_of(kind: str, name: str) -> Iterator[Parameter]:
 
 
 @lru_cache(maxsize=8)
-def _every_parameter(own: type[Settings], network: type[Settings]) -> tuple[Parameter, ...]:
+def _every_parameter(
+    own: type[Settings], network: type[Settings], stage: type[Network] | None
+) -> tuple[Parameter, ...]:
     """An owner's parameter overrides the model's or network's of the same name."""
-    every = (*parameters(own), *model_parameters(network), *plugin_parameters("effects"))
+    every = (*parameters(own), *model_parameters(network, stage), *plugin_parameters("effects"))
     return tuple({parameter.name: parameter for parameter in reversed(every)}.values())[::-1]

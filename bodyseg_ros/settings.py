@@ -92,11 +92,25 @@ class ModelSettings(Settings):
         "Engine plugin that runs the network; auto: the fastest installed one that reads one of the model's files.",
     )
     threads: int = start_only(0, "Number of CPU threads, for any engine; 0: one per core.", ge=0, le=256)
+    architecture: Literal["auto", "MobileNetV1", "ResNet50"] = start_only(
+        "auto",
+        "Backbone of the published BodyPix or PoseNet (parameter network; bodypix if that is auto), instead of a "
+        "card's name in model. auto: MobileNetV1 if multiplier is set; otherwise model decides.",
+    )
+    multiplier: float = start_only(
+        0.0,
+        "Width of the published MobileNetV1: 0.5, 0.75 or 1.0, instead of a card's name in model. 0: the documented "
+        "default if architecture is set (bodypix 0.75, posenet 1.0); otherwise model decides.",
+        ge=0.0,
+        le=1.0,
+    )
     output_stride: Literal[8, 16, 32] = start_only(
         16, "Network px per output cell: 8 is finer and slower than 16. The card lists the available strides."
     )
     quant_bytes: Literal[4, 2, 1] = start_only(
-        4, "Bytes per weight of the published files: 4 is exact, 1 is a quarter of the download."
+        4,
+        "Bytes per weight of the published files: 4 is exact, 1 is a quarter of the download. A local file with "
+        "another width is passed over for 1 and 2, and taken with a warning for 4.",
     )
 
     try_model_files: bool = start_only(
@@ -107,6 +121,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _one_way(self) -> ModelSettings:
+        for name in ("architecture", "multiplier"):
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default and self.model != "auto":
+                raise ValueError(
+                    f"Parameter {name} is {value}, but it chooses among published networks, and model names the card "
+                    f"{self.model} itself; set only one of them."
+                )
         if self.model_path and self.model_url:
             raise ValueError("Both model_path and model_url are set; set one of them, and the other to ''.")
         if (self.model_path or self.model_url) and self.quant_bytes != type(self).model_fields["quant_bytes"].default:
@@ -134,7 +155,7 @@ class Parameter:
     """One parameter, as documentation, command line and ROS descriptors show it.
 
     kind: bool, int, float, str, int_list, float_list or str_list. choices: allowed values, empty if any.
-    minimum, maximum: inclusive bounds, None if open.
+    minimum, maximum: bounds, None if open; inclusive, but the minimum itself is not allowed with above_minimum.
     """
 
     name: str
@@ -145,6 +166,7 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    above_minimum: bool = False
 
     @property
     def allowed(self) -> str:
@@ -156,8 +178,9 @@ class Parameter:
             return f"{names}, or a number from {self.minimum:g} to {self.maximum:g}"
         if self.kind == "bool":
             return "true or false"
-        low = "" if self.minimum is None else f" from {self.minimum:g}"
-        high = "" if self.maximum is None else f" to {self.maximum:g}"
+        low = "" if self.minimum is None else f" {'above' if self.above_minimum else 'from'} {self.minimum:g}"
+        up_to = ", up to" if self.above_minimum else " to"
+        high = "" if self.maximum is None else f"{up_to} {self.maximum:g}"
         return f"{_NOUNS[self.kind]}{low}{high}"
 
 
@@ -174,13 +197,14 @@ def parameters(settings: type[Settings], prefix: str = "") -> Iterator[Parameter
             description=info.description or "",
             live=bool(extra.get("live", False)),
             choices=choices,
-            minimum=_limit(info, "ge"),
+            minimum=_limit(info, "gt") if _limit(info, "ge") is None else _limit(info, "ge"),
             maximum=_limit(info, "le"),
+            above_minimum=_limit(info, "gt") is not None,
         )
 
 
 def _limit(info: FieldInfo, bound: str) -> float | None:
-    """Inclusive bound of a field, or of the number in a union with names."""
+    """Bound of a field, or of the number in a union with names; 'ge' and 'le' are inclusive, 'gt' is not."""
     entries = list(info.metadata)
     for member in get_args(info.annotation):
         for constraint in getattr(member, "__metadata__", ()):

@@ -214,7 +214,8 @@ class Poses:
     """People as 17 keypoints each, best first.
 
     keypoints: (N, 17, 2) float32, x then y, source px. keypoint_scores: (N, 17) float32, 0 to 1.
-    scores: (N,) float32, 0 to 1.
+    scores: (N,) float32, 0 to 1. boxes: (N, 4) float32, left, top, right, bottom, source px, where the network finds
+    boxes itself; else None.
 
     >>> result.poses
     Poses of 1 person
@@ -225,12 +226,15 @@ class Poses:
     keypoints: NDArray[np.float32]
     keypoint_scores: NDArray[np.float32]
     scores: NDArray[np.float32]
+    boxes: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _require(self.scores, "Pose scores", (np.float32,), (None,))
         people, joints = len(self.scores), len(KEYPOINT_NAMES)
         _require(self.keypoints, "Keypoints", (np.float32,), (people, joints, 2))
         _require(self.keypoint_scores, "Keypoint scores", (np.float32,), (people, joints))
+        if self.boxes is not None:
+            _require(self.boxes, "Boxes", (np.float32,), (people, 4))
 
     @classmethod
     def none(cls) -> Poses:
@@ -253,7 +257,8 @@ class Poses:
 
     def only(self, keep: NDArray[np.bool_]) -> Poses:
         """The people where `keep` (N,) is true, in the same order."""
-        return Poses(self.keypoints[keep], self.keypoint_scores[keep], self.scores[keep])
+        boxes = None if self.boxes is None else self.boxes[keep]
+        return Poses(self.keypoints[keep], self.keypoint_scores[keep], self.scores[keep], boxes)
 
 
 @dataclass(frozen=True)
@@ -370,6 +375,7 @@ class Result:
             self.parts,
             None if tracks is None else tracks.ids[place],
             None if tracks is None else tracks.states[place],
+            None if found.boxes is None else found.boxes[place],
         )
 
     def _found(self) -> Poses:

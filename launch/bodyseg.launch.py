@@ -25,11 +25,17 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
             DeclareLaunchArgument("image", default_value="image", description="The camera's topic."),
             DeclareLaunchArgument(
+                "depth", default_value="depth/image", description="The depth camera's topic, for people in space."
+            ),
+            DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([SHARE, "config", "default.yaml"]),
                 description="Parameters of the node.",
             ),
             DeclareLaunchArgument("model", default_value="", description="Model card; '': the parameter file's."),
+            DeclareLaunchArgument(
+                "web_port", default_value="0", description="Port of a live page, unless params_file has one; 0: none."
+            ),
             DeclareLaunchArgument("rviz", default_value="false", description="Start RViz with the node's displays."),
             DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate at start."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
@@ -65,13 +71,18 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
     switches = {
         name: ParameterValue(LaunchConfiguration(name), value_type=bool) for name in ("use_sim_time", "autostart")
     }
+    page = {"web_port": ParameterValue(LaunchConfiguration("web_port"), value_type=int)}
     return Node(
         package="bodyseg_ros",
         executable="bodyseg",
         name="bodyseg",
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), switches, *parameters],
-        remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+        parameters=[page, LaunchConfiguration("params_file"), switches, *parameters],
+        remappings=[
+            ("image", image),
+            ("image/compressed", [image, "/compressed"]),
+            ("depth/image", LaunchConfiguration("depth")),
+        ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         condition=condition,

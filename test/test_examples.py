@@ -1,94 +1,146 @@
-"""The example package of plugins: installed by pip beside this package, and used by name."""
+"""The scripts and the notebook in examples/ do what they say, on public-domain samples."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
+import ast
+import json
+import re
+import runpy
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
-ROOT = Path(__file__).resolve().parent.parent
-EXAMPLE = "bodyseg_green_screen"
+import bodyseg_ros as bodyseg
+from bodyseg_ros.ros.nodes.outputs import OUTPUTS
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+#: Rows and columns of the astronaut's face: (top, bottom, left, right).
+FACE = (80, 140, 190, 260)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package installed under site/, its network, and a drawn photo."""
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx")
-    pytest.importorskip("setuptools", reason="setuptools is not installed: pip install setuptools")
-    folder = tmp_path_factory.mktemp("example")
-    shutil.copytree(ROOT / "docs/examples" / EXAMPLE, folder / "source")
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
-    python(folder, *install, "--no-build-isolation", "--target", "site", "./source")
-    python(folder, "-m", f"{EXAMPLE}.model", "green_screen.onnx")
-    shutil.copy(folder / "source/params.yaml", folder)
-    picture = np.full((60, 80, 3), (30, 220, 40), np.uint8)
-    picture[20:50, 30:50] = (220, 180, 160)
-    Image.fromarray(picture).save(folder / "photo.png")
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with the astronaut, and a street of bricks without anybody."""
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    Image.fromarray(data.astronaut()).save(folder / "astronaut.jpg", quality=95)
+    Image.fromarray(data.brick()).convert("RGB").save(folder / "brick.jpg", quality=95)
     return folder
 
 
-def python(folder: Path, *arguments: str) -> str:
-    """What a Python says that has the folder's packages, and this one."""
-    paths = os.pathsep.join([str(folder / "site"), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Twelve frames in which the astronaut moves to the right, 12 px a frame."""
+    pytest.importorskip("av", reason="PyAV is not installed: pip install '.[video]'")
+    path = tmp_path / "clip.mp4"
+    astronaut = np.asarray(Image.fromarray(data.astronaut()).resize((256, 256)))
+    with bodyseg.open_sink(path, Fraction(10)) as write:
+        for number in range(12):
+            image = np.full((256, 480, 3), 120, np.uint8)
+            image[:, 20 + 12 * number : 276 + 12 * number] = astronaut
+            write(image, bodyseg.Frame(image, number * 10**8))
+    return path
+
+
+def run(name: str, *arguments: object) -> None:
+    before = sys.argv
+    sys.argv = [name, *map(str, arguments)]
+    try:
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+def test_follow_person_turns_with_the_person(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("follow_person.py", video)
+    lines = re.findall(r"person (\d+), turn ([+-][\d.]+), height ([\d.]+)", capsys.readouterr().out)
+    assert len(lines) >= 11
+    assert {person for person, *_ in lines} == {"1"}
+    turns = [float(turn) for _, turn, _ in lines]
+    # 12 px a frame of 480 px: 0.05 of the range from -1 to 1.
+    assert np.polyfit(range(len(turns)), turns, 1)[0] == pytest.approx(0.05, rel=0.2)
+    assert all(0.6 < float(height) <= 1 for *_, height in lines)
+
+
+def test_count_people_counts_one(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("count_people.py", video)
+    assert capsys.readouterr().out.splitlines()[-1] == "different people: 1"
+
+
+def test_blur_faces_changes_the_face_and_not_the_rest(photos: Path, tmp_path: Path) -> None:
+    run("blur_faces.py", photos, tmp_path / "blurred")
+    before, after = (
+        np.asarray(Image.open(folder / "astronaut.jpg"), np.int16) for folder in (photos, tmp_path / "blurred")
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    top, bottom, left, right = FACE
+    # What is left of the face's fine detail: differences of neighbors.
+    sharpness = [np.abs(np.diff(image[top:bottom, left:right], axis=1)).mean() for image in (before, after)]
+    assert sharpness[1] < 0.6 * sharpness[0]
+    assert np.abs(after[300:, :100] - before[300:, :100]).mean() < 3
+    assert (tmp_path / "blurred/brick.jpg").is_file()
 
 
-def test_the_command_uses_the_engine_and_the_network_of_a_parameter_file(folder: Path) -> None:
-    python(folder, "-m", "bodyseg_ros.cli.main", "run", "photo.png", "--params", "params.yaml", "--write", "mask")
-    expected = np.zeros((60, 80), np.uint8)
-    expected[20:50, 30:50] = 255
-    np.testing.assert_array_equal(np.asarray(Image.open(folder / "out/photo_mask.png")), expected)
+def test_supervisions_annotators_draw_on_the_person(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("supervision", reason="supervision is not installed: pip install supervision")
+    run("annotate_with_supervision.py", photos / "astronaut.jpg", tmp_path / "annotated.png")
+    assert capsys.readouterr().out.startswith("1 people")
+    changed = np.asarray(Image.open(tmp_path / "annotated.png")) != np.asarray(Image.open(photos / "astronaut.jpg"))
+    assert changed[300:450, 100:250].any(axis=2).mean() > 0.8  # the body
+    assert not changed[:60, 400:].any()  # the background
 
 
-def test_the_node_uses_all_three_and_their_parameters(folder: Path) -> None:
-    said = python(folder, "-c", NODE)
-    assert said.split() == ["opencv_dnn", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools under NumPy 2
+def test_export_coco_is_read_by_pycocotools(photos: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed: pip install pycocotools")
+    run("export_coco.py", photos, tmp_path / "people.json")
+    read = coco.COCO(str(tmp_path / "people.json"))
+    (image,) = [image for image in read.dataset["images"] if image["file_name"] == "astronaut.jpg"]
+    (person,) = read.loadAnns(read.getAnnIds(imgIds=image["id"]))
+    assert read.annToMask(person).sum() == person["area"]
+    assert not read.getAnnIds(imgIds=[one["id"] for one in read.dataset["images"] if one is not image])
 
 
-#: Prints what runs, and a pixel of the person and of the screen: 0.8 · grey + 0.2 · (30, 220, 40), grey 143.
-NODE = """
-import time
-
-import numpy as np
-from PIL import Image
-from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
-from bodyseg_ros.ros.graph.image_messages import image_message, read_image
-from bodyseg_ros.ros.graph.qos import LATCHED, RELIABLE
-from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
-
-graph = FakeGraph("bodyseg", bus := Bus(), ["--ros-args", "--params-file", "params.yaml"])
-tester, seen = FakeGraph("tester", bus), []
-node = BodysegNode(graph)
-node.configure()
-node.activate()
-tester.subscribe("/bodyseg/composite", "sensor_msgs/msg/Image", RELIABLE, seen.append)
-header = tester.messages.make("std_msgs/msg/Header")
-picture = np.asarray(Image.open("photo.png"))
-tester.publisher("/image", "sensor_msgs/msg/Image", LATCHED).publish(
-    image_message(tester.messages, header, picture, "rgb8")
-)
-end = time.monotonic() + 20
-while not seen and time.monotonic() < end:
-    graph.spin_once()
-    tester.spin_once(0.01)
-(message,) = seen
-image = read_image(message).image
-print(node._model.engine, node._model.device, *image[30, 40], *image[0, 0])
-node.deactivate()
-node.cleanup()
-"""
+def test_the_node_subscribes_to_topics_that_bodyseg_publishes() -> None:
+    """It runs where ROS is; here its names are looked at: rclpy comes with ROS, not with pip."""
+    path = EXAMPLES / "pair_image_and_mask.py"
+    constants = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)}
+    named = {text for text in constants if isinstance(text, str) and re.fullmatch(r"/bodyseg/\w+", text)}
+    assert named
+    assert named <= {output.topic.replace("~", "/bodyseg") for output in OUTPUTS}
+    pytest.importorskip("rclpy", reason="rclpy is not installed: source a ROS 2 workspace to run this example")
+    pytest.importorskip("cv_bridge", reason="cv_bridge is not installed: apt install ros-$ROS_DISTRO-cv-bridge")
+    runpy.run_path(str(path), run_name="example")
 
 
-def test_their_parameters_are_listed_and_checked(folder: Path) -> None:
-    listed = python(folder, "-m", "bodyseg_ros.cli.main", "params", "--format", "json")
-    assert all(f'"{name}"' in listed for name in ("opencv_dnn.half", "green_threshold", "color_splash.strength"))
+def test_the_notebook_runs() -> None:
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install nbformat")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install nbclient")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed: pip install ipykernel")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
+    notebook = nbformat.read(EXAMPLES / "first_steps.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "saved without outputs, so that diffs stay readable"
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    said = "".join(output.get("text", "") for output in outputs)
+    shares = [float(number) for number in re.findall(r"'(0\.\d+)'", said)]
+    assert shares == sorted(shares, reverse=True) and len(set(shares)) > 1  # a higher threshold gives a smaller mask
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+
+
+def test_the_table_lists_every_example() -> None:
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    files = [path.name for path in EXAMPLES.iterdir() if path.name != "README.md" and path.name != "__pycache__"]
+    assert len(files) >= 8
+    assert [name for name in files if name not in table] == []
+
+
+def test_the_examples_json_is_what_jupyter_writes() -> None:
+    notebook = json.loads((EXAMPLES / "first_steps.ipynb").read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], {cell["cell_type"] for cell in notebook["cells"]}) == (4, {"code", "markdown"})

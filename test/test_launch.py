@@ -101,6 +101,7 @@ class Process:
     executable: str
     name: str
     namespace: str
+    defaults: Mapping[str, Any]
     parameter_files: tuple[Path, ...]
     parameters: Mapping[str, Any]
     remappings: Mapping[str, str]
@@ -108,8 +109,8 @@ class Process:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Its parameters as the node sees them: of the files, then those given, the last one first."""
-        values: dict[str, Any] = {}
+        """Its parameters as the node sees them; of those before the files, in them and after them the last wins."""
+        values = dict(self.defaults)
         for path in self.parameter_files:
             values |= read_params_file(path, self.name or self.executable, self.namespace or "/")
         return values | dict(self.parameters)
@@ -119,13 +120,17 @@ def node(**given: Any) -> Callable[[Context], Iterator[Process]]:
     def carry_out(context: Context) -> Iterator[Process]:
         if "condition" in given and not given["condition"](context):
             return
-        files, parameters = [], {}
-        for entry in given.get("parameters", ()):
+        files, defaults, parameters = [], {}, {}
+        entries = given.get("parameters", ())
+        of_files = [not isinstance(entry, Mapping) for entry in entries]
+        for place, entry in enumerate(entries):
             if isinstance(entry, Mapping):
                 for name, value in entry.items():
                     known = isinstance(value, ParameterValue)
                     # What says no type is read as YAML.
-                    parameters[name] = (value if known else ParameterValue(value, object)).evaluated(context)
+                    (defaults if any(of_files[place:]) else parameters)[name] = (
+                        value if known else ParameterValue(value, object)
+                    ).evaluated(context)
             else:
                 files.append(Path(text_of(entry, context)))
         arguments = tuple(text_of(word, context) for word in given.get("arguments", ()))
@@ -135,6 +140,7 @@ def node(**given: Any) -> Callable[[Context], Iterator[Process]]:
             given["executable"],
             text_of(given.get("name", ""), context),
             text_of(given.get("namespace", ""), context),
+            defaults,
             tuple(files),
             parameters,
             {text_of(old, context): text_of(new, context) for old, new in given.get("remappings", ())},
@@ -238,7 +244,11 @@ def test_bodyseg_as_it_is_given(start: Start) -> None:
     assert (bodyseg.name, bodyseg.namespace) == ("bodyseg", "")
     assert bodyseg.parameter_files == (ROOT / "config/default.yaml",)
     assert bodyseg.parameters == {"use_sim_time": False, "autostart": True}
-    assert bodyseg.remappings == {"image": "image", "image/compressed": "image/compressed"}
+    assert bodyseg.remappings == {
+        "image": "image",
+        "image/compressed": "image/compressed",
+        "depth/image": "depth/image",
+    }
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "info"
 
 
@@ -249,16 +259,19 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
         "bodyseg",
         namespace="robot",
         image="/camera/image_raw",
+        depth="/camera/depth/image_raw",
         params_file=str(file),
         model="bodypix-mobilenet-075",
         rviz="true",
         autostart="false",
         use_sim_time="true",
         log_level="debug",
+        web_port="8080",
     )
     bodyseg = started["bodyseg"]
     assert bodyseg.namespace == "robot"
     assert bodyseg.values == {
+        "web_port": 8080,
         "score_threshold": 0.4,
         "model": "bodypix-mobilenet-075",
         "use_sim_time": True,
@@ -267,6 +280,7 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
     assert bodyseg.remappings == {
         "image": "/camera/image_raw",
         "image/compressed": "/camera/image_raw/compressed",
+        "depth/image": "/camera/depth/image_raw",
     }
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "debug"
     rviz = started["rviz2"]

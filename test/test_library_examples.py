@@ -68,7 +68,7 @@ def documented() -> dict[str, str]:
 
 
 #: What `segment` rests on, and what speaks for itself.
-WITHOUT_EXAMPLE = {"TrackState", "Model.run", "Model.steps", "Model.close", "Poses.only", "Frame.size"}
+WITHOUT_EXAMPLE = {"TrackState", "EventKind", "Model.run", "Model.steps", "Model.close", "Poses.only", "Frame.size"}
 NEED_SUPERVISION = {"Result.to_supervision", "Result.to_supervision_keypoints"}
 DOCUMENTED = documented()
 

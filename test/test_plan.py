@@ -14,7 +14,7 @@ from bodyseg_ros import load
 from bodyseg_ros import plan as planning
 from bodyseg_ros.catalog import SHIPPED_MODEL, card
 from bodyseg_ros.catalog.card import Card, shipped_folder
-from bodyseg_ros.errors import SettingsError
+from bodyseg_ros.errors import ModelFileError, SettingsError
 from bodyseg_ros.plan import Plan, make_plan
 from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
@@ -194,3 +194,40 @@ def test_configure_tells_what_is_read_at_start_from_what_there_is_not() -> None:
         with pytest.raises(SettingsError, match=r"refine.grow_px is 1000"):
             model.configure(segmentation_threshold=0.2, refine={"grow_px": 1000})
         assert model.network.settings.segmentation_threshold == 0.4
+
+
+def test_a_card_has_its_own_defaults() -> None:
+    """The 2018 BodyPix documents a threshold of 0.5, that of 2019 one of 0.7."""
+    plan = make_plan({"model": "bodypix-v1-mobilenet-075"}, Settings)
+    assert plan.network.model_dump()["segmentation_threshold"] == 0.5
+    assert {one.name: one.default for one in plan.parameters}["segmentation_threshold"] == 0.5
+    given = make_plan({"model": "bodypix-v1-mobilenet-075", "segmentation_threshold": 0.6}, Settings)
+    assert given.network.model_dump()["segmentation_threshold"] == 0.6
+    assert make_plan({"model": "bodypix-mobilenet-075"}, Settings).network.model_dump()["segmentation_threshold"] == 0.7
+
+
+def test_a_card_s_default_of_no_parameter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (shipped_folder() / "bodypix-v1-mobilenet-075.yaml").read_text()
+    (tmp_path / "bodypix-v1-mobilenet-075.yaml").write_text(text.replace("segmentation_threshold", "opacity"))
+    monkeypatch.setenv("BODYSEG_MODEL_PATH", str(tmp_path))
+    with pytest.raises(ModelFileError, match="has a default for 'opacity', but its network has the parameters"):
+        make_plan({"model": "bodypix-v1-mobilenet-075"}, Settings)
+
+
+def test_the_values_are_those_given_and_make_the_same_plan() -> None:
+    given = {
+        "segmentation_threshold": 0.25,
+        "threads": 3,
+        "tracker": "none",
+        "refine.grow_px": 2,
+        "smoothing.min_cutoff": 0.75,
+        "events.hold_s": 2.5,
+        "overlay.opacity": 0.125,
+        "kalman.memory": 3.0,
+    }
+    known = {parameter.name: parameter for parameter in make_plan({}, Settings).parameters}
+    plan = make_plan(given, Settings)
+    assert plan.values.keys() == known.keys()
+    differing = {name: value for name, value in plan.values.items() if value != known[name].default}
+    assert differing == given
+    assert make_plan(plan.values, Settings).values == plan.values

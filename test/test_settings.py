@@ -63,7 +63,8 @@ def test_internal_resolution_refuses(value: object) -> None:
         ("max_detections", 2.5, "an integer from 1 to 100"),
         ("refine_steps", 21, "an integer from 1 to 20"),
         ("flip_horizontal", "perhaps", "true or false"),
-        ("nms_radius", -1, "a number from 0 to 1000"),
+        ("nms_radius", -1, "a number above 0, up to 1000"),
+        ("nms_radius", 0.0, "a number above 0, up to 1000"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: object, allowed: str) -> None:

@@ -61,6 +61,7 @@ Source = Annotated[
     str,
     _matching(r"|https?://([^\s?#{}]|\{quant\})+/", "'' or a folder's address: https://…/, {quant} the precision"),
 ]
+Query = Annotated[str, _matching(r"|\?[\w=&%.~-]+", "'' or a query: ?name=value")]
 Identifier = Annotated[str, _matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_'")]
 TensorName = Annotated[str, _matching(r"[\w][\w./:-]*", "a tensor's name")]
 Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
@@ -91,14 +92,17 @@ class Card(_Facts):
     """One published network: network × architecture × multiplier. Stride and precision are variants of one card.
 
     good_for: what it does better than others, in a few words.
-    source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. format: 'none'
-    for a method without files. file: the model's main file, with ``{stride}`` for the output stride. outputs: head →
-    tensor name. sha256: 'float/file name' → checksum of
-    that published file, where known. other_files: format → the same network in that format, used if it is beside
-    `file` and its engine is faster. int8_file: the same as tflite in int8, taken in place of the float one where the
-    processor computes it faster. folder_names: other folder names to search.
-    output_strides: () if there is no choice. input_size: (height, width) px if fixed. input_dtype: dtype of the input;
-    float32 (real values) for quantized files. layout: channels last or first. classes: class names in channel order.
+    source: URL of the published folder, with ``{quant}`` for 'float', 'quant2' or 'quant1'; '' if none. query: what
+    the server wants after the name of each file, from '?'.
+    format: 'none' for a method without files. file: the model's main file, with ``{stride}`` for the output stride.
+    outputs: head → tensor name. sha256: 'float/file name' → checksum of that published file, where known.
+    other_files: format → the same network in that format, used if it is beside `file` and its engine is faster.
+    int8_file: the same as tflite in int8, taken in place of the float one where the processor computes it faster.
+    folder_names: other folder names to search.
+    output_strides: () if there is no choice. any_stride: one file has them all, and its graph is changed to the stride
+    asked for. defaults: the network's parameters whose default this model's authors documented otherwise.
+    input_size: (height, width) px if fixed. input_dtype: dtype of the input; float32 (real values) for quantized
+    files. layout: channels last or first. classes: class names in channel order.
     scores: output per pixel: logits or probabilities by class, or the number of the best class.
     """
 
@@ -108,11 +112,14 @@ class Card(_Facts):
     network: Identifier
     format: Literal["tfjs", "frozen", "tflite", "onnx", "none"]
     source: Source = ""
+    query: Query = ""
     file: FileName
     other_files: dict[Literal["tflite", "onnx", "openvino"], FileName] = {}
     int8_file: FileName | None = None
     folder_names: tuple[FolderName, ...] = ()
     output_strides: Annotated[tuple[Literal[8, 16, 32], ...], AfterValidator(_some)] = ()
+    any_stride: bool = False
+    defaults: dict[Identifier, Number] = {}
     quant_bytes: Annotated[tuple[Literal[4, 2, 1], ...], AfterValidator(_some)] = (4,)
     preprocessing: Preprocessing
     input: TensorName
@@ -129,8 +136,8 @@ class Card(_Facts):
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
-        if len(self.output_strides) > 1 and "{stride}" not in self.file:
-            raise ValueError("file must contain {stride} if output_strides has more than one")
+        if len(self.output_strides) > 1 and "{stride}" not in self.file and not self.any_stride:
+            raise ValueError("file must contain {stride} if output_strides has more than one, unless any_stride is set")
         if self.source and len(self.quant_bytes) > 1 and "{quant}" not in self.source:
             raise ValueError("source must contain {quant} if quant_bytes has more than one")
         return self

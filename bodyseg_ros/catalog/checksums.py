@@ -12,14 +12,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import ModelFileError
 from ..formats.model_source import read_file
 
-__all__ = ["SAFE_NAME", "FileCheck", "check_files", "model_files", "recorded_sha256", "record_sha256", "sha256_of"]
+__all__ = [
+    "SAFE_NAME",
+    "FileCheck",
+    "check_files",
+    "model_files",
+    "record_sha256",
+    "recorded_sha256",
+    "sha256_of",
+    "stored_bytes",
+]
 
 _MAX_INDEX_BYTES = 64 * 2**20
+#: tfjs name of a quantized weight's numbers → their bytes.
+_STORED_BYTES = {"uint8": 1, "uint16": 2, "float16": 2}
 #: A file name that cannot lead out of its folder, hide, or need quoting in an address.
 SAFE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 
@@ -36,11 +47,29 @@ def model_files(index: Path) -> list[Path]:
     return [index, *_weight_files(index)] if index.suffix == ".json" else [index]
 
 
+def stored_bytes(index: Path) -> int | None:
+    """Bytes per weight of a tfjs model, of the widest: 4, 2 or 1; None if its list of weights is empty or damaged."""
+    try:
+        groups = _weight_groups(index.with_name("weights_manifest.json") if index.suffix == ".pb" else index)
+        widths = [
+            _STORED_BYTES.get(weight.get("quantization", {}).get("dtype"), 4)
+            for group in groups
+            for weight in group.get("weights", [])
+            if weight["dtype"] == "float32"
+        ]
+    except (ModelFileError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # whoever reads the file says what is wrong with it
+    return max(widths, default=None)
+
+
+def _weight_groups(manifest: Path) -> Any:
+    tree = json.loads(read_file(manifest, _MAX_INDEX_BYTES))
+    return tree["weightsManifest"] if isinstance(tree, dict) else tree
+
+
 def _weight_files(manifest: Path) -> list[Path]:
     try:
-        tree = json.loads(read_file(manifest, _MAX_INDEX_BYTES))
-        groups = tree["weightsManifest"] if isinstance(tree, dict) else tree
-        names = [name for group in groups for name in group["paths"]]
+        names = [name for group in _weight_groups(manifest) for name in group["paths"]]
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise ModelFileError(
             f"The model file {str(manifest)!r} is not a TensorFlow.js model: it lists no weight files."

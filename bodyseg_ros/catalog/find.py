@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
-from ..errors import ModelFileError, ModelNotFoundError, quote
+from ..errors import ModelFileError, ModelNotFoundError, SettingsError, quote
 from ..formats import SUFFIXES, Kind, ModelSource, Quantize, detect
 from ..plugins import load_plugin
 from ..settings import ModelSettings
 from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
-from .checksums import check_files, model_files, sha256_of
+from .checksums import check_files, model_files, sha256_of, stored_bytes
 from .download import Limits, Progress, download_model
 from .recognise import adapted, own_name, recognise
 
@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 
 #: The model for `model: auto`: shipped with the package.
 SHIPPED_MODEL: Final = "bodyseg-mobilenet-075"
+#: The widths of MobileNetV1 in which BodyPix and PoseNet were published, and each one's documented default.
+_PUBLISHED_MULTIPLIERS: Final = (0.5, 0.75, 1.0)
+_DOCUMENTED_MULTIPLIERS: Final = {"bodypix": 0.75, "posenet": 1.0}
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,12 @@ def choose_card(settings: ModelSettings) -> Card:
     """Select the card for `model`, without looking for a file except at model_path.
 
     'auto' recognizes the model at model_path; otherwise it is the first card of `network`, or the shipped network.
-    Raises ModelNotFoundError, ModelFileError.
+    Raises ModelNotFoundError, ModelFileError, SettingsError.
     """
     if settings.model != "auto":
         return load_card(settings.model)
+    if settings.architecture != "auto" or settings.multiplier:
+        return load_card(_published_name(settings))
     if settings.network == "auto" and not settings.model_path:
         return load_card(SHIPPED_MODEL)
     cards = all_cards()
@@ -77,6 +82,28 @@ def choose_card(settings: ModelSettings) -> Card:
             return card
     # A network without a card uses the given file, or the package's.
     return shipped.model_copy(update={"name": own_name(_own_file(settings.model_path))} if settings.model_path else {})
+
+
+def _published_name(settings: ModelSettings) -> str:
+    """Name of the card for `architecture` and `multiplier`, as load() of the reference packages takes them.
+
+    Source: tfjs-models body-segmentation 1.0.2 and posenet 2.2.2. Raises SettingsError for what was not published.
+    """
+    network = "bodypix" if settings.network == "auto" else settings.network
+    if network not in _DOCUMENTED_MULTIPLIERS:
+        raise SettingsError(
+            f"Parameter network is {network!r}, but architecture and multiplier are for "
+            f"{' and '.join(_DOCUMENTED_MULTIPLIERS)}; set model to a card of {network}."
+        )
+    if settings.architecture == "ResNet50":
+        if settings.multiplier not in (0.0, 1.0):
+            raise SettingsError(f"Parameter multiplier is {settings.multiplier:g}, but ResNet50 has 1 only.")
+        return f"{network}-resnet50"
+    multiplier = settings.multiplier or _DOCUMENTED_MULTIPLIERS[network]
+    if multiplier not in _PUBLISHED_MULTIPLIERS:
+        choices = ", ".join(f"{one:g}" for one in _PUBLISHED_MULTIPLIERS)
+        raise SettingsError(f"Parameter multiplier is {multiplier:g}, but {network} was published with {choices} only.")
+    return f"{network}-mobilenet-{round(100 * multiplier):03d}"
 
 
 def reads_files(engine: str) -> bool:
@@ -97,18 +124,23 @@ def find_model(
         return card, ModelSource(Path(card.name), "none", output_stride=settings.output_stride)
     if settings.model_path or settings.model_url:
         index = _given_file(settings, progress, limits)
-        source = detect(index, settings.output_stride)
+        source = _strided(card, detect(index, settings.output_stride))
         # Its tensor names may differ: the network finds its heads among all outputs.
         found = adapted(card, source), _judged(source, settings)
     else:
         index = _card_file(card, settings, progress, limits)
-        source = detect(index, settings.output_stride)
+        source = _strided(card, detect(index, settings.output_stride))
         source = replace(source, input=source.input or card.input, outputs=source.outputs or card.outputs)
         if not index.is_relative_to(shipped_folder()):
             source = _judged(source, settings)
         found = card, replace(source, others=_others(card, source, card.known_sha256(settings.quant_bytes)))
     _log.info("Reading the model %s from %s.", card.name, index)
     return found
+
+
+def _strided(card: Card, source: ModelSource) -> ModelSource:
+    """Mark a source whose graph is to be changed to its output stride."""
+    return replace(source, any_stride=card.any_stride and source.format.startswith("tfjs"))
 
 
 def _judged(source: ModelSource, settings: ModelSettings) -> ModelSource:
@@ -151,11 +183,12 @@ def _own_file(path: str) -> Path:
     raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
 
-def converted_file(index: Path, kind: Kind, quantize: Quantize = "none") -> Path:
+def converted_file(source: ModelSource, kind: Kind, quantize: Quantize = "none") -> Path:
     """Path for `bodyseg models convert`: in the cache, under the checksum of the source files."""
-    digests = "".join(sha256_of(path) for path in model_files(index))
+    digests = "".join(sha256_of(path) for path in model_files(source.path))
     folder = cache_folder() / "converted" / hashlib.sha256(digests.encode()).hexdigest()[:16]
-    return folder / f"{index.stem}{'' if quantize == 'none' else f'-{quantize}'}{SUFFIXES[kind]}"
+    stem = source.path.stem + (f"-stride{source.output_stride}" if source.any_stride else "")
+    return folder / f"{stem}{'' if quantize == 'none' else f'-{quantize}'}{SUFFIXES[kind]}"
 
 
 def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:
@@ -164,10 +197,10 @@ def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[Mod
     if card.int8_file:
         how = "taken: it is expected to be faster than float" if prefers_int8() else "not taken: float is fast enough"
         _log.info("On this processor the 8-bit file of %s is %s.", card.name, how)
-    for kind, path in _other_files(card, source.path, source.output_stride):
+    for kind, path in _other_files(card, source):
         if path.parent == source.path.parent:
             _refuse_changed(path, known)
-        found.append(replace(source, path=path, format=kind))
+        found.append(replace(source, path=path, format=kind, any_stride=False))
     return tuple(found)
 
 
@@ -187,20 +220,20 @@ def prefers_int8() -> bool:
         return False
 
 
-def _other_files(card: Card, index: Path, output_stride: int) -> Iterator[tuple[str, Path]]:
+def _other_files(card: Card, source: ModelSource) -> Iterator[tuple[str, Path]]:
     """(format, file) of the same network in other formats: beside the card's file, then converted by the user."""
     names: list[tuple[str, str]] = list(card.other_files.items())
     if card.int8_file and prefers_int8():
         names.insert(0, ("tflite", card.int8_file))
     for kind, name in names:
-        path = index.with_name(name.replace("{stride}", str(output_stride)))
+        path = source.path.with_name(name.replace("{stride}", str(source.output_stride)))
         if path.is_file():
             yield kind, path
     # Skip a cache that we may not read.
     converted = os.access(cache_folder() / "converted", os.R_OK | os.X_OK)
     kinds: tuple[Kind, ...] = ("tflite", "onnx") if converted else ()
     for made in kinds:
-        path = converted_file(index, made)
+        path = converted_file(source, made)
         if path.is_file():
             yield made, path
 
@@ -213,12 +246,18 @@ def _card_file(card: Card, settings: ModelSettings, progress: Progress | None, l
     if located:
         index = located.index
     elif card.source:
-        address = card.folder_address(quant) + card.file_name(stride)
+        address = card.folder_address(quant) + card.file_name(stride) + card.query
         index = download_model(address, _cached(card, quant), card.known_sha256(quant), progress, limits)
     else:
         raise ModelNotFoundError(
             f"The model {card.name!r} has no public address, and {card.file_name(stride)!r} is missing: put it into "
             f"{str(_cached(card, quant))!r}, or set model_path to where it is."
+        )
+    stored = stored_bytes(index) if _judges_precision(card) else None
+    if stored not in (None, quant):
+        _log.warning(
+            "The model file %r stores %d bytes per weight, but quant_bytes is %d; there is no other, so it is taken.",
+            *(str(index), stored, quant),
         )
     _refuse_changed(index, card.known_sha256(quant))
     return index
@@ -236,12 +275,38 @@ def _cached(card: Card, quant_bytes: int) -> Path:
 
 def locate(card: Card, output_stride: int, quant_bytes: int) -> Located | None:
     """Find the card's file on this machine; None if it is not here. Downloads nothing."""
+    other = None
     for folder, place in _folders(card, quant_bytes):
         for name in _file_names(card, output_stride):
             index = folder / name
-            if _is_file(index) and (place != "cached" or _whole(index)):
+            if not _is_file(index) or (place == "cached" and not _whole(index)):
+                continue
+            if _has_precision(card, index, quant_bytes):
                 return Located(index, place)
+            other = other or Located(index, place)
+    if other and quant_bytes == max(card.quant_bytes):
+        return other
+    if other:
+        _log.warning(
+            "The model file %r is passed over: quant_bytes is %d, but it stores %s bytes per weight.",
+            *(str(other.index), quant_bytes, stored_bytes(other.index)),
+        )
     return None
+
+
+def _has_precision(card: Card, index: Path, quant_bytes: int) -> bool:
+    """Whether a file stores its weights as asked for; if it does not say, its folder's name counts."""
+    if not _judges_precision(card):
+        return True
+    stored = stored_bytes(index)
+    if stored is None:
+        return quant_bytes == max(card.quant_bytes) or PRECISIONS[quant_bytes] in index.parts
+    return stored == quant_bytes
+
+
+def _judges_precision(card: Card) -> bool:
+    """Whether a file of this card says itself in which of several published precisions it is."""
+    return card.format == "tfjs" and len(card.quant_bytes) > 1
 
 
 def _is_file(path: Path) -> bool:
@@ -258,11 +323,11 @@ def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["foun
 
     In each search folder: a subfolder with the card's name or another of its names (first its subfolder for the
     precision); the end of the public URL, such as bodypix/mobilenet/float/050; and for single-file models the search
-    folder itself. Folders without a precision in their name hold the highest published one.
+    folder itself. A folder without a precision in its name may hold any.
     """
     finest = quant_bytes == max(card.quant_bytes)
     names = [PurePosixPath(name) for name in (card.name, *card.folder_names)]
-    below = [path for name in names for path in (name / PRECISIONS[quant_bytes], *([name] if finest else []))]
+    below = [path for name in names for path in (name / PRECISIONS[quant_bytes], name)]
     parts = PurePosixPath(urlsplit(card.folder_address(quant_bytes)).path).parts
     if "savedmodel" in parts:
         below.append(PurePosixPath(*parts[parts.index("savedmodel") + 1 :]))
@@ -278,7 +343,7 @@ def _folders(card: Card, quant_bytes: int) -> Iterator[tuple[Path, Literal["foun
 def _file_names(card: Card, output_stride: int) -> list[str]:
     """File names to look for; names without a stride only if the card has a single one."""
     names = [card.file_name(output_stride)]
-    if len(card.output_strides) <= 1 and card.format == "tfjs":
+    if (len(card.output_strides) <= 1 or card.any_stride) and card.format == "tfjs":
         names += ["model.json", "tensorflowjs_model.pb"]
     return names
 

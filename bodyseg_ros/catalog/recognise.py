@@ -19,6 +19,11 @@ _BODYPIX: Final = Counter((1, 24))
 _POSENET: Final = Counter((17, 34))
 _DISPLACEMENTS: Final = (Counter((32, 32)), Counter((64,)))
 _PASCAL_CLASSES: Final = 21
+#: MoveNet's only output: of one person, and of several, each 17 keypoints and a box.
+_MOVENET_ONE: Final = (1, 1, 17, 3)
+_MOVENET_ALL_VALUES: Final = 56
+#: Keypoints of top-down networks whose first 17 are COCO's: COCO, Halpe, COCO-WholeBody.
+_KEYPOINTS: Final = (17, 26, 133)
 #: MobileNetV1 has 14 plain convolutions besides its heads, ResNet50 53.
 _RESNET_CONVOLUTIONS: Final = 45
 _CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolution")
@@ -42,8 +47,9 @@ def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
         raise ModelFileError(
             f"The model {str(path)!r} does not look like a known network: it has {_listed('input', facts.inputs)} and "
             f"{_listed('output', facts.outputs)}. Known are BodyPix (outputs of 1, 24, 17 and 34 channels, and 32 + 32 "
-            "or 64), PoseNet (17, 34, and 32 + 32 or 64), DeepLab (21, or class numbers) and portrait networks (one of "
-            "1 or 2). Set model to its card, or network to its plugin."
+            "or 64), PoseNet (17, 34, and 32 + 32 or 64), MoveNet (1×1×17×3 or 1×6×56), top-down poses (17, 26 or "
+            "133 vectors or maps), DeepLab (21, or class numbers) and portrait networks (one of 1 or 2). Set model to "
+            "its card, or network to its plugin."
         )
     if name == "portrait":
         portraits = ", ".join(card.name for card in cards if card.network == "portrait")
@@ -60,6 +66,8 @@ def looks_like(facts: FileFacts) -> str:
     """Name of the card that matches a file's tensors; 'portrait' for any portrait network, '' for none."""
     if not facts.inputs or not facts.outputs:
         return ""
+    if pose := _movenet(facts) or _top_down(facts):
+        return pose
     channels_first = _channels_first(facts.inputs[0])
     channels = Counter(_channels(tensor, channels_first) for tensor in facts.outputs)
     displacements = any(channels >= pair for pair in _DISPLACEMENTS)
@@ -70,6 +78,24 @@ def looks_like(facts: FileFacts) -> str:
     if channels >= _POSENET and displacements:
         return f"posenet-{backbone}"
     return _one_map(facts.outputs[0], channels_first) if len(facts.outputs) == 1 else ""
+
+
+def _movenet(facts: FileFacts) -> str:
+    """Name of the MoveNet card that matches; '' for another network."""
+    output = facts.outputs[0].shape if len(facts.outputs) == 1 else ()
+    if output == _MOVENET_ONE:
+        return "movenet-thunder" if 256 in facts.inputs[0].shape else "movenet-lightning"
+    return "movenet-multipose" if len(output) == 3 and output[-1] == _MOVENET_ALL_VALUES else ""
+
+
+def _top_down(facts: FileFacts) -> str:
+    """Name of the top-down card that matches: two vectors or one map of every keypoint; '' for another network."""
+    shapes = [tensor.shape for tensor in facts.outputs]
+    counts = {shape[1] for shape in shapes if len(shape) > 1}
+    if len(counts) != 1 or counts.pop() not in _KEYPOINTS or not _channels_first(facts.inputs[0]):
+        return ""
+    ranks = [len(shape) for shape in shapes]
+    return "rtmpose-m-256x192" if ranks == [3, 3] else "heatmap-pose-256x192" if ranks == [4] else ""
 
 
 def _one_map(output: TensorFacts, channels_first: bool) -> str:
@@ -95,8 +121,9 @@ def _fitted(card: Card, facts: FileFacts) -> Card:
     first = _channels_first(picture)
     height, width = picture.shape[2:] if first else picture.shape[1:3]
     changes: dict[str, Any] = {"layout": "nchw" if first else "nhwc"}
-    # BodyPix and PoseNet are fully convolutional, so LiteRT can resize them.
-    if height and width and (card.network not in ("bodypix", "posenet") or "CONV_2D" not in facts.ops):
+    # BodyPix and PoseNet are fully convolutional, so LiteRT can resize them; so can it MoveNet for several people.
+    resizable = card.network in ("bodypix", "posenet") or card.name == "movenet-multipose"
+    if height and width and not (resizable and "CONV_2D" in facts.ops):
         changes["input_size"] = (height, width)
     if not picture.scale and picture.dtype in ("float32", "uint8", "int32"):
         changes["input_dtype"] = picture.dtype

@@ -71,7 +71,7 @@ def convert(
     frame = _first_frame(photo or sample_photo())
     console = Console(soft_wrap=True)
     with console.status(f"{source.path.name} to {to} …"), hold_native_noise():
-        path = converted_file(source.path, to, quantize)
+        path = converted_file(source, to, quantize)
         made = convert_model(source, to, path, quantize, _tensors(network, calibration) if calibration else ())
         prepared = network.prepare(frame)
         original, ours = _run(source, prepared), _run(made, prepared)

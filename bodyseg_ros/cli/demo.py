@@ -24,7 +24,8 @@ from ..ros.graph.image_messages import read_compressed, read_image
 from ..ros.graph.loopback import private_graph
 from ..ros.graph.open_graph import usual_runtime
 from ..ros.processes import NodeProcess
-from .model_loading import sample_photo
+from .demo_clip import write_clip
+from .model_loading import load_model, plan_model, sample_photo
 
 __all__ = ["demo"]
 
@@ -61,7 +62,8 @@ def demo(
     """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
     The default input is matplotlib's sample portrait. Writes OUT/topics.png and OUT/topics.mcap and prints a table of
-    frames, rates and latencies.
+    frames, rates and latencies. Then it cuts the person out of the first picture, lets two of them cross over a drawn
+    background, and writes the clip with ids to OUT/people.mp4 and OUT/people.png.
 
     Example: bodyseg demo photo.jpg --out out
     """
@@ -94,6 +96,11 @@ def demo(
     write_photo(sheet, contact_sheet({"camera": camera_picture} | _pictures(bag), columns=3))
     _print(console, report)
     console.print(f"Contact sheet: {sheet}\nBag:           {bag}")
+    with load_model(
+        plan_model((read_params_file(params) if params else {}) | ({"model": model} if model else {}))
+    ) as seer:
+        clip = write_clip(seer, camera_picture, out)
+    console.print(f"Two people:    {_told(*clip) if clip else 'no clip, as no person was found to cut out'}")
 
 
 def _run(
@@ -118,6 +125,12 @@ def _run(
                 process.check()
             time.sleep(0.1)
         recorder.wait(0.1)
+
+
+def _told(files: list[Path], ids: list[set[int]]) -> str:
+    """'out/people.mp4, out/people.png: ids 1, 2 in the first frame, 1, 2 in the last'."""
+    first, last = (", ".join(map(str, sorted(ids[place]))) or "none" for place in (0, -1))
+    return f"{', '.join(map(str, files))}: ids {first} in the first frame, {last} in the last, after they crossed"
 
 
 def _first_picture(source: str) -> NDArray[np.uint8]:

@@ -122,7 +122,7 @@ def show(
 
 
 @app.command(cls=ShortHelpCommand)
-@takes_parameters("model", "network", "engine", "effect", "refinement")
+@takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def gallery(
     photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
     values: dict[str, Any],
@@ -156,7 +156,7 @@ def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
     image = read_photo(photo)
     scale = min(1.0, _GALLERY_PX / max(image.shape[:2]))
     # The network gets the full photo; its result is reduced with the photo.
-    result = model.run(Frame(image), model.network.offers)
+    result = model.run(Frame(image), model.offers)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Frame(small), _resized(result, size)

@@ -35,7 +35,7 @@ _WANTED: Final = Wanted.PERSON | Wanted.PARTS | Wanted.POSES | Wanted.INSTANCES
 _CHOICE: Final = "a card's name or a path, then commas and parameters: bodypix-mobilenet-075,output_stride=8"
 
 
-@takes_parameters("model", "network", "engine", "refinement", own=("model", "model_path"))
+@takes_parameters("model", "network", "engine", "refinement", "second", own=("model", "model_path"))
 def evaluate(
     folder: Annotated[
         Path,
@@ -172,7 +172,7 @@ def _seen(pipeline: Model, image: Any, long_side: int) -> Result:
     if long_side and "internal_resolution" in type(pipeline.network.settings).model_fields:
         fraction = long_side / max(image.shape[:2])
         pipeline.configure(internal_resolution=min(max(fraction, 0.1), 2.0))
-    return pipeline.run(Frame(image), _WANTED & pipeline.network.offers)
+    return pipeline.run(Frame(image), _WANTED & pipeline.offers)
 
 
 def _print(tallies: Mapping[str, Tally], title: str, worst: int) -> None:

@@ -25,9 +25,11 @@ _SEE, _WEIGHTS, _ROS = "Find people", "Models, measuring and training", "ROS 2"
 #: module is imported.
 COMMANDS: Final = {
     "run": ("run:run", _SEE, "Find people in photos, folders, videos, a camera or a ROS 2 bag."),
+    "web": ("web:web", _SEE, "Show a camera, video, photo or topic on a page in the browser."),
     "anonymize": ("anonymize:anonymize", _SEE, "Cover the people in bags, videos and photos."),
     "demo": ("demo:demo", _SEE, "Run camera, node and recorder together on this machine, over ROS 2 topics."),
     "effects": ("effects:app", _SEE, "List the effects, show one, make a gallery."),
+    "doctor": ("doctor:doctor", _SEE, "Say what works on this machine, and how to mend what does not."),
     "params": ("params:params", _SEE, "Print every parameter: type, allowed values, default, meaning."),
     "models": ("models:app", _WEIGHTS, "List, download, verify, inspect and convert networks."),
     "eval": ("evaluate:evaluate", _WEIGHTS, "Measure models on labeled photos: table, JSON, plots."),

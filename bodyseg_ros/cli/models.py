@@ -97,8 +97,10 @@ def info(name: _Name) -> None:
     table = Table("Stride", "Bytes", "Where", Column("File or address", overflow="fold"))
     for stride, quant in _variants(card):
         located = locate(card, stride, quant)
-        address = f"{card.folder_address(quant)}{card.file_name(stride)}" if card.source else "no public address"
-        row = (located.place, str(located.index)) if located else ("–", address)
+        address = (
+            f"{card.folder_address(quant)}{card.file_name(stride)}{card.query}" if card.source else "no public address"
+        )
+        row = (located.place, str(located.index)) if located else ("–", address if card.source else "no public address")
         table.add_row(str(stride), str(quant), *row)
     console.print(table)
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..events import EventSettings
 from ..parameter_files import parse_value, read_params_file
+from ..per_person import stage_parameters
 from ..plan import parameters_of
 from ..plugins import plugin_names
 from ..privacy import RecordingSettings
@@ -64,6 +66,10 @@ def all_parameters() -> Iterator[tuple[str, Parameter]]:
             yield f"tracker {name}", parameter
     for parameter in parameters(SmoothingSettings, "smoothing"):
         yield "smoothing", parameter
+    for parameter in parameters(EventSettings, "events"):
+        yield "events", parameter
+    for parameter in stage_parameters(None):
+        yield "second network", parameter
     for name, settings in NODES.items():
         for parameter in parameters(settings):
             yield f"node {name}", parameter

@@ -26,7 +26,9 @@ from .run_window import show_window
 __all__ = ["run"]
 
 
-@takes_parameters("model", "network", "engine", "effect", "refinement", "tracking", "tracker", "smoothing")
+@takes_parameters(
+    "model", "network", "engine", "effect", "refinement", "second", "tracking", "tracker", "smoothing", "events"
+)
 def run(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders of photos, videos, a camera number (0) or stream URL.")
@@ -65,7 +67,8 @@ def run(
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
     photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA), photo_classes.png (the number
     of the class in the model's card) and a line in poses.jsonl, as far as the network computes them.
-    In a video, people have ids and smoothed keypoints, unless --tracker is none.
+    In a video, people have ids and smoothed keypoints, unless --tracker is none; the lines then have events, such as
+    who entered.
     For a video, mask, parts_color and overlay are videos of the same rate and length; parts, classes and cut-outs are
     one PNG per frame. Unreadable inputs are listed and skipped; the exit status is then 1.
 
@@ -99,9 +102,9 @@ def run(
             show_window(model, [one.text for one in readable], chain, plan.effects)
             return
         wanted = write or ("composite" if chain else "overlay" if one_file else "all")
-        outputs = choose_outputs(wanted, model.network.offers, plan.effects, chain)
-        follower = PeopleFollower(model.following if Wanted.POSES in model.network.offers else NOBODY_FOLLOWED)
-        with FileWriter(out, outputs, inputs, one_file) as writer, _progress(console) as progress:
+        outputs = choose_outputs(wanted, model.offers, plan.effects, chain)
+        follower = PeopleFollower(model.following if Wanted.POSES in model.offers else NOBODY_FOLLOWED)
+        with FileWriter(out, outputs, inputs, one_file, plan.events) as writer, _progress(console) as progress:
             try:
                 for one in readable:
                     problems += _process(model, follower, one.text, writer, progress, max_frames)

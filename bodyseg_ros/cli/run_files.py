@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..body import NO_PART
 from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
+from ..events import EventSettings, EventWatcher, PersonEvent
 from ..media import Sink, Source, open_sink, open_source
 from ..media.open_media import source_kind
 from ..media.photos import WRITE_OPTIONS
@@ -164,11 +165,11 @@ class Input:
 
 
 def look_at(text: str) -> Input:
-    """Open a photo, folder or video and close it again; cameras and plugin sources are not opened.
+    """Open a photo, folder, animation or video and close it again; cameras and plugin sources are not opened.
 
     Raises MediaError if it cannot be read, MissingDependencyError if its reader is not installed.
     """
-    if source_kind(text)[0] not in ("photos", "video"):
+    if source_kind(text)[0] not in ("photos", "animation", "video"):
         return Input(text, still=False, frames=None)
     with open_source(text) as source:
         return Input(text, still=source.fps is None, frames=source.length)
@@ -207,18 +208,25 @@ def check_bag_name(out: Path) -> None:
 class FileWriter:
     """The files of a run; leaving it closes them, whatever happened.
 
-    out: a folder; with `one_file` the name of the only file, for which there must be one output. Raises SettingsError
+    out: a folder; with `one_file` the name of the only file, for which there must be one output. events: when something
+    counts as an event. Raises SettingsError
     where a file of this kind cannot hold it.
     """
 
     def __init__(
-        self, out: Path, outputs: dict[str, Output], inputs: Sequence[str] = (), one_file: bool = False
+        self,
+        out: Path,
+        outputs: dict[str, Output],
+        inputs: Sequence[str] = (),
+        one_file: bool = False,
+        events: EventSettings | None = None,
     ) -> None:
         self._folder = out.parent if one_file else out
         self._one_file = out if one_file else None
         if one_file:
             _check_fits(out, outputs)
         self._outputs = outputs
+        self._events = events
         self._names: set[str] = set()
         self._inputs = set(_files_of(inputs))
         self._files = ExitStack()
@@ -247,7 +255,7 @@ class FileWriter:
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
         """Return a callable that writes one frame of a source; open files are finished at the end."""
         still = is_still(source)
-        name = "" if still else self._unique(source.stem)
+        name, watcher = "" if still else self._unique(source.stem), EventWatcher(self._events)
         with ExitStack() as files:
             sinks = [
                 (output.make, files.enter_context(self._sink(key, name, source, still)))
@@ -261,7 +269,8 @@ class FileWriter:
                     self._spare_inputs(frame.frame_id)
                 for make, sink in sinks:
                     sink(make(frame, result), frame)
-                self._write_poses(name or frame.frame_id, frame, result)
+                events = watcher.watch(result, frame.stamp_ns) if result.tracks else []
+                self._write_poses(name or frame.frame_id, frame, result, events)
                 self.frames += 1
 
             yield write
@@ -294,7 +303,7 @@ class FileWriter:
         if target.resolve() in self._inputs:
             raise MediaError(f"The result {str(target)!r} would overwrite an input; choose another --out.")
 
-    def _write_poses(self, name: str, frame: Frame, result: Result) -> None:
+    def _write_poses(self, name: str, frame: Frame, result: Result, events: Sequence[PersonEvent]) -> None:
         if self._poses is None or result.poses is None:
             return
         persons = [
@@ -308,4 +317,5 @@ class FileWriter:
         ]
         height, width = result.size
         line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
+        line["events"] = [event.to_dict() for event in events]
         self._poses.write(json.dumps(line) + "\n")

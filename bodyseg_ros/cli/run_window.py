@@ -73,10 +73,10 @@ class _Window:
                 chain = load_effects("--effect", self._names[self._place], self._settings)
             except SettingsError:
                 continue
-            if needs_of(chain) in self._model.network.offers:
+            if needs_of(chain) in self._model.offers:
                 self._chain = chain
                 return
-        raise SettingsError(f"--show has no effect to show: this network offers {self._model.network.offers}.")
+        raise SettingsError(f"--show has no effect to show: this network offers {self._model.offers}.")
 
     def play(self, frames: Iterator[Frame], still: bool) -> bool:
         """Show the frames; False once the user has had enough. still: photos, each waits for a key."""
@@ -110,7 +110,7 @@ class _Window:
                 self._model.configure(segmentation_threshold=wanted)
         title = " + ".join(self._names[self._place])
         try:
-            wanted_maps = needs_of(self._chain) | Wanted.PERSON & self._model.network.offers
+            wanted_maps = needs_of(self._chain) | Wanted.PERSON & self._model.offers
             picture = compose_all(self._chain, frame, self._model.run(frame, wanted_maps))
         except BodysegError as err:
             picture, title = np.zeros_like(frame.image), str(err)

@@ -29,7 +29,7 @@ _SAMPLES: Final = {
 }
 
 
-@takes_parameters("model", "network", "engine", "effect", "refinement")
+@takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def sheet(
     values: dict[str, Any],
     inputs: Annotated[
@@ -47,7 +47,7 @@ def sheet(
     plan = plan_model(values)
     with load_model(plan) as model:
         effects = zip(_EFFECTS, load_effects("", _EFFECTS, plan.effects), strict=True)
-        shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.network.offers}
+        shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.offers}
         pictures: dict[str, Any] = {}
         frames = list(_frames(inputs or _samples(), at_most))
         for number, frame in enumerate(track(frames, "photos", console=Console(stderr=True)), 1):

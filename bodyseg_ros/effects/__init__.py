@@ -7,7 +7,7 @@ contact_sheet.py lays out images, example.py draws the person in the documentati
 
 from .chain import load_effects, needs_of
 from .contact_sheet import contact_sheet
-from .drawing import colored_parts
+from .drawing import colored_parts, people_colors
 from .effect import Effect, compose_all
 
-__all__ = ["Effect", "colored_parts", "compose_all", "contact_sheet", "load_effects", "needs_of"]
+__all__ = ["Effect", "colored_parts", "compose_all", "contact_sheet", "load_effects", "needs_of", "people_colors"]

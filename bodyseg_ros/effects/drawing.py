@@ -19,7 +19,7 @@ from .blending import Mask, Picture, fill_plain, long_side, mix, require
 from .effect import Effect
 from .palettes import PALETTES, Rgb, hex_colors
 
-__all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts"]
+__all__ = ["ColoredParts", "Overlay", "Skeleton", "colored_parts", "people_colors"]
 
 _CONTOUR_RGB: Final = (255, 255, 255)
 #: In this order neighbors are far apart on the color circle.
@@ -42,7 +42,7 @@ def _paint_values(values: Mask, colors: Sequence[tuple[int, int, int]], other: t
     return np.asarray(cv2.LUT(cv2.merge([values] * 3), table), np.uint8).reshape(*values.shape, 3)
 
 
-def _people_colors(result: Result) -> list[tuple[int, int, int]]:
+def people_colors(result: Result) -> list[tuple[int, int, int]]:
     """Return a color per person: by id if tracked, otherwise by index."""
     places = range(len(result)) if result.tracks is None else [number - 1 for number in result.tracks.ids]
     return [_PEOPLE_RGB[place % len(_PEOPLE_RGB)] for place in places]
@@ -100,7 +100,7 @@ class Overlay(Effect):
         if result.instances is None:
             return fill_plain(frame.image, self.settings.color), person
         # −1, nobody, becomes 255; there are never that many people.
-        colors = _PEOPLE_RGB * 25 if result.poses is None else _people_colors(result)
+        colors = _PEOPLE_RGB * 25 if result.poses is None else people_colors(result)
         return _paint_values(result.instances.astype(np.uint8), colors, self.settings.color), person
 
 
@@ -167,7 +167,7 @@ class Skeleton(Effect):
         if result.poses is None:
             raise FrameError("This effect needs poses, but the result has none; request them in wanted.")
         width = _line_px(self.settings.line_px or -1, image)
-        for person, color in zip(result, _people_colors(result), strict=True):
+        for person, color in zip(result, people_colors(result), strict=True):
             points, seen = person.keypoints, person.keypoint_scores >= self.settings.min_score
             pixels = np.clip(np.rint(points), -32768, 32767).astype(int)
             for start, end in SKELETON:

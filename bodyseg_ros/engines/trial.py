@@ -94,6 +94,7 @@ def _start(engine: str, source: ModelSource, settings: Mapping[str, Any]) -> sub
         "input": source.input,
         "outputs": dict(source.outputs),
         "output_stride": source.output_stride,
+        "any_stride": source.any_stride,
     }
     assert child.stdin is not None
     child.stdin.write(json.dumps(asked).encode())
@@ -133,7 +134,12 @@ def main() -> None:
 
     asked = json.load(sys.stdin)
     source = ModelSource(
-        Path(asked["path"]), asked["format"], asked["input"], asked["outputs"], output_stride=asked["output_stride"]
+        Path(asked["path"]),
+        asked["format"],
+        asked["input"],
+        asked["outputs"],
+        output_stride=asked["output_stride"],
+        any_stride=asked["any_stride"],
     )
     try:
         engine_class = load_plugin("engines", asked["engine"])

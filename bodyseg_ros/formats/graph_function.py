@@ -12,6 +12,7 @@ from typing import Any, Final
 from ..errors import ModelFileError
 from .graphdef import GraphFile, check_graph, node_of, read_frozen
 from .model_source import FileFacts, ModelSource, TensorFacts
+from .output_stride import set_output_stride
 from .rewrite import expand
 from .runtime import first_line, load_tensorflow
 from .saved_model import read_saved_model
@@ -101,6 +102,8 @@ def _part(source: ModelSource) -> _Part:
             f"The model {str(source.path)!r} has the format {source.format!r}; TensorFlow runs {', '.join(READERS)}."
         )
     file = reader(source.path)
+    if source.any_stride:
+        set_output_stride(file.graph, source.output_stride, source.path)
     check_graph(file.graph, source.path)
     nodes = {node.name: node for node in file.graph.node}
     picture = _picture(nodes, source.input or file.input, source.path)

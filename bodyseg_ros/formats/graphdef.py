@@ -18,12 +18,12 @@ _OPS: Final = """
 Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchToSpaceND BiasAdd BiasAddV1 BroadcastTo Cast Ceil
 ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative Div DivNoNan Elu
 Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
-FusedDepthwiseConv2dNative Gather GatherV2 Greater GreaterEqual Identity IdentityN LeakyRelu Less LessEqual Log
-LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NoOp
+FusedDepthwiseConv2dNative Gather GatherNd GatherV2 Greater GreaterEqual Identity IdentityN LeakyRelu Less LessEqual
+Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NoOp
 NotEqual OnesLike Pack Pad PadV2 Placeholder Pow Prelu Prod Range Rank RealDiv Reciprocal Relu Relu6 Reshape
 ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Selu Shape ShapeN Sigmoid Size Slice
 Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
-StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike _FusedConv2D
+StridedSlice Sub Sum Tanh Tile TopKV2 Transpose Unpack ZerosLike _FusedConv2D
 """
 #: Allowed ops. None of them accesses files, the network, Python or other processes.
 ALLOWED_OPS: Final = frozenset(_OPS.split())

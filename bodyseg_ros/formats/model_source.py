@@ -53,8 +53,9 @@ class ModelSource:
     engines without a file.
     input: name of the input tensor, '' to discover it. outputs: head name → tensor name (or the name an output
     has in the file's signature), empty for all outputs under their own names.
-    output_stride: network px per output cell. others: the same network in other formats. unknown_digest: checksum of
-    files that need a trial run, because no checksum was published; '' if known or trusted.
+    output_stride: network px per output cell. any_stride: one graph serves every output stride and is changed to this
+    one when it is read (formats tfjs and tfjs-v1). others: the same network in other formats. unknown_digest: checksum
+    of files that need a trial run, because no checksum was published; '' if known or trusted.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class ModelSource:
     input: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     output_stride: int = 16
+    any_stride: bool = False
     others: tuple[ModelSource, ...] = ()
     unknown_digest: str = ""
 

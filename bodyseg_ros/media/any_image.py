@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..errors import FrameError
 from ..types import Frame
@@ -37,9 +37,10 @@ def frame_of(image: ImageLike) -> Frame:
     """Convert an image to a Frame: uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) gray, (H, W, 4) RGBA, PIL image or
     path.
 
-    Transparent pixels are blended over black. Photo files are rotated by their EXIF tag; PIL images are not. A Frame
-    is returned unchanged. BGR arrays cannot be detected: pass `image[..., ::-1]` for OpenCV images. Raises FrameError
-    with the fix for anything else, and MediaError for an unreadable file.
+    Transparent pixels are blended over black. Photo files, and PIL images as they were opened from a file, are turned
+    and mirrored by their EXIF orientation. A Frame is returned unchanged. BGR arrays cannot be detected: pass
+    `image[..., ::-1]` for OpenCV images. Raises FrameError with the fix for anything else, and MediaError for an
+    unreadable file.
     """
     if isinstance(image, Frame):
         return image
@@ -47,7 +48,9 @@ def frame_of(image: ImageLike) -> Frame:
         path = Path(image)
         return Frame(read_photo(path), frame_id=path.stem)
     if isinstance(image, Image.Image):
-        return Frame(np.array(rgb_image(image, "The PIL image"), np.uint8))
+        # Pillow copies the tag to images made from others, which may have been turned by hand; those have no format.
+        shown = ImageOps.exif_transpose(image) if image.format else image
+        return Frame(np.array(rgb_image(shown, "The PIL image"), np.uint8))
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not _is_picture(image.shape):
         raise FrameError(_advice(image))
     return Frame(_rgb(image))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import MediaError
 from ..plugins import load_plugin, plugin_names
+from .animation import is_animation
 from .photos import is_photo
 from .source import Sink, Source
 
@@ -17,8 +18,8 @@ __all__ = ["open_sink", "open_source", "source_kind"]
 def open_source(text: str) -> Source:
     """Open the source for a user's input.
 
-    A photo, a folder of photos, a video file, a camera number or device, a stream URL; or `plugin:input` to select a
-    plugin of the group `bodyseg_ros.sources`. Raises MediaError if it cannot be read.
+    A photo, a folder of photos, a video or animation, a camera number or device, a stream URL; or `plugin:input` to
+    select a plugin of the group `bodyseg_ros.sources`. Raises MediaError if it cannot be read.
 
     >>> with bodyseg.open_source("holiday") as source:
     ...     for frame in source:
@@ -47,6 +48,8 @@ def source_kind(text: str) -> tuple[str, str]:
             f"There is no file or folder {text!r}; give a photo, folder of photos, video, camera number (0) or "
             "device, or stream URL."
         )
+    if path.is_file() and is_animation(path):
+        return "animation", text
     return "photos" if path.is_dir() or is_photo(path) else "video", text
 
 

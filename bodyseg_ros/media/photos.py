@@ -1,9 +1,9 @@
 """Read and write photos with Pillow.
 
 Photos are read as upright (EXIF orientation applied) 8-bit RGB: gray and palettes are expanded, CMYK converted, 16 bit
-scaled down, transparency blended over black. Only the first image of animations and multi-page files is read, with a
-warning. A truncated file is an error, not half an image. HEIC needs the package pillow-heif, AVIF a Pillow with
-support for it.
+scaled down, transparency blended over black. Only the first image of animations (``animation.py`` reads them whole) and
+multi-page files is read, with a warning. A truncated file is an error, not half an image. HEIC needs the package
+pillow-heif, AVIF a Pillow with support for it; tiles are put together, and turned as the container says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
 from .source import Picture, Sink, Source
 
-__all__ = ["PhotoSink", "PhotoSource", "is_photo", "read_photo", "rgb_image", "write_photo"]
+__all__ = [
+    "PhotoSink",
+    "PhotoSource",
+    "is_photo",
+    "open_photo",
+    "read_photo",
+    "rgb_image",
+    "still_format",
+    "write_photo",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +55,10 @@ _BROUGHT = {
     ".hif": ("HEIF", "pillow-heif"),
 }
 #: Brands of ISO media files (ISO 23008-12) with still images → Pillow format.
-_STILL_BRANDS = {b"avif": "AVIF", **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1"), "HEIF")}
+_STILL_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"miaf"), "HEIF"),
+}
 #: What is named when a folder's photos are read without it.
 _PASSED_OVER = (
     *_BROUGHT,
@@ -71,7 +83,7 @@ def is_photo(path: Path) -> bool:
     suffix = path.suffix.lower()
     try:
         with path.open("rb") as file:
-            if _brought_format(file.read(64)):
+            if still_format(file.read(64)):
                 return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -81,11 +93,12 @@ def is_photo(path: Path) -> bool:
     return True
 
 
-def _brought_format(head: bytes) -> str:
-    """'HEIF' or 'AVIF' by a file's first bytes, '' for others."""
+def still_format(head: bytes) -> str:
+    """'HEIF' or 'AVIF' for an ISO media file of still images, by its first 64 bytes; '' for others."""
     if head[4:8] != b"ftyp" or head[8:12] not in _STILL_BRANDS:
         return ""
-    return "AVIF" if b"avif" in head[8 : int.from_bytes(head[:4], "big")] else "HEIF"
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    return "AVIF" if b"avif" in brands or b"avis" in brands else "HEIF"
 
 
 def _is_brought(name: str) -> bool:
@@ -106,22 +119,22 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
     Raises MediaError, with the file's name, for a file that is missing, empty, cut short, no photo, of a kind
     without a defined brightness range, or above 100 megapixels (known from its header, before it is decoded).
     """
-    with _opened(path) as image:
+    with open_photo(path) as image:
         picture = _decoded(image, path)
         _note_animation(image, path)
         return picture
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open a photo and read its header; every problem, now or later, is a MediaError."""
+def open_photo(path: Path) -> Iterator[Image.Image]:
+    """Open a photo as Pillow's image and read its header; every problem, now or later, is a MediaError."""
     try:
         data = path.read_bytes()
     except OSError as err:
         raise MediaError(f"The photo {str(path)!r} cannot be read: {err.strerror}.") from err
     if not data:
         raise MediaError(f"The photo {str(path)!r} is empty: the file has 0 bytes.")
-    brought = _brought_format(data[:64])
+    brought = still_format(data[:64])
     if brought and not _is_brought(brought):
         suffix, package = next((suffix, by) for suffix, (name, by) in _BROUGHT.items() if name == brought)
         raise MediaError(
@@ -160,7 +173,7 @@ def _note_animation(image: Image.Image, path: Path) -> None:
         logger.debug("%s: %s", path, err)
         return
     if more:
-        whole = f" Read it whole as video:{path}" if image.format in ("GIF", "PNG") else ""
+        whole = "" if image.format == "TIFF" else " As the only input of a run, or by Model.stream, it is read whole."
         logger.warning("The file %r has several images; using the first.%s", str(path), whole)
 
 
@@ -243,7 +256,7 @@ class PhotoSource(Source):
             self._paths, self._passed_over = _photos_of(path)
         else:
             self._paths = [path]
-            with _opened(path):
+            with open_photo(path):
                 pass  # refuse a file that is not a photo at once
         self.length = len(self._paths)
 

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from ..plugins import Plugin
 from ..types import Frame
 
-__all__ = ["VIDEO_SUFFIXES", "Picture", "Sink", "Source"]
+__all__ = ["VIDEO_SUFFIXES", "Picture", "Sink", "Source", "square_size"]
 
 #: Output image: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 Picture = NDArray[np.uint8]
+#: Sides of a pixel further apart than this are a mistake of the file's.
+_MAX_PIXEL_RATIO = 8
 #: Videos that are written end in one of these.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
@@ -75,3 +77,10 @@ class Sink(Plugin):
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
         """Finish the file."""
+
+
+def square_size(width: int, height: int, pixel: Fraction | None) -> tuple[int, int]:
+    """(width, height) with square pixels, and no fewer of them."""
+    if not pixel or not 1 / _MAX_PIXEL_RATIO <= pixel <= _MAX_PIXEL_RATIO:
+        return width, height
+    return (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import MAX_PIXELS, Frame
-from .source import VIDEO_SUFFIXES, Picture, Sink, Source
+from .photos import still_format
+from .source import VIDEO_SUFFIXES, Picture, Sink, Source, square_size
 
 __all__ = ["VideoSink", "VideoSource"]
 
@@ -35,8 +36,6 @@ _CONTAINERS = (
 )
 #: A file whose frames end this much before its declared length is truncated, seconds.
 _MISSING_S = 0.5
-#: Sides of a pixel further apart than this are a mistake of the file's.
-_MAX_PIXEL_RATIO = 8
 #: The first one available in FFmpeg is used.
 _ENCODERS = {
     "libx264": {"crf": "18", "preset": "veryfast"},
@@ -65,6 +64,7 @@ class VideoSource(Source):
         super().__init__(text)
         self._path = Path(text)
         self._noted_size = False
+        self._refuse_still()
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
         try:
             self._container = av.open(f"file:{self._path}", "r", options=options, metadata_errors="replace")
@@ -85,6 +85,16 @@ class VideoSource(Source):
         seconds = self._stated_seconds()
         self.length = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
+    def _refuse_still(self) -> None:
+        """Raise MediaError for a HEIC or AVIF photo, of which FFmpeg would show one tile."""
+        try:
+            with self._path.open("rb") as file:
+                still = still_format(file.read(64))
+        except OSError as err:
+            raise MediaError(f"The file {str(self._path)!r} cannot be read: {err.strerror}.") from err
+        if still:
+            raise MediaError(f"The file {str(self._path)!r} is a photo ({still}), not a video; give its path alone.")
+
     def _checked_stream(self) -> VideoStream:
         stream = self._container.streams.best("video")  # not an album's cover
         if not isinstance(stream, VideoStream):
@@ -92,7 +102,7 @@ class VideoSource(Source):
         context = stream.codec_context
         if context is None:
             raise MediaError(f"The video {str(self._path)!r} has a codec that the installed FFmpeg does not support.")
-        width, height = _square_size(context.width, context.height, stream.sample_aspect_ratio)
+        width, height = square_size(context.width, context.height, stream.sample_aspect_ratio)
         if width * height > MAX_PIXELS:
             raise MediaError(
                 f"The video {str(self._path)!r} may have at most {MAX_PIXELS:,} pixels per frame, but it is "
@@ -183,7 +193,7 @@ def _as_shown(picture: av.VideoFrame, pixel: Fraction | None) -> NDArray[np.uint
 
     pixel: width-to-height ratio of a stored pixel.
     """
-    width, height = _square_size(picture.width, picture.height, pixel)
+    width, height = square_size(picture.width, picture.height, pixel)
     image = picture.reformat(width, height).to_ndarray(format="rgb24")
     matrix: Any = picture.side_data.get("DISPLAYMATRIX")
     if matrix is None:
@@ -193,13 +203,6 @@ def _as_shown(picture: av.VideoFrame, pixel: Fraction | None) -> NDArray[np.uint
     if abs(a) + abs(d) < abs(b) + abs(c):
         image, a, d = image.swapaxes(0, 1), c, b
     return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1], np.uint8)
-
-
-def _square_size(width: int, height: int, pixel: Fraction | None) -> tuple[int, int]:
-    """(width, height) with square pixels, and no fewer of them."""
-    if not pixel or not 1 / _MAX_PIXEL_RATIO <= pixel <= _MAX_PIXEL_RATIO:
-        return width, height
-    return (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))
 
 
 def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

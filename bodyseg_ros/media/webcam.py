@@ -7,13 +7,15 @@ import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import Frame
-from .source import Source
+from .source import Source, square_size
 
 __all__ = ["WebcamSource"]
 
@@ -70,6 +72,14 @@ class WebcamSource(Source):
             )
         return capture
 
+    def _square(self, image: NDArray[Any]) -> NDArray[Any]:
+        """A stream's image with square pixels; OpenCV turns it, but leaves its pixels as they are stored."""
+        ratio = [self._capture.get(side) for side in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN)]
+        if not self._is_stream or min(ratio) <= 0:
+            return image
+        size = square_size(image.shape[1], image.shape[0], Fraction(*map(int, ratio)))
+        return image if size == image.shape[1::-1] else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
     def close(self) -> None:
         """Let go of the camera."""
         self._capture.release()
@@ -82,7 +92,7 @@ class WebcamSource(Source):
                 break
             stamp = time.time_ns()
             count += 1
-            yield Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), stamp, self.stem)
+            yield Frame(np.asarray(cv2.cvtColor(self._square(bgr), cv2.COLOR_BGR2RGB), np.uint8), stamp, self.stem)
         if self._is_stream and count:
             logger.warning("The stream %r ended after %d frames.", self._shown, count)
             return

@@ -62,7 +62,7 @@ class BodyPixSettings(FlipSettings):
         le=1.0,
     )
     nms_radius: float = live(
-        20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
+        20.0, "Poses with the same keypoint closer than this are one person, network px.", gt=0.0, le=1000.0
     )
     min_keypoint_score: float = live(0.3, "Minimum score of a keypoint used to separate people.", ge=0.0, le=1.0)
     refine_steps: int = live(10, "Refinement steps from a pixel to its person's keypoints.", ge=1, le=20)

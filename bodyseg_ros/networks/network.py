@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import settings
 from ..catalog import Card
-from ..errors import EngineError
+from ..errors import EngineError, ModelFileError
 from ..plugins import Plugin
 from ..types import Frame, MapsWanted, Prepared, Result, Wanted
 
@@ -34,6 +34,19 @@ class Network(Plugin):
 
     def __init__(self, card: Card, settings: Any, output_stride: int) -> None:
         self.card, self.settings, self.output_stride = card, settings, output_stride
+
+    @classmethod
+    def defaults_of(cls, card: Card) -> dict[str, Any]:
+        """The card's own defaults of its network's parameters. Raises ModelFileError for one the network has not."""
+        if cls.name != card.network:
+            return {}
+        unknown = sorted(card.defaults.keys() - cls.Settings.model_fields)
+        if unknown:
+            raise ModelFileError(
+                f"The model card {card.name!r} has a default for {unknown[0]!r}, but its network has the parameters "
+                f"{', '.join(cls.Settings.model_fields)}."
+            )
+        return dict(card.defaults)
 
     @property
     @abstractmethod

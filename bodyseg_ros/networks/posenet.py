@@ -45,7 +45,7 @@ class PoseNetSettings(FlipSettings):
     )
     score_threshold: float = live(0.5, "Minimum score of a pose's root keypoint.", ge=0.0, le=1.0)
     nms_radius: float = live(
-        20.0, "Poses with the same keypoint closer than this are one person, network px.", ge=0.0, le=1000.0
+        20.0, "Poses with the same keypoint closer than this are one person, network px.", gt=0.0, le=1000.0
     )
 
     @field_validator("input_resolution", mode="before")

@@ -71,7 +71,7 @@ def anonymize_media(
     photos that cannot be read are left out and named.
     """
     plan = make_plan(values, RecordingSettings)
-    refuse_blindness(plan.network)
+    refuse_blindness(plan)
     coverer = load_coverer(effects, plan.effects)
     beside = outputs_beside(target)
     _check_target(source, target)
@@ -219,11 +219,12 @@ class _Release:
             write_photo(path if not path.exists() else made / f"{frame.frame_id}.png", image)
 
     def _write_video(self, pictures: Iterator[tuple[Frame, NDArray[np.uint8]]], made: Path, audio: Audio) -> None:
-        silent = made.with_name(f"silent-{made.name}") if audio == "keep" else made
+        has_sound = audio == "keep" and source_kind(str(self._source))[0] == "video"
+        silent = made.with_name(f"silent-{made.name}") if has_sound else made
         with open_sink(silent, self._fps) as write:
             for frame, image in pictures:
                 write(image, frame)
-        if audio == "keep":
+        if silent != made:
             from ..media.sound import add_sound  # PyAV is imported for videos alone
 
             self.report.soundtracks = add_sound(silent, self._source, made)

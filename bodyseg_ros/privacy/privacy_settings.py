@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ..errors import SettingsError
+from ..plan import Plan
 from ..settings import Settings, start_only
 
 __all__ = ["HidingSettings", "RecordingSettings", "refuse_blindness"]
@@ -46,8 +47,14 @@ class RecordingSettings(HidingSettings):
     jpeg_quality: int = start_only(95, "Quality of the JPEG pictures that are written.", ge=1, le=100)
 
 
-def refuse_blindness(network: Settings) -> None:
-    """Raise SettingsError for parameters of a network under which masks are not of the people in the picture."""
+def refuse_blindness(plan: Plan[Any]) -> None:
+    """Raise SettingsError for parameters under which masks are not of all people in the picture."""
+    network = plan.network
+    if plan.per_person is not None:
+        raise SettingsError(
+            f"Parameter per_person.model is {plan.per_person.card.name!r}, but a second network would leave people "
+            "uncovered whom the first one does not separate; remove it."
+        )
     if getattr(network, "flip_horizontal", False):
         raise SettingsError(
             "Parameter flip_horizontal is True, but to hide people masks must lie on their pictures; set it to false. "

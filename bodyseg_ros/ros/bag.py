@@ -19,6 +19,7 @@ from rosbags.interfaces import QosDurability, QosHistory, QosLiveliness, QosReli
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, ReaderError, StoragePlugin, Writer, WriterError
 
 from ..errors import MediaError
+from ..events import EventWatcher
 from ..plan import Plan, make_plan
 from .graph.names import Names
 from .graph.qos import LATCHED, RELIABLE, Qos
@@ -245,6 +246,7 @@ class _Copy:
         self._wanted = wanted_of(self._outputs, live)
         self._camera_info_topic = f"{image.topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
         self._camera_info: Any = None
+        self._watcher = EventWatcher(live.events)
         self._report = BagReport(image.topic)
 
     def run(self, progress: Callable[[int, int], None]) -> BagReport:
@@ -292,7 +294,10 @@ class _Copy:
         def failed(output: OutputTopic, err: Exception) -> None:
             self._report.problems.append((time_ns, f"{_NAMES.resolve(output.topic)}: {reason_of(err)}"))
 
-        context = FrameContext(self._messages, message, frame, result, self._live, self._model.name, self._camera_info)
+        context = FrameContext(
+            self._messages, message, frame, result, self._live, self._model.name, self._camera_info,
+            watcher=self._watcher,
+        )  # fmt: skip
         for output, made in make_messages(self._outputs, context, failed):
             if made is not None:
                 self._added.add(_NAMES.resolve(output.topic), output.type, made, time_ns)

@@ -98,7 +98,7 @@ def anonymize_bag(
     """
     rules = rules or ReleaseRules()
     plan = make_plan(values, RecordingSettings)
-    refuse_blindness(plan.network)
+    refuse_blindness(plan)
     load_coverer(rules.effects, plan.effects)
     beside = outputs_beside(target)
     with read_bag(source) as reader:

@@ -127,7 +127,7 @@ def _around(model: Model, frame: Frame) -> Steps:
     for name in ("overlay", "skeleton"):
         plugin = load_plugin("effects", name)
         effect: Effect = plugin(plugin.Settings())
-        if effect.needs in model.network.offers:
+        if effect.needs in model.offers:
             steps[name] = partial(compose_all, [effect], frame, result)
     try:
         from .graph.image_messages import image_message, read_image

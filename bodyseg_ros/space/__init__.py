@@ -1,8 +1,22 @@
-"""Geometry in three dimensions: rigid transforms, cameras that project, and which points are people's."""
+"""Geometry in three dimensions: rigid transforms, cameras, which points are people's, and where people are."""
 
+from .depth_view import DepthImage, to_meters
+from .locator import PeopleLocator
+from .people_in_space import PeopleInSpace, body_pose
 from .people_points import PeopleView, people_pixels
 from .pinhole import Pinhole
 from .rigid import Rigid
 from .transform_tree import TransformTree
 
-__all__ = ["PeopleView", "Pinhole", "Rigid", "TransformTree", "people_pixels"]
+__all__ = [
+    "DepthImage",
+    "PeopleInSpace",
+    "PeopleLocator",
+    "PeopleView",
+    "Pinhole",
+    "Rigid",
+    "TransformTree",
+    "body_pose",
+    "people_pixels",
+    "to_meters",
+]

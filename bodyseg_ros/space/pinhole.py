@@ -1,4 +1,4 @@
-"""A camera that projects points into its picture, as sensor_msgs/CameraInfo describes it."""
+"""A camera that projects points into its picture and back, as sensor_msgs/CameraInfo describes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,8 @@ _COEFFICIENTS: Final = {
     "rational_polynomial": (0, 4, 5, 8, 12, 14),
     "equidistant": (0, 4),
 }
+#: When undoing the distortion ends: steps, and change.
+_UNTIL: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-7)
 #: Nearer than this nothing is seen, m.
 _NEAREST_M: Final = 0.01
 
@@ -94,6 +97,19 @@ class Pinhole:
             ahead, (x, y) = ahead[seen], self._distort(x[seen], y[seen])
         (fx, fy), (cx, cy) = self.focal, self.center
         return x * np.float32(fx) + np.float32(cx), y * np.float32(fy) + np.float32(cy), ahead
+
+    def unproject(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rays through (N, 2) pixels x, y: (N, 2) float32, x and y at z = 1 in the optical frame."""
+        (fx, fy), (cx, cy) = self.focal, self.center
+        if not len(pixels) or not any(self.coefficients):
+            return np.asarray((pixels - np.array([cx, cy])) / (fx, fy), np.float32)
+        matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+        distorted, coefficients = np.asarray(pixels, np.float64)[:, None], np.array(self.coefficients)
+        if self.model == "equidistant":
+            rays = cv2.fisheye.undistortPoints(distorted, matrix, coefficients)
+        else:
+            rays = cv2.undistortPointsIter(distorted, matrix, coefficients, np.eye(3), np.eye(3), _UNTIL)
+        return np.asarray(rays[:, 0], np.float32)
 
     @cached_property
     def _widest(self) -> float:

@@ -41,6 +41,14 @@ class Rigid:
         return cls(turn / length, shift)
 
     @classmethod
+    def of_matrix(cls, rotation: NDArray[np.float64], translation: NDArray[np.float64]) -> Rigid:
+        """From a (3, 3) rotation matrix and a shift, m."""
+        vector = cv2.Rodrigues(rotation)[0][:, 0]
+        angle = float(np.linalg.norm(vector))
+        axis = vector / angle if angle else vector
+        return cls(np.append(axis * math.sin(angle / 2), math.cos(angle / 2)), translation)
+
+    @classmethod
     def still(cls) -> Rigid:
         """The transform that changes nothing."""
         return cls(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))

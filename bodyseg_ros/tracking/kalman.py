@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..dependencies import missing_package
 from ..settings import Settings, live
 from ..types import Frame, Result
+from .motion import Motion
 from .sightings import NOBODY, Sightings, see
 from .tracker import Tracker
 
@@ -77,19 +78,15 @@ class KalmanSettings(Settings):
 
 
 @dataclass
-class _Known:
-    """One known person.
+class _Known(Motion):
+    """One known person, as the motion of a body-fixed point, px.
 
-    place, velocity: (2,) px, px/s, of a body-fixed point. spread: variances of place, of place and velocity, of
-    velocity. offsets: (17, 2) averaged keypoints relative to place; learnt: (17,) which are known. points: (17, 2)
+    offsets: (17, 2) averaged keypoints relative to place; learnt: (17,) which are known. points: (17, 2)
     relative to place at the last detection; visible: (17,) which. mask, corner: last small mask and its position in the
     small map; mask_at: (2,) px, the place at that time.
     """
 
     number: int
-    place: Array
-    velocity: Array
-    spread: tuple[float, float, float]
     size: float
     offsets: Array
     learnt: NDArray[np.bool_]
@@ -105,14 +102,7 @@ class _Known:
 
     def predict(self, step_s: float, picture: tuple[int, int]) -> None:
         """Predict one time step; picture: (height, width), px."""
-        self.place = self.place + self.velocity * np.float32(step_s)
-        place_var, both, velocity_var = self.spread
-        change = (_CHANGE_SD * self.size) ** 2
-        self.spread = (
-            place_var + 2 * step_s * both + step_s**2 * velocity_var + change * step_s**3 / 3,
-            both + step_s * velocity_var + change * step_s**2 / 2,
-            velocity_var + change * step_s,
-        )
+        self.advance(step_s, _CHANGE_SD * self.size)
         limit = np.array([picture[1], picture[0]], np.float32)
         beyond = np.float32(_BEYOND * self.size)
         inside = np.clip(self.place, -beyond, limit + beyond)
@@ -120,16 +110,6 @@ class _Known:
         self.place = inside
         self.unseen_s += step_s
         self.known_s += step_s
-
-    def correct(self, measured: Array, spread: float) -> None:
-        """Update with a measured place (2,) px and its standard deviation, px."""
-        place_var, both, velocity_var = self.spread
-        certain = place_var + spread**2
-        gain, velocity_gain = place_var / certain, both / certain
-        wrong = measured - self.place
-        self.place = self.place + np.float32(gain) * wrong
-        self.velocity = self.velocity + np.float32(velocity_gain) * wrong
-        self.spread = ((1 - gain) * place_var, (1 - gain) * both, velocity_var - velocity_gain * both)
 
 
 class KalmanTracker(Tracker):
@@ -312,7 +292,7 @@ def _met(number: int, seen: Sightings, place: int) -> _Known:
     still = np.zeros(2, np.float32)
     colors = seen.colors[place]
     learnt = visible.copy()
-    return _Known(number, middle, still, spread, size, offsets, learnt, about, visible, colors, mask, corner, middle)
+    return _Known(middle, still, spread, number, size, offsets, learnt, about, visible, colors, mask, corner, middle)
 
 
 def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:

@@ -22,19 +22,23 @@ Array = NDArray[np.float32]
 
 
 class KeypointSmoother:
-    """Smooths each keypoint of each person by id; forgets people who are missing in a frame."""
+    """Smooths each keypoint of each person by id; forgets people who are missing in a frame.
 
-    def __init__(self) -> None:
-        # State of the last frame: id → row; smoothed positions (n + 1, 17, 2) px and speeds px/s; known: (n + 1, 17).
-        # The last row stands for new people.
+    axes: 2 in the image, 3 in space. min_size: smallest size of a person that speeds are divided by, px or m.
+    """
+
+    def __init__(self, axes: int = 2, min_size: float = 1.0) -> None:
+        self._min_size = min_size
+        # State of the last frame: id → row; smoothed positions (n + 1, 17, axes) and speeds, px/s or m/s; known:
+        # (n + 1, 17). The last row stands for new people.
         self._rows: dict[int, int] = {}
-        self._points = self._speeds = np.zeros((1, len(KEYPOINT_NAMES), 2), np.float32)
+        self._points = self._speeds = np.zeros((1, len(KEYPOINT_NAMES), axes), np.float32)
         self._known = np.zeros((1, len(KEYPOINT_NAMES)), np.bool_)
 
     def smooth(
         self, ids: Sequence[int], keypoints: Array, scores: Array, step_s: float, settings: SmoothingSettings
     ) -> Array:
-        """Smooth the keypoints (N, 17, 2) px of the people with these ids.
+        """Smooth the keypoints (N, 17, axes), px or m, of the people with these ids.
 
         scores: (N, 17). step_s: seconds since the last call. Keypoints below `min_score` and non-finite ones are
         returned unchanged.
@@ -45,7 +49,7 @@ class KeypointSmoother:
         moved = np.where(both[..., None], keypoints - before, np.float32(0))
         weight = _weight(np.float32(settings.speed_cutoff), step_s)
         speeds = np.where(both[..., None], speeds + weight * (moved / np.float32(step_s) - speeds), np.float32(0))
-        speed = np.hypot(speeds[..., 0], speeds[..., 1]) / _sizes(keypoints, seen)
+        speed = np.sqrt((speeds**2).sum(axis=-1)) / _sizes(keypoints, seen, self._min_size)
         cutoff = np.asarray(settings.min_cutoff + settings.beta * speed, np.float32)
         smooth = np.where(both[..., None], before + _weight(cutoff, step_s)[..., None] * moved, keypoints)
         self._rows = {number: row for row, number in enumerate(ids)}
@@ -55,11 +59,11 @@ class KeypointSmoother:
         return smooth
 
 
-def _sizes(keypoints: Array, seen: NDArray[np.bool_]) -> Array:
-    """Long side of each person's visible keypoints, (N, 1) px, at least 1."""
+def _sizes(keypoints: Array, seen: NDArray[np.bool_], least_size: float) -> Array:
+    """Long side of each person's visible keypoints, (N, 1), at least `least_size`."""
     least = np.where(seen[..., None], keypoints, np.inf).min(axis=1)
     most = np.where(seen[..., None], keypoints, -np.inf).max(axis=1)
-    return np.asarray(np.maximum((most - least).max(axis=1, keepdims=True), 1), np.float32)
+    return np.asarray(np.maximum((most - least).max(axis=1, keepdims=True), least_size), np.float32)
 
 
 def _weight(cutoff_hz: Array | np.float32, step_s: float) -> Array:

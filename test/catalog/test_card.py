@@ -64,6 +64,10 @@ OTHERS = [
     "deeplab-mobilenet-v2-257",
     "deeplab-mobilenet-v2-dm05",
     "deeplab-mobilenet-v2-dm05-tfjs",
+    "heatmap-pose-256x192",
+    "movenet-lightning",
+    "movenet-multipose",
+    "movenet-thunder",
     "portrait-mobile-unet-128",
     "portrait-mobilenet-v3-256",
     "portrait-mobilenet-v3-256-int8",
@@ -76,6 +80,7 @@ OTHERS = [
     "portrait-sinet-320",
     "portrait-slim-512",
     "posenet-mobilenet-075-coral",
+    "rtmpose-m-256x192",
 ]
 
 

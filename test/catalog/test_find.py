@@ -221,6 +221,57 @@ def test_a_cache_of_somebody_else_is_passed_over(own_cache, monkeypatch):
     assert locate(load_card(NAME), 16, 4) is None
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"architecture": "MobileNetV1"}, "bodypix-mobilenet-075"),
+        ({"multiplier": 0.5}, "bodypix-mobilenet-050"),
+        ({"architecture": "MobileNetV1", "multiplier": 1.0}, "bodypix-mobilenet-100"),
+        ({"architecture": "ResNet50", "multiplier": 1.0}, "bodypix-resnet50"),
+        ({"network": "posenet", "architecture": "MobileNetV1"}, "posenet-mobilenet-100"),
+        ({"network": "posenet", "multiplier": 0.75}, "posenet-mobilenet-075"),
+        ({"network": "posenet", "architecture": "ResNet50"}, "posenet-resnet50"),
+    ],
+)
+def test_architecture_and_multiplier_name_the_published_network(options, name):
+    assert choose_card(build(ModelSettings, options)).name == name
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"multiplier": 0.25}, "multiplier is 0.25, but bodypix was published with 0.5, 0.75, 1 only"),
+        ({"architecture": "ResNet50", "multiplier": 0.5}, "multiplier is 0.5, but ResNet50 has 1 only"),
+        ({"network": "deeplab", "multiplier": 0.5}, "network is 'deeplab', but architecture and multiplier are for"),
+        ({"model": NAME, "multiplier": 0.5}, "multiplier is 0.5, but.* model names the card bodypix-mobilenet-050"),
+        ({"architecture": "MobileNetV2"}, "architecture is 'MobileNetV2', but it must be one of auto, MobileNetV1"),
+    ],
+)
+def test_architectures_that_were_not_published(options, said):
+    with pytest.raises(SettingsError, match=said):
+        choose_card(build(ModelSettings, options))
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [("uint8", 1), ("uint16", 2), ("float16", 2), (None, 4)])
+def test_a_file_is_taken_for_the_bytes_that_it_stores(own, caplog, dtype, stored):
+    weight = {"name": "w", "shape": [4], "dtype": "float32"} | ({"quantization": {"dtype": dtype}} if dtype else {})
+    index = make_model(own / NAME)
+    index.write_text(json.dumps({"weightsManifest": [{"paths": ["w.bin"], "weights": [weight]}]}))
+    assert locate(load_card(NAME), 16, stored) == Located(index, "found")
+    for other in {1, 2} - {stored}:
+        caplog.clear()
+        assert locate(load_card(NAME), 16, other) is None
+        assert f"quant_bytes is {other}, but it stores {stored} bytes per weight" in caplog.text
+    caplog.clear()
+    assert locate(load_card(NAME), 16, 4) == Located(index, "found")  # the finest there is
+    assert find_card_file_warns(caplog) == (stored != 4)
+
+
+def find_card_file_warns(caplog) -> bool:
+    find(model=NAME)
+    return "bytes per weight, but quant_bytes is 4; there is no other, so it is taken" in caplog.text
+
+
 @pytest.mark.parametrize("quant_bytes", [1, 2])
 def test_a_file_of_another_precision_than_asked_for_is_not_taken(offline, own, quant_bytes):
     index = make_model(own / "local")

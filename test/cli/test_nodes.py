@@ -160,6 +160,9 @@ def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path, runtime: str
         counts = {connection.topic: connection.msgcount for connection in reader.connections}
     assert counts["/bodyseg/poses"] >= 5
     assert counts["/bodyseg/mask"] >= 5
+    # The fake engine draws one person in every picture, whatever is on it.
+    assert "ids 1 in the first frame, 1 in the last" in done.output
+    assert read_photo(out / "people.png").std() > 10
 
 
 def test_a_demonstration_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ def test_a_video_keeps_its_rate_and_length(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "out/poses.jsonl").read_text().splitlines()]
     told = [[(person["id"], person["state"]) for person in line["persons"]] for line in lines]
     assert told == [[(1, "NEW")]] + [[(1, "TRACKED")]] * 11
+    entered = {"event": "ENTERED", "id": 1, "began": True, "distance_m": None}
+    assert [line["events"] for line in lines] == [[]] * 8 + [[entered]] + [[]] * 3  # after 0.3 s
 
 
 def test_ids_of_two_videos_differ_and_can_be_left_out(tmp_path: Path) -> None:

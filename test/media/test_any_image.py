@@ -107,3 +107,15 @@ def test_a_path_to_nothing(tmp_path: Path) -> None:
         frame_of(tmp_path / "nobody.png")
     with pytest.raises(MediaError, match="PIL.*floating-point"):
         frame_of(Image.fromarray(np.zeros((4, 5), F32)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_pil_image_from_a_file_is_shown_as_the_file_says(tmp_path: Path, orientation: int) -> None:
+    image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as opened:
+        np.testing.assert_array_equal(frame_of(opened).image, frame_of(tmp_path / "a.png").image)
+        # Turned by hand: Pillow keeps the tag, which is no longer true.
+        np.testing.assert_array_equal(frame_of(opened.rotate(0)).image, image)

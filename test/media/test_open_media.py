@@ -90,6 +90,21 @@ def test_a_stream_by_its_address(tmp_path: Path, served: str) -> None:
     assert np.abs(frames[0].image[20, 15].astype(int) - (220, 30, 20)).max() <= 16
 
 
+def test_a_stream_is_shown_with_square_pixels(tmp_path: Path, served: str) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "wide.mkv"), "w") as file:
+        stream = file.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        for image in (letter_f(), letter_f()):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        file.mux(stream.encode(None))
+    with open_source(f"{served}/wide.mkv") as source:
+        for frame in source:
+            assert frame.size == (96, 128)
+            assert np.abs(frame.image[20, 30].astype(int) - (220, 30, 20)).max() <= 40
+
+
 def test_a_camera_that_stops_says_so(tmp_path: Path) -> None:
     # OpenCV opens a file like a device: one that ends is a camera that was unplugged.
     source = WebcamSource(str(draw_video(tmp_path / "v.mkv", count=3)))

@@ -313,3 +313,18 @@ def test_of_an_animation_the_first_picture_is_taken_and_said(
     file.write_bytes(encoded(first, kind))
     read_photo(file)
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_heic_tiles_are_put_together_and_turned(tmp_path: Path, turns: int) -> None:
+    pytest.importorskip("pillow_heif")
+    av = pytest.importorskip("av")
+    if "libx265" not in av.codecs_available:
+        pytest.skip("this FFmpeg writes no HEVC, which the drawn photo needs")
+    from .heic_file import heic
+
+    drawn = np.kron(letter_f(), np.ones((2, 4, 1), np.uint8))  # 192 × 256, two tiles of 128
+    (tmp_path / "a.heic").write_bytes(heic(drawn, turns))
+    assert close(read_photo(tmp_path / "a.heic"), np.rot90(drawn, turns), 4)
+    (tmp_path / "a.jpg").write_bytes(heic(drawn, turns))  # the content decides
+    assert close(read_photo(tmp_path / "a.jpg"), np.rot90(drawn, turns), 4)

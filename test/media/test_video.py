@@ -393,3 +393,10 @@ def test_a_change_of_size_loses_no_picture(tmp_path: Path, caplog: pytest.LogCap
     bright = np.nonzero(frames[5].image[..., 0].mean(1) > 128)[0]
     assert (bright[0], bright[-1]) == (32, 63)  # 64×32 in the middle of 64×96
     assert caplog.text.count("96×48") == 1
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif", b"avis"])
+def test_a_photo_in_a_video_s_container_is_not_shown_as_one_tile(tmp_path: Path, brand: bytes) -> None:
+    (tmp_path / "a.mov").write_bytes(struct.pack(">I4s4sI4s", 20, b"ftyp", brand, 0, brand) + bytes(100))
+    with pytest.raises(MediaError, match=r"a\.mov' is a photo \((HEIF|AVIF)\), not a video"):
+        VideoSource(tmp_path / "a.mov")

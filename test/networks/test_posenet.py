@@ -208,7 +208,8 @@ def test_stride_32_needs_the_whole_network(name: str) -> None:
     [
         ({"max_poses": 0}, "max_poses is 0.*integer.* 1 to 100"),
         ({"score_threshold": 1.5}, "score_threshold is 1.5.*number.* 0 to 1"),
-        ({"nms_radius": -1}, "nms_radius is -1.*number.* 0 to 1000"),
+        ({"nms_radius": -1}, "nms_radius is -1.*number above 0, up to 1000"),
+        ({"nms_radius": 0}, "nms_radius is 0.*number above 0, up to 1000"),
         ({"flip_horizontal": "left"}, "flip_horizontal is 'left'.* true or false"),
         ({"borders": "mirrored"}, "borders is 'mirrored'.* zeros, replicated"),
         ({"internal_resolution": 0.5}, "no parameter 'internal_resolution'.*input_resolution"),

@@ -66,3 +66,19 @@ def test_what_the_lens_cannot_see_is_not_laid_on_the_picture() -> None:
 def test_other_lenses_are_refused(focal: float, model: str, coefficients: tuple[float, ...], reason: str) -> None:
     with pytest.raises(FrameError, match=reason):
         Pinhole((480, 640), (focal, focal), (320.0, 240.0), model, coefficients)
+
+
+@pytest.mark.parametrize(
+    ("model", "coefficients"),
+    [
+        ("", ()),
+        ("plumb_bob", (0.1, -0.05, 0.001, -0.002, 0.01)),
+        ("rational_polynomial", (0.1, -0.05, 0.001, -0.002, 0.01, 0.02, 0.01, 0.003)),
+        ("equidistant", (0.01, 0.002, -0.001, 0.0003)),
+    ],
+)
+def test_rays_are_the_way_back(model: str, coefficients: tuple[float, ...]) -> None:
+    camera = Pinhole.of_calibration((480, 640), K.ravel(), model, coefficients, (2, 2), (64, 32, 512, 400))
+    x, y, index = camera.project(POINTS)
+    rays = camera.unproject(np.stack([x, y], axis=-1))
+    np.testing.assert_allclose(rays, POINTS[index, :2] / POINTS[index, 2:], atol=1e-4)

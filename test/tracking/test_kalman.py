@@ -31,7 +31,7 @@ def test_everybody_keeps_the_id(name: str, fps: float, seed: int) -> None:
     assert scores.idf1 >= 0.95
 
 
-@pytest.mark.parametrize("name", ["two cross", "two alike cross", "behind a pillar", "one leaves, another comes"])
+@pytest.mark.parametrize("name", ["two cross", "two alike cross", "behind a pillar", "one leaves, another enters"])
 def test_keypoints_alone_are_enough(name: str) -> None:
     scores = measure(name, 30, 2, masks=False)
     assert scores.switches == 0

@@ -131,6 +131,12 @@ class _Publisher:
                 every_s=10.0,
             )
 
+    def close(self) -> None:
+        """See port.Publisher."""
+        if self._writer is not None:
+            self._writer = None  # the DDS entity is destroyed with its last reference
+            self._graph.withdraw(f"rt{self.topic}")
+
 
 class _Subscription:
     """See port.Subscription."""
@@ -244,6 +250,11 @@ class DdsGraph(LocalGraph):
             self._waitset.detach(subscription.condition)
             subscription.leave()
             self._announce()
+
+    def withdraw(self, wire_name: str) -> None:
+        """Remove a writer."""
+        del self._writers[wire_name]
+        self._announce()
 
     def close(self) -> None:
         """See port.Graph."""

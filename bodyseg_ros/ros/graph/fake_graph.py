@@ -70,6 +70,12 @@ class _Publisher(_End):
                     subscription.waiting.append(message)
             self.graph.bus.news.notify_all()
 
+    def close(self) -> None:
+        """See port.Publisher."""
+        with self.graph.bus.news:
+            if self in self.graph.bus.publishers:
+                self.graph.bus.publishers.remove(self)
+
 
 class _Subscription(_End):
     """See port.Subscription."""

@@ -83,6 +83,10 @@ class Publisher(Protocol):
         """Send a message, or its CDR bytes with encapsulation header."""
         ...
 
+    def close(self) -> None:
+        """Withdraw the topic; nothing may be published afterwards. Safe to call more than once."""
+        ...
+
 
 class Subscription(Protocol):
     """One topic in."""

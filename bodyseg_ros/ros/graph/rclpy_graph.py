@@ -78,8 +78,8 @@ class _Messages:
 class _Publisher:
     """See port.Publisher."""
 
-    def __init__(self, publisher: Any) -> None:
-        self._publisher = publisher
+    def __init__(self, node: Any, publisher: Any) -> None:
+        self._node, self._publisher = node, publisher
         self.topic: str = publisher.topic_name
 
     @property
@@ -88,6 +88,9 @@ class _Publisher:
 
     def publish(self, message: Any) -> None:
         self._publisher.publish(bytes(message) if isinstance(message, bytearray | memoryview) else message)
+
+    def close(self) -> None:
+        self._node.destroy_publisher(self._publisher)  # a second time it only answers false
 
 
 class _Subscription:
@@ -227,7 +230,7 @@ class RosGraph:
             )
         except Exception as err:
             raise GraphError(f"{topic!r} cannot be published: {err}") from err
-        return _Publisher(publisher)
+        return _Publisher(self._node, publisher)
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False

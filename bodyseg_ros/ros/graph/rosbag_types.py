@@ -1,7 +1,7 @@
 """Messages as rosbags' dataclasses, for the adapters without rclpy and for bags.
 
 Types: rosbags' store of the distribution in ROS_DISTRO (default Jazzy), plus the .msg files of this package: its own
-messages, vision_msgs, and requests and responses of services.
+messages, hri_msgs, people_msgs, vision_msgs, and requests and responses of services.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def typestore(distro: str) -> Typestore:
     store = get_typestore(Stores(f"ros2_{distro}"))
     ours = _FOLDER / "bodyseg_ros"
     folders = {
-        "vision_msgs/msg": _FOLDER / "vision_msgs",
+        **{f"{package}/msg": _FOLDER / package for package in ("hri_msgs", "people_msgs", "vision_msgs")},
         **{f"{package}/srv": _FOLDER / package for package in ("std_srvs", "rcl_interfaces", "lifecycle_msgs")},
         # Installed beside the others; in a checkout, the folder that colcon builds from.
         "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[3] / "msg",

@@ -75,6 +75,14 @@ class _Publisher:
             except zenoh.ZError as err:
                 raise GraphError(f"Nothing can be published on {self.topic}: {err}") from err
 
+    def close(self) -> None:
+        """See port.Publisher."""
+        if self._writer is not None:
+            self._writer.undeclare()
+            self._liveliness.undeclare()
+            self._writer = None
+            self._graph.forget(self)
+
 
 class _Subscription:
     """See port.Subscription. Zenoh's thread queues messages; the graph's thread delivers them."""
@@ -152,6 +160,10 @@ class ZenohGraph(LocalGraph):
         publisher = _Publisher(self, self._endpoint("MP", name, type_name, qos))
         self._entities.append(publisher)  # unreferenced entities are undeclared
         return publisher
+
+    def forget(self, publisher: _Publisher) -> None:
+        """Drop a publisher that was closed."""
+        self._entities.remove(publisher)
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False

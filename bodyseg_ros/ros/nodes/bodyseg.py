@@ -8,23 +8,33 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from ...errors import FrameError
+from ...events import EventWatcher
 from ...plan import make_plan
 from ...settings import build
-from ...types import Wanted
+from ...types import Frame, Wanted
 from ..graph.names import RosArguments
 from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import LATCHED, SENSOR, Qos
 from .background_topic import BackgroundTopic
 from .depth import DepthWithoutPeople
+from .depth_input import DepthInput
+from .event_messages import EVENTS
 from .frame_context import FrameContext
 from .frame_node import PublishingNode
+from .humans import Humans
 from .live_settings import live_settings
+from .locating import Locating
 from .mailbox import Mailbox
 from .node_model import NodeModel
+from .node_page import NodePage
 from .node_settings import NodeSettings, ProcessSettings
 from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
+from .page_layers import DEPTH_LAYER, LAYERS, offered_layers
 from .points_without_people import CLOUD, SCAN, PointsWithoutPeople
 from .run_node import run_node
 from .seen_people import SeenPeople
@@ -54,17 +64,31 @@ class BodysegNode(PublishingNode[Any]):
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None
+        self._watcher = EventWatcher(self._plan.events)
         self._labels: list[Publisher] = []
+        self._humans: Humans | None = None
         super().__init__(graph, self._live.settings)
         graph.on_change(self._change)
         self._background = BackgroundTopic(graph, self.diagnostics.problem, self._input.max_image_px)
         settings, problem = self._live.settings, self.diagnostics.problem
+        self._page = NodePage(
+            graph,
+            settings,
+            # What the network understands comes first.
+            sorted(self._plan.parameters, key=lambda one: one.name not in type(self._plan.network).model_fields),
+            values=lambda: self._plan.values,
+            figures=lambda: self.diagnostics.latest,
+            layers=self._layers,
+            photo=self._look_at_photo,
+        )
         self._transforms = Transforms(graph, problem)
+        self._depth = DepthInput(graph)
+        self._locating = Locating(self._depth, settings, self._transforms, problem)
         self._points = [
             PointsWithoutPeople(graph, sensor, settings, self._transforms, problem) for sensor in (CLOUD, SCAN)
         ]
         self._removers: tuple[DepthWithoutPeople | PointsWithoutPeople, ...] = (
-            DepthWithoutPeople(graph, settings, problem),
+            DepthWithoutPeople(graph, self._depth, settings, problem, self._page.viewers),
             *self._points,
         )
 
@@ -80,28 +104,37 @@ class BodysegNode(PublishingNode[Any]):
         self._graph.log("info", f"{self._model.name} runs on {self._model.engine}, {self._model.device}.")
         if not self._publishers:
             self._offer(self._model.offers)
+            self._humans = self._offer_humans(self._model.offers)
             self._graph.service("~/enable", "std_srvs/srv/SetBool", self._enable)
             if self._model.learns_background:
                 self._graph.service("~/capture_background", "std_srvs/srv/Trigger", self._capture_background)
+        self._page.start()
 
     def activate(self) -> None:
         """Take frames."""
         super().activate()
-        for remover in self._removers:
-            remover.start()
+        for points in self._points:
+            points.start()
+        self._depth.start()
+        if self._humans:
+            self._humans.start()
         self._background.start()
         self._publish_labels()
 
     def deactivate(self) -> None:
         """Take no more frames."""
-        for remover in self._removers:
-            remover.stop()
+        for points in self._points:
+            points.stop()
+        self._depth.stop()
         self._transforms.stop()
         self._background.stop()
         super().deactivate()
+        if self._humans:
+            self._humans.stop()
 
     def cleanup(self) -> None:
         """Give the model back."""
+        self._page.stop()
         if self._model:
             self._model.close()
             self._model = None
@@ -138,6 +171,17 @@ class BodysegNode(PublishingNode[Any]):
         if absent:
             self._graph.log("info", f"Topics not advertised: {', '.join(absent)}.")
 
+    def _offer_humans(self, offers: Wanted) -> Humans | None:
+        """Create REP-155's topics, if asked for and possible."""
+        if not self._live.settings.humans:
+            return None
+        missing = Humans.missing(self._graph)
+        if missing or Humans.NEEDS & ~offers:
+            reason = f"{missing} is not installed" if missing else "the network does not tell people apart"
+            self._graph.log("warn", f"/humans/bodies is not advertised: {reason}.")
+            return None
+        return Humans(self._graph, self.diagnostics.problem)
+
     def _publish_labels(self) -> None:
         """Publish, once and latched, what the numbers in the maps mean."""
         messages, type_name = self._graph.messages, "vision_msgs/msg/LabelInfo"
@@ -148,15 +192,23 @@ class BodysegNode(PublishingNode[Any]):
             self._labels[-1].publish(message)
 
     def _look(self, message: Any, heard: list[OutputTopic]) -> Generator[None, None, FrameContext | None]:
-        """Compute what subscribers need; nothing if there are none."""
+        """Compute what subscribers and viewers of the page need; nothing if there are none."""
         live, model = self._live, self._model
+        watched = [LAYERS[name] for name in self._page.viewers.watched & LAYERS.keys()]
+        if not any(output.topic == EVENTS for output in heard):
+            self._watcher.restart()  # a new subscriber is told who is there
         removers = [remover for remover in self._removers if remover.listened]
-        if not model or not (heard or removers) or not live.settings.enabled:
+        humans = self._humans if self._humans and self._humans.listened else None
+        if not model or not (heard or removers or watched or humans) or not live.settings.enabled:
             return None
         frame = self._reader.read(message)
         wanted = wanted_of(heard, live)
+        for layer in watched:
+            wanted |= layer.needs(live)
         if removers:
             wanted |= Wanted.PERSON
+        if humans:
+            wanted |= humans.NEEDS | humans.EXTRAS
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -165,9 +217,57 @@ class BodysegNode(PublishingNode[Any]):
         if seen:
             for remover in removers:
                 remover.people(seen)
-        return FrameContext(
-            self._graph.messages, message, frame, result, live, model.name, self._camera_info, inference_ms
+        located = None
+        if humans or any(output.in_space for output in heard):
+            located = self._locating.locate(message.header, result, self._camera_info, live)
+        context = FrameContext(
+            self._graph.messages,
+            message,
+            frame,
+            result,
+            live,
+            model.name,
+            self._camera_info,
+            inference_ms,
+            located,
+            self._watcher,
         )
+        if humans:
+            humans.publish(context)
+        return context
+
+    def _done(self, context: FrameContext) -> None:
+        """Hand the pictures that viewers wait for to the page."""
+        viewers = self._page.viewers
+        for name in viewers.watched & LAYERS.keys():
+            try:
+                image = LAYERS[name].paint(context)
+            except Exception as err:  # noqa: BLE001 - one effect must not take the other layers with it
+                self.diagnostics.problem(err)
+                continue
+            if image is not None:
+                viewers.show(name, image, context.live.settings.jpeg_quality)
+
+    def _layers(self) -> list[str]:
+        offered = offered_layers(self._live, self._model.offers) if self._model else []
+        return [*offered, DEPTH_LAYER] if self._depth.present else offered
+
+    def _look_at_photo(self, image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+        """Paint a layer of a photo that was dropped onto the page, as a camera of its own that shares the network."""
+        if name not in LAYERS:
+            raise FrameError("A photo has no depth; choose another layer.")
+        frame = Frame(image)
+        model = NodeModel(self._plan, self._shared)
+        live = live_settings(self._plan).within(model.offers)
+        try:
+            with self._shared.turns, model.turns:
+                result = model.run(live, frame, LAYERS[name].needs(live))
+        finally:
+            model.close()
+        painted = LAYERS[name].paint(FrameContext(self._graph.messages, None, frame, result, live))
+        if painted is None:
+            raise FrameError("The network does not compute what this layer shows.")
+        return painted
 
     def _change(self, changed: dict[str, Any]) -> None:
         """Apply live parameters from the next frame on. Raises SettingsError and then changes nothing."""

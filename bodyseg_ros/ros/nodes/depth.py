@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from ...errors import FrameError
 from ...refine import shift_edge
 from ...space import people_pixels
+from ...web import Viewers
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
-from ..graph.port import Graph, Subscription
-from ..graph.qos import SENSOR
-from .camera_info import subscribe_camera_info
+from ..graph.port import Graph
+from .depth_input import DepthInput
 from .node_settings import NodeSettings
+from .page_layers import DEPTH_LAYER, depth_picture
 from .pairs import Pairs
 from .seen_people import SeenPeople
 
@@ -32,34 +33,28 @@ _WAITING: Final = 30
 class DepthWithoutPeople:
     """Pairs `depth/image` with masks of the same stamp, or older by at most `depth_slop`.
 
-    problem: called with a message about an unusable image.
+    problem: called with a message about an unusable image. viewers: of the node's live page.
     """
 
-    def __init__(self, graph: Graph, settings: NodeSettings, problem: Callable[[Exception], None]) -> None:
-        self._graph, self._problem = graph, problem
+    def __init__(
+        self,
+        graph: Graph,
+        depth: DepthInput,
+        settings: NodeSettings,
+        problem: Callable[[Exception], None],
+        viewers: Viewers,
+    ) -> None:
+        self._graph, self._depth, self._problem, self._viewers = graph, depth, problem, viewers
         self._publisher = graph.publisher("~/depth_without_people", "sensor_msgs/msg/Image")
         self._pairs = Pairs(_WAITING, ("mask", "depth image"), round(settings.depth_slop * 1e9))
         self._max_px = settings.max_image_px
         self._lock = threading.Lock()
-        self._camera_info: Any = None
-        self._subscriptions: list[Subscription] = []
+        depth.add(self._take)
 
     @property
     def listened(self) -> bool:
-        """Whether the topic has subscribers, so that masks are needed."""
-        return self._publisher.subscriptions > 0
-
-    def start(self) -> None:
-        """Take depth images."""
-        image = self._graph.subscribe("depth/image", "sensor_msgs/msg/Image", SENSOR, self._take)
-        info = subscribe_camera_info(self._graph, "depth/camera_info", image.topic, self._keep_camera_info)
-        self._subscriptions = [image, info]
-
-    def stop(self) -> None:
-        """Stop. Safe to call more than once."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions = []
+        """Whether the topic has subscribers or viewers, so that masks are needed."""
+        return self._publisher.subscriptions > 0 or DEPTH_LAYER in self._viewers.watched
 
     def people(self, seen: SeenPeople) -> None:
         """Add the people of one color image, on the worker's thread."""
@@ -70,9 +65,6 @@ class DepthWithoutPeople:
         if self.listened:
             self._add(1, stamp_ns(message.header), message)
 
-    def _keep_camera_info(self, message: Any) -> None:
-        self._camera_info = message
-
     def _add(self, side: int, time_ns: int, item: Any) -> None:
         """Add a depth image or a mask, and publish if it completes a pair. Thread-safe for two threads."""
         try:
@@ -81,11 +73,15 @@ class DepthWithoutPeople:
             if pair is None:
                 return
             people, message = pair
-            depth = _without(people, read_depth(message, self._max_px), message.header.frame_id, self._camera_info)
+            depth = _without(
+                people, read_depth(message, self._max_px), message.header.frame_id, self._depth.camera_info
+            )
         except FrameError as err:
             self._problem(err)
             return
         self._publisher.publish(image_message(self._graph.messages, message.header, depth, message.encoding))
+        if DEPTH_LAYER in self._viewers.watched:
+            self._viewers.show(DEPTH_LAYER, depth_picture(depth), people.settings.jpeg_quality)
 
 
 def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info: Any) -> NDArray[Any]:

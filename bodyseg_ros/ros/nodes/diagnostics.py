@@ -45,6 +45,8 @@ class Diagnostics:
         self._age_ms: list[float] = []
         self._problem = ""
         self._timer: Timer | None = None
+        #: What the last message said.
+        self.latest: Mapping[str, str] = {}
 
     @property
     def totals(self) -> dict[str, int]:
@@ -87,6 +89,7 @@ class Diagnostics:
         """Publish the counts since the last message."""
         messages = self._graph.messages
         level, text, values = self._summary()
+        self.latest = {"state": text} | values
         status = messages.make(
             "diagnostic_msgs/msg/DiagnosticStatus",
             level=level,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...events import EventWatcher
+from ...space import PeopleInSpace
 from ...types import Frame, Result
 from ..graph.port import Messages
 from .live_settings import LiveSettings
@@ -21,7 +23,7 @@ class FrameContext:
     """One frame and everything known about it; each image is made once and cached.
 
     message: the image message as received. live: the parameters in force for this frame. camera_info: the camera's last
-    message, or None. inference_ms: time to compute the result.
+    message, or None. inference_ms: time to compute the result. watcher: follows people's events.
     """
 
     messages: Messages
@@ -32,6 +34,8 @@ class FrameContext:
     model: str = ""
     camera_info: Any = None
     inference_ms: float = 0.0
+    located: PeopleInSpace | None = None
+    watcher: EventWatcher | None = None
     _pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def picture(self, name: str, paint: Painter) -> NDArray[np.uint8] | None:

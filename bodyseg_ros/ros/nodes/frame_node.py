@@ -163,8 +163,12 @@ class PublishingNode(FrameNode[T]):
             return
         for output, message in make_messages(heard, context, lambda _, err: self.diagnostics.problem(err)):
             self._publish(self._publishers[output], message)
+        self._done(context)
         age_ms = (self._graph.now_ns() - context.frame.stamp_ns) / 1e6
         self.diagnostics.frame_out(context.inference_ms, age_ms)
+
+    def _done(self, context: FrameContext) -> None:
+        """Called when a frame's messages are published."""
 
     def _publish(self, publisher: Publisher, message: Any) -> None:
         if message is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from ...effects import Effect, load_effects, needs_of
 from ...errors import SettingsError, quote
+from ...events import EventSettings
+from ...per_person import StagePlan
 from ...plan import Plan
 from ...refine import RefineSettings
 from ...settings import Settings
@@ -27,6 +29,9 @@ class LiveSettings:
     overlay: tuple[Effect, ...]
     composite: tuple[Effect, ...]
     following: Following = field(default_factory=Following)
+    events: EventSettings = field(default_factory=EventSettings)
+    per_person: StagePlan | None = None
+    skeleton: tuple[Effect, ...] = ()
 
     def check(self, offers: Wanted, changed: Container[str]) -> None:
         """Raise SettingsError if a newly chosen effect reads something that the network does not compute."""
@@ -50,11 +55,16 @@ def live_settings(plan: Plan[NodeSettings], before: LiveSettings | None = None) 
     Raises SettingsError for an unknown effect.
     """
     own = plan.own
+    overlay = load_effects("overlay_effects", own.overlay_effects, plan.effects, before.overlay if before else ())
     return LiveSettings(
         own,
         plan.network,
         plan.refine,
-        load_effects("overlay_effects", own.overlay_effects, plan.effects, before.overlay if before else ()),
+        overlay,
         load_effects("effects", own.effects, plan.effects, before.composite if before else ()),
         plan.following,
+        plan.events,
+        plan.per_person,
+        # The overlay's, if it has one: skeletons keep no state.
+        load_effects("skeleton", ("skeleton",), plan.effects, overlay),
     )

@@ -33,7 +33,8 @@ class NodeModel:
         network = self._model.network
         self.name, self.classes = network.card.name, network.card.classes
         # Everything the network can compute, including what a live option disables now. Defaults need no validation.
-        self.offers = network.with_settings(type(plan.network).model_construct()).offers
+        offers, stage = network.with_settings(type(plan.network).model_construct()).offers, self._model.stage
+        self.offers = stage.add_to(offers) if stage else offers
         self._follower = PeopleFollower(plan.following) if Wanted.POSES in self.offers else None
         engine = self._model.engine
         self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
@@ -74,6 +75,7 @@ class NodeModel:
         if settings is not self._used:
             model.network = model.network.with_settings(settings.network)
             model.refiner = model.refiner.with_settings(settings.refine)
+            model.stage = model.stage and model.stage.with_plan(settings.per_person)
             self._used = settings
         result = yield from model.steps(frame, wanted & self.offers)
         if self._follower is None:
@@ -82,5 +84,6 @@ class NodeModel:
         return self._follower.follow(frame, result)
 
     def close(self) -> None:
-        """Release the engine's memory if nobody else uses the engine."""
-        self._shared.close(self._model.engine)
+        """Release the memory of engines that nobody else uses."""
+        for engine in self._model.engines:
+            self._shared.close(engine)

@@ -10,6 +10,7 @@ from ...person import VISIBLE_SCORE
 from ...privacy import HidingSettings
 from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
+from ...web import PageSettings
 from ..graph.image_messages import CompressedColors
 
 __all__ = [
@@ -90,7 +91,7 @@ class ProcessSettings(Settings):
         return value
 
 
-class NodeSettings(PictureSettings, ProcessSettings):
+class NodeSettings(PictureSettings, ProcessSettings, PageSettings):
     """The node `bodyseg`."""
 
     enabled: bool = live(True, "Process frames; also set by the service `~/enable`.")
@@ -157,6 +158,33 @@ class NodeSettings(PictureSettings, ProcessSettings):
     image_rectified: bool = start_only(
         False, "Images are rectified: points are projected with P of camera_info instead of K and D."
     )
+    depth_rectified: bool = start_only(
+        False, "Depth images are rectified: P of `depth/camera_info` is used instead of K and D."
+    )
+    target_frame: str = start_only(
+        "",
+        "tf frame of people's positions, boxes, velocities and markers; '': the color camera's. `point3d` in "
+        "`~/poses` is always in the camera's.",
+    )
+    humans: bool = start_only(
+        False,
+        "Publish REP-155's `/humans/bodies/tracked` and topics for each body, and its tf frame `body_<id>`; needs "
+        "hri_msgs under rclpy.",
+    )
+    space_slop: float = start_only(
+        0.02,
+        "Maximum time between a color image and the depth image that locates its people, older or newer, s; the "
+        "nearest one is used. 0: stamps must be equal.",
+        ge=0.0,
+        le=1.0,
+    )
+    space_wait: float = start_only(
+        0.05,
+        "How long a result waits for its depth image and transforms, s, if depth images arrive at all; then it is "
+        "published without positions.",
+        ge=0.0,
+        le=1.0,
+    )
 
 
 class CompositorSettings(PictureSettings):
@@ -184,7 +212,7 @@ class CameraSettings(SourceSettings):
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "Encoding of `image`.")
 
 
-class PrivacySettings(InputSettings, SourceSettings, HidingSettings):
+class PrivacySettings(InputSettings, SourceSettings, HidingSettings, PageSettings):
     """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
 
     hold_frames: int = start_only(

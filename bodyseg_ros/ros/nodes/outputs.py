@@ -16,11 +16,22 @@ from ..graph.headers import make_header
 from ..graph.image_messages import compressed_message, image_message
 from ..graph.port import Messages
 from .camera_info import CAMERA_INFO, camera_info_of
+from .event_messages import EVENTS, events
 from .frame_context import FrameContext, Painter
 from .live_settings import LiveSettings
 from .people_messages import detections, poses
+from .space_messages import detections_3d, markers, people
 
-__all__ = ["OUTPUTS", "OutputTopic", "hides_people", "label_infos", "wanted_of"]
+__all__ = [
+    "OUTPUTS",
+    "OutputTopic",
+    "hides_people",
+    "label_infos",
+    "paint_composite",
+    "paint_overlay",
+    "paint_parts",
+    "wanted_of",
+]
 
 
 def _nothing(live: LiveSettings) -> Wanted:
@@ -33,7 +44,7 @@ class OutputTopic:
 
     make: makes its message; None if the result lacks what it shows. needs: what the result must contain. extras: what
     else it shows if the network computes it. effects: those that make it from the camera's image; None if the camera's
-    image is not in it.
+    image is not in it. in_space: whether it tells where people are, for which depth is used.
     """
 
     topic: str
@@ -42,6 +53,7 @@ class OutputTopic:
     needs: Callable[[LiveSettings], Wanted] = _nothing
     extras: Callable[[LiveSettings], Wanted] = _nothing
     effects: Callable[[LiveSettings], Sequence[Effect]] | None = None
+    in_space: bool = False
 
 
 def wanted_of(outputs: Sequence[OutputTopic], live: LiveSettings) -> Wanted:
@@ -127,15 +139,18 @@ def _pictures(
     )
 
 
-def _parts_color(context: FrameContext) -> NDArray[np.uint8] | None:
+def paint_parts(context: FrameContext) -> NDArray[np.uint8] | None:
+    """Paint each part in its color."""
     return None if context.result.parts is None else colored_parts(context.result.parts)
 
 
-def _overlay(context: FrameContext) -> NDArray[np.uint8]:
+def paint_overlay(context: FrameContext) -> NDArray[np.uint8]:
+    """Apply `overlay_effects`."""
     return compose_all(context.live.overlay, context.frame, context.result)
 
 
-def _composite(context: FrameContext) -> NDArray[np.uint8]:
+def paint_composite(context: FrameContext) -> NDArray[np.uint8]:
+    """Apply `effects`."""
     return compose_all(context.live.composite, context.frame, context.result)
 
 
@@ -147,19 +162,38 @@ def _details(live: LiveSettings) -> Wanted:
     return Wanted.PARTS | Wanted.INSTANCES if live.settings.pose_details else Wanted.NOTHING
 
 
+def _in_space(topic: str, type_name: str, make: Callable[[FrameContext], Any]) -> OutputTopic:
+    """Make the row of a topic that tells where people are, from the depth of each one's own pixels."""
+
+    def pixels(live: LiveSettings) -> Wanted:
+        return Wanted.INSTANCES
+
+    return OutputTopic(topic, type_name, make, lambda live: Wanted.POSES, pixels, in_space=True)
+
+
 OUTPUTS: Final = (
     _map("~/mask", Wanted.PERSON, _mask),
     _map("~/parts", Wanted.PARTS, _parts),
     _map("~/instances", Wanted.INSTANCES, _instances),
     _map("~/confidence", Wanted.CONFIDENCE, _confidence),
     _map("~/classes", Wanted.CLASSES, _classes),
-    *_pictures("parts_color", _parts_color, lambda live: Wanted.PARTS),
+    *_pictures("parts_color", paint_parts, lambda live: Wanted.PARTS),
     # One color per person where people are told apart, even if only another topic asked for that.
-    *_pictures("overlay", _overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay),
-    *_pictures("composite", _composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite),
+    *_pictures(
+        "overlay", paint_overlay, lambda live: needs_of(live.overlay), Wanted.INSTANCES, lambda live: live.overlay
+    ),
+    *_pictures(
+        "composite", paint_composite, lambda live: needs_of(live.composite), effects=lambda live: live.composite
+    ),
     OutputTopic("~/camera_info", CAMERA_INFO, _camera_info),
-    OutputTopic("~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details),
+    OutputTopic(
+        "~/poses", "bodyseg_ros/msg/PersonPoseArray", poses, lambda live: Wanted.POSES, _details, in_space=True
+    ),
     OutputTopic("~/detections", "vision_msgs/msg/Detection2DArray", detections, lambda live: Wanted.POSES, _details),
+    _in_space("~/detections_3d", "vision_msgs/msg/Detection3DArray", detections_3d),
+    _in_space("~/markers", "visualization_msgs/msg/MarkerArray", markers),
+    _in_space("~/people", "people_msgs/msg/People", people),
+    _in_space(EVENTS, "bodyseg_ros/msg/PersonEventArray", events),
 )
 
 #: Latched topics that explain the numbers in maps: topic → (explanation, classes of the model's card → number → name).

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body import KEYPOINT_NAMES, PART_NAMES
-from ...person import Box, Person, TrackState, box_of_keypoints, box_of_mask
+from ...person import Box, Person, TrackState
 from .frame_context import FrameContext
 
-__all__ = ["detections", "poses"]
+__all__ = ["box_of", "detections", "poses", "track_id"]
+
+#: Keypoints in space, (17, 3) m, where none is known.
+_UNKNOWN: Final = np.full((len(KEYPOINT_NAMES), 3), np.nan, np.float32)
 
 
 def poses(context: FrameContext) -> Any:
@@ -40,7 +43,7 @@ def detections(context: FrameContext) -> Any:
     make = context.messages.make
     people = []
     for person in context.result:
-        left, top, right, bottom = _box(context, person)
+        left, top, right, bottom = box_of(context, person)
         # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
         centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
@@ -53,19 +56,20 @@ def detections(context: FrameContext) -> Any:
         results = [make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=guess)]
         header = context.message.header
         people.append(
-            make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box, id=_track_id(person))
+            make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=box, id=track_id(person))
         )
     return make("vision_msgs/msg/Detection2DArray", header=context.message.header, detections=people)
 
 
-def _track_id(person: Person) -> str:
+def track_id(person: Person) -> str:
+    """Return the id as text, '' without tracking."""
     return "" if person.id is None else str(person.id)
 
 
 def _person(context: FrameContext, person: Person) -> Any:
     """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
     make = context.messages.make
-    left, top, right, bottom = _box(context, person)
+    left, top, right, bottom = box_of(context, person)
     roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
     area, visible = float("nan"), np.zeros(0, np.uint8)
     if person.instance_map is not None:
@@ -76,12 +80,12 @@ def _person(context: FrameContext, person: Person) -> Any:
     return make(
         "bodyseg_ros/msg/PersonPose",
         header=context.message.header,
-        track_id=_track_id(person),
+        track_id=track_id(person),
         tracking_state=int(person.state or TrackState.NEW),
         instance_label=0 if person.instance_map is None else person.index + 1,
         score=person.score,
         roi=roi,
-        keypoints=_keypoints(context, person.keypoints, person.keypoint_scores),
+        keypoints=_keypoints(context, person.keypoints, person.keypoint_scores, _points3d(context, person.index)),
         mask_area_ratio=area,
         visible_parts=context.messages.pack(visible),
     )
@@ -89,13 +93,13 @@ def _person(context: FrameContext, person: Person) -> Any:
 
 def _lost(context: FrameContext, person: Person) -> Any:
     """A PersonPose of who is no longer seen: where they were last, and nothing that would be a guess."""
-    left, top, right, bottom = _box(context, person)
+    left, top, right, bottom = box_of(context, person)
     box = {"x_offset": left, "y_offset": top, "width": right - left, "height": bottom - top}
     nowhere = np.full_like(person.keypoints, np.nan)
     return context.messages.make(
         "bodyseg_ros/msg/PersonPose",
         header=context.message.header,
-        track_id=_track_id(person),
+        track_id=track_id(person),
         tracking_state=int(TrackState.LOST),
         roi=context.messages.make("sensor_msgs/msg/RegionOfInterest", **box),
         keypoints=_keypoints(context, nowhere, np.zeros_like(person.keypoint_scores)),
@@ -104,9 +108,20 @@ def _lost(context: FrameContext, person: Person) -> Any:
     )
 
 
-def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Any]:
+def _points3d(context: FrameContext, person: int) -> NDArray[np.float32]:
+    """Keypoints (17, 3) m in the frame of the header, NaN where unknown."""
+    if context.located is None:
+        return _UNKNOWN
+    return context.located.to_camera.apply(context.located.keypoints[person])
+
+
+def _keypoints(
+    context: FrameContext,
+    points: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    points3d: NDArray[np.float32] = _UNKNOWN,
+) -> list[Any]:
     make, least = context.messages.make, context.live.settings.visible_score
-    nowhere = make("geometry_msgs/msg/Point", x=float("nan"), y=float("nan"), z=float("nan"))
     return [
         make(
             "bodyseg_ros/msg/Keypoint",
@@ -116,14 +131,13 @@ def _keypoints(context: FrameContext, points: NDArray[np.float32], scores: NDArr
             y=float(points[index, 1]),
             score=float(scores[index]),
             visible=bool(scores[index] >= np.float32(least)),
-            point3d=nowhere,
+            has_point3d=bool(np.isfinite(points3d[index]).all()),
+            point3d=make("geometry_msgs/msg/Point", **dict(zip("xyz", points3d[index].tolist(), strict=True))),
         )
         for index, name in enumerate(KEYPOINT_NAMES)
     ]
 
 
-def _box(context: FrameContext, person: Person) -> Box:
+def box_of(context: FrameContext, person: Person) -> Box:
     """As Person.box, with the node's own score from which a keypoint is visible."""
-    found = None if person.instance_map is None else box_of_mask(person.mask)
-    least = context.live.settings.visible_score
-    return found or box_of_keypoints(person.keypoints, person.keypoint_scores, person.size, least)
+    return person.box_above(context.live.settings.visible_score)

@@ -21,6 +21,7 @@ from ..graph.port import Graph, Publisher, Subscription, Timer
 from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
 from .node_model import NodeModel
+from .node_page import NodePage
 from .node_settings import PrivacySettings
 from .playing import play
 from .run_node import run_node
@@ -29,6 +30,8 @@ __all__ = ["PrivacyCameraNode", "main"]
 
 #: Of a blank picture before any other has come.
 _FIRST_SIZE = (480, 640)
+#: The only picture on the live page.
+_LAYER = "camera without people"
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,10 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
     def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
         self._open_model = open_model
         self._plan = make_plan(graph.overrides, PrivacySettings)
-        graph.declare([replace(parameter, live=False) for parameter in self._plan.parameters])
+        self._fixed = [replace(parameter, live=False) for parameter in self._plan.parameters]
+        graph.declare(self._fixed)
         self._settings = self._plan.own
-        refuse_blindness(self._plan.network)
+        refuse_blindness(self._plan)
         self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._check = MaskCheck()
         self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
@@ -77,6 +81,15 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         self._sent_at = time.monotonic()
         self._out: _Topics | None = None
         super().__init__(graph, self._settings)
+        # Like the topics, the page shows what _send() sends, and nothing else: no photos, no parameters.
+        self._page = NodePage(
+            graph,
+            self._settings,
+            self._fixed,
+            values=lambda: self._plan.values,
+            figures=lambda: self.diagnostics.latest,
+            layers=lambda: [_LAYER],
+        )
 
     def configure(self) -> None:
         """Offer the topics. The model is loaded beside: until it is there, pictures are blank."""
@@ -87,6 +100,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
                 publisher("~/image/compressed", "sensor_msgs/msg/CompressedImage"),
                 publisher("~/camera_info", CAMERA_INFO),
             )
+        self._page.start()
 
     def activate(self) -> None:
         """Take frames, from the topic or from the source."""
@@ -109,6 +123,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def cleanup(self) -> None:
         """Give the model back."""
+        self._page.stop()
         if self._model:
             self._model.close()
             self._model = None
@@ -215,6 +230,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     @property
     def _listened(self) -> bool:
+        if self._page.viewers.watched:
+            return True
         return bool(self._out and (self._out.raw.subscriptions or self._out.compressed.subscriptions))
 
     def _send(self, picture: Safe, header: Any, encoding: str) -> None:
@@ -232,6 +249,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         if self._out.compressed.subscriptions:
             quality = self._settings.jpeg_quality
             self._out.compressed.publish(compressed_message(messages, header, picture.image, quality))
+        if self._page.viewers.watched:
+            self._page.viewers.show(_LAYER, picture.image, self._settings.jpeg_quality)
         self._sent_at = time.monotonic()
 
     def _facts(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..graph.names import RosArguments, parse_ros_arguments
 from ..graph.open_graph import open_graph
 from ..graph.port import Graph, Node
 
-__all__ = ["run_node"]
+__all__ = ["run_node", "spin_all"]
 
 
 def run_node(
@@ -47,14 +47,14 @@ def run_node(
             logging.basicConfig(format="[%(levelname)s] [%(name)s]: %(message)s")
             logging.getLogger("bodyseg_ros").setLevel(logging.INFO)
             stack.pop_all()  # each graph is left on the thread that spun it
-            _spin(graphs, make)
+            spin_all(graphs, make)
     except BodysegError as err:
         raise SystemExit(f"{name}: {err}") from err
     except KeyboardInterrupt:  # before an orderly stop is possible, such as during imports
         raise SystemExit(128 + signal.SIGINT) from None
 
 
-def _spin(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
+def spin_all(graphs: Sequence[Graph], make: Callable[[Graph], Node]) -> None:
     """Spin a node on each graph until all have ended, and close the graphs.
 
     A signal or a failure ends all nodes, a lifecycle shutdown only its own. This thread receives signals; with several

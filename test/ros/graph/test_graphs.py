@@ -105,6 +105,19 @@ def test_subscribers_are_counted_as_they_come_and_go(peer: Graph, until: Until) 
     subscription.close()
 
 
+def test_a_closed_publisher_is_gone_and_its_topic_can_be_published_again(peer: Graph, until: Until) -> None:
+    got: list[Any] = []
+    subscription = peer.subscribe("/words", "std_msgs/msg/String", RELIABLE, got.append)
+    for word in ("one", "two"):
+        out = peer.publisher("/words", "std_msgs/msg/String")
+        until(lambda out=out: out.subscriptions and subscription.publishers, peer)
+        out.publish(peer.messages.make("std_msgs/msg/String", data=word))
+        until(lambda word=word: got and got[-1].data == word, peer)
+        out.close()
+        until(lambda: subscription.publishers == 0, peer)
+        out.close()
+
+
 def test_the_node_is_seen_with_its_topics(node_runtime: str, peer: Graph, start: Start, until: Until) -> None:
     start(node_runtime, "--ros-args", "-r", "__node:=other")
     seen: dict[tuple[str, str, bool], Qos] = {}

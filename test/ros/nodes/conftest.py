@@ -16,6 +16,7 @@ from bodyseg_ros.ros.graph.image_messages import image_message
 from bodyseg_ros.ros.graph.qos import LATCHED, Qos
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 
+ROOT = Path(__file__).resolve().parents[3]
 IMAGE = "sensor_msgs/msg/Image"
 PATIENCE_S = 20.0
 DEEP = Qos(depth=100)

@@ -36,9 +36,13 @@ MAPS = {"mask": "mono8", "parts": "mono8", "instances": "mono8", "confidence": "
 PICTURES = ("parts_color", "overlay", "composite")
 
 
+#: BodyPix has no classes, events are rare, and the others need depth.
+ABSENT = ("~/classes", "~/events", "~/detections_3d", "~/markers", "~/people")
+
+
 def listen_to_all(rig: Rig) -> None:
     for output in OUTPUTS:
-        if output.topic != "~/classes":  # BodyPix has none
+        if output.topic not in ABSENT:
             rig.listen(output.topic.replace("~", "/bodyseg"), output.type)
 
 

@@ -1,0 +1,146 @@
+"""The live page in a real browser: Chromium without a screen, driven through its DevTools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from skimage import data
+
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[web]'")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
+
+#: Share of white pixels of a mask as the browser shows it; -1 for a picture with other pixels than black and white.
+WHITE = """() => {
+  const picture = document.getElementById("picture");
+  const pixels = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height).data;
+  let white = 0, gray = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    white += pixels[i] > 215;
+    gray += pixels[i] > 40 && pixels[i] <= 215;
+  }
+  return gray * 4 > 0.02 * pixels.length ? -1 : (white * 4) / pixels.length;
+}"""
+THRESHOLD = 'input[type="number"][aria-label="segmentation_threshold"]'
+DROP = """([bytes, type]) => {
+  const files = new DataTransfer();
+  files.items.add(new File([new Uint8Array(bytes)], "photo.jpg", { type }));
+  document.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: files }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scikit-image's astronaut: one person, a third of the picture."""
+    path = tmp_path_factory.mktemp("web") / "astronaut.jpg"
+    Image.fromarray(data.astronaut()).save(path, quality=92)
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(photo: Path) -> Iterator[str]:
+    """Of `bodyseg web` on a photo."""
+    command = [sys.executable, "-m", "bodyseg_ros.cli.main", "web", str(photo), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
+        assert served.stderr
+        found = next(filter(None, (re.search(r"http://\S+", line) for line in served.stderr)))
+        try:
+            yield found.group()
+        finally:
+            served.terminate()
+            assert served.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page with a picture on it; whatever it complains of fails the test."""
+    complaints: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda err: complaints.append(str(err)))
+        page.on("console", lambda line: complaints.append(line.text) if "Content Security" in line.text else None)
+        page.goto(address)
+        page.wait_for_selector("#picture:not([hidden])")
+        yield page
+    assert complaints == []
+
+
+def wait_for(holds: Any, seconds: float = 5.0) -> float:
+    """Wait until something holds; return after how long, s."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() < began + seconds
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def choose(page: Any, layer: str) -> None:
+    page.get_by_role("radio", name=layer, exact=True).click()
+
+
+def set_threshold(page: Any, value: float) -> None:
+    page.locator(THRESHOLD.replace("number", "range")).evaluate(
+        "(it, value) => { it.value = value; it.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def test_a_slider_changes_the_picture_and_a_reload_keeps_all(page: Any) -> None:
+    choose(page, "mask")
+    wait_for(lambda: page.evaluate(WHITE) > 0)
+    before, threshold = page.evaluate(WHITE), float(page.locator(THRESHOLD).input_value())
+    assert 0.2 < before < 0.6
+    set_threshold(page, 0.99)
+    wait_for(lambda: 0 < page.evaluate(WHITE) < before - 0.01)
+    page.reload()
+    page.wait_for_selector("#picture:not([hidden])")
+    assert page.get_by_role("radio", name="mask").get_attribute("aria-checked") == "true"
+    assert page.locator(THRESHOLD).input_value() == "0.99"
+    assert "segmentation_threshold: 0.99" in page.request.get(f"{page.url}parameters.yaml").text()
+    set_threshold(page, threshold)
+    wait_for(lambda: abs(page.evaluate(WHITE) - before) < 0.005)
+
+
+def test_a_dropped_photo_shows_its_mask_within_a_second(page: Any, photo: Path) -> None:
+    choose(page, "mask")
+    cut = photo.with_name("left.jpg")
+    with Image.open(photo) as image:
+        image.crop((0, 0, 380, 512)).save(cut)
+    page.evaluate(DROP, [list(cut.read_bytes()), "image/jpeg"])
+    took_s = wait_for(lambda: page.evaluate("document.getElementById('picture').width") == 380)
+    assert took_s < 1
+    assert 0.2 < page.evaluate(WHITE) < 0.9
+    page.get_by_role("button", name="Back to the camera").click()
+    wait_for(lambda: page.evaluate("document.getElementById('picture').width") == 512)
+
+
+def test_what_is_no_photo_is_said_on_the_page(page: Any) -> None:
+    page.evaluate(DROP, [[1, 2, 3], "image/jpeg"])
+    page.wait_for_selector("#refused:not([hidden])")
+    assert "is not a supported photo" in page.locator("#refused").inner_text()
+
+
+def test_the_page_fits_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 780})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    box = page.locator("#stage").bounding_box()
+    assert box["width"] > 300
+    assert box["y"] + box["height"] < 780
+    assert page.evaluate("document.querySelector('#figures dd').textContent").endswith("Hz")
