@@ -13,6 +13,8 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 SHARE = FindPackageShare("bodyseg_ros")
+#: Values of image_transport whose topics follow the image's remapping.
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -80,7 +82,7 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
         parameters=[page, LaunchConfiguration("params_file"), switches, *parameters],
         remappings=[
             ("image", image),
-            ("image/compressed", [image, "/compressed"]),
+            *((f"image/{kind}", [image, f"/{kind}"]) for kind in TRANSPORTS),
             ("depth/image", LaunchConfiguration("depth")),
         ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
