@@ -115,6 +115,8 @@ class BodysegNode(PublishingNode[Any]):
         super().activate()
         for points in self._points:
             points.start()
+        if self._live.settings.target_frame:
+            self._transforms.start()
         self._depth.start()
         if self._humans:
             self._humans.start()

@@ -93,8 +93,7 @@ class Locating:
     def _take(self, message: Any) -> None:
         """Receive one depth image, on the graph's thread."""
         self._came_s = now_s = time.monotonic()
-        other_camera = self._color_frame and shorten(message.header.frame_id) != self._color_frame
-        if self._asked_s > _NEVER and (self._settings.target_frame or other_camera):
+        if self._color_frame and shorten(message.header.frame_id) != self._color_frame:
             self._transforms.start()  # /tf is subscribed only where it is needed
         asked = now_s - self._asked_s <= _ASKED_S
         try:
