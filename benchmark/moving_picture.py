@@ -1,8 +1,8 @@
-"""Write docs/moving.webp: a camera that pans over scikit-image's portrait of an astronaut, by the network in the package.
+"""Write docs/moving.webp: the network in the package on a panning portrait, scikit-image's astronaut.
 
     python benchmark/moving_picture.py [FILE]
 
-Every frame goes through the network; what is drawn changes: overlay and skeleton, parts, blurred background, anonymized.
+What is drawn changes: overlay and skeleton, body parts, blurred background, pixelated person.
 """
 
 from __future__ import annotations

@@ -14,5 +14,7 @@ class DoctestBlocks(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for each documented object."""
         if obj.docstring:
-            fenced = re.sub(r"(?ms)^>>> .*?(?=\n\n|\Z)", lambda match: f"```pycon\n{match.group()}\n```", obj.docstring.value)
+            fenced = re.sub(
+                r"(?ms)^>>> .*?(?=\n\n|\Z)", lambda match: f"```pycon\n{match.group()}\n```", obj.docstring.value
+            )
             obj.docstring.value = fenced

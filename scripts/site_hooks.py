@@ -1,7 +1,7 @@
 """MkDocs hooks: pages that lie outside docs/, and links as they are written for a checkout.
 
-Pages link to each other as files of the repository, so that they work in any viewer. On the site, pages outside docs/ stand at the same path below
-its root; a link to a file that is no page becomes its name.
+Pages link to each other as files of the repository, so that they work in any viewer. On the site, pages outside docs/
+stand at the same path below its root; a link to a file that is no page becomes its name.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages outside docs/, and the pictures beside them."""
     for pattern in ELSEWHERE:
         for page in sorted(ROOT.glob(pattern)):
-            for path in (page, *(one for one in page.parent.iterdir() if one.suffix in _PICTURES)):
+            pictures = (
+                [] if page.parent == ROOT else [path for path in page.parent.iterdir() if path.suffix in _PICTURES]
+            )
+            for path in (page, *pictures):
                 name = path.relative_to(ROOT).as_posix()
-                if files.get_file_from_path(name) is None and path.parent != ROOT or path == page:
+                if files.get_file_from_path(name) is None:
                     files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
@@ -35,7 +38,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Rewrite links from where the file lies in the repository to where its page is on the site."""
     here = page.file.src_uri
-    source = here if any(ROOT.joinpath(here) == path for pattern in ELSEWHERE for path in ROOT.glob(pattern)) else f"docs/{here}"
+    source = (
+        here
+        if any(ROOT.joinpath(here) == path for pattern in ELSEWHERE for path in ROOT.glob(pattern))
+        else f"docs/{here}"
+    )
 
     def rewritten(match: re.Match[str]) -> str:
         text, target, anchor = match["text"], match["target"], match["anchor"] or ""
@@ -49,5 +56,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return text if match["picture"] == "" else match.group()
         return f"{match['picture']}[{text}]({posixpath.relpath(name, posixpath.dirname(here) or '.')}{anchor})"
 
-    return re.sub(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)]*)?\)", rewritten, markdown)
-
+    return re.sub(
+        r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)]*)?\)", rewritten, markdown
+    )

@@ -2,8 +2,8 @@
 
     python scripts/topics_page.py > docs/topics.md
 
-Types and QoS come from the running nodes; what a topic means stands here. A topic without a meaning, or a meaning without a
-topic, ends the program with an error.
+Types and QoS come from the running nodes; what a topic means stands here. A topic without a meaning, or a meaning
+without a topic, ends the program with an error.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 ROOT: Final = Path(__file__).resolve().parent.parent
 _HEADING: Final = """# Topics and messages
 
-Made by `python scripts/topics_page.py` from the nodes. `~` is the node's name, such as `/bodyseg`. Every topic can be remapped (`-r`), and its
-QoS overridden: `-p qos_overrides./bodyseg/mask.publisher.reliability:=best_effort`.
+Made by `python scripts/topics_page.py` from the nodes. `~` is the node's name, such as `/bodyseg`. Every topic can be
+remapped (`-r`), and its QoS overridden: `-p qos_overrides./bodyseg/mask.publisher.reliability:=best_effort`.
 
-Outputs are computed only while they have subscribers, and carry the header of their frame. `bodyseg topics` lists rates, and pairs whose QoS
-does not match. With `humans:=true`-like parameters the node publishes more: [people in space](people_in_space.md).
+Outputs are computed only while they have subscribers, and carry the header of their frame. `bodyseg topics` lists
+rates, and pairs whose QoS does not match. With `humans: true` the node publishes `/humans/bodies/…` too:
+[people in space](people_in_space.md).
 """
 #: Node → its class, and parameters that it needs to start.
 NODES: Final[dict[str, tuple[Any, tuple[str, ...]]]] = {
@@ -123,7 +124,9 @@ def _rows(node: str, ends: list[Endpoint]) -> Iterator[str]:
         qos += ", latched" if end.qos.latched else ""
         yield f"| `{key}`{way} | {end.type.replace('/msg/', '/')} | {qos} | {content} |"
     # Topics of other networks or message types are not there now.
-    absent = [name for name in meanings if name not in used and not re.search("classes|points|scan|tf|background", name)]
+    absent = [
+        name for name in meanings if name not in used and not re.search("classes|points|scan|tf|background", name)
+    ]
     if absent:
         raise SystemExit(f"{__file__} says what {', '.join(absent)} of {node} means, but there is no such topic.")
     for name in meanings:
