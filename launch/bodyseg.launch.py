@@ -13,6 +13,8 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 SHARE = FindPackageShare("bodyseg_ros")
+#: Values of image_transport whose topics follow the image's remapping.
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -24,6 +26,9 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
             DeclareLaunchArgument("image", default_value="image", description="The camera's topic."),
+            DeclareLaunchArgument(
+                "depth", default_value="depth/image", description="The depth camera's topic, for people in space."
+            ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([SHARE, "config", "default.yaml"]),
@@ -75,7 +80,11 @@ def bodyseg(parameters: list, condition: IfCondition) -> Node:
         name="bodyseg",
         namespace=LaunchConfiguration("namespace"),
         parameters=[page, LaunchConfiguration("params_file"), switches, *parameters],
-        remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+        remappings=[
+            ("image", image),
+            *((f"image/{kind}", [image, f"/{kind}"]) for kind in TRANSPORTS),
+            ("depth/image", LaunchConfiguration("depth")),
+        ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         condition=condition,

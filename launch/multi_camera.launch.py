@@ -11,6 +11,8 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 SHARE = FindPackageShare("bodyseg_ros")
+#: Values of image_transport whose topics follow the image's remapping.
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -39,7 +41,7 @@ def generate_launch_description() -> LaunchDescription:
                     LaunchConfiguration("params_file"),
                     {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in given.items()},
                 ],
-                remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+                remappings=[("image", image), *((f"image/{kind}", [image, f"/{kind}"]) for kind in TRANSPORTS)],
                 arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
                 output="screen",
             ),

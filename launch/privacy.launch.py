@@ -10,6 +10,9 @@ from launch import LaunchDescription
 
 PARAMS = PathJoinSubstitution([FindPackageShare("bodyseg_ros"), "config", "privacy.yaml"])
 
+#: Values of image_transport whose topics follow the image's remapping.
+TRANSPORTS = ("compressed", "ffmpeg", "foxglove")
+
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and the node."""
@@ -33,7 +36,7 @@ def generate_launch_description() -> LaunchDescription:
                     LaunchConfiguration("params_file"),
                     {"source": ParameterValue(LaunchConfiguration("source"), value_type=str)},
                 ],
-                remappings=[("image", image), ("image/compressed", [image, "/compressed"])],
+                remappings=[("image", image), *((f"image/{kind}", [image, f"/{kind}"]) for kind in TRANSPORTS)],
                 output="screen",
             ),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,13 @@ def test_without_limits(later: Frame, expected: bool) -> None:
 @pytest.mark.parametrize(("stamp_s", "expected"), [(5.0, False), (5.001, True), (5.5, True), (5.501, False)])
 def test_with_a_largest_gap_it_must_be_later_and_soon(stamp_s: float, expected: bool) -> None:
     assert follows(frame(stamp_s), max_gap_s=0.5) is expected
+
+
+@pytest.mark.parametrize(("index", "expected"), [(6, False), (7, False), (8, True), (9, False)])
+def test_without_a_new_stamp_the_next_index_follows(index: int, expected: bool) -> None:
+    frames = FrameSequence()
+    frames.follows(replace(frame(0), index=7), max_gap_s=0.5)
+    assert frames.follows(replace(frame(0), index=index), max_gap_s=0.5) is expected
 
 
 @pytest.mark.parametrize(("grey", "expected"), [(124, True), (127, False), (76, True), (73, False)])

@@ -237,6 +237,11 @@ def check(process: Process) -> None:
     assert (ROOT / "bodyseg_ros/ros/nodes" / f"{process.executable}.py").is_file()
 
 
+def remapped(image: str) -> dict[str, str]:
+    """The image's topic, and those of image_transport's other forms beside it."""
+    return {"image": image} | {f"image/{form}": f"{image}/{form}" for form in ("compressed", "ffmpeg", "foxglove")}
+
+
 def test_bodyseg_as_it_is_given(start: Start) -> None:
     started = start("bodyseg")
     assert started.keys() == {"bodyseg"}
@@ -244,7 +249,7 @@ def test_bodyseg_as_it_is_given(start: Start) -> None:
     assert (bodyseg.name, bodyseg.namespace) == ("bodyseg", "")
     assert bodyseg.parameter_files == (ROOT / "config/default.yaml",)
     assert bodyseg.parameters == {"use_sim_time": False, "autostart": True}
-    assert bodyseg.remappings == {"image": "image", "image/compressed": "image/compressed"}
+    assert bodyseg.remappings == remapped("image") | {"depth/image": "depth/image"}
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "info"
 
 
@@ -255,6 +260,7 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
         "bodyseg",
         namespace="robot",
         image="/camera/image_raw",
+        depth="/camera/depth/image_raw",
         params_file=str(file),
         model="bodypix-mobilenet-075",
         rviz="true",
@@ -272,10 +278,7 @@ def test_bodyseg_with_every_argument(start: Start, tmp_path: Path) -> None:
         "use_sim_time": True,
         "autostart": False,
     }
-    assert bodyseg.remappings == {
-        "image": "/camera/image_raw",
-        "image/compressed": "/camera/image_raw/compressed",
-    }
+    assert bodyseg.remappings == remapped("/camera/image_raw") | {"depth/image": "/camera/depth/image_raw"}
     assert parse_ros_arguments("bodyseg", list(bodyseg.arguments)).log_level == "debug"
     rviz = started["rviz2"]
     assert rviz.namespace == "robot"
@@ -314,7 +317,7 @@ def test_privacy_on_a_topic_and_on_a_source(start: Start) -> None:
     assert (camera.name, camera.namespace) == ("front", "robot")
     assert camera.parameter_files == (ROOT / "config/privacy.yaml",)
     assert camera.values["source"] == ""
-    assert camera.remappings == {"image": "/cam/image_raw", "image/compressed": "/cam/image_raw/compressed"}
+    assert camera.remappings == remapped("/cam/image_raw")
     assert start("privacy", source="0")["privacy_camera"].values["source"] == "0"
 
 
@@ -326,7 +329,7 @@ def test_multi_camera_is_one_process_that_is_told_the_cameras(start: Start) -> N
     assert (bodyseg.name, bodyseg.namespace) == ("", "")
     assert bodyseg.parameter_files == (ROOT / "config/default.yaml",)
     assert bodyseg.parameters == {"cameras": ["front", "rear"], "use_sim_time": False, "autostart": True}
-    assert bodyseg.remappings == {"image": "left/image_raw", "image/compressed": "left/image_raw/compressed"}
+    assert bodyseg.remappings == remapped("left/image_raw")
     with pytest.raises(AssertionError, match="cameras must be given"):
         start("multi_camera")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -28,7 +29,7 @@ class Close:
     window: Window
     found: Result
 
-    @property
+    @cached_property
     def pose(self) -> int | None:
         """Place of the pose in the window whose box overlaps most with the person's; None: none does."""
         if self.found.poses is None or not len(self.found):
@@ -37,7 +38,7 @@ class Close:
         best = int(np.argmax(shares))
         return best if shares[best] > 0 else None
 
-    @property
+    @cached_property
     def mask(self) -> NDArray[np.bool_] | None:
         """(h, w) in px of the cut-out: this person's pixels; None if the second network did not tell."""
         if self.found.instances is not None:

@@ -16,7 +16,7 @@ from ..mirror import mirror_result
 from ..person import VISIBLE_SCORE, missing
 from ..tracking import KeypointSmoother, Motion, SmoothingSettings
 from ..types import Poses, Result
-from .body_depth import ANCHOR, measure_depth
+from .body_depth import ANCHOR, BodyDepth, measure_depth
 from .depth_view import DepthImage
 from .people_in_space import PeopleInSpace
 from .pinhole import Pinhole
@@ -103,29 +103,21 @@ class PeopleLocator:
         labels = _draw_people(poses.keypoints, seen, result.size) if instances is None else instances
         labels = np.ascontiguousarray(labels[::shrink, ::shrink])
         view = depth.seen_by(camera, labels, shrink)
-        focal_px = camera.focal[0] / shrink
-        body = measure_depth(labels, view, poses.keypoints / np.float32(shrink), seen, focal_px)
-        count, to_target = len(poses), to_target or Rigid.still()
+        body = measure_depth(labels, view, poses.keypoints / np.float32(shrink), seen, camera.focal[0] / shrink)
         pixels = np.concatenate([poses.keypoints, body.anchors[:, None] * np.float32(shrink)], axis=1)
-        pixels = np.where(np.isfinite(body.z)[..., None], pixels, np.float32(0))
-        rays = np.concatenate(
-            [camera.unproject(pixels.reshape(-1, 2)).reshape(pixels.shape), np.ones((count, ANCHOR + 1, 1))], axis=-1
-        ).astype(np.float32)
-        points = rays * body.z[..., None]
-        points[~_reachable(points)] = np.nan
-        covariances = _covariances(rays, np.where(np.isfinite(points[..., 2]), body.z, np.nan), body.spread, camera)
+        points, covariances = _in_space(camera, pixels, body)
+        to_target, count = to_target or Rigid.still(), len(poses)
         turn = to_target.rotation.astype(np.float32)
         covariances = np.asarray(turn @ covariances @ turn.T, np.float32)
-        moved = to_target.apply(points.reshape(-1, 3)).reshape(points.shape)
+        points = to_target.apply(points.reshape(-1, 3)).reshape(points.shape)
         ids: tuple[int | None, ...] = (None,) * count if result.tracks is None else result.tracks.ids
         step_s = self._step_s(stamp_ns)
-        positions, velocities = self._follow(ids, moved[:, ANCHOR], covariances[:, ANCHOR], step_s)
-        keypoints = self._smooth(ids, moved[:, :ANCHOR], poses.keypoint_scores, step_s, smoothing)
+        positions, velocities = self._follow(ids, points[:, ANCHOR], covariances[:, ANCHOR], step_s)
         boxes = np.array([_box(camera, surface, shrink, to_target) for surface in body.surfaces], np.float32)
         boxes = boxes.reshape(count, 2, 3)
         return PeopleInSpace(
             ids,
-            keypoints,
+            self._smooth(ids, points[:, :ANCHOR], poses.keypoint_scores, step_s, smoothing),
             covariances[:, :ANCHOR],
             positions,
             covariances[:, ANCHOR],
@@ -201,7 +193,7 @@ def _draw_people(points: Array, seen: NDArray[np.bool_], size: tuple[int, int]) 
         visible = seen[person]
         if not visible.any():
             continue
-        places = np.clip(np.rint(points[person]), -(2**14), 2**14).astype(int)
+        places = np.clip(np.rint(np.where(visible[:, None], points[person], 0)), -(2**14), 2**14).astype(int)
         tall = float(np.ptp(points[person][visible], axis=0).max())
         width = max(1, round(_LIMB_WIDTH * tall))
         trunk = [place for place in (5, 6, 12, 11) if visible[place]]  # around it: shoulders, then hips
@@ -213,6 +205,17 @@ def _draw_people(points: Array, seen: NDArray[np.bool_], size: tuple[int, int]) 
         for place in np.flatnonzero(visible):
             cv2.circle(labels, places[place].tolist(), width // 2, person, cv2.FILLED)
     return labels
+
+
+def _in_space(camera: Pinhole, pixels: Array, body: BodyDepth) -> tuple[Array, Array]:
+    """Points (N, 18, 3) m of pixels (N, 18, 2) in the camera's frame, and covariances; NaN where unknown."""
+    known = np.isfinite(body.z)
+    pixels = np.where(known[..., None], pixels, np.float32(0))
+    flat = camera.unproject(pixels.reshape(-1, 2)).reshape(pixels.shape)
+    rays = np.concatenate([flat, np.ones((*known.shape, 1), np.float32)], axis=-1)
+    points = rays * body.z[..., None]
+    points[~_reachable(points)] = np.nan
+    return points, _covariances(rays, points[..., 2], body.spread, camera)
 
 
 def _reachable(points: Array) -> NDArray[np.bool_]:

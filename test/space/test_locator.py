@@ -12,6 +12,7 @@ from bodyseg_ros.errors import FrameError
 from bodyseg_ros.mirror import mirror_result
 from bodyseg_ros.space import DepthImage, PeopleInSpace, PeopleLocator, Pinhole, Rigid, to_meters
 from bodyseg_ros.tracking import SmoothingSettings
+from bodyseg_ros.types import Poses, Result
 from people_scene import COLOR, JOINT, OTHERS, PeopleScene, background_hits, image_of, measure, random_scene, stand
 
 #: The trunk's half thickness: the camera sees its surface.
@@ -27,6 +28,11 @@ CAMERAS = {
         Pinhole((480, 640), (525.0, 525.0), (319.5, 239.5), "plumb_bob", (0.1, -0.2, 0.001, -0.001, 0.05)),
         Pinhole((400, 640), (450.0, 450.0), (319.5, 199.5), "equidistant", (0.01, -0.02, 0.005, 0.0)),
         SIDE,
+    ),
+    "region of binned pixels": (
+        Pinhole.of_calibration((960, 1280), (1050, 0, 639.5, 0, 1050, 479.5), "", (), (2, 2), (160, 0, 960, 960)),
+        COLOR,
+        STILL,
     ),
     "large color": (
         Pinhole((960, 1280), (1050.0, 1050.0), (639.5, 479.5)),
@@ -210,3 +216,27 @@ def test_both_encodings_are_meters_with_zero_for_nothing() -> None:
     np.testing.assert_allclose(to_meters(np.array([[0, 1500]], np.uint16)), [[0, 1.5]], rtol=1e-6)
     raw = np.array([[np.nan, np.inf, -1, 0, 1.5]], np.float32)
     np.testing.assert_array_equal(to_meters(raw), np.float32([[0, 0, 0, 0, 1.5]]))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_depth_mask_and_keypoints_give_an_answer(seed: int) -> None:
+    """Keypoints outside the picture and NaN, masks of specks, depth without sense: NaN or a point, never an error."""
+    random = np.random.default_rng(seed)
+    height, width = (int(side) for side in random.integers(2, 60, 2))
+    people = int(random.integers(0, 4))
+    keypoints = random.normal(30, 60, (people, 17, 2)).astype(np.float32)
+    keypoints[random.uniform(size=keypoints.shape) < 0.1] = np.nan
+    scores = random.uniform(0, 1, (people, 17)).astype(np.float32)
+    poses = Poses(keypoints, scores, np.ones(people, np.float32))
+    instances = random.integers(-1, max(people, 1), (height, width)).astype(np.int16) if seed % 3 else None
+    result = Result((height, width), instances=instances, poses=poses)
+    size = (height, width) if seed % 2 else (int(random.integers(1, 80)), int(random.integers(1, 80)))
+    raw = np.exp(random.normal(0, 10, size)) * random.choice([1, 1, 1, -1, np.nan, np.inf, 0], size)
+    depth = to_meters(raw.astype(np.float32))
+    camera = Pinhole((height, width), (50.0, 50.0), (width / 2, height / 2))
+    image = DepthImage(depth, Pinhole(size, (40.0, 45.0), (20.0, 20.0)), SIDE if seed % 4 else STILL)
+    found = PeopleLocator().locate(result, image, camera)
+    assert found.keypoints.shape == (people, 17, 3)
+    known = np.isfinite(found.keypoints).all(axis=-1)
+    assert (np.isfinite(found.keypoints).any(axis=-1) == known).all()
+    assert np.isfinite(found.keypoint_covariances[known]).all()

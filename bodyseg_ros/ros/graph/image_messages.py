@@ -11,6 +11,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import cv2
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...types import MAX_PIXELS, Frame
+from .cv_bridge_images import BRIDGED, convert, require
 from .headers import shorten, stamp_ns
 from .port import Messages
 
@@ -96,7 +98,14 @@ def _bayer(code: int) -> _Encoding:
     return _Encoding(_convert(code, 1), 1, columns=2, rows=2)
 
 
-#: Every supported encoding by name. Three channels without a color order are read as BGR, OpenCV's order.
+def _bridged(name: str) -> _Encoding:
+    dtype, channels = BRIDGED[name]
+    block = 2 if name.startswith("bayer") else 1
+    return _Encoding(partial(convert, name), channels, dtype, columns=block, rows=block)
+
+
+#: Every encoding by name that is read without cv_bridge. Three channels without a color order are read as BGR, OpenCV's
+#: order.
 ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "rgb8": _Encoding(_as_is, 3),
     "bgr8": _BGR,
@@ -120,6 +129,9 @@ ENCODINGS: Final[Mapping[str, _Encoding]] = {
     "bayer_grbg8": _bayer(cv2.COLOR_BayerGB2RGB),
 }
 
+#: Those that cv_bridge reads, too.
+_ALL: Final = {**ENCODINGS, **{name: _bridged(name) for name in BRIDGED}}
+
 #: Depth: millimeters or meters.
 _DEPTHS: Final[Mapping[str, _Encoding]] = {
     "16UC1": _Encoding(_as_is, 1, dtype="u2"),
@@ -138,7 +150,9 @@ def check_picture(message: Any, max_px: int = MAX_PIXELS) -> None:
     CompressedImage's data. max_px: maximum number of pixels.
     """
     if hasattr(message, "encoding"):
-        _rows(message, _encoding(message, ENCODINGS, "An image"), max_px)
+        _rows(message, _encoding(message, _ALL, "An image"), max_px)
+        if message.encoding in BRIDGED:
+            require(message.encoding)
     else:
         _check_compressed(message, max_px)
 
@@ -156,7 +170,7 @@ def read_image(message: Any, mono16_bits: int = 0) -> Frame:
     Raises FrameError, before allocating memory, for an unsupported encoding, a size of zero or above 100 megapixels, an
     aspect ratio above 100, a step that is too small, or too little data.
     """
-    encoding = _encoding(message, ENCODINGS, "An image")
+    encoding = _encoding(message, _ALL, "An image")
     rows = _rows(message, encoding)
     if encoding is _MONO16:
         rgb = _top_bits(rows, mono16_bits or _bits_needed(rows))

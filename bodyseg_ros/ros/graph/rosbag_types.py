@@ -1,7 +1,7 @@
 """Messages as rosbags' dataclasses, for the adapters without rclpy and for bags.
 
 Types: rosbags' store of the distribution in ROS_DISTRO (default Jazzy), plus the .msg files of this package: its own
-messages, hri_msgs, people_msgs, vision_msgs, and requests and responses of services.
+messages, hri_msgs, people_msgs, vision_msgs, video packets, and requests and responses of services.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ...errors import GraphError
 __all__ = ["RosbagMessages", "typestore"]
 
 _FOLDER = Path(__file__).parent / "definitions"
+_MESSAGE_PACKAGES: Final = ("ffmpeg_image_transport_msgs", "foxglove_msgs", "hri_msgs", "people_msgs", "vision_msgs")
 #: Types whose last field is `data`, a sequence of bytes.
 _PICTURES: Final = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _NO_DATA: Final = np.zeros(0, np.uint8)
@@ -45,7 +46,7 @@ def typestore(distro: str) -> Typestore:
     store = get_typestore(Stores(f"ros2_{distro}"))
     ours = _FOLDER / "bodyseg_ros"
     folders = {
-        **{f"{package}/msg": _FOLDER / package for package in ("hri_msgs", "people_msgs", "vision_msgs")},
+        **{f"{package}/msg": _FOLDER / package for package in _MESSAGE_PACKAGES},
         **{f"{package}/srv": _FOLDER / package for package in ("std_srvs", "rcl_interfaces", "lifecycle_msgs")},
         # Installed beside the others; in a checkout, the folder that colcon builds from.
         "bodyseg_ros/msg": ours if ours.is_dir() else Path(__file__).parents[3] / "msg",

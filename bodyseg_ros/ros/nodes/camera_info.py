@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from ...errors import FrameError
 from ...space import Pinhole
 from ..graph.port import Graph, Messages, Subscription
 from ..graph.qos import SENSOR
+from ..graph.video_messages import VIDEO_TYPES
 
 __all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "subscribe_camera_info"]
 
@@ -21,7 +23,8 @@ def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Call
     def subscribe(name: str) -> Subscription:
         return graph.subscribe(name, CAMERA_INFO, SENSOR, take)
 
-    beside = f"{image_topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+    raw_topic = re.sub(rf"/({'|'.join(('compressed', *VIDEO_TYPES))})$", "", image_topic)
+    beside = f"{raw_topic.rpartition('/')[0]}/camera_info"
     subscription = subscribe(topic)
     if subscription.topic != f"{graph.namespace.rstrip('/')}/{topic}" or subscription.topic == beside:
         return subscription

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Final, Generic, TypeVar
 
 from ...errors import FrameError
 from ...model import at_once
 from ..graph.port import Graph, Publisher, Subscription
 from ..graph.qos import SENSOR, Qos
+from ..graph.video_messages import VIDEO_TYPES, VideoDecoder
 from .camera_info import subscribe_camera_info
 from .diagnostics import Diagnostics
 from .frame_context import FrameContext
@@ -23,6 +25,8 @@ from .worker import Worker
 __all__ = ["FrameNode", "PublishingNode", "make_messages"]
 
 T = TypeVar("T")
+#: Packets of a video queued by the middleware: none may be lost, and each is small.
+_VIDEO_DEPTH: Final = 60
 
 
 def make_messages(
@@ -95,14 +99,28 @@ class FrameNode(ABC, Generic[T]):
         return [image, info]
 
     def _subscribe_image(self, hear: Callable[[Any], None], qos: Qos = SENSOR) -> Subscription:
-        """Subscribe to the images and count each."""
+        """Subscribe to the images and count each; of a video, decode every packet on arrival, as the next needs it."""
         topic, kind = self._input.image_topic
+        if kind not in VIDEO_TYPES.values():
 
-        def count(message: Any) -> None:
+            def count(message: Any) -> None:
+                self.diagnostics.frame_in()
+                hear(message)
+
+            return self._graph.subscribe(topic, kind, qos, count)
+        decoder = VideoDecoder(self._graph.messages, self._input.max_image_px)
+
+        def decode(message: Any) -> None:
             self.diagnostics.frame_in()
-            hear(message)
+            try:
+                images = decoder.decode(message)
+            except FrameError as err:
+                self.diagnostics.problem(err)
+                return
+            for image in images:
+                hear(image)
 
-        return self._graph.subscribe(topic, kind, qos, count)
+        return self._graph.subscribe(topic, kind, replace(qos, depth=_VIDEO_DEPTH), decode)
 
     def _hear(self, message: Any) -> None:
         """Receive one image, on the graph's thread."""

@@ -87,9 +87,10 @@ class Locating:
     def _depth_at(self, color_ns: int) -> Any:
         """Return the depth image nearest in time, or None, after waiting for a nearer one."""
         with self._changed:
-            self._nearest.add_item(color_ns, color_ns)
+            nearest = self._nearest
+            nearest.add_item(color_ns, color_ns)
             while True:
-                for item, depth in self._nearest.settled():
+                for item, depth in nearest.settled():
                     if item == color_ns:
                         return depth
                 self._changed.wait(_RETRY_S)

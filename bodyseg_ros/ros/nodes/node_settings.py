@@ -12,6 +12,7 @@ from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
 from ...web import PageSettings
 from ..graph.image_messages import CompressedColors
+from ..graph.video_messages import VIDEO_TYPES
 
 __all__ = [
     "CameraSettings",
@@ -28,8 +29,10 @@ __all__ = [
 class InputSettings(Settings):
     """What the nodes that take a camera's topic and make pictures for people share."""
 
-    image_transport: Literal["raw", "compressed"] = start_only(
-        "raw", "Subscribe to `image` (raw) or `image/compressed` (compressed: JPEG, PNG)."
+    image_transport: Literal["raw", "compressed", "ffmpeg", "foxglove"] = start_only(
+        "raw",
+        "Subscribe to `image` (raw), `image/compressed` (JPEG, PNG), `image/ffmpeg` (FFMPEGPacket) or `image/foxglove` "
+        "(CompressedVideo). The last two are H.264, H.265, AV1 or VP9 video and need PyAV.",
     )
     max_image_px: int = start_only(
         33_177_600,
@@ -55,6 +58,8 @@ class InputSettings(Settings):
         """Where frames come from: (topic, type)."""
         if self.image_transport == "compressed":
             return "image/compressed", "sensor_msgs/msg/CompressedImage"
+        if self.image_transport in VIDEO_TYPES:
+            return f"image/{self.image_transport}", VIDEO_TYPES[self.image_transport]
         return "image", "sensor_msgs/msg/Image"
 
 

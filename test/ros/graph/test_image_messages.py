@@ -112,7 +112,7 @@ def test_the_last_row_needs_no_padding() -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"encoding": "yuv999"}, r"encoding 'yuv999', which is not supported.*rgb8, bgr8, .*bayer_grbg8\."),
+        ({"encoding": "yuv999"}, r"encoding 'yuv999', which is not supported.*rgb8, bgr8, .*bayer_grbg8.*32FC3\."),
         ({"encoding": ""}, "encoding '', which is not supported"),
         ({"height": 0}, "A rgb8 image is 24×0.*it must have at least one pixel."),
         ({"height": 10_000, "width": 10_001}, "is 10001×10000.*at most 100,000,000 pixels are allowed."),

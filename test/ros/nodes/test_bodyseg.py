@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import compressed_message, image_message, read_compressed, read_image
 from bodyseg_ros.ros.graph.qos import LATCHED
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
+from bodyseg_ros.ros.graph.video_messages import VIDEO_TYPES
 from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 from bodyseg_ros.ros.nodes.outputs import OUTPUTS
 from networks.colors import card, picture
@@ -223,6 +225,27 @@ def test_compressed_pictures_in(rig: Rigs) -> None:
     node.send(compressed_message(messages, header_of(messages, 5), picture, 90), "/image/compressed", COMPRESSED)
     node.wait(lambda: heard)
     assert (heard[0].height, heard[0].width, heard[0].header.stamp.nanosec) == (60, 80, 5)
+
+
+def test_video_in_with_the_camera_info_beside_it(rig: Rigs) -> None:
+    av = pytest.importorskip("av", reason="video needs PyAV: pip install '.[video]'")
+    node = rig("image_transport:=foxglove", remap="image/foxglove:=/cam/image_raw/foxglove")
+    mask, info = node.listen("/bodyseg/mask"), node.listen("/bodyseg/camera_info", CAMERA_INFO)
+    messages = node.tester.messages
+    node.send(messages.make(CAMERA_INFO, height=60, width=80), "/cam/camera_info", CAMERA_INFO)
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 80, 60, "yuv420p", Fraction(1, 30)
+    encoder.options = {"tune": "zerolatency"}
+    picture = av.VideoFrame.from_ndarray(np.full((60, 80, 3), 90, np.uint8), "rgb24").reformat(format="yuv420p")
+    (packet,) = encoder.encode(picture)
+    stamp = messages.make("builtin_interfaces/msg/Time", nanosec=5)
+    broken, whole = np.zeros(50, np.uint8), np.frombuffer(bytes(packet), np.uint8)
+    for data in (broken, whole):
+        video = messages.make(VIDEO_TYPES["foxglove"], timestamp=stamp, frame_id="cam", format="h264", data=data)
+        node.send(video, "/cam/image_raw/foxglove", VIDEO_TYPES["foxglove"])
+    node.wait(lambda: mask and info)
+    assert (mask[0].height, mask[0].width, mask[0].header.stamp.nanosec, mask[0].header.frame_id) == (60, 80, 5, "cam")
+    assert node.node.diagnostics.totals["bad_frames"] == 1
 
 
 def test_labels_reach_who_comes_late(rig: Rigs) -> None:
