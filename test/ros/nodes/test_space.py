@@ -245,6 +245,7 @@ def test_rviz_shows_only_topics_that_there_are() -> None:
     """Each display of config/bodyseg.rviz names a topic of the node, of the type that it draws."""
     types = {Names("bodyseg").resolve(output.topic).lstrip("/"): output.type for output in OUTPUTS}
     types |= {
+        "bodyseg/depth_without_people": "sensor_msgs/msg/Image",
         "bodyseg/points_without_people": "sensor_msgs/msg/PointCloud2",
         "bodyseg/points_people": "sensor_msgs/msg/PointCloud2",
         "bodyseg/scan_without_people": "sensor_msgs/msg/LaserScan",
