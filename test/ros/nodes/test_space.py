@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -204,6 +205,29 @@ def test_depth_that_is_too_old_locates_nobody(rig: Rigs) -> None:
     node.send(node.image(stamp_ns=3 * S + 30_000_000, size=SIZE))
     node.wait(lambda: len(node.heard["/bodyseg/poses"]) == 3)
     assert not any(k.has_point3d for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints)
+
+
+def test_a_slow_network_does_not_lose_the_depth_of_its_image(rig: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs, more depth images come than are kept."""
+    node = start(rig)
+    told(node, 2 * S)
+    running, later = threading.Event(), threading.Event()
+    drawn = FakeEngine.infer
+
+    def slow(engine: FakeEngine, tensor: np.ndarray) -> Any:
+        running.set()
+        assert later.wait(20)
+        return drawn(engine, tensor)
+
+    monkeypatch.setattr(FakeEngine, "infer", slow)
+    send_both(node, 3 * S)
+    assert running.wait(20)
+    for number in range(1, 41):
+        node.send(depth_message(node, np.full(SIZE, WALL_M, np.float32), 3 * S + number * S // 30), "/depth/image")
+    later.set()
+    node.wait(lambda: len(node.heard["/bodyseg/poses"]) == 3)
+    keypoints = [k for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints]
+    np.testing.assert_allclose([k.point3d.z for k in keypoints], PEOPLE_M, atol=1e-3)
 
 
 def test_a_bad_depth_image_is_named_and_the_next_one_is_used(rig: Rigs) -> None:
