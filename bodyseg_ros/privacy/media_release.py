@@ -112,7 +112,7 @@ def anonymize_media(
 def _check_target(source: Path, target: Path) -> None:
     for path in (target, *outputs_beside(target)):
         if path.exists():
-            raise MediaError(f"The output {str(path)!r} is there already; take another name, or remove it first.")
+            raise MediaError(f"The output {str(path)!r} already exists; choose another name, or delete it first.")
     allowed: Sequence[str] = VIDEO_SUFFIXES
     if source_kind(str(source))[0] == "photos":
         allowed = () if source.is_dir() else tuple(WRITE_OPTIONS)

@@ -43,13 +43,13 @@ def unfit_reason(model: Seer, needs: Wanted = Wanted.NOTHING) -> str:
     needs: what effects read besides.
     """
     if Wanted.PERSON not in model.offers:
-        return f"{model.name} sees no person masks, so nobody could be hidden."
+        return f"{model.name} computes no person masks, so it cannot hide people."
     if Wanted.CONFIDENCE not in model.offers:
-        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
+        return f"{model.name} computes no person probabilities, so its failures cannot be detected."
     if needs & ~model.offers:
         return f"{model.name} does not compute what the effects need."
     if model.learns_background:
-        return f"{model.name} takes whoever stands there at the start for background."
+        return f"{model.name} treats everything in view at the start as background, people too."
     return ""
 
 

@@ -138,7 +138,7 @@ def anonymize_bag(
 def _check_target(source: Path, target: Path, form: BagForm) -> None:
     for path in (target, *outputs_beside(target)):
         if path.exists():
-            raise MediaError(f"The output {str(path)!r} is there already; take another name, or remove it first.")
+            raise MediaError(f"The output {str(path)!r} already exists; choose another name, or delete it first.")
     suffix = source.suffix if form.file else ""
     if target.suffix.lower() != suffix and (form.file or target.suffix in (".mcap", ".db3")):
         what = f"a file that ends in {suffix}" if suffix else "a folder"

@@ -112,8 +112,8 @@ def choose_treatments(
             unsaid.append(f"{topic.name} ({topic.type})")
     if unsaid:
         raise MediaError(
-            f"These topics may show people: {', '.join(unsaid)}. Say of each --keep TOPIC or --drop TOPIC; of depth "
-            "images (16UC1, 32FC1) --depth keep, remove or drop."
+            f"These topics may show people: {', '.join(unsaid)}. For each, add --keep TOPIC or --drop TOPIC; for "
+            "depth images (16UC1, 32FC1) --depth keep, remove or drop."
         )
     return chosen
 
@@ -131,4 +131,4 @@ def _check_names(keep: set[str], drop: set[str], there: set[str]) -> None:
             raise SettingsError(f"{flag} names {name!r}, but the bag has: {', '.join(sorted(there)) or 'no topic'}.")
     both = sorted(keep & drop)
     if both:
-        raise SettingsError(f"{both[0]!r} stands in --keep and in --drop; name it in one of them.")
+        raise SettingsError(f"{both[0]!r} is in both --keep and --drop; remove it from one of them.")
