@@ -51,7 +51,6 @@ def test_overrides_take_the_place_of_defaults() -> None:
         ("()", []),
         ("(a) or (b)", None),
         ("(__import__('os'),)", None),
-        ("('a', 2)", None),
     ],
 )
 def test_a_list_as_launch_ros_writes_it_for_set_parameter(given: str, words: list[str] | None) -> None:
