@@ -392,7 +392,7 @@ def test_a_configure_cleanup_cycle_adds_no_publisher() -> None:
 @pytest.mark.parametrize(
     ("fact", "value", "reason"),
     [
-        ("offers", Wanted.PERSON, "gives no person probabilities"),
+        ("offers", Wanted.PERSON, "no person probabilities"),
         ("offers", Wanted.POSES, "computes no person masks"),
         ("learns_background", True, "as background"),
     ],
