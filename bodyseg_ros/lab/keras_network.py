@@ -161,30 +161,23 @@ def build_network(
     outputs = {}
     for head, channels in HEADS[task].items():
         width = context.widths.get(head, 0) if context else 0
-        seen = _with_context(features, head, context, build.rate) if context and width else features
+        seen = _with_context(features, head, width, context.kernel, build.rate) if context and width else features
         outputs[head] = keras.layers.Conv2D(channels, 1, name=head, kernel_initializer=_head_initializer(head))(seen)
     if "part_offsets" in outputs:
         outputs["part_offsets"] = keras.ops.clip(outputs["part_offsets"], 0.0, 1.0)
     return keras.Model(image, outputs, name=f"{task}_{backbone}")
 
 
-def _with_context(x: Any, head: str, context: HeadContext, rate: int) -> Any:
-    """Let a head see each position's neighborhood: 1×1, then depthwise and 1×1 layers, ReLU6, dilated as the trunk."""
-    width, kernel = context.widths[head], context.kernel
+def _with_context(x: Any, head: str, width: int, kernel: int, rate: int) -> Any:
+    """Let a head see each position's neighborhood: 1×1, depthwise, 1×1, with ReLU6, dilated as the trunk."""
     x = _relu6(keras.layers.Conv2D(width, 1, name=f"{head}_context_in", kernel_initializer="he_normal")(x))
-    for number in range(context.layers[head]):
-        spread = keras.layers.DepthwiseConv2D(
-            kernel, padding="same", dilation_rate=rate, name=_context_layer(head, "depthwise", number),
-            depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / kernel),
-        )  # fmt: skip
-        mix = keras.layers.Conv2D(width, 1, name=_context_layer(head, "out", number), kernel_initializer="he_normal")
-        x = _relu6(mix(_relu6(spread(x))))
-    return x
-
-
-def _context_layer(head: str, kind: str, number: int) -> str:
-    """Name of a context's layer: segments_context_depthwise, then segments_context_depthwise_2."""
-    return f"{head}_context_{kind}" + (f"_{number + 1}" if number else "")
+    spread = keras.layers.DepthwiseConv2D(
+        kernel, padding="same", dilation_rate=rate, name=f"{head}_context_depthwise",
+        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / kernel),
+    )  # fmt: skip
+    return _relu6(
+        keras.layers.Conv2D(width, 1, name=f"{head}_context_out", kernel_initializer="he_normal")(_relu6(spread(x)))
+    )
 
 
 def head_of(layer: str) -> str | None:
@@ -272,9 +265,7 @@ def _context_of(by_scope: Mapping[str, Sequence[Array]], trunk: str) -> HeadCont
         scope = by_scope.get(f"{trunk}/{PUBLISHED_HEADS[head]}_context_depthwise")
         if scope:
             kernel, widths[head] = scope[0].shape[0], scope[0].shape[2]
-    parts = f"{trunk}/{PUBLISHED_HEADS['part_heatmaps']}_context_depthwise"
-    part_layers = max(1, sum(scope.startswith(parts) for scope in by_scope))
-    return HeadContext(**widths, kernel=kernel, part_layers=part_layers) if kernel else None
+    return HeadContext(**widths, kernel=kernel) if kernel else None
 
 
 def runner(network: keras.Model, preprocessing: Preprocessing) -> Callable[[Array], dict[str, Array]]:

@@ -40,8 +40,6 @@ def pool_blocks(settings: TrainSettings) -> dict[tuple[int, int], list[int]]:
 def pool_folder(settings: TrainSettings, frames: int, size: int, blocks: Sequence[int]) -> Path:
     """Folder of a pool; it differs if any setting differs that its frames depend on."""
     names = {"folders", "held_out", "start", "teacher", "teacher_stride", "teacher_long_sides", "augmentation", "seed"}
-    if settings.person_teacher:
-        names |= {"person_teacher", "person_stride", "person_long_sides"}
     facts = settings.model_dump(mode="json", include=names) | {"frames": frames, "size": size, "blocks": list(blocks)}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return settings.cache / f"frames-{digest}"

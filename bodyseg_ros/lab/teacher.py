@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -39,8 +39,6 @@ from .train_config import TrainSettings
 
 Teacher = Callable[[Array], Mapping[str, Array]]
 """(1, H, W, 3) float32, RGB 0 to 255 → tensors (h, w, c) by head."""
-Teachers = tuple[Teacher | None, Teacher | None]
-"""The teacher, and the second one for the person alone."""
 
 
 @contextmanager
@@ -114,18 +112,8 @@ def limit_to_mask(labels: Array, mask: Mask) -> Array:
     return mixed
 
 
-def average_person(labels: Array, count: int, others: Sequence[Array]) -> Array:
-    """Average the person of labels, from `count` predictions, with predictions (h, w, 1 or more) of another network."""
-    mixed = labels.copy()
-    people = [sample_grid(other[..., :1], *labels.shape[:2]) for other in others]
-    mixed[..., :1] = (labels[..., :1] * count + np.sum(people, axis=0)) / (count + len(people))
-    return mixed
-
-
-def photo_labels(teachers: Teachers, photo: Photo, settings: TrainSettings) -> Array:
-    """Label one photo, (h, w, 174): annotations first, the teachers for the rest."""
-    teacher, person_teacher = teachers
-    long_sides = settings.teacher_long_sides
+def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int]) -> Array:
+    """Label one photo, (h, w, 174): annotations first, the teacher for the rest."""
     image = read_photo(photo.image)
     height, width = image.shape[:2]
     h, w = network_size(height, width, long_sides[0])
@@ -139,9 +127,6 @@ def photo_labels(teachers: Teachers, photo: Photo, settings: TrainSettings) -> A
         )
     if teacher is not None:
         labels = soft_labels(teacher, image, long_sides)
-    if person_teacher is not None:
-        second = [predict(person_teacher, image, long_side) for long_side in settings.person_long_sides]
-        labels = average_person(labels, len(long_sides), second)
     if photo.people is not None:
         return annotate(labels, photo.people, height, width)
     if mask is None:
@@ -178,24 +163,21 @@ def label_all(
     _check_cache(settings)
     if not missing:
         return True
-    with ExitStack() as stack:
-        models = (
-            (settings.teacher, settings.teacher_stride),
-            (settings.person_teacher, settings.person_stride),
-        )
-        teachers = [stack.enter_context(open_heads(*model)) if model[0] else None for model in models]
-        return _label_each((teachers[0], teachers[1]), missing, settings, report, stop)
+    if not settings.teacher:
+        return _label_each(None, missing, settings, report, stop)
+    with open_heads(settings.teacher, settings.teacher_stride) as teacher:
+        return _label_each(teacher, missing, settings, report, stop)
 
 
 def _label_each(
-    teachers: Teachers,
+    teacher: Teacher | None,
     photos: Sequence[Photo],
     settings: TrainSettings,
     report: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> bool:
     for done, photo in enumerate(photos, 1):
-        labels = photo_labels(teachers, photo, settings)
+        labels = photo_labels(teacher, photo, settings.teacher_long_sides)
         path = label_path(settings.cache, photo)
         partial = path.with_suffix(".part.npy")
         np.save(partial, labels.astype(np.float16))
@@ -210,9 +192,6 @@ def _check_cache(settings: TrainSettings) -> None:
     """Refuse labels made by another teacher, or at other sizes."""
     note = settings.cache / "teacher.json"
     ours = {"teacher": settings.teacher, "stride": settings.teacher_stride, "sizes": settings.teacher_long_sides}
-    if settings.person_teacher:
-        ours |= {"person_teacher": settings.person_teacher, "person_stride": settings.person_stride}
-        ours |= {"person_sizes": settings.person_long_sides}
     if note.exists() and json.loads(note.read_text()) != ours:
         raise SettingsError(
             f"The cache {str(settings.cache)!r} has labels of {note.read_text()}, not of {json.dumps(ours)}: "

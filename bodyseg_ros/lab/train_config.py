@@ -46,17 +46,11 @@ class HeadContext(BaseModel):
     segments: int = Field(96, ge=0, description="Width of the person head's layers.")
     part_heatmaps: int = Field(192, ge=0, description="Width of the part head's layers.")
     kernel: int = Field(5, ge=1, description="Side of the depthwise kernel, output positions at stride 16.")
-    part_layers: int = Field(1, ge=1, le=4, description="Number of depthwise and 1×1 layers before the part head.")
 
     @property
     def widths(self) -> dict[str, int]:
         """Width by head."""
         return {"segments": self.segments, "part_heatmaps": self.part_heatmaps}
-
-    @property
-    def layers(self) -> dict[str, int]:
-        """Number of depthwise layers by head."""
-        return {"segments": 1, "part_heatmaps": self.part_layers}
 
 
 class Stage(BaseModel):
@@ -118,14 +112,6 @@ class TrainSettings(BaseModel):
     teacher: str = Field("", description="Card or model file whose outputs are labels; '' for annotations alone.")
     teacher_stride: Literal[8, 16, 32] = Field(8, description="The teacher's output stride.")
     teacher_long_sides: list[int] = Field([481, 289], min_length=1, description="Photo sizes the teacher sees, px.")
-    person_teacher: str = Field(
-        "",
-        description="Second teacher for the person alone: a card, a model file, or the YAML of a run, trained first.",
-    )
-    person_stride: Literal[8, 16, 32] = Field(16, description="The second teacher's output stride.")
-    person_long_sides: list[int] = Field(
-        [481, 641], min_length=1, description="Photo sizes the second teacher sees, px. All predictions count alike."
-    )
     cache: Path = Field(Path("cache"), description="Folder of the teacher's labels.")
     output: Path = Field(Path("run"), description="Folder of checkpoints, logs and sheets.")
     backbone: Backbone = Field("mobilenet", description="The network's trunk.")
@@ -213,7 +199,6 @@ def read_settings(path: Path) -> TrainSettings:
             "folders": [folder.rooted(base) for folder in settings.folders],
             "start": _rooted_name(base, settings.start),
             "teacher": _rooted_name(base, settings.teacher),
-            "person_teacher": _rooted_name(base, settings.person_teacher),
             "cache": base / settings.cache,
             "output": base / settings.output,
         }

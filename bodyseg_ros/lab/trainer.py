@@ -32,17 +32,7 @@ from .photo_folders import Photo
 from .pool import FramePool, Layers, fill_pool, pool_blocks, pool_folder
 from .run_log import RunLog
 from .teacher import label_all, label_path
-from .tfjs_writer import write_graph_model
-from .train_config import (
-    CONFIG_NAME,
-    LAST_BLOCK,
-    LossWeights,
-    Stage,
-    TrainSettings,
-    read_settings,
-    same_optimizer,
-    write_settings,
-)
+from .train_config import CONFIG_NAME, LAST_BLOCK, LossWeights, Stage, TrainSettings, same_optimizer, write_settings
 from .validation import prediction_sheet, validate
 
 logger = logging.getLogger(__name__)
@@ -89,11 +79,6 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     """Label the photos and train as the configuration says, or go on with it. Gives whether it is done."""
     watcher = watcher or Nobody()
     check_start(settings)
-    if settings.person_teacher.endswith((".yaml", ".yml")):
-        first = read_settings(Path(settings.person_teacher))
-        if not run(first, watcher):
-            return False
-        settings = settings.model_copy(update={"person_teacher": str(_write_teacher(first, settings.person_stride))})
     photos = list_photos(settings)
     if not any(photo.held_out for photo in photos):
         logger.warning(
@@ -109,16 +94,6 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
     held_out = [photo for photo in photos if photo.held_out]
     annotated = [photo for photo in held_out if photo.mask or photo.people]
     return train(settings, samples, load_samples(annotated or held_out, settings.cache), watcher)
-
-
-def _write_teacher(settings: TrainSettings, stride: int) -> Path:
-    """Write the network of a finished run as a file that labels other runs' photos."""
-    trainer = Trainer(settings)
-    trainer.restore(settings.output / CHECKPOINT)
-    path = settings.output / "teacher" / f"model-stride{stride}.json"
-    path.parent.mkdir(exist_ok=True)
-    write_graph_model(trainer.averaged(stride), path, "weights.bin", "float32")
-    return path
 
 
 def check_start(settings: TrainSettings) -> None:

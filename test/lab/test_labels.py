@@ -103,8 +103,7 @@ def test_coco_people_are_photos_to_learn_from(tmp_path: Path) -> None:
     assert mask is not None
     assert mask[5:15, 10:30].all()
     assert mask.sum() == 200
-    settings = config.TrainSettings.model_validate(values(teacher_long_sides=[97]))
-    found = teacher.photo_labels((None, None), photo, settings)
+    found = teacher.photo_labels(None, photo, [97])
     assert found[..., 0].max() == 1
     assert found[..., HEAT : HEAT + 17].max() == 1
     with pytest.raises(MediaError, match="no photo"):
@@ -142,14 +141,6 @@ def test_photos_without_any_label_need_a_teacher(tmp_path: Path) -> None:
         teacher.label_all(settings, settings.folders[0].read(0))
 
 
-def test_a_second_teacher_changes_the_person_alone() -> None:
-    labels = np.full((2, 3, 174), 0.25, np.float32)
-    others = [np.full((2, 3, 174), value, np.float32) for value in (1.0, 0.5, 0.75)]
-    mixed = teacher.average_person(labels, 2, others)
-    np.testing.assert_allclose(mixed[..., 0], (2 * 0.25 + 1 + 0.5 + 0.75) / 5)
-    np.testing.assert_array_equal(mixed[..., 1:], labels[..., 1:])
-
-
 def test_a_teacher_labels_photos_and_masks_limit_it(tmp_path: Path, shared: Path) -> None:
     image = shared / "media/photos/portrait.jpg"
     settings = config.TrainSettings.model_validate(
@@ -164,12 +155,10 @@ def test_a_teacher_labels_photos_and_masks_limit_it(tmp_path: Path, shared: Path
     cv2.imwrite(str(tmp_path / "a.png"), half)
     photo, masked = photos.Photo(tmp_path / "photos/a.png"), photos.Photo(tmp_path / "photos/a.png", tmp_path / "a.png")
     with teacher.open_heads(settings.teacher, 16) as run:
-        free, limited = (teacher.photo_labels((run, None), one, settings) for one in (photo, masked))
-        both = teacher.photo_labels((run, run), photo, settings.model_copy(update={"person_long_sides": [161, 161]}))
+        free, limited = (teacher.photo_labels(run, one, [161]) for one in (photo, masked))
     assert free[..., 0].max() > 0.95
     assert limited[:, -2:, 0].max() == 0
     np.testing.assert_array_equal(free[..., 1:], limited[..., 1:])
-    np.testing.assert_allclose(both, free, atol=1e-6)  # the same teacher three times over
     assert teacher.label_all(settings, [photo])
     other = settings.model_copy(update={"teacher_long_sides": [97]})
     with pytest.raises(SettingsError, match="labels.*another cache"):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-import yaml
 
 from bodyseg_ros.errors import MediaError, ModelFileError, ModelNotFoundError, SettingsError
 
@@ -46,7 +44,7 @@ def posenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(output: Path, start: Path, *stages: dict[str, object], **changes: object) -> train_config.TrainSettings:
-    context = {"segments": 8, "part_heatmaps": 12, "kernel": 3, "part_layers": 2}
+    context = {"segments": 8, "part_heatmaps": 12, "kernel": 3}
     near = {"start": str(start), "near_start": True, "context": context, "stages": [STAGE | stage for stage in stages]}
     every = values(output=output, cache=output / "cache") | near | changes
     return train_config.TrainSettings.model_validate(every)
@@ -129,29 +127,6 @@ def test_heads_with_a_context_go_through_files(run: train_config.TrainSettings, 
         again = keras_network.load_published(path, stride)
         for head, value in network(picture).items():
             np.testing.assert_allclose(again(picture)[head], value, atol=1e-5)
-
-
-def test_a_run_as_second_teacher_is_trained_first(posenet: Path, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    for name in "ab":
-        picture = np.random.default_rng(1).integers(0, 255, (80, 64, 3), np.uint8)
-        cv2.imwrite(str(tmp_path / f"photos/{name}.png"), picture)
-    once = STAGE | {"steps": 1}
-    common = {"folders": [{"photos": "photos", "empty": True}], "held_out": 0.0, "multiplier": 0.25, "stages": [once]}
-    first = common | {"cache": "first", "output": "first", "start": str(posenet), "near_start": True}
-    second = common | {
-        "person_teacher": "./first.yaml",
-        "person_long_sides": [97],
-        "cache": "second",
-        "output": "second",
-    }
-    for name, content in (("first", first), ("second", second)):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    assert trainer.run(train_config.read_settings(tmp_path / "second.yaml"))
-    labeled_by = json.loads((tmp_path / "second/teacher.json").read_text())["person_teacher"]
-    network = keras_network.load_published(Path(labeled_by))
-    assert "segments" in network.output
-    assert (tmp_path / "first/checkpoint.npz").exists()
 
 
 def test_a_start_that_is_missing_or_another_is_refused_first(posenet: Path, tmp_path: Path) -> None:
