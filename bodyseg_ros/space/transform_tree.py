@@ -99,7 +99,7 @@ class TransformTree:
         return self._climb(down[: down.index(common)], stamp_ns).inverse() @ to_common
 
     def between(self, target: str, target_ns: int, source: str, source_ns: int, fixed: str) -> Rigid:
-        """Like lookup(), from `source` at one time to `target` at another, through a frame that is fixed between them."""
+        """Like lookup(), from `source` at one time to `target` at another, through a frame fixed between them."""
         return self.lookup(target, fixed, target_ns) @ self.lookup(fixed, source, source_ns)
 
     def _ancestors(self, name: str) -> list[str]:
