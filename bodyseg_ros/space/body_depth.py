@@ -191,7 +191,7 @@ def _limb_depths(
 
 
 def _nearest_surface(z: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-    """From samples (…, S) m, infinite if missing: the nearest surface's median, spread, and number of samples."""
+    """From samples (…, S) m, infinite if missing: median, spread and number of samples of the nearest surface."""
     z = np.sort(z, axis=-1)
     count = np.isfinite(z).sum(axis=-1)
 
