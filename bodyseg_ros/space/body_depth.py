@@ -39,9 +39,14 @@ _CORE: Final = 0.5
 _SURFACE_M: Final = 0.08
 #: Share of the nearest samples that is ignored as outliers.
 _OUTLIERS: Final = 0.1
-#: Minimum number of samples of a surface, and their minimum share of the core of a limb.
+#: Minimum measured pixels of a limb and of a spot, and their minimum share of the core of a limb.
 _FEWEST: Final = 4
+_FEWEST_IN_SPOT: Final = 3
 _LEAST_SHARE: Final = 0.2
+#: Maximum distance of a keypoint from its person's mask, px, unless _SPOT is more.
+_BESIDE_PX: Final = 2.0
+#: A limb is what this share of its core shows in front: what is behind it and behind the trunk may be seen past it.
+_NEARER: Final = 0.25
 #: A surface this far behind the person's median depth must be the nearest one of its limb, m.
 _BEHIND_M: Final = 0.15
 #: Maximum distance of a body part from the median depth, m.
@@ -169,13 +174,17 @@ def _limb_depths(
     core = own & (depths >= np.float32(_CORE) * depths.max(axis=-1, keepdims=True))
     z = depth.reshape(-1)[at]
     measured = core & (z > 0) & (np.abs(z - middle[:, None, None]) <= np.float32(_REACH_M))
-    enough = measured.sum(axis=-1) >= np.maximum(_FEWEST, _LEAST_SHARE * core.sum(axis=-1))
+    px_per_sample = np.minimum(1, np.float32(np.pi / len(disc)) * radius**2)  # small discs sample a pixel several times
+    total = measured.sum(axis=-1)
+    enough = (total * px_per_sample >= _FEWEST) & (total >= np.float32(_LEAST_SHARE) * core.sum(axis=-1))
     limb, limb_spread, limb_count = _nearest_surface(np.where(measured, z, _NOWHERE))
-    in_spot = (disc**2).sum(axis=1) <= np.maximum(_SPOT, 1 / radius)[..., None] ** 2
+    away = (disc**2).sum(axis=1)
+    in_spot = away <= np.maximum(_SPOT, 1 / radius)[..., None] ** 2
+    # A keypoint beside its person's mask is on something else.
+    enough &= (own & (away <= np.maximum(_SPOT, _BESIDE_PX / radius)[..., None] ** 2)).any(axis=-1)
     spot, spot_spread, count = _nearest_surface(np.where(measured & in_spot, z, _NOWHERE))
-    # A surface behind most of the limb's core, or behind the trunk, may be background seen past the limb.
-    seen_past = (spot > middle[:, None] + np.float32(_BEHIND_M)) & (2 * limb_count > measured.sum(axis=-1))
-    of_spot = (count >= _FEWEST) & ~seen_past
+    seen_past = (spot > middle[:, None] + np.float32(_BEHIND_M)) & (limb_count > np.float32(_NEARER) * total)
+    of_spot = (count * px_per_sample >= _FEWEST_IN_SPOT) & ~seen_past
     surface, spread = np.where(of_spot, spot, limb), np.where(of_spot, spot_spread, limb_spread)
     unknown = np.float32(np.nan)
     return np.where(enough, surface, unknown), np.where(enough, spread, unknown)
