@@ -6,7 +6,7 @@ OUT    ?= out
 ONLY   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: help setup demo test lint coverage mutations sanitize torture clean
+.PHONY: help setup demo test docs lint coverage mutations sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,9 @@ lint: setup  ## Style and types
 # Two processes: each loads TensorFlow, and a machine of two cores is enough. A file's tests stay together.
 test: lint  ## Every check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: setup  ## The documentation site, in build/site/index.html; links are checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 coverage: setup  ## Branches that the tests go through, in processes they start too, by floor of the package
 	rm -rf build/coverage && mkdir -p build/coverage

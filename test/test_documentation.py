@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import runpy
 from pathlib import Path
 
 from bodyseg_ros.cli.parameter_flags import all_parameters
@@ -14,6 +16,41 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_the_parameter_page_is_up_to_date() -> None:
     page = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
     assert page == markdown(list(all_parameters())), "run: bodyseg params --format markdown > docs/parameters.md"
+
+
+def test_the_topics_page_is_up_to_date() -> None:
+    page = (ROOT / "docs/topics.md").read_text(encoding="utf-8")
+    made = runpy.run_path(str(ROOT / "scripts/topics_page.py"))["page"]()
+    assert page == made, "run: python scripts/topics_page.py > docs/topics.md"
+
+
+def test_the_readme_is_short() -> None:
+    """One screen and a half: what it is, how to get it, where to go on."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 80
+
+
+def sentences() -> list[str]:
+    """All texts in the package's code, with … for what is filled in."""
+    found = []
+    for path in (ROOT / "bodyseg_ros").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    found += [path.read_text(encoding="utf-8") for path in (ROOT / "bodyseg_ros/web/page").glob("*.js")]
+    return found
+
+
+def test_each_sentence_in_troubleshooting_is_one_that_the_package_says() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8").replace("\n", " ")
+    quoted = re.findall(r'\*\*"([^"]+)"\*\*', page)
+    assert len(quoted) > 15
+    parts = {part.strip(" :;,.") for sentence in quoted for part in sentence.split("…")} - {""}
+    said = sentences()
+    assert [part for part in sorted(parts) if not any(part in text for text in said)] == []
 
 
 def test_the_readme_names_the_two_commands() -> None:

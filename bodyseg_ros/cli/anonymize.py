@@ -46,6 +46,7 @@ def anonymize(
         typer.Option(help="Depth images: keep them, remove people from them, or drop their topics."),
     ] = None,
     audio: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound. Voices are known too.")] = "drop",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Cover the people in recordings, for sharing.
 
@@ -57,7 +58,7 @@ def anonymize(
 
     Example: bodyseg anonymize drive.mcap --out public.mcap --drop /lidar/points --depth remove
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=quiet)
     problems = []
     rules = {"keep": keep or (), "drop": drop or (), "depth": depth or "", "effects": effect or ()}
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -100,7 +100,7 @@ def demo(
         plan_model((read_params_file(params) if params else {}) | ({"model": model} if model else {}))
     ) as seer:
         clip = write_clip(seer, camera_picture, out)
-    console.print(f"Two people:    {_told(*clip) if clip else 'no clip, as no person was found to cut out'}")
+    console.print(f"Two people:    {_told(*clip) if clip else 'no clip, as the network found no person to cut out'}")
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +58,9 @@ def _shown(value: object) -> str:
 
 
 @app.command("list")
-def list_models() -> None:
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
     """List all models, what each is good for, and where its files are.
 
     Where: found (in $BODYSEG_MODEL_PATH), shipped, cached, or – if not downloaded yet. `bodyseg models info NAME`
@@ -65,9 +68,9 @@ def list_models() -> None:
 
     Example: bodyseg models list
     """
-    console = Console()
+    console = Console(stderr=as_json)
     table = Table(Column("Name", no_wrap=True), "Good for", "Where")
-    broken = []
+    broken, rows = [], []
     for name in card_names():
         try:
             card = load_card(name)
@@ -75,9 +78,13 @@ def list_models() -> None:
         except ModelError as err:
             broken.append(str(err))
             continue
+        rows.append({"name": name, "good_for": card.good_for, "places": places})
         where = ", ".join(places) or ("needs none" if card.format == "none" else "–")
         table.add_row(name, card.good_for, where)
-    console.print(table)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        console.print(table)
     _complain(console, broken)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -104,6 +105,7 @@ def topics(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Also measure the rates of images and point clouds.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     runtime: Runtime = "auto",
 ) -> None:
     """List the topics on the graph: types, publishers and subscribers, rates, and QoS mismatches with the reason.
@@ -115,6 +117,7 @@ def topics(
     """
     arguments = ros_arguments(context)
     runtimes = _runtimes() if runtime == "auto" else [runtime]
+    listed: list[dict[str, Any]] = []
     for chosen in runtimes:
         graph = open_graph("bodyseg_topics", arguments, chosen)
         try:
@@ -122,7 +125,35 @@ def topics(
             graph.spin(lister)
         finally:
             graph.close()
-        _print(lister, seconds, chosen if len(runtimes) > 1 else "")
+        if as_json:
+            listed += _rows(lister, seconds, chosen)
+        else:
+            _print(lister, seconds, chosen if len(runtimes) > 1 else "")
+    if as_json:
+        typer.echo(json.dumps(listed, indent=2))
+
+
+def _by_topic(lister: Lister) -> dict[str, list[Endpoint]]:
+    by_topic: dict[str, list[Endpoint]] = {}
+    for end in lister.endpoints:
+        by_topic.setdefault(end.topic, []).append(end)
+    return dict(sorted(by_topic.items()))
+
+
+def _rows(lister: Lister, seconds: float, runtime: str) -> list[dict[str, Any]]:
+    """Each topic in plain JSON types; rate_hz is None if it was not measured."""
+    return [
+        {
+            "runtime": runtime,
+            "topic": topic,
+            "types": sorted({end.type for end in ends}),
+            "rate_hz": lister.heard[topic] / seconds if topic in lister.heard else None,
+            "publishers": sorted({end.node for end in ends if end.publishes}),
+            "subscribers": sorted({end.node for end in ends if not end.publishes}),
+            "troubles": troubles(ends),
+        }
+        for topic, ends in _by_topic(lister).items()
+    ]
 
 
 def _runtimes() -> list[str]:
@@ -144,14 +175,12 @@ def _print(lister: Lister, seconds: float, title: str) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("Hz", "topic", "type", "from", "to"):
         table.add_column(name, overflow="fold")
-    by_topic: dict[str, list[Endpoint]] = {}
-    for end in lister.endpoints:
-        by_topic.setdefault(end.topic, []).append(end)
-    for topic, ends in sorted(by_topic.items()):
+    by_topic = _by_topic(lister)
+    for topic, ends in by_topic.items():
         rate = f"{lister.heard[topic] / seconds:.1f}" if topic in lister.heard else ""
         names = [sorted({end.node or "?" for end in ends if end.publishes is side}) for side in (True, False)]
         table.add_row(rate, topic, *(", ".join(part) for part in (sorted({end.type for end in ends}), *names)))
     console.print(table if by_topic else "Nobody is on this graph; ROS_DOMAIN_ID must be the same as theirs.")
-    for topic, ends in sorted(by_topic.items()):
+    for topic, ends in by_topic.items():
         for trouble in troubles(ends):
             console.print(f"{topic}: {trouble}", style="red", highlight=False)

@@ -217,7 +217,7 @@ def write_settings(settings: TrainSettings, path: Path) -> None:
 
 def _sentences(err: ValidationError) -> str:
     """What pydantic found, a sentence per field."""
-    words = {"missing": "is missing", "extra_forbidden": "is no field of a configuration; look for a typing mistake"}
+    words = {"missing": "is missing", "extra_forbidden": "is not a field of a configuration; check its spelling"}
     sentences = []
     for problem in err.errors():
         name = ".".join(str(step) for step in problem["loc"]) or "its content"

@@ -1,7 +1,7 @@
 """Train a network from random or published weights: `bodyseg train CONFIG.yaml`.
 
-The run is a function of its settings: the frames of a step depend on (seed, step) alone, and a checkpoint holds all
-that the optimiser knows, so a run that was cut off goes on as if it had not been.
+The run is a function of its settings: the frames of a step depend on (seed, step) only, and a checkpoint holds the full
+optimizer state, so an interrupted run continues as if it had not stopped.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
-"""The state with the best validation, kept where patience is set."""
+"""State with the best validation, kept if patience is set."""
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes, and may end it."""
+    """Follows the progress of a run, and may stop it."""
 
     def labelled(self, done: int, total: int) -> None:
-        """Note that the teacher has labelled so many photos."""
+        """Called after each labeled photo."""
 
     def kept(self, done: int, total: int) -> None:
-        """Note that so many frames of a pool were made."""
+        """Called when frames of a pool were made."""
 
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
-        """Note that a step of the run was taken."""
+        """Called after each step."""
 
     def stop(self) -> bool:
-        """Whether to leave a checkpoint and end."""
+        """Whether to save a checkpoint and stop."""
 
 
 class Nobody:
@@ -76,7 +76,7 @@ class Nobody:
 
 
 def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
-    """Label the photos and train as the configuration says, or go on with it. Gives whether it is done."""
+    """Label the photos and train by the configuration, or continue. Returns whether the run is complete."""
     watcher = watcher or Nobody()
     check_start(settings)
     photos = list_photos(settings)
@@ -97,7 +97,7 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
 
 
 def check_start(settings: TrainSettings) -> None:
-    """Raise ModelNotFoundError or ModelFileError where the start's file is missing or another one."""
+    """Raise ModelNotFoundError or ModelFileError if a file of the start is missing or different."""
     if "/" not in settings.start:
         return
     start = Path(settings.start)
@@ -113,7 +113,7 @@ def check_start(settings: TrainSettings) -> None:
 
 
 def list_photos(settings: TrainSettings) -> list[Photo]:
-    """List every photo of the run's folders, those held out too."""
+    """List all photos of the run's folders, including held-out ones."""
     for folder in settings.folders:
         if not folder.photos.exists():
             raise MediaError(f"The photos {str(folder.photos)!r} are not here. {settings.fetch}".strip())
@@ -121,7 +121,7 @@ def list_photos(settings: TrainSettings) -> list[Photo]:
 
 
 def annotated_losses(losses: LossWeights, photos: Sequence[Photo]) -> LossWeights:
-    """Switch off the losses of heads that no annotation labels: parts, and without keypoints all that rest on them."""
+    """Disable the losses of heads without annotations: parts, and without keypoints all pose heads."""
     without = {"parts": 0.0, "part_choice": 0.0}
     if not any(person.keypoints is not None for photo in photos for person in photo.people or ()):
         without |= {"heatmaps": 0.0, "short_offsets": 0.0, "displacements": 0.0, "long_offsets": 0.0}
@@ -129,12 +129,12 @@ def annotated_losses(losses: LossWeights, photos: Sequence[Photo]) -> LossWeight
 
 
 def held_out_samples(settings: TrainSettings) -> list[Sample]:
-    """Load every photo that the run does not learn from."""
+    """Load the held-out photos."""
     return load_samples([photo for photo in list_photos(settings) if photo.held_out], settings.cache)
 
 
 def load_samples(photos: Sequence[Photo], cache: Path) -> list[Sample]:
-    """Read photos, masks and cached labels into memory; a repeated photo is in the list as often as it says."""
+    """Read photos, masks and cached labels into memory; a repeated photo is listed several times."""
     samples = []
     for photo in photos:
         image = read_photo(photo.image)
@@ -145,7 +145,7 @@ def load_samples(photos: Sequence[Photo], cache: Path) -> list[Sample]:
 
 
 class Trainer:
-    """A network, its optimiser and the step they have reached."""
+    """A network, its optimizer and the current step."""
 
     def __init__(self, settings: TrainSettings) -> None:
         keras.utils.set_random_seed(settings.seed)
@@ -166,7 +166,7 @@ class Trainer:
         self._enter(self.stage)
 
     def train_on(self, inputs: Image | Array, labels: Array) -> float:
-        """Take one step on frames (N, S, S, 3) uint8, or what frozen layers give for them; give the loss."""
+        """Do one step on frames (N, S, S, 3) uint8, or on outputs of frozen layers; return the loss."""
         stage, rate = self.settings.at(self.step)
         if not same_optimizer(stage, self.stage):
             self._average()
@@ -182,7 +182,7 @@ class Trainer:
         return float(loss)
 
     def _enter(self, stage: Stage) -> None:
-        """Set up a stage: the layers that it trains, and an optimiser that begins anew."""
+        """Set up a stage: the layers to train, and a new optimizer."""
         trained = [layer for layer in self.network.layers if layer.weights and self._is_trained(layer.name, stage)]
         for layer in self.network.layers:
             layer.trainable = layer in trained or not layer.weights
@@ -191,7 +191,7 @@ class Trainer:
             source = self.network.get_layer(block_output(stage.first_block - 1)).output
         self.model = keras.Model(source, self._packed)
         self.optimizer = self._optimizer(stage, trained)
-        # XLA takes minutes to compile this for a CPU and gains nothing there.
+        # XLA takes minutes to compile this for a CPU, without a gain.
         jit: bool | str = "auto" if keras.backend.backend() == "jax" else False
         self.model.compile(self.optimizer, loss=PersonLabLoss(self.settings.losses), jit_compile=jit)
         self.optimizer.build(self.model.trainable_variables)
@@ -202,7 +202,7 @@ class Trainer:
             return True
         head = head_of(layer)
         if head is not None:
-            # Nothing labels part_offsets; without a trunk in training, what the start brings stays as it is.
+            # part_offsets has no labels; while the trunk is frozen, the start's own heads are kept.
             kept = stage.first_block > LAST_BLOCK and self._new_heads and head not in self._new_heads
             return head != "part_offsets" and not kept
         number = re.match(r"Conv2d_(\d+)", layer)
@@ -228,9 +228,9 @@ class Trainer:
         return NearStart(anchors, **options)
 
     def start_from(self, name: str, frames: Frames) -> None:
-        """Take the weights of a card or a model.json; frames are what batch norms are set by.
+        """Take the weights of a card or a model.json; frames initialize batch norms.
 
-        Heads that the file lacks, or has in another shape, stay random, and the log says so.
+        Heads that the file lacks, or has in another shape, stay random; that is logged.
         """
         chosen = ModelSettings(**{"model_path" if "/" in name else "model": name})
         _, source = find_model(choose_card(chosen), chosen)
@@ -258,7 +258,7 @@ class Trainer:
             unfold(folded, self.network, images * self._scale + self._offset)
 
     def _hold(self) -> None:
-        """Make the present weights those that training is held near."""
+        """Make the current weights the anchors of training."""
         self._anchors = _weights_of(self.network)
         self._start = build_network(self.settings.backbone, self.settings.multiplier, task="posenet", folded=True)
         for layer in self._start.layers:
@@ -267,12 +267,12 @@ class Trainer:
         self._enter(self.stage)
 
     def start_pose(self, images: Image) -> Array:
-        """What the frozen start's pose heads give for frames (N, S, S, 3) uint8, packed: (N, g, g, 115) float32."""
+        """Outputs of the frozen start's pose heads for frames (N, S, S, 3) uint8, packed: (N, g, g, 115) float32."""
         assert self._start is not None
         return _pack_pose(self._start(images * self._scale + self._offset, training=False))
 
     def frozen_layers(self, blocks: Sequence[int]) -> Layers:
-        """What blocks of the network give for frames, and the start's pose heads."""
+        """Make a function of frames that returns block outputs and the start's pose heads."""
         assert self._start is not None
         start = self._start
         inner = keras.Model(start.input, [[start.get_layer(block_output(b)).output for b in blocks], start.output])
@@ -284,11 +284,11 @@ class Trainer:
         return run
 
     def _average(self) -> None:
-        """Take the averaged weights for the present ones."""
+        """Replace the current weights by their average."""
         if self.step:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
         if self._trunk_is_still():
-            # The heads that the start lacks are held near what they were before the trunk moved.
+            # New heads are anchored at their weights before the trunk moved.
             self._anchors |= {n: w for n, w in _weights_of(self.network).items() if head_of(n) in self._new_heads}
 
     def _trunk_is_still(self) -> bool:
@@ -300,7 +300,7 @@ class Trainer:
         return True
 
     def averaged(self, output_stride: int = 16, change: float | None = None) -> keras.Model:
-        """Give the folded network with the averaged weights; change overrides the settings' share of it."""
+        """Return the folded network with averaged weights; change overrides the settings' share of it."""
         kept = [variable.numpy() for variable in self.model.trainable_variables]
         if self.step:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
@@ -323,7 +323,7 @@ class Trainer:
         return [*self.network.variables, *self.optimizer.variables]
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; the file is whole or not there."""
+        """Write a checkpoint atomically."""
         partial = path.with_suffix(".part.npz")
         held: dict[str, Any] = {}
         if self.settings.near_start:
@@ -363,7 +363,7 @@ def _weights_of(network: keras.Model) -> dict[str, list[Array]]:
 
 
 def _missing_heads(start: keras.Model, network: keras.Model) -> set[str]:
-    """The heads that a start has not, or not in the network's shape."""
+    """Heads that a start lacks, or has in another shape."""
     shapes = [
         {name: [value.shape for value in weights] for name, weights in _weights_of(model).items() if head_of(name)}
         for model in (start, network)
@@ -372,7 +372,7 @@ def _missing_heads(start: keras.Model, network: keras.Model) -> set[str]:
 
 
 def _pack_pose(outputs: Mapping[str, Any]) -> Array:
-    """The pose heads' tensors as labels: probabilities of keypoints, then offsets."""
+    """The pose heads' tensors as labels: keypoint probabilities, then offsets."""
     heads = {head: keras.ops.convert_to_numpy(outputs[head]) for head in START_SLICES}
     heads["heatmaps"] = sigmoid(heads["heatmaps"])
     return np.concatenate(list(heads.values()), axis=-1)
@@ -381,7 +381,7 @@ def _pack_pose(outputs: Mapping[str, Any]) -> Array:
 def batches(
     frames: Frames, settings: TrainSettings, first: int, pools: Mapping[tuple[int, int], FramePool], ahead: int = 3
 ) -> Iterator[tuple[Image | Array, Array]]:
-    """Make the batches of each step from the first on, some ahead in threads, in order."""
+    """Make the batches of each step from the first on, some in advance on threads, in order."""
     fine = frames.finer()
 
     def make(step: int) -> tuple[Image | Array, Array]:
@@ -410,7 +410,7 @@ def train(
     held_out: Sequence[Sample],
     watcher: Watcher | None = None,
 ) -> bool:
-    """Run, or go on with, the training, whose losses the watcher is told. Gives whether it is done."""
+    """Run or continue the training, reporting to the watcher. Returns whether it is complete."""
     watcher = watcher or Nobody()
     settings.output.mkdir(parents=True, exist_ok=True)
     write_settings(settings, settings.output / CONFIG_NAME)
@@ -446,7 +446,7 @@ def train(
 
 
 def _pools(trainer: Trainer, frames: Frames, watcher: Watcher) -> dict[tuple[int, int], FramePool] | None:
-    """The frames that stages keep, made where they are not there yet; None where the watcher ended it."""
+    """Make the frames that stages keep, if missing; None if the watcher stopped it."""
     settings, pools = trainer.settings, {}
     for (count, size), blocks in pool_blocks(settings).items():
         folder = pool_folder(settings, count, size, blocks)
@@ -462,7 +462,7 @@ def _enough(settings: TrainSettings, log: RunLog) -> bool:
 
 
 def _validate(trainer: Trainer, held_out: Sequence[Sample], log: RunLog, loss: float) -> None:
-    """Write the log's line and the sheet; keep the best state where patience may end the run after it."""
+    """Write the log line and the sheet; keep the best state if patience may end the run."""
     settings = trainer.settings
     network = runner(trainer.averaged(), settings.preprocessing)
     log.write(trainer.step, settings.at(trainer.step - 1)[1], loss, validate(network, held_out))

@@ -56,8 +56,8 @@ def place(first: Result, people: Sequence[Close], makes: Wanted, wanted: Wanted)
     """Put what the second network found into the first network's result.
 
     Keypoints are replaced where the second network found the person; masks, confidence and parts where it `makes` them.
-    People that it did not see or find keep what the first network found. A pixel that several people claim belongs to
-    the one whose skeleton is nearest.
+    People that it did not see or find keep what the first network found, and so does the person mask outside the
+    windows. A pixel that several people claim belongs to the one whose skeleton is nearest.
     """
     result = first
     if makes & Wanted.POSES and first.poses is not None:
@@ -66,6 +66,8 @@ def place(first: Result, people: Sequence[Close], makes: Wanted, wanted: Wanted)
         return result
     owners = _place_masks(first, people)
     person = (owners != _NOBODY).view(np.uint8)
+    if first.person is not None:
+        person |= _outside(first.person, people)
     parts = first.parts
     if makes & Wanted.PARTS:
         parts = _place_parts(first, people, owners)
@@ -88,6 +90,15 @@ def _place_poses(poses: Poses, people: Sequence[Close]) -> Poses:
             keypoints[close.person.index] = close.window.to_image(found.keypoints)
             scores[close.person.index] = found.keypoint_scores
     return replace(poses, keypoints=keypoints, keypoint_scores=scores)
+
+
+def _outside(mask: NDArray[np.uint8], people: Sequence[Close]) -> NDArray[np.uint8]:
+    """The mask (H, W) outside all windows whose person the second network masked: nobody looked closer there."""
+    mask = mask.copy()
+    for close in people:
+        if close.mask is not None:
+            mask[close.window.inside((mask.shape[0], mask.shape[1]))] = 0
+    return mask
 
 
 def _place_masks(first: Result, people: Sequence[Close]) -> NDArray[np.int16]:

@@ -1,9 +1,9 @@
-"""People hidden, in a camera's pictures and in recordings; where that cannot be done, no picture.
+"""Hide people, live and in recordings; if that is not possible, show no image.
 
-mask_check.py tells a network that sees from one that only answers; person_hider.py covers while frames come.
-Recordings are read twice: seeing.py judges every frame and mask_store.py keeps the masks; filling.py then decides what
-to cover, and recording_painter.py covers it. release_report.py writes the report. media_release.py does photos and
-videos; bags are done in ros/.
+mask_check.py detects a network that does not really see; person_hider.py covers people live. Recordings are read twice:
+seeing.py runs the network on every frame and mask_store.py keeps the masks; filling.py then decides what to cover, and
+recording_painter.py covers it. release_report.py writes the report. media_release.py handles photos and videos; bags
+are handled in ros/.
 """
 
 from .filling import Covers, Gap, fill_over_time

@@ -1,11 +1,14 @@
-"""What is covered in each frame, when all frames of a recording are known: those before and those after it count.
+"""Decide what to cover in each frame of a recording, from the frames before and after it.
 
-1. A place is covered where a person was seen, with a margin, in this frame or in one of the `window_frames` before and
-   after it.
-2. Where a person, or most of one, is gone from one frame to the next, and somebody appears within `max_gap` and near
-   enough, the shape is moved from the one place to the other, and grown in the middle of the way.
-3. What the network took for a person with less than the threshold is covered where it touches what is covered already.
-4. What is surrounded by all this is covered.
+1. A place is covered, with a margin, if a person was detected there in this frame or in one of the `window_frames`
+before and after.
+
+2. If a person, or most of one, disappears, and somebody appears within `max_gap` and near enough, the shape is moved
+along the path between the two places, and enlarged in the middle of it.
+
+3. Detections below the threshold are covered if they touch something covered.
+
+4. Areas enclosed by all this are covered.
 """
 
 from __future__ import annotations
@@ -28,22 +31,22 @@ from .privacy_settings import RecordingSettings
 
 __all__ = ["Covers", "Gap", "fill_over_time"]
 
-#: Part of a person that must be found again in the next frame; where it is less, the person counts as lost.
+#: Part of a person that must be found in the next frame; otherwise the person counts as lost.
 _CONTINUED: Final = 0.7
-#: Lower parts of a mask are specks, cells.
+#: Mask parts with fewer rows than this are specks, cells.
 _LEAST_HEIGHT: Final = 5
-#: How far a person may have come: heights of their own, and so many more a second.
+#: Maximum distance a person may have moved: body heights, plus body heights per second.
 _REACH: Final = 1.0
 _REACH_PER_S: Final = 3.0
-#: Of that way; who appears so near somebody who was lost may be that one and another.
+#: Share of that distance; a person who appears this near a lost one may be that one in addition to another.
 _VERY_NEAR: Final = 0.4
-#: How far from the straight way, in heights, in its middle.
+#: Maximum deviation from the straight path, in body heights, at its middle.
 _DETOUR: Final = 0.15
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Frames, both included, in which the way of a person between two sightings was covered."""
+    """Frames, both included, in which the path of a person between two detections was covered."""
 
     first: int
     last: int
@@ -51,11 +54,11 @@ class Gap:
 
 @dataclass
 class Covers:
-    """Cells to cover in each frame of one camera; nothing where the frame could not be judged.
+    """Cells to cover in each frame of one camera; none if the frame could not be judged.
 
-    shares: covered part of each picture. only_by_time: frames in which nobody was seen, but somebody is covered.
-    lost, appeared: frames in which somebody was last seen, or first, away from the picture's border and with nobody to
-    link them to. doubtful: frames with a weak sign of a person that is not covered.
+    shares: covered share of each image. only_by_time: frames without a detection in which somebody is covered. lost,
+    appeared: frames of last or first detections away from the image border without a counterpart. doubtful: frames with
+    a weak detection that is not covered.
     """
 
     masks: MaskFile = field(default_factory=MaskFile)
@@ -69,7 +72,10 @@ class Covers:
 
 @dataclass(frozen=True)
 class _Part:
-    """A connected part of a mask in one frame: its shape, cut out, and where it lies. number: in the file of parts."""
+    """A connected part of a mask in one frame: its shape and position.
+
+    number: in the file of parts.
+    """
 
     index: int
     time_ns: int
@@ -86,7 +92,7 @@ class _Part:
 
 
 def fill_over_time(seen: Sightings, settings: RecordingSettings) -> Covers:
-    """What to cover in every frame of a camera."""
+    """Decide what to cover in every frame of a camera."""
     covers = Covers()
     with closing(MaskFile()) as parts:
         _fill(covers, seen, settings, parts)
@@ -124,19 +130,19 @@ def _fill(covers: Covers, seen: Sightings, settings: RecordingSettings, parts: M
 
 
 def _margin(seen: Sightings, index: int, settings: RecordingSettings) -> int:
-    """In cells, not less than it is in pixels."""
+    """Convert px to cells, rounded up."""
     return -(-settings.margin_px // cell_px(seen.size(index)))
 
 
 class _Window:
-    """Masks with their margin of the frames around one, each read once."""
+    """Masks, with their margin, of the frames around one; each is read once."""
 
     def __init__(self, seen: Sightings, settings: RecordingSettings) -> None:
         self._seen, self._settings = seen, settings
         self._grown: dict[int, Cells] = {}
 
     def around(self, index: int) -> Cells:
-        """All of the frames' masks together, as far as they are of this frame's size."""
+        """Union of all masks of the frame's size."""
         reach = self._settings.window_frames
         frames = range(max(0, index - reach), min(len(self._seen), index + reach + 1))
         self._grown = {frame: grown for frame, grown in self._grown.items() if frame in frames}
@@ -155,7 +161,7 @@ class _Window:
 
 
 def _with_weak(cover: Cells, weak: Cells, margin: int, index: int, covers: Covers) -> Cells:
-    """The cover with the weak signs that touch it, and their margin; others are noted."""
+    """Extend the cover by weak detections that touch it, with a margin; record the others."""
     if not _outside(weak, cover).any():
         return cover
     joined = apply_hysteresis(cover, weak)
@@ -172,7 +178,7 @@ def _outside(cells: Cells, cover: Cells) -> Cells:
 
 
 def _boxes(cells: Cells) -> Iterator[tuple[int, tuple[int, int, int, int], NDArray[Any]]]:
-    """(label, (left, top, width, height), labels) of the connected parts that are no specks."""
+    """Return (label, (left, top, width, height), labels) of the connected parts that are not specks."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(cells, connectivity=8)
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_HEIGHT] >= _LEAST_HEIGHT:
@@ -181,7 +187,7 @@ def _boxes(cells: Cells) -> Iterator[tuple[int, tuple[int, int, int, int], NDArr
 
 
 def _not_in(cells: Cells, other: Cells, index: int, time_ns: int, parts: MaskFile) -> list[_Part]:
-    """Parts of a mask of which too little lies in the other one."""
+    """Parts of a mask that overlap too little with the other mask."""
     found = []
     for label, (left, top, width, height), labels in _boxes(cells):
         there = np.s_[top : top + height, left : left + width]
@@ -197,8 +203,8 @@ def _not_in(cells: Cells, other: Cells, index: int, time_ns: int, parts: MaskFil
 def _find_ways(
     seen: Sightings, settings: RecordingSettings, parts: MaskFile, covers: Covers
 ) -> Iterator[tuple[_Part, _Part]]:
-    """(where somebody was last seen, where somebody appeared) with at least one frame between."""
-    waiting: dict[_Part, bool] = {}  # lost parts → whether somebody appeared whom they may be
+    """Pairs (last detection, first detection) with at least one frame between."""
+    waiting: dict[_Part, bool] = {}  # lost parts → whether somebody appeared who may be this person
     before: tuple[int, Cells, Cells] | None = None
     for index in range(len(seen)):
         if index in seen.reasons:
@@ -218,17 +224,17 @@ def _find_ways(
 
 
 def _give_up(waiting: dict[_Part, bool], before_ns: int | None, covers: Covers) -> None:
-    """Forget the parts that were lost before a time, or all; who was never found again is noted."""
+    """Forget parts lost before a time, or all; record those that were never found again."""
     for part in [part for part in waiting if before_ns is None or part.time_ns < before_ns]:
         if not waiting.pop(part) and not part.at_border:
             covers.lost.append(part.index)
 
 
 def _ways_to(found: list[_Part], waiting: dict[_Part, bool], covers: Covers) -> Iterator[tuple[_Part, _Part]]:
-    """Ways from lost parts to those that appeared in one frame: the nearest pairs first, each part once.
+    """Paths from lost parts to those that appeared in one frame: nearest pairs first, each part once.
 
-    Then whoever appeared and is nobody's gets the nearest lost one all the same, and whoever was lost and is very near
-    one that appeared goes to it: people who were seen as one part with others.
+    Then each unmatched appeared part gets the nearest lost one, and each unmatched lost part that is very near an
+    appeared one gets that: people may have been detected as one part with others.
     """
     near = [(distance, lost, part) for part in found for lost in waiting if (distance := _distance(lost, part)) <= 1]
     near.sort(key=lambda pair: (pair[0], pair[1].number, pair[2].number))
@@ -247,14 +253,14 @@ def _ways_to(found: list[_Part], waiting: dict[_Part, bool], covers: Covers) -> 
             come.add(part)
     covers.appeared += [part.index for part in found if part not in come and not part.at_border]
     for lost, part in linked:
-        # Somebody of whom only a piece came back is still waited for.
+        # A person of whom only a piece reappeared is still waited for.
         waiting[lost] |= part.height >= _CONTINUED * lost.height
         if part.index - lost.index > 1:
             yield lost, part
 
 
 def _distance(lost: _Part, part: _Part) -> float:
-    """Between the two, as a share of how far the person may have come; above 1 it is somebody else."""
+    """Distance between two parts as a share of the maximum; above 1 they are different people."""
     (x, y), (to_x, to_y) = lost.center, part.center
     seconds = max(0, part.time_ns - lost.time_ns) / 1e9
     return math.hypot(to_x - x, to_y - y) / (max(lost.height, part.height) * (_REACH + _REACH_PER_S * seconds))
@@ -274,7 +280,7 @@ def _cover_way(cover: Cells, start: _Part, end: _Part, time_ns: int, parts: Mask
 
 
 def _paste(cover: Cells, shape: Cells, left: int, top: int) -> None:
-    """Add a shape whose corner may lie outside."""
+    """Add a shape whose corner may be outside the image."""
     rows, columns = cover.shape
     bottom, right = min(rows, top + shape.shape[0]), min(columns, left + shape.shape[1])
     first_row, first_column = max(0, top), max(0, left)

@@ -1,8 +1,7 @@
-"""Tells a network that sees from one that only answers: zeros, one value, far-off values, the answer of a frame before.
+"""Detect a network that does not see: all zeros, constant, implausible, or repeated outputs.
 
-A mask of nobody is what an empty room gives, and what a broken engine gives. The person probabilities under it differ:
-those of a network that works vary over any picture, since it sees the picture's border if nothing else, and with every
-change of the picture.
+An empty room and a broken engine both give an empty mask. The person probabilities differ: those of a working network
+vary over any image, at least near its border, and with every change of the image.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from ..types import Frame, Result
 
 __all__ = ["MaskCheck"]
 
-#: Least difference between the logits of one picture. On pictures of one colour BodyPix and bodyseg-mobilenet-075 gave
-#: 0.18 and more from 32×48 px on, 2.1 and more at 640×480, other networks more; float32 noise is below 1e-5.
+#: Minimum range of the logits of one image. On images of one color BodyPix and bodyseg-mobilenet-075 gave 0.18 and more
+#: from 32×48 px on, 2.1 and more at 640×480, other networks more; float32 noise is below 1e-5.
 _LEAST_SPREAD: Final = 0.05
-#: Least logit of the picture's likeliest pixel. On the same pictures it was −5.3 and more, −13.7 with DeepLab.
+#: Minimum logit of the image's most likely pixel. On the same images it was −5.3 and more, −13.7 with DeepLab.
 _LEAST_PEAK: Final = -20.0
-#: Pictures that differ in a row with bit-identical answers from which the network counts as stuck. One is enough where
-#: they differ in more than `_MUCH` of their pixels.
+#: Number of consecutive different images with bit-identical outputs after which the network counts as stuck. One is
+#: enough if they differ in more than `_MUCH` of their pixels.
 _STUCK: Final = 5
 _MUCH: Final = 0.01
 
 
 class MaskCheck:
-    """Looks at the person probabilities of one picture after the other."""
+    """Checks the person probabilities of one image after the other."""
 
     def __init__(self) -> None:
         self._picture: NDArray[np.uint8] | None = None
@@ -37,7 +36,7 @@ class MaskCheck:
         self._unchanged = 0
 
     def check(self, frame: Frame, result: Result) -> None:
-        """Raises EngineError where the probabilities cannot be those of a network that sees the frame."""
+        """Raise EngineError if the probabilities cannot be those of a network that sees the frame."""
         confidence = result.confidence
         if confidence is None:
             raise EngineError("The network gave no person probabilities, so a failure cannot be detected.")
@@ -71,6 +70,6 @@ class MaskCheck:
 
 
 def _logit(probability: Any) -> float:
-    """Of a float32 probability; those that are rounded to 0 and 1 count as 1e-38 and 1 − 6e-8."""
+    """Logit of a float32 probability; those rounded to 0 and 1 count as 1e-38 and 1 − 6e-8."""
     share = np.clip(np.float64(probability), 1e-38, 1 - 2.0**-24)
     return float(np.log(share / (1 - share)))

@@ -1,7 +1,7 @@
-"""Where people were seen in one camera's frames: small masks in a file that nobody else sees, so memory stays flat.
+"""The masks of one camera's recording, in a private file, so that memory stays constant.
 
-A mask is kept in cells of a few pixels, at most `_LONG_SIDE` on its longer side; a cell is a person's if one of its
-pixels is. So a mask can only grow by what is not stored.
+Masks are stored in cells of a few pixels, at most `_LONG_SIDE` on the longer side. A cell counts as person if one of
+its pixels does, so masks can only grow.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 
 __all__ = ["Cells", "MaskFile", "Sightings", "cell_px", "to_cells", "to_pixels"]
 
-#: (h, w) uint8, 1 where a person is.
+#: (h, w) uint8, 1 for person.
 Cells = NDArray[np.uint8]
 _LONG_SIDE: Final = 320
 _SHAPE: Final = struct.Struct("<HH")
 
 
 def cell_px(size: tuple[int, int]) -> int:
-    """Side of a cell in a picture of (height, width) px."""
+    """Side of a cell in an image of (height, width) px."""
     return max(1, -(-max(size) // _LONG_SIDE))
 
 
 def to_cells(person: NDArray[np.uint8]) -> Cells:
-    """A mask (H, W) uint8, 0 and 1, in cells."""
+    """Convert a mask (H, W) uint8, 0 and 1, to cells."""
     height, width = person.shape
     side = cell_px((height, width))
     if side == 1:
@@ -41,7 +41,7 @@ def to_cells(person: NDArray[np.uint8]) -> Cells:
 
 
 def to_pixels(cells: Cells, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A mask (H, W) uint8 of the picture's (height, width) px."""
+    """Convert cells to a mask (H, W) uint8 of an image of (height, width) px."""
     side = cell_px(size)
     whole = (cells.shape[1] * side, cells.shape[0] * side)
     grown = cv2.resize(cells, whole, interpolation=cv2.INTER_NEAREST) if side > 1 else cells
@@ -49,7 +49,7 @@ def to_pixels(cells: Cells, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 class MaskFile:
-    """Masks one after the other, packed, in a temporary file that is gone when the process ends, however it ends."""
+    """Packed masks in a temporary file that is deleted when the process ends in any way."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="bodyseg-")  # noqa: SIM115 - it lives as long as this object
@@ -59,7 +59,7 @@ class MaskFile:
         return len(self._starts) - 1
 
     def append(self, cells: Cells) -> int:
-        """Keep a mask; returns its number, from 0."""
+        """Store a mask; return its number, from 0."""
         packed = _SHAPE.pack(*cells.shape) + zlib.compress(np.packbits(cells).tobytes(), 1)
         self._file.seek(self._starts[-1])
         self._file.write(packed)
@@ -81,9 +81,10 @@ class MaskFile:
 
 
 class Sightings:
-    """What was seen in each frame of one camera. strong: people; weak: where less than the threshold says so.
+    """The detections in each frame of one camera.
 
-    reasons: of the frames that could not be judged, by their number. times_ns, stamps_ns, sizes: of each frame.
+    strong: people; weak: people by a lower threshold. reasons: why frames could not be judged, by frame number.
+    times_ns, stamps_ns, sizes: of each frame.
     """
 
     def __init__(self) -> None:
@@ -97,7 +98,7 @@ class Sightings:
         return len(self.times_ns)
 
     def size(self, index: int) -> tuple[int, int]:
-        """(height, width) px of a frame; (0, 0) where it could not be read."""
+        """(height, width) px of a frame; (0, 0) if it could not be read."""
         return list(self._sizes)[self._size_numbers[index]]
 
     def add(self, time_ns: int, stamp_ns: int, size: tuple[int, int], strong: Cells, weak: Cells) -> None:
@@ -109,7 +110,7 @@ class Sightings:
         self.weak.append(weak)
 
     def add_blind(self, time_ns: int, stamp_ns: int, size: tuple[int, int], reason: str) -> None:
-        """The next frame, which could not be judged."""
+        """Add a frame that could not be judged."""
         self.reasons[len(self)] = reason
         nothing = np.zeros((1, 1), np.uint8)
         self.add(time_ns, stamp_ns, size, nothing, nothing)

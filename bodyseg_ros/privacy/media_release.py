@@ -1,4 +1,4 @@
-"""Photos and videos that may be shown to others: people covered; no metadata, and no sound unless it is asked for."""
+"""Cover the people in photos and videos, for sharing; metadata is dropped, sound only kept on request."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ from .seeing import NEEDED, Observer, unfit_reason
 __all__ = ["Audio", "MediaRelease", "anonymize_media"]
 
 Audio = Literal["keep", "drop"]
-#: Photos have no neighbours in time.
+#: Photos have no neighbors in time.
 _STILL: Final = {"window_frames": 0, "max_gap": 0.0}
 
 
 @dataclass
 class MediaRelease:
-    """What was done. problems: what could not be read, and is not in the output. soundtracks: copied ones."""
+    """What was done.
+
+    problems: inputs that could not be read and are not in the output. soundtracks: number of copied ones.
+    """
 
     cameras: list[CameraReport] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -47,7 +50,7 @@ class MediaRelease:
 
 @dataclass(frozen=True)
 class _Seer:
-    """A model as unfit_reason() asks about it."""
+    """A model, as unfit_reason() queries it."""
 
     name: str
     offers: Wanted
@@ -63,12 +66,13 @@ def anonymize_media(
     progress: Callable[[int, int], None] | None = None,
     open_model: Callable[[Plan[Any]], Model] = open_model,
 ) -> MediaRelease:
-    """Write a photo, a folder of photos or a video without people, with a report and a sheet beside it.
+    """Write a photo, a folder of photos or a video without people, with a report and a contact sheet.
 
-    target: of the same kind as source; it is there when everything is done, or not at all. values: parameters by dotted
-    name. progress: told pictures done, each counted twice, and their number. Raises MediaError for what cannot be read
-    or is damaged, and where the output is there already, SettingsError, and what open_model() raises. Of a folder,
-    photos that cannot be read are left out and named.
+    target: of the same type as source; it appears when everything is done, or not at all. values: parameters by dotted
+    name. progress: called with images done, each counted twice, and their total.
+
+    Raises MediaError for unreadable or damaged input and for an existing output, SettingsError, and what open_model()
+    raises. Unreadable photos of a folder are left out and reported.
     """
     plan = make_plan(values, RecordingSettings)
     refuse_blindness(plan)
@@ -108,7 +112,7 @@ def anonymize_media(
 def _check_target(source: Path, target: Path) -> None:
     for path in (target, *outputs_beside(target)):
         if path.exists():
-            raise MediaError(f"The output {str(path)!r} is there already; take another name, or remove it first.")
+            raise MediaError(f"The output {str(path)!r} already exists; choose another name, or delete it first.")
     allowed: Sequence[str] = VIDEO_SUFFIXES
     if source_kind(str(source))[0] == "photos":
         allowed = () if source.is_dir() else tuple(WRITE_OPTIONS)
@@ -118,7 +122,7 @@ def _check_target(source: Path, target: Path) -> None:
 
 
 class _Release:
-    """One input on its way to its output."""
+    """One input being processed."""
 
     def __init__(
         self,
@@ -142,16 +146,16 @@ class _Release:
 
     @property
     def seen(self) -> Sightings:
-        """What the network saw so far; to be closed."""
+        """Detections so far; close it."""
         return self._observer.seen
 
     def look(self) -> None:
-        """First step: what the network sees in every picture."""
+        """First pass: run the network on every image."""
         for frame in self._frames(note=True):
             self._observer.look(lambda frame=frame: frame, frame.stamp_ns)  # type: ignore[misc] # bound now
 
     def _frames(self, note: bool = False) -> Iterator[Frame]:
-        """Every picture. A broken photo of a folder is left out, and noted once."""
+        """Yield every image. A broken photo of a folder is left out and reported once."""
         with open_source(str(self._source)) as source:
             self._fps, self._total = source.fps, 2 * (source.length or 0)
             try:
@@ -170,9 +174,9 @@ class _Release:
         return self._still and self._done > 0 and len(source.problems) < (source.length or 0)
 
     def write(self, seen: Sightings, covers: Covers, made: Path, audio: Audio) -> Sheet:
-        """Third step: every picture to its place."""
+        """Third step: write every image."""
         if self._still:
-            # Who is on one photo and not on the next is not lost.
+            # A person who is on one photo and not on the next is not lost.
             covers.lost, covers.appeared = [], []
         report = camera_report(self._source.name, seen, covers)
         self.report.cameras.append(report)

@@ -1,4 +1,4 @@
-"""Pictures in which nobody can be seen: people painted over, or nothing at all but the reason why."""
+"""Images in which nobody can be seen: people painted over, or a blank image with the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..types import Frame, Result
 
 __all__ = ["Hider", "Safe", "blank", "paint_over"]
 
-#: Grey values: over people; of a blank picture; of the reason on it.
+#: Gray values: over people; of a blank image; of the reason on it.
 _COVER, _GROUND, _TEXT = 96, 32, 255
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _CHARACTER_PX: Final = 19  # of the font at scale 1
@@ -27,17 +27,17 @@ _COLUMNS: Final = 48
 
 @dataclass(frozen=True)
 class Safe:
-    """A picture that may be shown: (H, W, 3) uint8 RGB. Publishers of a privacy camera take nothing else."""
+    """An image that may be shown: (H, W, 3) uint8 RGB. A privacy camera's publishers accept nothing else."""
 
     image: NDArray[np.uint8]
 
 
 def blank(size: tuple[int, int], reason: str) -> Safe:
-    """A dark picture of (height, width) that says why there is no other one."""
+    """Make a dark image of (height, width) with the reason why there is no other."""
     height, width = size
     image = np.full((height, width, 3), _GROUND, np.uint8)
     scale = width / (_CHARACTER_PX * _COLUMNS)
-    # OpenCV's font has ASCII alone.
+    # OpenCV's font is ASCII only.
     lines = textwrap.wrap(reason.replace("×", "x").replace("’", "'").encode("ascii", "replace").decode(), _COLUMNS)
     for number, line in enumerate(lines, start=1):
         at = (round(_CHARACTER_PX * scale), round(2 * number * _CHARACTER_PX * scale * 1.2))
@@ -46,14 +46,14 @@ def blank(size: tuple[int, int], reason: str) -> Safe:
 
 
 def paint_over(image: NDArray[np.uint8], people: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) uint8 in one grey wherever `people` (H, W) uint8 is not 0."""
+    """Return an image (H, W, 3) uint8 that is gray where `people` (H, W) uint8 is not 0."""
     return np.asarray(cv2.copyTo(np.full_like(image, _COVER), people, image.copy()), np.uint8)
 
 
 class Hider:
-    """Paints over people, wherever one of the last frames saw them.
+    """Paints over people at every place where one of the last frames showed them.
 
-    margin_px: how far around them. hold_frames: how many frames a place stays covered after it was last seen a person.
+    margin_px: margin around them. hold_frames: number of frames that a place stays covered after the last detection.
     """
 
     def __init__(self, margin_px: int, hold_frames: int) -> None:
@@ -62,17 +62,17 @@ class Hider:
 
     @property
     def missing(self) -> int:
-        """Frames to come until hide() knows as many as it holds; before that a person may have been missed."""
+        """Number of frames until hide() has seen as many as it holds; before that a person may have been missed."""
         return (self._masks.maxlen or 0) - len(self._masks)
 
     def forget(self) -> None:
-        """Begin anew: what was seen is not of the frames to come."""
+        """Start anew: earlier detections do not belong to the coming frames."""
         self._masks.clear()
 
     def hide(self, frame: Frame, result: Result) -> tuple[Frame, Result]:
-        """The frame without people, and the result with the mask that was covered.
+        """Return the frame without people, and the result with the covered mask.
 
-        Raises FrameError where the result has no person mask of the frame's size.
+        Raises FrameError if the result has no person mask of the frame's size.
         """
         if result.person is None or result.person.shape != frame.size:
             have = None if result.person is None else result.person.shape
@@ -80,7 +80,7 @@ class Hider:
         if self._masks and self._masks[0].shape != frame.size:
             self.forget()
         self._masks.append(shift_edge((result.person != 0).view(np.uint8), self._margin_px))
-        # What people surround is more likely one of them that was missed than a view between them.
+        # An area enclosed by people is more likely a missed person than a gap between them.
         people = fill_holes(reduce(np.bitwise_or, self._masks), frame.image.size)
         hidden = replace(frame, image=paint_over(frame.image, people))
         return hidden, replace(result, size=frame.size, person=people)

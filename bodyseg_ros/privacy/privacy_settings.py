@@ -1,4 +1,4 @@
-"""How much is covered where people must not be seen: the values that are safe, not the network's own."""
+"""Parameters of hiding people, with safe defaults instead of the network's own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ __all__ = ["HidingSettings", "RecordingSettings", "refuse_blindness"]
 
 
 class HidingSettings(Settings):
-    """What a camera that hides people and a recording that is to be shown share.
-
-    What of the model decides how much is covered stands here too.
-    """
+    """Shared by privacy cameras and recordings; includes the model parameters that decide how much is covered."""
 
     model: str = start_only("auto", "Name of a model card, or auto, as for the node bodyseg.")
     segmentation_threshold: float = start_only(
@@ -48,7 +45,7 @@ class RecordingSettings(HidingSettings):
 
 
 def refuse_blindness(plan: Plan[Any]) -> None:
-    """Raise SettingsError for parameters under which masks are not of all people in the picture."""
+    """Raise SettingsError for parameters under which masks miss people or do not align with the image."""
     network = plan.network
     if plan.per_person is not None:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""A frame of a recording with what is to be covered covered: by one grey, or by effects that hide people."""
+"""Cover a recording's frame: gray, or with effects that hide people."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ __all__ = ["Coverer", "load_coverer"]
 
 
 class Coverer:
-    """Covers the frames of one camera. effects: none for one grey; some remember the frames before."""
+    """Covers the frames of one camera.
+
+    effects: none for gray; some keep state between frames.
+    """
 
     def __init__(self, effects: Sequence[Effect] = ()) -> None:
         self._effects = effects
 
     def cover(self, frame: Frame, cells: Cells) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(the picture (H, W, 3) uint8 RGB, the mask (H, W) uint8 of what was to be covered).
+        """Return (the image (H, W, 3) uint8 RGB, the covered mask (H, W) uint8).
 
-        Raises FrameError where the cells are another picture's, or the effects make a picture of another size.
+        Raises FrameError if the cells do not fit the image, or the effects change the image's size.
         """
         people = to_pixels(cells, frame.size)
         if people.shape != frame.size:
@@ -40,9 +43,9 @@ class Coverer:
 
 
 def load_coverer(names: Sequence[str], settings: Mapping[str, Settings]) -> Coverer:
-    """A coverer with effects by their names and settings; 'cover', alone, is one grey.
+    """Make a painter from effect names and settings; 'cover', alone, is gray.
 
-    Raises SettingsError where an effect does not hide people, or needs more than the mask of where they may be.
+    Raises SettingsError for an effect that does not hide people, or needs more than a mask.
     """
     if tuple(names) in ((), ("cover",)):
         return Coverer()

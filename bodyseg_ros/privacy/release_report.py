@@ -1,4 +1,4 @@
-"""What was done to a recording: a JSON file, and a sheet of covered pictures, the doubtful ones first."""
+"""The report of a covered recording: a JSON file, and a contact sheet with doubtful frames first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "write_report",
 ]
 
-#: Pictures on the sheet of one camera: doubtful ones, and others at equal distances.
+#: Images of one camera on the sheet: doubtful ones, and others at equal intervals.
 _DOUBTFUL, _OTHERS = 12, 6
 _TILE_PX: Final = 240
 
@@ -40,9 +40,9 @@ _TILE_PX: Final = 240
 class CameraReport:
     """One camera of a recording.
 
-    blanked: why → frames, as ranges. covered_share: mean part of a picture. only_by_time: frames in which nobody was
-    seen but somebody is covered. gaps: ranges of frames in which somebody's way was covered.
-    look_at: why → ranges of frames that deserve a human's look. Frames count from 0.
+    blanked: reason → ranges of frames. covered_share: mean share of an image. only_by_time: frames without detections
+    in which somebody is covered. gaps: ranges of frames with a covered path. look_at: reason → ranges of frames that a
+    human should check. Frames count from 0.
     """
 
     name: str
@@ -55,7 +55,7 @@ class CameraReport:
 
 
 def camera_report(name: str, seen: Sightings, covers: Covers) -> CameraReport:
-    """What is known of a camera after the first pass."""
+    """The report of a camera after the first pass."""
     blanked: dict[str, list[int]] = {}
     for index, reason in seen.reasons.items():
         blanked.setdefault(reason, []).append(index)
@@ -88,7 +88,7 @@ def _ranges(frames: Iterable[int]) -> list[tuple[int, int]]:
 
 
 class Sheet:
-    """Chooses a few covered pictures of one camera, and keeps them small."""
+    """Selects a few covered images of one camera and keeps them reduced."""
 
     def __init__(self, report: CameraReport) -> None:
         doubtful = [first for ranges in report.look_at.values() for first, _ in ranges]
@@ -100,27 +100,27 @@ class Sheet:
         self._tiles: dict[int, NDArray[np.uint8]] = {}
 
     def offer(self, index: int, image: NDArray[np.uint8]) -> None:
-        """A covered picture (H, W, 3) uint8 RGB, or (H, W) grey."""
+        """Add a covered image, (H, W, 3) uint8 RGB or (H, W) gray."""
         if index in self._chosen:
             size = _TILE_PX, max(1, round(_TILE_PX * image.shape[0] / image.shape[1]))
             self._tiles[index] = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     @property
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
-        """Caption → picture; those to look at first."""
+        """Caption → image; frames to check first."""
         order = sorted(self._tiles, key=lambda index: (index not in self._marked, index))
         return {f"{'look ' * (index in self._marked)}{index} {self._name}": self._tiles[index] for index in order}
 
 
 def _some(numbers: Sequence[int], most: int) -> list[int]:
-    """At most so many of them, at equal distances."""
+    """At most this many, at equal intervals."""
     if len(numbers) <= most:
         return list(numbers)
     return [numbers[round(place * (len(numbers) - 1) / (most - 1))] for place in range(most)]
 
 
 def describe_plan(plan: Plan[RecordingSettings], model: str, effects: Sequence[str]) -> dict[str, Any]:
-    """Model, version and parameters, as the report names them."""
+    """Model, version and parameters for the report."""
     return {
         "bodyseg_ros": __version__,
         "model": model,
@@ -139,19 +139,19 @@ def _hash(path: Path) -> str:
 
 
 def hash_tree(path: Path) -> dict[str, str]:
-    """File → SHA-256, of a file or of every file in a folder, by their names within it."""
+    """SHA-256 of a file, or of every file in a folder by relative name."""
     if path.is_file():
         return {path.name: _hash(path)}
     return {str(file.relative_to(path)): _hash(file) for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def outputs_beside(target: Path) -> tuple[Path, Path]:
-    """The names of the JSON file and the sheet of an output."""
+    """Names of the JSON file and the sheet of an output."""
     return target.with_name(f"{target.name}.report.json"), target.with_name(f"{target.name}.sheet.png")
 
 
 def write_report(path: Path, content: Mapping[str, Any], sheets: Sequence[Sheet], sheet_path: Path) -> None:
-    """Write the JSON file and, where there are pictures, the sheet."""
+    """Write the JSON file and, if there are images, the sheet."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=vars) + "\n", encoding="utf-8")
     pictures = {caption: picture for sheet in sheets for caption, picture in sheet.pictures.items()}
     if pictures:

@@ -1,4 +1,4 @@
-"""Whether a network can be relied on to hide people, and what it saw in the frames of a recording."""
+"""Whether a network can be relied on to hide people, and what it detects in a recording's frames."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .mask_store import Sightings, to_cells
 
 __all__ = ["NEEDED", "Observer", "Seer", "unfit_reason"]
 
-#: Whom to cover, and whether that can be believed.
+#: Outputs needed to hide people and to check the network.
 NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
-#: Of the threshold: from there on a pixel counts as a person if one is next to it, in this frame or near it in time.
+#: Share of the threshold above which a pixel counts as a person if it touches one, in this frame or nearby in time.
 _WEAK_SHARE: Final = 1 / 3
 
 
 class Seer(Protocol):
-    """What is asked of a loaded network before it is relied on."""
+    """The properties of a loaded network that decide whether it is reliable."""
 
     @property
     def name(self) -> str:
@@ -34,26 +34,29 @@ class Seer(Protocol):
 
     @property
     def learns_background(self) -> bool:
-        """Whether it takes what it sees first for background."""
+        """Whether it treats the first view as background."""
 
 
 def unfit_reason(model: Seer, needs: Wanted = Wanted.NOTHING) -> str:
-    """What keeps a loaded network from hiding people; '' if nothing does. needs: what effects read besides."""
+    """Say why a loaded network cannot hide people; '' if it can.
+
+    needs: what effects read besides.
+    """
     if Wanted.PERSON not in model.offers:
-        return f"{model.name} sees no person masks, so nobody could be hidden."
+        return f"{model.name} computes no person masks, so it cannot hide people."
     if Wanted.CONFIDENCE not in model.offers:
-        return f"{model.name} gives no person probabilities, so nobody could tell whether it works."
+        return f"{model.name} computes no person probabilities, so its failures cannot be detected."
     if needs & ~model.offers:
         return f"{model.name} does not compute what the effects need."
     if model.learns_background:
-        return f"{model.name} takes whoever stands there at the start for background."
+        return f"{model.name} treats everything in view at the start as background, people too."
     return ""
 
 
 class Observer:
-    """First pass over one camera: each frame is read, seen and judged; nothing is raised, what failed is noted.
+    """First pass over one camera: read, run and judge each frame; failures are recorded, not raised.
 
-    run: a frame's result, with mask and probabilities. threshold: above which a pixel is a person's.
+    run: makes a frame's result, with mask and probabilities. threshold: of a person's pixels.
     """
 
     def __init__(self, run: Callable[[Frame], Result], threshold: float) -> None:
@@ -63,7 +66,10 @@ class Observer:
         self.seen = Sightings()
 
     def look(self, read: Callable[[], Frame], time_ns: int, stamp_ns: int = 0) -> None:
-        """Note what is seen in one frame. time_ns: its place in the recording. stamp_ns: of its header."""
+        """Record the detections of one frame.
+
+        time_ns: its time in the recording. stamp_ns: of its header.
+        """
         size = (0, 0)
         try:
             frame = read()

@@ -1,4 +1,4 @@
-"""Recorded bags: the same model as the node's, for every frame, without a graph."""
+"""Process recorded bags: the node's model on every frame, without a graph."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _NAMES = Names("bodyseg")
 
 
-#: Topics that may show people, by the end of their type's name: pictures of any kind, those of depth and disparity
-#: too, and video: sensor_msgs/CompressedImage, foxglove_msgs/CompressedVideo,
-#: ffmpeg_image_transport_msgs/FFMPEGPacket, theora_image_transport/Packet, …
+#: Type name endings of topics that may show people: images, depth, disparity and video, such as
+#: sensor_msgs/CompressedImage, foxglove_msgs/CompressedVideo, ffmpeg_image_transport_msgs/FFMPEGPacket,
+#: theora_image_transport/Packet.
 _SHOWS_PEOPLE: Final = re.compile(r"(Image|Video|Packet)$")
 
 
@@ -64,7 +64,7 @@ class BagReport:
 
 
 class BagWriter:
-    """Adds topics to an open bag as they first appear."""
+    """Adds topics to an open bag on first use."""
 
     def __init__(self, writer: Writer, messages: RosbagMessages) -> None:
         self._writer, self._messages = writer, messages
@@ -142,7 +142,7 @@ def write_bag(target: Path, form: BagForm | None = None) -> Iterator[Writer]:
 
 
 def _writer(path: Path, form: BagForm) -> Writer:
-    """A writer of that form, to be entered."""
+    """Open a writer for that form."""
     writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP if form.mcap else StoragePlugin.SQLITE3)
     if form.mode is not CompressionMode.NONE:
         writer.set_compression(form.mode, CompressionFormat.ZSTD)
@@ -152,7 +152,7 @@ def _writer(path: Path, form: BagForm) -> Writer:
 
 
 def _set_lz4(writer: Writer, form: BagForm) -> None:
-    """Rosbags reads LZ4, but offers Zstandard alone for writing."""
+    """Rosbags reads LZ4 but only offers Zstandard for writing."""
     if form.mcap and form.chunks == "lz4":
         storage: Any = writer.storage
         storage.compression, storage.compressor = "lz4", lz4.frame.compress
@@ -198,7 +198,7 @@ def read_bag(source: Path) -> Iterator[AnyReader]:
 
 
 def add_like(writer: Writer, reader: AnyReader, connection: Any) -> Any:
-    """The same topic in a new bag; a bag without definitions gets those that are known."""
+    """Add the same topic to a new bag; a bag without definitions gets the known ones."""
     if connection.msgdef.data and connection.digest:
         definition: dict[str, Any] = {"msgdef": connection.msgdef.data, "rihs01": connection.digest}
     else:
@@ -213,7 +213,7 @@ def add_like(writer: Writer, reader: AnyReader, connection: Any) -> Any:
 
 
 def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
-    """The connection whose pictures are processed."""
+    """Find the connection of the processed images."""
     there = [connection for connection in reader.connections if connection.msgtype in _IMAGES]
     found = [connection for connection in there if topic in ("", connection.topic)]
     if len(found) != 1:
@@ -224,7 +224,7 @@ def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
 
 
 class _Copy:
-    """One bag on its way into another."""
+    """One bag being copied."""
 
     def __init__(
         self, reader: AnyReader, writer: Writer, plan: Plan[NodeSettings], model: NodeModel, image: Any, keep_raw: bool
@@ -270,7 +270,7 @@ class _Copy:
         return self._report
 
     def _is_copied(self, connection: Any) -> bool:
-        """Whether a topic may be in the new bag; the report is told."""
+        """Whether a topic may be copied; recorded in the report."""
         copied = not (self._hides and _SHOWS_PEOPLE.search(connection.msgtype))
         topics = self._report.copied if copied else self._report.left_out
         if connection.topic not in topics:

@@ -1,6 +1,6 @@
-"""A bag that may be shown to others: people covered in every picture, all other messages as they are, or not at all.
+"""Cover the people in a bag, for sharing; all other messages stay as they are or are dropped.
 
-Three steps: look at every picture; decide for each what to cover, with those before and after it in view; write.
+Three passes: run the network on every image; decide what to cover in each, from the frames before and after; write.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ OpenModel = Callable[[Plan[Any], Shared], NodeModel]
 
 @dataclass(frozen=True)
 class ReleaseRules:
-    """What the user said.
+    """The user's options.
 
-    keep, drop: topics by name. depth: see choose_treatments(). effects: names; none: one grey.
+    keep, drop: topics by name. depth: see choose_treatments(). effects: names; none: gray.
     """
 
     keep: Sequence[str] = ()
@@ -70,9 +70,10 @@ class ReleaseRules:
 
 @dataclass
 class BagRelease:
-    """What was done. topics: name → treatment in words. depth_blanked: depth images without a mask of their moment.
+    """What was done.
 
-    unreadable: messages of pictures that are left out, since not even their header can be read.
+    topics: name → treatment in words. depth_blanked: depth images without a mask of the same stamp. unreadable: image
+    messages left out because not even their header could be read.
     """
 
     topics: dict[str, str]
@@ -89,12 +90,14 @@ def anonymize_bag(
     progress: Callable[[int, int], None] | None = None,
     open_model: OpenModel = NodeModel,
 ) -> BagRelease:
-    """Write a copy of a bag in which people are covered, with TARGET.report.json and TARGET.sheet.png beside it.
+    """Write a copy of a bag in which people are covered, with TARGET.report.json and TARGET.sheet.png.
 
-    source: an .mcap or .db3 file, or a bag's folder. target: of the same storage; it is there when everything is done,
-    or not at all. values: parameters by dotted name. progress: told pictures done, each counted twice, and their
-    number. Raises MediaError for a bag that cannot be read, or has topics about which something must be said,
-    SettingsError, and what open_model() raises.
+    source: an .mcap or .db3 file, or a bag's folder. target: of the same storage; it appears when everything is done,
+    or not at all. values: parameters by dotted name. progress: called with images done, each counted twice, and their
+    total.
+
+    Raises MediaError for an unreadable bag, or one with topics for which the user must decide; SettingsError, and what
+    open_model() raises.
     """
     rules = rules or ReleaseRules()
     plan = make_plan(values, RecordingSettings)
@@ -125,7 +128,7 @@ def anonymize_bag(
             }
             drafts = [staging / path.name for path in beside]
             write_report(drafts[0], content, release.sheets, drafts[1])
-            # The bag comes last: where it is, all of it is.
+            # The bag is renamed last: if it exists, everything does.
             for draft, path in zip((*drafts, made), (*beside, target), strict=True):
                 if draft.exists():
                     draft.replace(path)
@@ -135,7 +138,7 @@ def anonymize_bag(
 def _check_target(source: Path, target: Path, form: BagForm) -> None:
     for path in (target, *outputs_beside(target)):
         if path.exists():
-            raise MediaError(f"The output {str(path)!r} is there already; take another name, or remove it first.")
+            raise MediaError(f"The output {str(path)!r} already exists; choose another name, or delete it first.")
     suffix = source.suffix if form.file else ""
     if target.suffix.lower() != suffix and (form.file or target.suffix in (".mcap", ".db3")):
         what = f"a file that ends in {suffix}" if suffix else "a folder"
@@ -143,7 +146,7 @@ def _check_target(source: Path, target: Path, form: BagForm) -> None:
 
 
 def _topics(reader: AnyReader) -> list[Topic]:
-    """The topics of a bag, of pictures with the encoding of the first one."""
+    """List the topics of a bag, with the encoding of the first image."""
     forms: dict[int, str] = {}
     waiting = [one for one in reader.connections if one.msgtype in PICTURES and one.msgcount]
     for connection in waiting:
@@ -158,7 +161,7 @@ def _topics(reader: AnyReader) -> list[Topic]:
 
 @dataclass
 class _Camera:
-    """One topic with pictures, on its way through the steps."""
+    """One image topic being processed."""
 
     topic: str
     model: NodeModel
@@ -174,13 +177,13 @@ class _Camera:
         return self.observer.seen
 
     def cells(self, index: int) -> NDArray[np.uint8]:
-        """What is to be covered in a frame, once it is decided."""
+        """What to cover in a frame, once decided."""
         assert self.covers is not None
         return self.covers.masks.read(index)
 
 
 class _Release:
-    """One bag on its way into another."""
+    """One bag being processed."""
 
     def __init__(
         self,
@@ -204,11 +207,11 @@ class _Release:
 
     @property
     def sheets(self) -> list[Sheet]:
-        """Of each camera, in the order of their topics."""
+        """By camera, in the order of their topics."""
         return [camera.sheet for _, camera in sorted(self._cameras.items()) if camera.sheet]
 
     def close(self) -> None:
-        """Let go of networks and files."""
+        """Release networks and files."""
         for camera in self._cameras.values():
             camera.model.close()
             camera.seen.close()
@@ -216,7 +219,7 @@ class _Release:
                 camera.covers.masks.close()
 
     def look(self, open_model: OpenModel) -> str:
-        """First step: what the network sees in every picture. Returns the network's name."""
+        """First pass: run the network on every image. Returns the network's name."""
         shared, name = Shared(), self._plan.card.name
         for topic in sorted({one.topic for one in self._covering}):
             name = self._open(topic, open_model, shared)
@@ -227,7 +230,7 @@ class _Release:
         return name
 
     def _open(self, topic: str, open_model: OpenModel, shared: Shared) -> str:
-        """A camera with a model of its own, since some remember, on an engine that all share."""
+        """Make a camera with its own model, since some keep state, on a shared engine."""
         model = open_model(self._plan, shared)
         threshold = self._plan.own.segmentation_threshold
 
@@ -254,7 +257,7 @@ class _Release:
             stamp = stamp_ns(message.header)
             if self._pairs:
                 key = shorten(message.header.frame_id), stamp
-                # A stamp of zero, or one that comes twice, says nothing about the moment.
+                # A zero or repeated stamp does not identify a frame.
                 known = not stamp or key in self._by_stamp
                 self._by_stamp[key] = None if known else (camera, len(camera.seen))
         except Exception as err:  # noqa: BLE001 - told with the frame, below
@@ -268,7 +271,7 @@ class _Release:
         camera.observer.look(lambda: camera.reader.read(message), time_ns, stamp)
 
     def decide(self) -> None:
-        """Second step: what to cover in every picture."""
+        """Second pass: decide what to cover in every image."""
         for topic, camera in sorted(self._cameras.items()):
             covers = camera.covers = fill_over_time(camera.seen, self._plan.own)
             report = camera_report(topic, camera.seen, covers)
@@ -276,7 +279,7 @@ class _Release:
             self.report.cameras.append(report)
 
     def write(self, writer: Any) -> None:
-        """Third step: every message in its order."""
+        """Third pass: write every message in order."""
         kept = [one for one in self._reader.connections if self._treatments[one.topic] is not Treatment.DROP]
         copies = {one.id: add_like(writer, self._reader, one) for one in kept}
         if not kept:
@@ -286,7 +289,7 @@ class _Release:
                 writer.write(copies[connection.id], time_ns, made)
 
     def _made(self, connection: Any, raw: bytes) -> Iterator[Any]:
-        """What a message becomes: its bytes as they are, others, or none."""
+        """Return a message's new bytes, its old ones if unchanged, or None to drop it."""
         treatment = self._treatments[connection.topic]
         if treatment is Treatment.COPY:
             yield raw
@@ -324,7 +327,7 @@ class _Release:
         yield self._reader.typestore.serialize_cdr(made, type_name)
 
     def _note(self, camera: _Camera, index: int, reason: str) -> None:
-        """A frame that failed only when it was covered."""
+        """Record a frame that failed while it was being covered."""
         report = next(one for one in self.report.cameras if one.name == camera.topic)
         report.blanked.setdefault(reason, []).append((index, index))
 
@@ -352,7 +355,7 @@ class _Release:
             return None
 
     def _people_at(self, message: Any) -> NDArray[np.uint8] | None:
-        """The covered part of the colour picture of the same frame and stamp; None where there is not exactly one."""
+        """Return the covered part of the color image with the same stamp; None unless there is exactly one."""
         found = self._by_stamp.get((shorten(message.header.frame_id), stamp_ns(message.header)))
         if found is None:
             return None

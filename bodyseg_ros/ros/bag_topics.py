@@ -1,4 +1,4 @@
-"""What is done to each topic of a bag that is to be shown to others: by its type, and by what the user says."""
+"""Decide what happens to each topic of a bag that will be shared, by its type and the user's options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DepthRule", "PICTURES", "Topic", "Treatment", "choose_treatments"]
 DepthRule = Literal["", "keep", "remove", "drop"]
 PICTURES: Final = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
-#: Packages → types known to hold no picture, cloud or other likeness of people, and no bytes in which one could be.
+#: Package → types that cannot contain images, clouds or other likenesses of people, nor bytes that could.
 _FREE: Final[Mapping[str, str]] = {
     "action_msgs": "GoalInfo GoalStatus GoalStatusArray",
     "ackermann_msgs": "AckermannDrive AckermannDriveStamped",
@@ -50,7 +50,7 @@ _PACKED_DEPTH: Final = re.compile(r"(16UC1|32FC1)|.*compressedDepth")
 
 
 class Treatment(enum.Enum):
-    """What becomes of a topic's messages."""
+    """Treatment of a topic's messages."""
 
     COPY = "copied as it is"
     COVER = "people covered"
@@ -60,7 +60,10 @@ class Treatment(enum.Enum):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of a bag. form: encoding or format of its first message, '' where it is no picture or has none."""
+    """A topic of a bag.
+
+    form: encoding or format of its first message; '' if it is not an image or has no messages.
+    """
 
     name: str
     type: str
@@ -68,23 +71,22 @@ class Topic:
 
     @property
     def is_depth(self) -> bool:
-        """Whether its pictures are of distances."""
+        """Whether its images are of depth."""
         return self.form in _DEPTHS
 
     @property
     def is_packed_depth(self) -> bool:
-        """Whether its pictures are of distances, compressed."""
+        """Whether its images are of compressed depth."""
         return self.type == PICTURES[1] and bool(_PACKED_DEPTH.match(self.form))
 
 
 def choose_treatments(
     topics: Sequence[Topic], keep: Iterable[str] = (), drop: Iterable[str] = (), depth: DepthRule = ""
 ) -> dict[str, Treatment]:
-    """What is done to each topic, by name.
+    """Choose the treatment of each topic by name.
 
-    keep, drop: topics that the user names. depth: what to do with depth pictures, '' where nothing was said. Raises
-    SettingsError for a name that is no topic or stands in both, and MediaError that names every topic about which the
-    user must say something.
+    keep, drop: topics named by the user. depth: treatment of depth images, '' if not given. Raises SettingsError for an
+    unknown topic or one in both lists, and MediaError that names every topic for which the user must decide.
     """
     keep, drop = set(keep), set(drop)
     _check_names(keep, drop, {topic.name for topic in topics})
@@ -110,14 +112,14 @@ def choose_treatments(
             unsaid.append(f"{topic.name} ({topic.type})")
     if unsaid:
         raise MediaError(
-            f"These topics may show people: {', '.join(unsaid)}. Say of each --keep TOPIC or --drop TOPIC; of depth "
-            "images (16UC1, 32FC1) --depth keep, remove or drop."
+            f"These topics may show people: {', '.join(unsaid)}. For each, add --keep TOPIC or --drop TOPIC; for "
+            "depth images (16UC1, 32FC1) --depth keep, remove or drop."
         )
     return chosen
 
 
 def _depth_treatment(topic: Topic, rule: DepthRule) -> Treatment | None:
-    """None where the user must say more: people are not taken out of compressed depth."""
+    """Return None if the user must decide: people are not removed from compressed depth."""
     if rule == "remove":
         return Treatment.DEPTH if topic.is_depth and topic.type == PICTURES[0] else None
     return {"": None, "keep": Treatment.COPY, "drop": Treatment.DROP}[rule]
@@ -129,4 +131,4 @@ def _check_names(keep: set[str], drop: set[str], there: set[str]) -> None:
             raise SettingsError(f"{flag} names {name!r}, but the bag has: {', '.join(sorted(there)) or 'no topic'}.")
     both = sorted(keep & drop)
     if both:
-        raise SettingsError(f"{both[0]!r} stands in --keep and in --drop; name it in one of them.")
+        raise SettingsError(f"{both[0]!r} is in both --keep and --drop; remove it from one of them.")

@@ -1,4 +1,4 @@
-"""A picture message with another picture in it: same header, type and, where it can be written, encoding."""
+"""Replace the image in an image message: same header, type and, if it can be written, encoding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .graph.image_messages import read_compressed, read_depth, used_bits
 
 __all__ = ["blank_depth", "blank_picture", "size_of", "with_picture", "without_depth"]
 
-#: Encoding → from RGB. Others (YUV, Bayer) are written as bgr8.
+#: Encoding → conversion from RGB. Others (YUV, Bayer) are written as bgr8.
 _FROM_RGB: Final = {
     "rgb8": None,
     "bgr8": cv2.COLOR_RGB2BGR,
@@ -62,7 +62,7 @@ def _with_mono16(message: Any, image: NDArray[np.uint8], changed: NDArray[np.uin
 
 
 def _with_compressed(message: Any, image: NDArray[np.uint8], quality: int) -> Any:
-    """JPEG stays JPEG, PNG stays PNG; the colours lie in the file as the message's format says."""
+    """Keep JPEG as JPEG and PNG as PNG; the color order follows the message's format field."""
     png = bytes(memoryview(message.data)[:4]) == b"\x89PNG"
     bgr = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
     if str(message.format).startswith("mono"):
@@ -78,21 +78,21 @@ def _with_compressed(message: Any, image: NDArray[np.uint8], quality: int) -> An
 
 
 def _is_swapped(message: Any) -> bool:
-    """Whether read_compressed() exchanges red and blue under this format: asked of a picture that is all blue."""
+    """Whether read_compressed() swaps red and blue for this format; tested with a blue image."""
     _, data = cv2.imencode(".png", np.full((1, 1, 3), (255, 0, 0), np.uint8))
     probe = replace(message, data=np.asarray(data, np.uint8).reshape(-1))
     return bool(read_compressed(probe).image[0, 0, 0])
 
 
 def blank_picture(message: Any, image: NDArray[np.uint8], quality: int) -> Any:
-    """The message with a picture of nothing of the camera's, whatever its encoding was."""
+    """Return the message with a blank image, whatever its encoding was."""
     if hasattr(message, "encoding") and message.encoding not in _FROM_RGB:
         message = replace(message, encoding="bgr8")
     return with_picture(message, image, np.ones(image.shape[:2], np.uint8), quality)
 
 
 def size_of(message: Any) -> tuple[int, int]:
-    """(height, width) that a message states, if a picture can have it."""
+    """Return the (height, width) that a message states, if it is a valid size."""
     height, width = int(getattr(message, "height", 0)), int(getattr(message, "width", 0))
     return (height, width) if 0 < height <= _MOST_SIDE and 0 < width <= _MOST_SIDE else _FIRST_SIZE
 
@@ -108,14 +108,14 @@ def without_depth(message: Any, people: NDArray[np.uint8]) -> Any:
         raise FrameError(f"The depth image is {width}×{height}, which is not the shape of its colour picture.")
     how = cv2.INTER_AREA if people.shape[1] > width else cv2.INTER_NEAREST
     mask = cv2.resize(people * np.uint8(255), (width, height), interpolation=how)
-    # A depth pixel reaches over several of colour: one of a person's is enough.
+    # A depth pixel covers several color pixels; one person pixel among them is enough.
     if people.shape != depth.shape:
         mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     return _with_depth(message, np.where(np.asarray(mask) > 0, _invalid(depth), depth))
 
 
 def blank_depth(message: Any) -> Any:
-    """The message with nothing but invalid depth. Raises FrameError where it cannot be read."""
+    """Return the message with all depth invalid. Raises FrameError if it cannot be read."""
     depth = read_depth(message)
     return _with_depth(message, np.full_like(depth, _invalid(depth)))
 

@@ -1,4 +1,4 @@
-"""Geometry in three dimensions: rigid transforms, cameras, which points are people's, and where people are."""
+"""3D geometry: rigid transforms, cameras, which points belong to people, and where people are."""
 
 from .depth_view import DepthImage, to_meters
 from .locator import PeopleLocator

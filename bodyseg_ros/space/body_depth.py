@@ -19,46 +19,51 @@ from ..body import KEYPOINT_NAMES
 __all__ = ["ANCHOR", "BodyDepth", "measure_depth"]
 
 Array = NDArray[np.float32]
-#: Index of a person's anchor, the middle of the trunk, after the keypoints.
+#: Index of a person's anchor (the middle of the trunk) after the keypoints.
 ANCHOR: Final = len(KEYPOINT_NAMES)
 _TRUNK: Final = np.array(
     [KEYPOINT_NAMES.index(f"{side}_{part}") for part in ("shoulder", "hip") for side in ("left", "right")]
 )
-#: Radius around a keypoint, of its limb, m; and the share of it in which the surface is the keypoint's own.
+#: Radius of a limb around a keypoint, m, and the share of it whose surface counts for the keypoint.
 _LIMB_M: Final = 0.06
 _SPOT: Final = 0.4
-#: Of the middle of the trunk, and where nothing is measured there, m.
+#: Radius of the middle of the trunk, and the radius to try if nothing is measured there, m.
 _TRUNK_M: Final = (0.1, 0.2)
 #: Smallest limb radius, px.
 _LEAST_PX: Final = 2.5
 #: Samples across a limb's disc.
 _LATTICE: Final = 15
-#: Share of the mask's half width from which a pixel belongs to its core.
+#: Pixels at more than this share of the mask's half width from its edge belong to the core.
 _CORE: Final = 0.5
-#: Thickness of one surface: what lies farther behind its nearest part is another, m.
+#: Thickness of a surface: anything farther behind its nearest part is another surface, m.
 _SURFACE_M: Final = 0.08
-#: Nearest samples that are not trusted, as a share.
+#: Share of the nearest samples that is ignored as outliers.
 _OUTLIERS: Final = 0.1
-#: Fewest samples of a surface, and their least share of the core of a limb.
+#: Minimum measured pixels of a limb and of a spot, and their minimum share of the core of a limb.
 _FEWEST: Final = 4
+_FEWEST_IN_SPOT: Final = 3
 _LEAST_SHARE: Final = 0.2
-#: A surface this much behind the person's middle depth must be the nearest one of its limb, m.
+#: Maximum distance of a keypoint from its person's mask, px, unless _SPOT is more.
+_BESIDE_PX: Final = 2.0
+#: A limb is what this share of its core shows in front: what is behind it and behind the trunk may be seen past it.
+_NEARER: Final = 0.25
+#: A surface this far behind the person's median depth must be the nearest one of its limb, m.
 _BEHIND_M: Final = 0.15
-#: No part of a person is farther than this from the middle depth, m.
+#: Maximum distance of a body part from the median depth, m.
 _REACH_M: Final = 1.5
-#: About the number of pixels of a person's surroundings that are looked at for the surface.
+#: Approximate number of pixels of a person's surroundings that are sampled for the surface.
 _SURFACE_PX: Final = 5000
-#: Fewest measured pixels of a person.
+#: Minimum number of measured pixels of a person.
 _FEWEST_PX: Final = 12
 _NOWHERE: Final = np.float32(np.inf)
 
 
 @dataclass(frozen=True)
 class BodyDepth:
-    """Depth of N people, in grid px and m; NaN where unknown.
+    """Depth of N people, in grid px and m; NaN if unknown.
 
-    anchors: (N, 2) x, y of the middle of the trunk. z: (N, 18) m, of the keypoints and of the anchor. spread: (N, 18)
-    m, half the range of two thirds of the samples. surfaces: for each person (M, 3) x, y, z of pixels on the body.
+    anchors: (N, 2) x, y of the middle of the trunk. z: (N, 18) m, of the keypoints and the anchor. spread: (N, 18) m,
+    half the range of two thirds of the samples. surfaces: for each person (M, 3) x, y, z of pixels on the body.
     """
 
     anchors: Array
@@ -72,8 +77,8 @@ def measure_depth(
 ) -> BodyDepth:
     """Measure N people.
 
-    labels: (h, w), a person's index or -1. depth: (h, w) m, 0 where unknown. keypoints: (N, 17, 2) grid px; visible:
-    (N, 17), which are measured. focal_px: focal length, grid px.
+    labels: (h, w), a person's index or -1. depth: (h, w) m, 0 if unknown. keypoints: (N, 17, 2) grid px; visible: (N,
+    17), which to measure. focal_px: focal length, grid px.
     """
     inner = _edge_distance(labels)
     middle = _middle_depths(labels, depth, inner, len(keypoints))
@@ -95,11 +100,11 @@ def measure_depth(
 
 
 def _edge_distance(labels: NDArray[np.int16]) -> Array:
-    """Distance of people's pixels from the nearest one with another label, px; pixels at an edge have 1."""
+    """Distance of people's pixels from the nearest pixel with another label, px; pixels at an edge have 1."""
     distance = np.zeros(labels.shape, np.float32)
     x, y, width, height = cv2.boundingRect((labels >= 0).view(np.uint8))
     box = np.s_[y : y + height, x : x + width]
-    # An edge lies between two pixels, and both of them are at it. The picture's border is none.
+    # Both pixels beside an edge are at the edge. The image border is not an edge.
     part, inside = labels[box], np.ones((height, width), np.uint8)
     across, down = part[:, 1:] != part[:, :-1], part[1:] != part[:-1]
     inside[:, 1:][across] = inside[:, :-1][across] = inside[1:][down] = inside[:-1][down] = 0
@@ -109,7 +114,7 @@ def _edge_distance(labels: NDArray[np.int16]) -> Array:
 
 
 def _middle_depths(labels: NDArray[np.int16], depth: Array, inner: Array, people: int) -> Array:
-    """Median depth of the inner pixels of each person, (N,) m; NaN without enough."""
+    """Median depth of each person's inner pixels, (N,) m; NaN if there are too few."""
     every = np.s_[::2, ::2]
     there = (depth[every] > 0) & (inner[every] > 2)
     owners, z = labels[every][there], depth[every][there]
@@ -118,7 +123,9 @@ def _middle_depths(labels: NDArray[np.int16], depth: Array, inner: Array, people
 
 
 def _anchors(labels: NDArray[np.int16], keypoints: Array, visible: NDArray[np.bool_]) -> Array:
-    """Middle of the trunk, (N, 2) px: of shoulders and hips, else of all visible keypoints; inside the own mask."""
+    """Middle of the trunk, (N, 2) px: of shoulders and hips, else of all visible keypoints; always inside the person's
+    mask.
+    """
     anchors = np.full((len(keypoints), 2), np.nan, np.float32)
     height, width = labels.shape
     for person, points in enumerate(keypoints):
@@ -148,9 +155,9 @@ def _limb_depths(
     middle: Array,
     focal_px: float,
 ) -> tuple[Array, Array]:
-    """Depth of the surface at each point (N, P, 2) px and how much it varies, (N, P) m each.
+    """Depth and spread of the surface at each point (N, P, 2) px, (N, P) m each.
 
-    radii: (P,) m, of the discs that are looked at.
+    radii: (P,) m, of the sampled discs.
     """
     side = np.linspace(-1, 1, _LATTICE)
     disc = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
@@ -167,20 +174,24 @@ def _limb_depths(
     core = own & (depths >= np.float32(_CORE) * depths.max(axis=-1, keepdims=True))
     z = depth.reshape(-1)[at]
     measured = core & (z > 0) & (np.abs(z - middle[:, None, None]) <= np.float32(_REACH_M))
-    enough = measured.sum(axis=-1) >= np.maximum(_FEWEST, _LEAST_SHARE * core.sum(axis=-1))
+    px_per_sample = np.minimum(1, np.float32(np.pi / len(disc)) * radius**2)  # small discs sample a pixel several times
+    total = measured.sum(axis=-1)
+    enough = (total * px_per_sample >= _FEWEST) & (total >= np.float32(_LEAST_SHARE) * core.sum(axis=-1))
     limb, limb_spread, limb_count = _nearest_surface(np.where(measured, z, _NOWHERE))
-    in_spot = (disc**2).sum(axis=1) <= np.maximum(_SPOT, 1 / radius)[..., None] ** 2
+    away = (disc**2).sum(axis=1)
+    in_spot = away <= np.maximum(_SPOT, 1 / radius)[..., None] ** 2
+    # A keypoint beside its person's mask is on something else.
+    enough &= (own & (away <= np.maximum(_SPOT, _BESIDE_PX / radius)[..., None] ** 2)).any(axis=-1)
     spot, spot_spread, count = _nearest_surface(np.where(measured & in_spot, z, _NOWHERE))
-    # What most of the limb's core is nearer than, and what is behind the trunk, may be seen past the limb.
-    seen_past = (spot > middle[:, None] + np.float32(_BEHIND_M)) & (2 * limb_count > measured.sum(axis=-1))
-    of_spot = (count >= _FEWEST) & ~seen_past
+    seen_past = (spot > middle[:, None] + np.float32(_BEHIND_M)) & (limb_count > np.float32(_NEARER) * total)
+    of_spot = (count * px_per_sample >= _FEWEST_IN_SPOT) & ~seen_past
     surface, spread = np.where(of_spot, spot, limb), np.where(of_spot, spot_spread, limb_spread)
     unknown = np.float32(np.nan)
     return np.where(enough, surface, unknown), np.where(enough, spread, unknown)
 
 
 def _nearest_surface(z: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-    """Of samples (…, S) m, infinite where there is none: median of the nearest surface, its spread, and its samples."""
+    """From samples (…, S) m, infinite if missing: median, spread and number of samples of the nearest surface."""
     z = np.sort(z, axis=-1)
     count = np.isfinite(z).sum(axis=-1)
 
@@ -192,13 +203,13 @@ def _nearest_surface(z: Array) -> tuple[Array, Array, NDArray[np.intp]]:
     first = (z < (front - band)[..., None]).sum(axis=-1)
     number = (z <= (front + band)[..., None]).sum(axis=-1) - first
     number = np.where(count > 0, number, 0)
-    with np.errstate(invalid="ignore"):  # without samples the difference of two infinities
+    with np.errstate(invalid="ignore"):  # without samples this is the difference of two infinities
         spread = (at(first + (number * 5) // 6) - at(first + number // 6)) / 2
     return at(first + (number - 1) // 2), np.asarray(spread, np.float32), number
 
 
 def _surface(labels: NDArray[np.int16], depth: Array, person: int, z: float, focal_px: float) -> Array:
-    """Pixels on a person's body, (M, 3) x, y px and z m: not those at its edges that show what is behind."""
+    """Pixels on a person's body, (M, 3) x, y px and z m, without edge pixels that show the background."""
     if not np.isfinite(z):
         return np.zeros((0, 3), np.float32)
     own = labels == person

@@ -1,4 +1,4 @@
-"""Depth images: meters, and depth as another camera sees it."""
+"""Depth images: conversion to meters, and depth as seen by another camera."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .rigid import Rigid
 
 __all__ = ["DepthImage", "to_meters"]
 
-#: Depths between which people are looked for, m.
+#: Range of depths at which people are located, m.
 _NEAR_M, _FAR_M = 0.2, 20.0
-#: Margin around the part of a depth image in which people are looked for, px.
+#: Margin around the part of a depth image that is searched, px.
 _MARGIN_PX: Final = 8
 _NOTHING: Final = np.float32(0)
 
@@ -31,10 +31,10 @@ def to_meters(depth: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class DepthImage:
-    """A depth image and the camera that took it.
+    """A depth image and its camera.
 
     depth: (H, W) float32, m along the optical axis, 0 where nothing was measured. camera: of the same size. to_color:
-    takes points of this camera to the color camera.
+    transforms points of this camera to the color camera.
     """
 
     depth: NDArray[np.float32]
@@ -42,10 +42,10 @@ class DepthImage:
     to_color: Rigid
 
     def seen_by(self, color: Pinhole, labels: NDArray[np.int16], shrink: int) -> NDArray[np.float32]:
-        """Depth of people as the color camera sees it: (h, w) float32, m along its axis, 0 where unknown.
+        """Depth of people as seen by the color camera: (h, w) float32, m along its axis, 0 if unknown.
 
-        labels: (h, w), 0 or more on people, on a grid where each pixel stands for `shrink` × `shrink` color px; depth
-        is looked up there only. Of two surfaces at one place the nearer one is seen.
+        labels: (h, w), 0 or more on people, on a grid where each pixel stands for `shrink` × `shrink` color px; only
+        these are looked up. Of two surfaces at one place the nearer one counts.
         """
         if self._is_aligned(color):
             return np.where(labels >= 0, self.depth[::shrink, ::shrink], _NOTHING)
@@ -65,7 +65,7 @@ class DepthImage:
         return np.where(np.isfinite(seen), seen, _NOTHING).reshape(labels.shape)
 
     def _is_aligned(self, color: Pinhole) -> bool:
-        """Whether both cameras see the same in the same pixels."""
+        """Whether both cameras have the same pixels."""
         still = Rigid.still()
         same_place = np.allclose(self.to_color.quaternion, still.quaternion) and not self.to_color.translation.any()
         return same_place and self.camera == color
@@ -80,7 +80,7 @@ class DepthImage:
         far = np.geomspace(_NEAR_M, _FAR_M, 8)
         points = np.concatenate([np.column_stack((rays * z, np.full(len(rays), z))) for z in far]).astype(np.float32)
         column, row, index = self.camera.project(self.to_color.inverse().apply(points))
-        if len(index) < len(points):  # some lie behind this camera, or where its lens does not see
+        if len(index) < len(points):  # some are behind this camera or outside its lens
             return slice(height), slice(width)
         first = np.clip([row.min() - _MARGIN_PX, column.min() - _MARGIN_PX], 0, (height, width)).astype(int)
         last = np.clip([row.max() + _MARGIN_PX, column.max() + _MARGIN_PX], 0, (height, width)).astype(int)
@@ -89,7 +89,7 @@ class DepthImage:
 
 @lru_cache(maxsize=4)
 def _turned_rays(camera: Pinhole, quaternion: tuple[float, ...]) -> NDArray[np.float32]:
-    """Rays (3, H, W) through all pixels, 1 along the camera's axis before they are turned."""
+    """Rays (3, H, W) through all pixels, with depth 1 before rotation."""
     height, width = camera.size
     row, column = np.mgrid[:height, :width].astype(np.float32)
     rays = camera.unproject(np.stack([column.ravel(), row.ravel()], axis=-1))

@@ -25,7 +25,7 @@ from .rigid import Rigid
 __all__ = ["PeopleLocator"]
 
 Array = NDArray[np.float32]
-#: Largest side of the grid on which depth is looked up, px; larger images are thinned out.
+#: Maximum side of the grid on which depth is looked up, px; larger images are subsampled.
 _LARGEST_PX: Final = 960
 #: Standard deviations: of a keypoint in the image, px; of depth, m per m² of distance, as of structured light
 #: (K. Khoshelham, S. O. Elberink, "Accuracy and Resolution of Kinect Depth Data", Sensors 2012, equation 9); and of the
@@ -35,14 +35,14 @@ _DEPTH_SD: Final = 0.0015
 _CHANGE_SD: Final = 0.5
 #: Standard deviation of a new person's speed, m/s.
 _SPEED_SD: Final = 1.0
-#: Assumed time between frames without usable stamps, s; a larger gap forgets velocities.
+#: Assumed time between frames without usable stamps, s; a larger gap resets velocities.
 _NOMINAL_S: Final = 1 / 30
 _LONGEST_S: Final = 2.0
-#: Smallest size of a person for smoothing, m: of somebody seen only in part.
+#: Minimum size of a person for smoothing, m, for people who are visible only in part.
 _LEAST_SIZE_M: Final = 0.5
-#: Percent of the surface outside the box at each end, where single wrong measurements are.
+#: Percentiles of the surface left out at each end of the box, against outliers.
 _BOX_TAIL: Final = 0.5
-#: Width of a drawn limb, in units of the visible keypoints' long side, where there is no mask.
+#: Width of a drawn limb, in units of the visible keypoints' long side, if there is no mask.
 _LIMB_WIDTH: Final = 0.06
 
 
@@ -128,7 +128,7 @@ class PeopleLocator:
         )
 
     def _step_s(self, stamp_ns: int) -> float:
-        """Seconds since the last frame; forgets everybody where it does not follow."""
+        """Seconds since the last frame; resets everything if this frame does not follow it."""
         step_s = (stamp_ns - self._stamp_ns) / 1e9
         self._stamp_ns = stamp_ns
         if not -_LONGEST_S < step_s < _LONGEST_S:
@@ -152,7 +152,7 @@ class PeopleLocator:
     def _follow(
         self, ids: Sequence[int | None], measured: Array, covariances: Array, step_s: float
     ) -> tuple[Array, Array]:
-        """Filtered positions and velocities, (N, 3) each."""
+        """Update filtered positions and velocities, (N, 3) each."""
         positions, velocities = measured.copy(), np.full_like(measured, np.nan)
         before, self._motions = self._motions, {}
         for row, number in enumerate(ids):
@@ -177,7 +177,7 @@ class PeopleLocator:
 
 
 def _in_camera_view(result: Result) -> tuple[Poses, NDArray[np.int16] | None]:
-    """Poses and instances as the camera sees them, not mirrored."""
+    """Poses and instances in the camera's orientation, not mirrored."""
     assert result.poses is not None
     if not result.mirrored:
         return result.poses, result.instances
@@ -187,7 +187,7 @@ def _in_camera_view(result: Result) -> tuple[Poses, NDArray[np.int16] | None]:
 
 
 def _draw_people(points: Array, seen: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.int16]:
-    """Guess whose pixels are whose, (H, W): limbs of even width; higher scores in front."""
+    """Estimate instances, (H, W), from keypoints: limbs of constant width; higher scores in front."""
     labels = np.full(size, -1, np.int16)
     for person in range(len(points) - 1, -1, -1):
         visible = seen[person]
@@ -226,7 +226,7 @@ def _reachable(points: Array) -> NDArray[np.bool_]:
     for place, nearer, longest in _CHAIN:
         limit = allowed[:, nearer] + np.float32(longest)
         away = points[:, place] - base[:, nearer]
-        # What is behind more than one limb's length is the wall rather than a limb whose nearer end is unknown.
+        # Farther away than a limb's length means the wall, not a limb whose nearer end is unknown.
         known[:, place] &= (np.sqrt((away**2).sum(axis=-1)) <= limit) & (away[:, 2] <= longest)
         base[:, place] = np.where(known[:, place, None], points[:, place], base[:, nearer])
         allowed[:, place] = np.where(known[:, place], np.float32(0), limit)

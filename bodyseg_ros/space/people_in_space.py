@@ -1,4 +1,4 @@
-"""Where the people of one frame are, in meters."""
+"""Positions of the people of one frame, in meters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rigid import Rigid
 
 __all__ = ["PeopleInSpace", "body_pose"]
 
-#: Left and right, of shoulders and of hips.
+#: Left and right shoulders and hips.
 _SHOULDERS: Final = [KEYPOINT_NAMES.index(name) for name in ("left_shoulder", "right_shoulder")]
 _HIPS: Final = [KEYPOINT_NAMES.index(name) for name in ("left_hip", "right_hip")]
 

@@ -1,4 +1,4 @@
-"""A camera that projects points into its picture and back, as sensor_msgs/CameraInfo describes it."""
+"""Project points into a camera's image and back, by sensor_msgs/CameraInfo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import FrameError
 
 __all__ = ["Pinhole"]
 
-#: Distortion model → numbers of coefficients that are read; none is no distortion.
+#: Distortion model → supported numbers of coefficients; none means no distortion.
 _COEFFICIENTS: Final = {
     "": (0,),
     "none": (0,),
@@ -23,18 +23,18 @@ _COEFFICIENTS: Final = {
     "rational_polynomial": (0, 4, 5, 8, 12, 14),
     "equidistant": (0, 4),
 }
-#: When undoing the distortion ends: steps, and change.
+#: Undoing the distortion: maximum number of steps, and the change at which it stops.
 _UNTIL: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-7)
-#: Nearer than this nothing is seen, m.
+#: Minimum distance of visible points, m.
 _NEAREST_M: Final = 0.01
 
 
 @dataclass(frozen=True)
 class Pinhole:
-    """Projects (N, 3) points of its optical frame (x right, y down, z ahead) into its picture.
+    """Projects (N, 3) points of its optical frame (x right, y down, z forward) into its image.
 
-    size: (height, width) of the picture, px. focal, center: (x, y), px of the picture. model, coefficients: of the
-    distortion; '' and none: a picture without any. Formulas: OpenCV's documentation of camera calibration.
+    size: (height, width) of the image, px. focal, center: (x, y), px. model, coefficients: of the distortion; '' and
+    none for undistorted images. Formulas: OpenCV's documentation of camera calibration.
     """
 
     size: tuple[int, int]
@@ -85,9 +85,9 @@ class Pinhole:
         )
 
     def project(self, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
-        """(M,) x and y in px, float32, and the index of each of the M points that lie before the camera.
+        """Return (M,) x and y in px, float32, and the index of each of the M points in front of the camera.
 
-        What lies beyond the picture's border is among them, but not what the lens cannot see.
+        Points outside the image are included, points outside the lens' field of view are not.
         """
         z = points[:, 2]
         ahead = np.flatnonzero(z > _NEAREST_M)  # NaN is not
@@ -113,9 +113,9 @@ class Pinhole:
 
     @cached_property
     def _widest(self) -> float:
-        """Square of the tangent of the angle up to which the distortion is one to one.
+        """Square of the tangent of the maximum angle at which the distortion is one to one.
 
-        Beyond it the polynomial turns back, and would lay points from far outside on the picture.
+        Beyond it the polynomial turns back and would project points from far outside into the image.
         """
         tangent = np.tan(np.linspace(0, np.deg2rad(89), 2000))
         out, _ = self._distort(tangent, np.zeros_like(tangent), radial=True)
@@ -125,7 +125,7 @@ class Pinhole:
     def _distort(
         self, x: NDArray[np.floating], y: NDArray[np.floating], *, radial: bool = False
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """As the lens shows it. radial: only that part, for which x is the radius."""
+        """Apply the distortion. radial: only the radial part, for which x is the radius."""
         square = x * x + y * y
         if self.model == "equidistant":
             radius = np.sqrt(square)

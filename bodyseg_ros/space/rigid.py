@@ -1,4 +1,4 @@
-"""Rigid transforms: a rotation, then a shift."""
+"""Rigid transforms: a rotation, then a translation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..errors import FrameError
 
 __all__ = ["Rigid"]
 
-#: Cosine of the half angle from which two rotations are so close that a straight line between them is exact enough.
+#: Cosine of the half angle below which linear interpolation of two rotations is exact enough.
 _CLOSE = 0.9995
 
 
 @dataclass(frozen=True)
 class Rigid:
-    """Takes points of one frame to another.
+    """Transforms points from one frame to another.
 
     quaternion: (4,) float64 x, y, z, w of length 1. translation: (3,) float64, m.
     """
@@ -30,7 +30,7 @@ class Rigid:
 
     @classmethod
     def of(cls, quaternion: Sequence[float], translation: Sequence[float]) -> Rigid:
-        """From x, y, z, w of about length 1 and a shift, m. Raises FrameError where they are no transform."""
+        """Make a transform from x, y, z, w of length about 1 and a translation, m. Raises FrameError if invalid."""
         turn, shift = np.asarray(quaternion, np.float64), np.asarray(translation, np.float64)
         length = float(np.linalg.norm(turn))
         if not (abs(length - 1) < 0.1 and np.isfinite(shift).all()):
@@ -50,7 +50,7 @@ class Rigid:
 
     @classmethod
     def still(cls) -> Rigid:
-        """The transform that changes nothing."""
+        """The identity."""
         return cls(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))
 
     @property
@@ -84,15 +84,15 @@ class Rigid:
         return Rigid(back.quaternion, -(back.rotation @ self.translation))
 
     def apply(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, 3) points, m, in the other frame; float32, as sensors measure."""
+        """Transform (N, 3) points, m; float32, as sensors measure."""
         if not len(points):
             return points
-        # Not by matrix multiplication: BLAS starts threads, which costs more than so small a product.
+        # No matrix multiplication: BLAS threads would cost more than such a small product.
         moved = cv2.transform(points[:, None], np.column_stack((self.rotation, self.translation)))
         return np.asarray(moved[:, 0], np.float32)
 
     def toward(self, other: Rigid, share: float) -> Rigid:
-        """What lies between this (share 0) and `other` (share 1): the shift on a line, the turn at constant speed."""
+        """Interpolate between this (share 0) and `other` (share 1): linear translation, rotation at constant speed."""
         shift = self.translation + share * (other.translation - self.translation)
         cosine = float(self.quaternion @ other.quaternion)
         end = other.quaternion if cosine >= 0 else -other.quaternion

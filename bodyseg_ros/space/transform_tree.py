@@ -1,4 +1,4 @@
-"""Where frames stand to each other at a moment: what /tf and /tf_static tell, put together."""
+"""The transform tree of /tf and /tf_static: relations between frames at a time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .rigid import Rigid
 
 __all__ = ["TransformTree"]
 
-#: How long a moving frame is remembered, as tf2 does, and how many of its transforms at most.
+#: How long transforms of a moving frame are kept, as in tf2, and their maximum number.
 _REMEMBERED_NS: Final = 10_000_000_000
 _MOST_SAMPLES: Final = 4000
 _MOST_FRAMES: Final = 2000
-#: A stamp older than the newest by more than this begins a new time, as when a recording starts again.
+#: A stamp older than the newest by more than this starts a new timeline, such as a recording that starts again.
 _JUMP_NS: Final = 1_000_000_000
 _DEEPEST: Final = 100
 
 
 @dataclass
 class _Frame:
-    """One frame in its parent. A fixed one has a single transform and no stamp."""
+    """A frame's transforms to its parent. A static one has a single transform and no stamp."""
 
     parent: str
     fixed: bool
@@ -43,7 +43,7 @@ class _Frame:
             del self.stamps_ns[:old], self.poses[:old]
 
     def at(self, stamp_ns: int, name: str) -> Rigid:
-        """Between the two nearest in time, never beyond them."""
+        """Interpolate between the two nearest in time; never extrapolate."""
         if self.fixed:
             return self.poses[0]
         after = bisect_right(self.stamps_ns, stamp_ns)
@@ -62,15 +62,15 @@ class _Frame:
 
 
 class TransformTree:
-    """A tree of frames by name, each in its parent, with their recent past. Not for several threads at once."""
+    """Frames by name with their parents and recent transforms. Not thread-safe."""
 
     def __init__(self) -> None:
         self._frames: dict[str, _Frame] = {}
 
     def add(self, parent: str, child: str, stamp_ns: int, pose: Rigid, *, fixed: bool = False) -> None:
-        """Note a transform: `pose` takes points of `child` to `parent`; `fixed`: at all times.
+        """Add a transform: `pose` transforms points of `child` to `parent`; `fixed`: valid at all times.
 
-        Raises FrameError where there are more frames than any robot has, and where a frame would stand in itself.
+        Raises FrameError for too many frames, and for a frame that would be its own ancestor.
         """
         parent, child = parent.lstrip("/"), child.lstrip("/")
         if not child or parent == child:
@@ -83,9 +83,9 @@ class TransformTree:
         known.add(stamp_ns, pose)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Rigid:
-        """What takes points of the frame `source` to `target`, both at one moment.
+        """Return the transform from `source` to `target` at one time.
 
-        Raises FrameError where nothing connects the two, or not at that moment.
+        Raises FrameError if they are not connected, or not at that time.
         """
         target, source = target.lstrip("/"), source.lstrip("/")
         up, down = self._ancestors(source), self._ancestors(target)
@@ -99,11 +99,11 @@ class TransformTree:
         return self._climb(down[: down.index(common)], stamp_ns).inverse() @ to_common
 
     def between(self, target: str, target_ns: int, source: str, source_ns: int, fixed: str) -> Rigid:
-        """As lookup(), from `source` at one moment to `target` at another, by a frame that does not move between."""
+        """Like lookup(), from `source` at one time to `target` at another, through a frame fixed between them."""
         return self.lookup(target, fixed, target_ns) @ self.lookup(fixed, source, source_ns)
 
     def _ancestors(self, name: str) -> list[str]:
-        """The frame and those it stands in, up to the root."""
+        """The frame and its ancestors up to the root."""
         names = [name]
         while names[-1] in self._frames and len(names) <= _DEEPEST:
             names.append(self._frames[names[-1]].parent)

@@ -154,3 +154,11 @@ def test_inspect_says_what_it_found_in_a_file_of_no_known_network(shared):
     text = run("inspect", str(shared / "models" / file))
     assert "Output      poses: float32 of unknown shape\n" in text
     assert "1 PosenetDecoderOp" in text
+
+
+def test_list_as_json_has_names_and_places(cache):
+    put_model(cache / NAME / "float")
+    rows = {row["name"]: row for row in json.loads(run("list", "--json"))}
+    assert rows[NAME]["places"] == ["cached"]
+    assert rows["bodypix-resnet50"]["places"] == []
+    assert "speed" in rows[NAME]["good_for"]

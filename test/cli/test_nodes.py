@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,20 @@ def test_topics_are_listed_with_rate_and_trouble(monkeypatch: pytest.MonkeyPatch
     assert row == ["2.0", "/image", IMAGE, "/camera", "/viewer"]
     assert "/nothing" in done.output
     assert "/image: /viewer hears nothing of /camera: the subscriber asks for reliable" in done.output
+
+
+def test_topics_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    camera, viewer = FakeGraph("camera", bus), FakeGraph("viewer", bus)
+    camera.publisher("image", IMAGE, SENSOR)
+    viewer.subscribe("image", IMAGE, RELIABLE, lambda message: None)
+    monkeypatch.setattr(topics_command, "_DISCOVERY_S", 0.01)
+    monkeypatch.setattr(topics_command, "open_graph", lambda name, *_: FakeGraph(name, bus))
+    done = invoke("topics", "--seconds", "0", "--json", "--runtime", "dds")
+    (row,) = json.loads(done.stdout)
+    assert (row["topic"], row["types"], row["rate_hz"]) == ("/image", [IMAGE], None)
+    assert (row["publishers"], row["subscribers"]) == (["/camera"], ["/viewer"])
+    assert len(row["troubles"]) == 1
 
 
 def test_pictures_are_not_listened_to_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

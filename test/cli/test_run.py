@@ -325,7 +325,6 @@ def test_a_photo_goes_into_the_file_that_out_names(tmp_path: Path) -> None:
         ("v.mp4", "x.avi", [], r"\.avi"),
         ("v.mp4", "x.mp3", [], r"\.mp3 files cannot be written"),
         ("v.mp4", "x.mp4", ["--write", "cutout"], "cutout with transparency.*\\.webm"),
-        ("a.png", "udp://127.0.0.1:9", [], "one video or camera"),
         ("v.mp4", "x.mp4", ["--write", "parts"], "parts"),
         ("v.mp4", "x.mp4", ["--write", "mask,overlay"], "mask, overlay"),
         ("a.png", "x.jpg", ["--write", "cutout"], "cutout"),

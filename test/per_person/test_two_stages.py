@@ -187,6 +187,17 @@ def test_a_pixel_that_two_people_claim_is_the_nearer_skeletons() -> None:
     assert (instances[:, 215:] == -1).all()
 
 
+def test_the_first_mask_stays_outside_the_windows_and_goes_inside() -> None:
+    first = Result(
+        SIZE,
+        person=np.ones(SIZE, np.uint8),
+        poses=Poses(standing(100)[None], np.ones((1, 17), np.float32), np.ones(1, np.float32)),
+    )
+    found = Result((300, 100), person=np.zeros((300, 100), np.uint8))
+    result = place(first, [Close(first[0], Window(50, 50, 100, 300), found)], Wanted.PERSON, Wanted.PERSON)
+    assert not result.person[50:350, 50:150].any() and result.person.sum() == 480 * 640 - 300 * 100
+
+
 def test_of_several_poses_in_a_window_the_persons_own_is_taken() -> None:
     keypoints = np.stack([standing(20), standing(75)]) - (0, 50)
     found = Result(

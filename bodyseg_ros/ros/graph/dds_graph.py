@@ -40,7 +40,7 @@ from .failures import answer
 from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id, ros_type, wire_type
 from .port import Endpoint, Level
-from .qos import LATCHED, RELIABLE, Qos, override_qos
+from .qos import LATCHED, RELIABLE, Qos
 from .rosbag_types import RosbagMessages
 
 __all__ = ["DdsGraph"]
@@ -190,19 +190,14 @@ class DdsGraph(LocalGraph):
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
         """See port.Graph."""
-        self.messages.need(type_name)
-        name = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
+        name, qos = self.resolve_topic(topic, type_name, qos, "publisher")
         return _Publisher(self, name, type_name, self._writer(f"rt{name}", type_name, qos))
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> _Subscription:
         """See port.Graph."""
-        name = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, name, "subscription")
-        if not raw:
-            self.messages.need(type_name)
+        name, qos = self.resolve_topic(topic, type_name, qos, "subscription", raw=raw)
 
         def take(cdr: bytes) -> None:
             callback(cdr if raw else self.messages.deserialize(cdr, type_name))
@@ -217,7 +212,7 @@ class DdsGraph(LocalGraph):
         not expose.
         """
         full, request, response = self.names.resolve(name), f"{type_name}_Request", f"{type_name}_Response"
-        self.messages.need(request)
+        self.messages.require(request)
         writer = self._writer(f"rr{full}Reply", response, _SERVICE)
 
         def take(cdr: bytes) -> None:

@@ -15,7 +15,7 @@ from .failures import answer
 from .local_graph import LocalGraph
 from .names import parse_ros_arguments
 from .port import Endpoint, Level
-from .qos import RELIABLE, Qos, mismatch, override_qos
+from .qos import RELIABLE, Qos, mismatch
 from .rosbag_types import RosbagMessages
 
 __all__ = ["Bus", "FakeGraph"]
@@ -118,9 +118,7 @@ class FakeGraph(LocalGraph):
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
         """See port.Graph."""
-        self.messages.need(type_name)
-        full = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, full, "publisher")
+        full, qos = self.resolve_topic(topic, type_name, qos, "publisher")
         publisher = _Publisher(self, full, type_name, qos)
         with self.bus.news:
             self.bus.publishers.append(publisher)
@@ -130,9 +128,7 @@ class FakeGraph(LocalGraph):
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> _Subscription:
         """See port.Graph."""
-        self.messages.need(type_name)
-        full = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, full, "subscription")
+        full, qos = self.resolve_topic(topic, type_name, qos, "subscription")
 
         def take(message: Any) -> None:
             callback(self.messages.serialize(message, type_name) if raw else message)

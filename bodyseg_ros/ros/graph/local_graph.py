@@ -19,7 +19,8 @@ from .names import Names, RosArguments
 from .node_parameters import Parameters
 from .parameter_services import ParameterServices
 from .port import Endpoint, Level, Messages, Node, Publisher, Subscription
-from .qos import RELIABLE, SENSOR, Qos
+from .qos import RELIABLE, SENSOR, Qos, override_qos
+from .rosbag_types import RosbagMessages
 
 __all__ = ["PATIENCE_S", "ROSOUT", "LocalGraph", "Throttle", "rosout_message", "signals"]
 
@@ -85,7 +86,7 @@ class _Timer:
 class LocalGraph:
     """A Graph without topics; adapters add them, with `_serve` and `_wake`."""
 
-    def __init__(self, arguments: RosArguments, messages: Messages) -> None:
+    def __init__(self, arguments: RosArguments, messages: RosbagMessages) -> None:
         self.names, self.messages = arguments.names, messages
         self._parameters = Parameters(arguments.overrides)
         # Not below "bodyseg_ros", whose messages may be forwarded to log() here.
@@ -107,6 +108,16 @@ class LocalGraph:
     def namespace(self) -> str:
         """See Graph."""
         return self.names.namespace
+
+    def resolve_topic(self, topic: str, type_name: str, qos: Qos, entity: str, *, raw: bool = False) -> tuple[str, Qos]:
+        """Return a topic's full name, and its QoS with the parameters' overrides.
+
+        entity: 'publisher' or 'subscription'. Raises GraphError for an unknown type, unless `raw`.
+        """
+        if not raw:
+            self.messages.require(type_name)
+        name = self.names.resolve(topic)
+        return name, override_qos(qos, self._parameters.qos_overrides, name, entity)
 
     @property
     def overrides(self) -> Mapping[str, Any]:

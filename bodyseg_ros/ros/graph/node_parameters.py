@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -41,7 +42,7 @@ class Parameters:
         own = {name: value for name, value in overrides.items() if name in GraphSettings.model_fields}
         self.graph = build(GraphSettings, own)
         self.qos_overrides = {k: v for k, v in overrides.items() if k.startswith("qos_overrides.")}
-        self.overrides = {k: v for k, v in overrides.items() if not _is_graph_owned(k)}
+        self.overrides = {k: _listed(v) for k, v in overrides.items() if not _is_graph_owned(k)}
         #: The graph's own parameters, then the node's.
         self.described: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters(GraphSettings)}
         self._listener: Callable[[dict[str, Any]], None] = lambda values: None
@@ -85,6 +86,17 @@ class Parameters:
 
 def _is_graph_owned(name: str) -> bool:
     return name in GraphSettings.model_fields or name.startswith(("qos_overrides.", "start_type_description_service"))
+
+
+def _listed(value: Any) -> Any:
+    """Return the list in a text that launch_ros (to Jazzy at least) makes of a list in SetParameter: a Python tuple."""
+    if not (isinstance(value, str) and value.startswith("(") and value.endswith(")")):
+        return value
+    try:
+        items = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return list(items) if isinstance(items, tuple) else value
 
 
 def checked(parameter: Parameter, value: Any) -> Any:

@@ -55,7 +55,7 @@ class _Messages:
         return _message_class(type_name) is not None
 
     def make(self, type_name: str, **fields: Any) -> Any:
-        made = self.need(type_name)
+        made = self.require(type_name)
         types = made.get_fields_and_field_types()
         if fields.keys() - types.keys():
             raise GraphError(f"{type_name} has no field {', '.join(sorted(fields.keys() - types.keys()))}.")
@@ -69,7 +69,7 @@ class _Messages:
         packed.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         return packed
 
-    def need(self, type_name: str) -> Any:
+    def require(self, type_name: str) -> Any:
         if not self.knows(type_name):
             raise GraphError(f"The type {type_name!r} is not installed; add its package to the ROS workspace.")
         return _message_class(type_name)
@@ -223,7 +223,7 @@ class RosGraph:
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
         """See port.Graph."""
-        made = self.messages.need(type_name)
+        made = self.messages.require(type_name)
         try:
             publisher = self._node.create_publisher(
                 made, topic, _profile(qos), qos_overriding_options=QoSOverridingOptions(_POLICIES)
@@ -236,7 +236,7 @@ class RosGraph:
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> _Subscription:
         """See port.Graph. Under rclpy the type must be installed for `raw` too."""
-        made = self.messages.need(type_name)
+        made = self.messages.require(type_name)
         try:
             full = str(self._node.resolve_topic_name(topic))
             subscription = self._node.create_subscription(
@@ -259,7 +259,7 @@ class RosGraph:
                 setattr(response, field, value)
             return response
 
-        self._node.create_service(self.messages.need(type_name), name, respond)
+        self._node.create_service(self.messages.require(type_name), name, respond)
 
     def timer(self, period_s: float, callback: Callable[[], None]) -> _Timer:
         """See port.Graph."""

@@ -80,7 +80,7 @@ class RosbagMessages:
 
     def make(self, type_name: str, **fields: Any) -> Any:
         """See port.Messages."""
-        self.need(type_name)
+        self.require(type_name)
         _, described = self.store.fielddefs[type_name]
         unknown = fields.keys() - {name for name, _ in described}
         if unknown:
@@ -92,7 +92,7 @@ class RosbagMessages:
         """See port.Messages."""
         return np.ascontiguousarray(values).reshape(-1)
 
-    def need(self, type_name: str) -> None:
+    def require(self, type_name: str) -> None:
         """Raise GraphError for an unknown type."""
         if not self.knows(type_name):
             raise GraphError(f"Unknown message type {type_name!r}.")

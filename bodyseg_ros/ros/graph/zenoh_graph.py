@@ -23,7 +23,7 @@ from .failures import answer
 from .local_graph import ROSOUT, LocalGraph, rosout_message
 from .names import RosArguments, domain_id
 from .port import Endpoint, Level
-from .qos import RELIABLE, Qos, override_qos
+from .qos import RELIABLE, Qos
 from .rosbag_types import RosbagMessages, distribution
 from .zenoh_keys import GID_BYTES, Attachment, Kind, Token, parse_token, topic_key
 from .zenoh_session import open_session
@@ -154,9 +154,7 @@ class ZenohGraph(LocalGraph):
 
     def publisher(self, topic: str, type_name: str, qos: Qos = RELIABLE) -> _Publisher:
         """See port.Graph."""
-        self.messages.need(type_name)
-        name = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, name, "publisher")
+        name, qos = self.resolve_topic(topic, type_name, qos, "publisher")
         publisher = _Publisher(self, self._endpoint("MP", name, type_name, qos))
         self._entities.append(publisher)  # unreferenced entities are undeclared
         return publisher
@@ -169,10 +167,7 @@ class ZenohGraph(LocalGraph):
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any], None], *, raw: bool = False
     ) -> _Subscription:
         """See port.Graph."""
-        name = self.names.resolve(topic)
-        qos = override_qos(qos, self._parameters.qos_overrides, name, "subscription")
-        if not raw:
-            self.messages.need(type_name)
+        name, qos = self.resolve_topic(topic, type_name, qos, "subscription", raw=raw)
 
         def take(cdr: bytes) -> None:
             def hand_over() -> None:
@@ -187,7 +182,7 @@ class ZenohGraph(LocalGraph):
     def service(self, name: str, type_name: str, handler: Callable[[Any], Mapping[str, Any]]) -> None:
         """See port.Graph. A reply carries the request's number and its client's gid (``rmw_service_data.cpp``)."""
         full, request, response = self.names.resolve(name), f"{type_name}_Request", f"{type_name}_Response"
-        self.messages.need(request)
+        self.messages.require(request)
         token = self._endpoint("SS", full, type_name, _SERVICE)
         key = topic_key(token.domain, full, type_name, token.type_hash)
 

@@ -18,7 +18,7 @@ def main() -> None:
     _, *given = sys.argv
     node = given[0] if given else ""
     if node not in NODES:
-        raise SystemExit(f"Which node? {node!r} is none; there are: {', '.join(NODES)}.")
+        raise SystemExit(f"Unknown node {node!r}; choose one of: {', '.join(NODES)}.")
     try:
         import_module(f"{__package__}.{node}").main(given[1:])
     except KeyboardInterrupt:  # too early to stop the node in order

@@ -115,6 +115,8 @@ class BodysegNode(PublishingNode[Any]):
         super().activate()
         for points in self._points:
             points.start()
+        if self._live.settings.target_frame:
+            self._transforms.start()
         self._depth.start()
         if self._humans:
             self._humans.start()
@@ -209,6 +211,9 @@ class BodysegNode(PublishingNode[Any]):
             wanted |= Wanted.PERSON
         if humans:
             wanted |= humans.NEEDS | humans.EXTRAS
+        in_space = humans is not None or any(output.in_space for output in heard)
+        if in_space:
+            self._locating.expect(message.header)
         began = time.perf_counter()
         result = yield from model.steps(live, frame, wanted)
         inference_ms = (time.perf_counter() - began) * 1e3
@@ -217,9 +222,7 @@ class BodysegNode(PublishingNode[Any]):
         if seen:
             for remover in removers:
                 remover.people(seen)
-        located = None
-        if humans or any(output.in_space for output in heard):
-            located = self._locating.locate(message.header, result, self._camera_info, live)
+        located = self._locating.locate(message.header, result, self._camera_info, live) if in_space else None
         context = FrameContext(
             self._graph.messages,
             message,

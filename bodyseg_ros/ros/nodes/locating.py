@@ -23,9 +23,14 @@ __all__ = ["Locating"]
 
 #: Depth images are waited for if the last one came within this time, s.
 _ALIVE_S: Final = 1.0
+#: Depth images are kept if people were located within this time, s.
+_ASKED_S: Final = 10.0
 #: Interval of looking for a transform, s.
 _RETRY_S: Final = 0.005
 _NEVER: Final = float("-inf")
+_FOREVER: Final = float("inf")
+#: Color images in the network at once, and more.
+_MOST_AWAITED: Final = 10
 
 
 class Locating:
@@ -46,23 +51,41 @@ class Locating:
         self._locator = PeopleLocator()
         self._changed = threading.Condition()
         self._nearest = self._unpaired()
+        #: Stamps of color images whose depth is looked for → the depth image, once it is found.
+        self._awaited: dict[int, Any] = {}
         self._asked_s = self._came_s = _NEVER
         self._color_frame = ""
         depth.add(self._take)
 
     def _unpaired(self) -> Nearest:
-        settings = self._settings
-        return Nearest(("depth image", "color image"), round(settings.space_slop * 1e9), settings.space_wait)
+        slop_ns = round(self._settings.space_slop * 1e9)
+        # Of cameras up to 1 / slop images/s, one within half of it is the nearest, whatever comes.
+        return Nearest(("depth image", "color image"), slop_ns, _FOREVER, close_ns=slop_ns // 2)
+
+    def expect(self, header: Any) -> None:
+        """Look for the depth image of the color image under `header`, while the network runs."""
+        self._color_frame = shorten(header.frame_id)
+        self._asked_s = time.monotonic()
+        if self._came_s == _NEVER:
+            return
+        color_ns = stamp_ns(header)
+        try:
+            with self._changed:
+                self._nearest.add_item(color_ns, color_ns)
+                while len(self._awaited) >= _MOST_AWAITED:  # of frames that failed
+                    del self._awaited[next(iter(self._awaited))]
+                self._awaited[color_ns] = None
+                self._collect()
+        except FrameError as err:
+            self._problem(err)
 
     def locate(self, header: Any, result: Result, camera_info: Any, live: LiveSettings) -> PeopleInSpace | None:
-        """Locate the people of the image under `header`, on the worker's thread; None if there is no depth of it."""
-        self._color_frame = shorten(header.frame_id)
-        self._asked_s = now_s = time.monotonic()
-        if result.poses is None or now_s - self._came_s > _ALIVE_S:
+        """Locate the people of an expected image, on the worker's thread; None if there is no depth of it."""
+        depth = self._depth_of(stamp_ns(header))
+        if depth is None or result.poses is None:
             return None
         try:
-            depth = self._depth_at(stamp_ns(header))
-            return None if depth is None else self._located(header, result, camera_info, live, depth)
+            return self._located(header, result, camera_info, live, depth)
         except FrameError as err:
             self._problem(err)
             return None
@@ -70,30 +93,38 @@ class Locating:
     def _take(self, message: Any) -> None:
         """Receive one depth image, on the graph's thread."""
         self._came_s = now_s = time.monotonic()
-        other_camera = self._color_frame and shorten(message.header.frame_id) != self._color_frame
-        if self._asked_s > _NEVER and (self._settings.target_frame or other_camera):
+        if self._color_frame and shorten(message.header.frame_id) != self._color_frame:
             self._transforms.start()  # /tf is subscribed only where it is needed
-        asked = now_s - self._asked_s <= _ALIVE_S
+        asked = now_s - self._asked_s <= _ASKED_S
         try:
             with self._changed:
                 if not asked:  # nobody listens: the newest one is enough
                     self._nearest = self._unpaired()
                 self._nearest.add_mask(stamp_ns(message.header), message)
+                self._collect()
                 self._changed.notify_all()
         except FrameError as err:
             if asked:
                 self._problem(err)
 
-    def _depth_at(self, color_ns: int) -> Any:
-        """Return the depth image nearest in time, or None, after waiting for a nearer one."""
+    def _collect(self, given_up_ns: int = 0) -> None:
+        for color_ns, depth in self._nearest.settled(given_up_ns):
+            if depth is None:
+                self._awaited.pop(color_ns, None)
+            elif color_ns in self._awaited:
+                self._awaited[color_ns] = depth
+
+    def _depth_of(self, color_ns: int) -> Any:
+        """Return the depth image nearest in time, or None, after waiting for a nearer one while depth arrives."""
+        until_s = time.monotonic() + self._settings.space_wait
         with self._changed:
-            nearest = self._nearest
-            nearest.add_item(color_ns, color_ns)
-            while True:
-                for item, depth in nearest.settled():
-                    if item == color_ns:
-                        return depth
+            while self._awaited.get(color_ns) is None and color_ns in self._awaited:
+                now_s = time.monotonic()
+                if now_s >= until_s or now_s - self._came_s > _ALIVE_S:
+                    self._collect(given_up_ns=color_ns)
+                    break
                 self._changed.wait(_RETRY_S)
+            return self._awaited.pop(color_ns, None)
 
     def _located(
         self, header: Any, result: Result, camera_info: Any, live: LiveSettings, message: Any

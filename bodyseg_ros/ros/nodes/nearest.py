@@ -21,8 +21,8 @@ class Nearest:
     An item is settled once a mask of its stamp or a later one has arrived: no nearer one can come. Stamps says which
     items match nothing.
 
-    names: of masks and items, for messages. slop_ns: maximum age difference. patience_s: how long an item waits. now_s:
-    a monotonic clock.
+    names: of masks and items, for messages. slop_ns: maximum age difference. patience_s: how long an item waits.
+    close_ns: a mask of at most this age difference settles at once. now_s: a monotonic clock.
     """
 
     def __init__(
@@ -31,8 +31,9 @@ class Nearest:
         slop_ns: int,
         patience_s: float,
         now_s: Callable[[], float] = time.monotonic,
+        close_ns: int = 0,
     ) -> None:
-        self._slop_ns, self._patience_s, self._now_s = slop_ns, patience_s, now_s
+        self._slop_ns, self._patience_s, self._now_s, self._close_ns = slop_ns, patience_s, now_s, close_ns
         self._masks: dict[int, Any] = {}
         self._items: dict[int, tuple[float, Any]] = {}
         self._unmatched: list[Any] = []
@@ -53,16 +54,20 @@ class Nearest:
             oldest = next(iter(self._items))
             self._unmatched.append(self._items.pop(oldest)[1])
 
-    def settled(self) -> list[tuple[Any, Any]]:
-        """Remove and return settled items with their masks, in order of arrival; the mask is None if none matched."""
+    def settled(self, given_up_ns: int = 0) -> list[tuple[Any, Any]]:
+        """Remove and return settled items with their masks, in order of arrival; the mask is None if none matched.
+
+        given_up_ns: stamp of an item that waits no longer.
+        """
         done = [(item, None) for item in self._unmatched]
         self._unmatched = []
         newest = max(self._masks, default=0)
         late = self._now_s() - self._patience_s
         for stamp, (came, item) in list(self._items.items()):
             nearest = min(self._masks, key=lambda mask: abs(mask - stamp), default=None)
-            fits = nearest is not None and abs(nearest - stamp) <= self._slop_ns
-            if newest >= stamp or came <= late:
+            away = abs(nearest - stamp) if nearest is not None else self._slop_ns + 1
+            fits = away <= self._slop_ns
+            if newest >= stamp or came <= late or stamp == given_up_ns or (fits and away <= self._close_ns):
                 del self._items[stamp]
                 done.append((item, self._masks[nearest] if fits and nearest is not None else None))
         return done

@@ -13,14 +13,14 @@ from .frame_context import FrameContext
 
 __all__ = ["box_of", "detections", "poses", "track_id"]
 
-#: Keypoints in space, (17, 3) m, where none is known.
+#: Keypoints in space, (17, 3) m, if none are known.
 _UNKNOWN: Final = np.full((len(KEYPOINT_NAMES), 3), np.nan, np.float32)
 
 
 def poses(context: FrameContext) -> Any:
-    """A PersonPoseArray, empty when nobody is there; None where no poses were computed.
+    """Make a PersonPoseArray, empty if there are no people; None if no poses were computed.
 
-    Whoever was in the frame before and is not in this one is told once, as LOST.
+    A person of the last frame who is missing in this one is included once, as LOST.
     """
     if context.result.poses is None:
         return None
@@ -37,14 +37,14 @@ def poses(context: FrameContext) -> Any:
 
 
 def detections(context: FrameContext) -> Any:
-    """A Detection2DArray of class 'person'; None where no poses were computed."""
+    """Make a Detection2DArray of class 'person'; None if no poses were computed."""
     if context.result.poses is None:
         return None
     make = context.messages.make
     people = []
     for person in context.result:
         left, top, right, bottom = box_of(context, person)
-        # Pixel centres are at whole numbers, so the last pixel's is one before the box's end.
+        # Pixel centers are at whole numbers, so the last pixel's center is one before the end of the box.
         centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
             "vision_msgs/msg/BoundingBox2D",
@@ -67,7 +67,7 @@ def track_id(person: Person) -> str:
 
 
 def _person(context: FrameContext, person: Person) -> Any:
-    """One PersonPose; what was not computed is 0, NaN or empty, as the message says."""
+    """Make a PersonPose; fields that were not computed are 0, NaN or empty, as the message defines."""
     make = context.messages.make
     left, top, right, bottom = box_of(context, person)
     roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=left, y_offset=top, width=right - left, height=bottom - top)
@@ -92,7 +92,7 @@ def _person(context: FrameContext, person: Person) -> Any:
 
 
 def _lost(context: FrameContext, person: Person) -> Any:
-    """A PersonPose of who is no longer seen: where they were last, and nothing that would be a guess."""
+    """Make the PersonPose of a lost person: the last box, and no estimates."""
     left, top, right, bottom = box_of(context, person)
     box = {"x_offset": left, "y_offset": top, "width": right - left, "height": bottom - top}
     nowhere = np.full_like(person.keypoints, np.nan)
@@ -109,7 +109,7 @@ def _lost(context: FrameContext, person: Person) -> Any:
 
 
 def _points3d(context: FrameContext, person: int) -> NDArray[np.float32]:
-    """Keypoints (17, 3) m in the frame of the header, NaN where unknown."""
+    """Keypoints (17, 3) m in the frame of the header, NaN if unknown."""
     if context.located is None:
         return _UNKNOWN
     return context.located.to_camera.apply(context.located.keypoints[person])
@@ -139,5 +139,5 @@ def _keypoints(
 
 
 def box_of(context: FrameContext, person: Person) -> Box:
-    """As Person.box, with the node's own score from which a keypoint is visible."""
+    """Like Person.box, with the node's own minimum score of a visible keypoint."""
     return person.box_above(context.live.settings.visible_score)

@@ -43,6 +43,24 @@ def test_overrides_take_the_place_of_defaults() -> None:
     assert type(values["gain"]) is float
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("('a', 'b')", ["a", "b"]),
+        ("('a',)", ["a"]),
+        ("()", []),
+        ("(a) or (b)", None),
+        ("(__import__('os'),)", None),
+    ],
+)
+def test_a_list_as_launch_ros_writes_it_for_set_parameter(given: str, words: list[str] | None) -> None:
+    if words is None:
+        with pytest.raises(SettingsError, match="words is .* list of strings"):
+            declared(words=given)
+    else:
+        assert declared(words=given).values["words"] == words
+
+
 def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
     made = Parameters({"use_sim_time": True, "qos_overrides./a.publisher.depth": 1, "gain": 1.0})
     assert made.overrides == {"gain": 1.0}

@@ -275,7 +275,7 @@ def test_an_output_of_another_kind_is_refused(tmp_path: Path, values: dict[str, 
     bag = a_bag(tmp_path / "in.mcap")
     with pytest.raises(MediaError, match=r"'.*out' ?,?.*\.mcap"):
         release(bag, tmp_path / "out", values)
-    with pytest.raises(MediaError, match="in.mcap' is there already"):
+    with pytest.raises(MediaError, match="in.mcap' already exists"):
         release(bag, bag, values)
 
 

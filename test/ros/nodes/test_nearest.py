@@ -36,6 +36,14 @@ def test_an_item_waits_until_no_nearer_mask_can_come(nearest: Nearest) -> None:
     assert nearest.settled() == []
 
 
+def test_a_close_mask_is_not_waited_for(clock: Clock) -> None:
+    nearest = Nearest(("mask", "cloud"), 50 * MS, 0.5, clock, close_ns=10 * MS)
+    nearest.add_mask(1000 * MS, "mask")
+    nearest.add_item(1011 * MS, "far")
+    nearest.add_item(1010 * MS, "close")
+    assert nearest.settled() == [("close", "mask")]
+
+
 def test_the_nearer_one_is_taken_whether_older_or_younger(nearest: Nearest) -> None:
     nearest.add_mask(1000 * MS, "old")
     nearest.add_mask(1033 * MS, "young")

@@ -392,9 +392,9 @@ def test_a_configure_cleanup_cycle_adds_no_publisher() -> None:
 @pytest.mark.parametrize(
     ("fact", "value", "reason"),
     [
-        ("offers", Wanted.PERSON, "gives no person probabilities"),
-        ("offers", Wanted.POSES, "sees no person masks"),
-        ("learns_background", True, "takes whoever stands there at the start for background"),
+        ("offers", Wanted.PERSON, "no person probabilities"),
+        ("offers", Wanted.POSES, "computes no person masks"),
+        ("learns_background", True, "as background"),
     ],
 )
 def test_a_network_that_cannot_hide_people_is_not_used(fact: str, value: object, reason: str) -> None:

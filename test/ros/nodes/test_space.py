@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -206,6 +207,29 @@ def test_depth_that_is_too_old_locates_nobody(rig: Rigs) -> None:
     assert not any(k.has_point3d for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints)
 
 
+def test_a_slow_network_does_not_lose_the_depth_of_its_image(rig: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs, more depth images come than are kept."""
+    node = start(rig)
+    told(node, 2 * S)
+    running, later = threading.Event(), threading.Event()
+    drawn = FakeEngine.infer
+
+    def slow(engine: FakeEngine, tensor: np.ndarray) -> Any:
+        running.set()
+        assert later.wait(20)
+        return drawn(engine, tensor)
+
+    monkeypatch.setattr(FakeEngine, "infer", slow)
+    send_both(node, 3 * S)
+    assert running.wait(20)
+    for number in range(1, 41):
+        node.send(depth_message(node, np.full(SIZE, WALL_M, np.float32), 3 * S + number * S // 30), "/depth/image")
+    later.set()
+    node.wait(lambda: len(node.heard["/bodyseg/poses"]) == 3)
+    keypoints = [k for person in node.heard["/bodyseg/poses"][-1].persons for k in person.keypoints]
+    np.testing.assert_allclose([k.point3d.z for k in keypoints], PEOPLE_M, atol=1e-3)
+
+
 def test_a_bad_depth_image_is_named_and_the_next_one_is_used(rig: Rigs) -> None:
     node = start(rig)
     told(node, 2 * S)
@@ -233,6 +257,7 @@ def test_rviz_shows_only_topics_that_there_are() -> None:
     """Each display of config/bodyseg.rviz names a topic of the node, of the type that it draws."""
     types = {Names("bodyseg").resolve(output.topic).lstrip("/"): output.type for output in OUTPUTS}
     types |= {
+        "bodyseg/depth_without_people": "sensor_msgs/msg/Image",
         "bodyseg/points_without_people": "sensor_msgs/msg/PointCloud2",
         "bodyseg/points_people": "sensor_msgs/msg/PointCloud2",
         "bodyseg/scan_without_people": "sensor_msgs/msg/LaserScan",

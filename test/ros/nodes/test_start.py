@@ -11,7 +11,7 @@ from bodyseg_ros.ros.nodes import __main__ as program
 
 def test_an_unknown_node_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["nodes", "bodysegg"])
-    with pytest.raises(SystemExit, match=r"'bodysegg' is none; there are: bodyseg, camera"):
+    with pytest.raises(SystemExit, match=r"'bodysegg'; choose one of: bodyseg, camera"):
         program.main()
 
 
