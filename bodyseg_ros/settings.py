@@ -93,14 +93,11 @@ class ModelSettings(Settings):
     )
     threads: int = start_only(0, "Number of CPU threads, for any engine; 0: one per core.", ge=0, le=256)
     architecture: Literal["auto", "MobileNetV1", "ResNet50"] = start_only(
-        "auto",
-        "Backbone of the published BodyPix or PoseNet (parameter network; bodypix if that is auto), instead of a "
-        "card's name in model. auto: MobileNetV1 if multiplier is set; otherwise model decides.",
+        "auto", "Backbone of the published `network` (auto: bodypix), in place of `model`."
     )
     multiplier: float = start_only(
         0.0,
-        "Width of the published MobileNetV1: 0.5, 0.75 or 1.0, instead of a card's name in model. 0: the documented "
-        "default if architecture is set (bodypix 0.75, posenet 1.0); otherwise model decides.",
+        "Width of the published MobileNetV1: 0.5, 0.75 or 1; 0: as documented (bodypix 0.75, posenet 1).",
         ge=0.0,
         le=1.0,
     )
@@ -109,8 +106,7 @@ class ModelSettings(Settings):
     )
     quant_bytes: Literal[4, 2, 1] = start_only(
         4,
-        "Bytes per weight of the published files: 4 is exact, 1 is a quarter of the download. A local file with "
-        "another width is passed over for 1 and 2, and taken with a warning for 4.",
+        "Bytes per weight of the published files: 4 is exact, 1 is a quarter of the download.",
     )
 
     try_model_files: bool = start_only(

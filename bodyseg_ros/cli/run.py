@@ -39,8 +39,7 @@ def run(
         typer.Option(
             "--out",
             "-o",
-            help="Output folder; for a single video or photo also a file, such as x.mp4, x.webm, x.gif or x.png; for a "
-            "single video or camera also a stream (rtmp://, rtsp://, udp://) or a virtual camera (/dev/video9).",
+            help="Output folder; for one photo or video also x.png, x.mp4, x.webm, x.gif, rtmp://…, /dev/video9.",
         ),
     ] = "out",
     write: Annotated[
@@ -54,20 +53,14 @@ def run(
         list[str] | None,
         typer.Option(help="Effect for the composite; repeatable, applied in order. See `bodyseg effects list`"),
     ] = None,  # otherwise the `effects` of --params
-    show: Annotated[
-        bool, typer.Option("--show", help="Show the effects in a window instead of writing files.")
-    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show a window instead of writing files.")] = False,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop each input after this many frames; 0: no limit.")] = 0,
     codec: Annotated[
         str,
-        typer.Option(help="Codec of videos: auto, h264, h265, vp9, av1, prores or gif, as far as the file holds it."),
+        typer.Option(help="auto, h264, h265, vp9, av1, prores or gif."),
     ] = VideoOptions.codec,
-    quality: Annotated[
-        int, typer.Option(min=1, max=100, help="Quality of videos: higher is larger and closer to the original.")
-    ] = VideoOptions.quality,
-    sound: Annotated[
-        Literal["keep", "drop"], typer.Option(help="A video's sound beside its overlay or composite.")
-    ] = "keep",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Video quality.")] = VideoOptions.quality,
+    sound: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound.")] = "keep",
     image_topic: Annotated[str, typer.Option(help="For a bag: the image topic; '': the only one in it.")] = "",
     keep_raw: Annotated[
         bool,
@@ -80,22 +73,15 @@ def run(
     For photo.jpg it writes photo_mask.png (0/255), photo_parts.png (0 background, part id + 1),
     photo_parts_color.png, photo_overlay.png (with skeletons), photo_cutout.png (RGBA), photo_classes.png (the number
     of the class in the model's card) and a line in poses.jsonl, as far as the network computes them.
-    In a video, people have ids and smoothed keypoints, unless --tracker is none; the lines then have events, such as
-    who entered.
+    In a video, people have ids and smoothed keypoints, unless --tracker is none; the lines then have events.
     For a video, mask, parts_color and overlay are videos of the same rate and length; parts, classes and cut-outs are
     one PNG per frame. Unreadable inputs are listed and skipped; the exit status is then 1.
 
-    A bag (.mcap, .db3 or a bag's folder) is copied to --out with the node's topics added, for every frame, with the
-    same stamps:
-    bodyseg run in.mcap --out out.mcap
-    If an effect hides people (--effect anonymize), image topics are left out unless --keep-raw is given. To publish a
-    recording, use `bodyseg anonymize`: it covers people in the topics themselves, in two passes.
+    A bag (.mcap, .db3 or a folder) is copied to --out with the node's topics added: bodyseg run in.mcap -o out.mcap
+    To publish a recording, use `bodyseg anonymize`.
 
-    A single video can go to one file, with its sound; transparent cut-outs to .webm, .mov, .mkv or .gif. To a stream or
-    a virtual camera it goes at its own pace: bodyseg run 0 --effect blur_background --out /dev/video9
-
-    With --effect, or `effects` in a parameter file, it writes photo_composite.png, or a video. With --show, keys
-    change the effect and a slider changes the threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect it writes photo_composite.png, or a video. With --show, keys change the effect and a slider the
+    threshold: bodyseg run 0 --show --effect virtual_background
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
