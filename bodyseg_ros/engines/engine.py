@@ -48,7 +48,7 @@ class Engine(Plugin):
     #: Whether `engine: auto` passes it over, as an engine for tests.
     by_name_only: ClassVar[bool] = False
 
-    #: Whether the CPU is free while it runs; a node then prepares and decodes other frames meanwhile. Set by load().
+    #: Whether this engine leaves the CPU free; a node then works on other frames meanwhile. Set by load().
     leaves_cpu: bool = False
     #: Whether infer_maps() is worth calling, with the device and settings in force. Set by load().
     makes_maps: bool = False

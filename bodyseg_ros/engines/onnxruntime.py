@@ -121,7 +121,7 @@ def _options(runtime: Any, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    # Otherwise waiting threads spin and keep cores busy that other nodes need.
+    # Otherwise waiting threads spin and use up cores that other nodes need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

@@ -97,7 +97,7 @@ def time_steps(
 
 
 def _steps(model: Model, frame: Frame) -> Steps:
-    """Calls for the steps of Model.steps, and for all of them together."""
+    """Make one function per step of Model.steps, and one that runs all steps."""
     prepared = model.network.prepare(frame)
     outputs: dict[str, NDArray[Any]] = {
         name: np.array(array) for name, array in model.engine.run(prepared.tensor).items()
@@ -118,7 +118,7 @@ def _steps(model: Model, frame: Frame) -> Steps:
 
 
 def _around(model: Model, frame: Frame) -> Steps:
-    """Calls for the steps around the model: effects, and messages if ROS 2's types are installed."""
+    """Make one function per step around the model: effects, and messages if ROS 2's types are installed."""
     result = model.run(frame, Wanted.EVERYTHING)
     steps: Steps = {}
     if result.poses is not None:

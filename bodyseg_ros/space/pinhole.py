@@ -99,7 +99,7 @@ class Pinhole:
         return x * np.float32(fx) + np.float32(cx), y * np.float32(fy) + np.float32(cy), ahead
 
     def unproject(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Rays through (N, 2) pixels x, y: (N, 2) float32, x and y at z = 1 in the optical frame."""
+        """Return each pixel's ray as x and y at z = 1 in the optical frame, (N, 2) float32; pixels: (N, 2) x, y."""
         (fx, fy), (cx, cy) = self.focal, self.center
         if not len(pixels) or not any(self.coefficients):
             return np.asarray((pixels - np.array([cx, cy])) / (fx, fy), np.float32)

@@ -76,7 +76,7 @@ def _limits(points: NDArray[np.float32], visible: NDArray[np.bool_]) -> tuple[ND
 
 
 def _hulls(poses: Poses, visible: NDArray[np.bool_], size: tuple[int, int], shrink: int) -> NDArray[np.int16]:
-    """Draw people as the hulls of their shoulders and hips, or of their visible keypoints; higher scores in front."""
+    """Draw each person as the hull of shoulders and hips (if not visible: of all keypoints), higher scores on top."""
     labels = np.full((-(-size[0] // shrink), -(-size[1] // shrink)), NOBODY, np.int16)
     torso = np.zeros(visible.shape[1], np.bool_)
     torso[_TORSO] = True
