@@ -1,6 +1,6 @@
 """How many people `bodyseg anonymize` leaves uncovered in made recordings, with one pass and with two.
 
-People cut out of labelled photos walk before photos without people; in some frames the picture is blurred, dark, or cut
+People cut out of labeled photos walk before photos without people; in some frames the picture is blurred, dark, or cut
 by bars. Of every person at least 40 px high and in view, in every frame: missed, where less than half of what is to be
 seen of them is covered; partly, where less than nine tenths. Needs the folder of photos and models that BODYSEG_SHARED
 names (../shared); without it people are drawn, of whom a network that knows photos sees few.
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bodyseg_ros.effects.example import example, room  # noqa: E402
-from bodyseg_ros.lab.labelled import labelled_photos  # noqa: E402
+from bodyseg_ros.lab.labeled import labeled_photos  # noqa: E402
 from bodyseg_ros.media import read_photo  # noqa: E402
 from bodyseg_ros.model import open_model  # noqa: E402
 from bodyseg_ros.parameter_files import parse_value  # noqa: E402
@@ -52,11 +52,11 @@ class Walker:
 
 
 def cut_outs(shared: Path, chance: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """People who stand apart and whole on labelled photos, without end."""
+    """People who stand apart and whole on labeled photos, without end."""
     folder = shared / "eval/coco_train2017_people"
     found = []
-    for labelled in labelled_photos(folder) if folder.is_dir() else ():
-        image, mask = labelled.read()
+    for labeled in labeled_photos(folder) if folder.is_dir() else ():
+        image, mask = labeled.read()
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         for label in range(1, count):
             left, top, width, height, area = stats[label]

@@ -111,7 +111,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6, 4))
     counts = [row["cameras"] for row in rows]
-    axes.plot(counts, [RATE * count for count in counts], "--", color="grey", label="frames sent")
+    axes.plot(counts, [RATE * count for count in counts], "--", color="gray", label="frames sent")
     axes.plot(counts, [row["rate_hz"] for row in rows], "o-", label="masks, all cameras")
     axes.plot(counts, [row["rate_hz"] / row["cameras"] for row in rows], "s-", label="masks, each camera")
     axes.set(xlabel="cameras that share one network", ylabel="per second", xticks=counts, ylim=(0, None))

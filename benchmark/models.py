@@ -3,8 +3,8 @@
     python benchmark/models.py --output out/models      # needs the shared data: $BODYSEG_SHARED, default ../shared
 
 Writes sheet-PHOTO.png for each photo, and models.md and models.json: what each file is taken for, person IoU on the
-labelled photos, and the median time of the bare network on each engine that can run the file, for a 640×480 frame.
-`--runs 0` times nothing, `--labelled ''` scores nothing, `--only TEXT` takes the files whose path holds it, and paints
+labeled photos, and the median time of the bare network on each engine that can run the file, for a 640×480 frame.
+`--runs 0` times nothing, `--labeled ''` scores nothing, `--only TEXT` takes the files whose path holds it, and paints
 no sheets; figures of an earlier run in the same folder are then kept.
 """
 
@@ -29,7 +29,7 @@ from bodyseg_ros.effects import compose_all, contact_sheet
 from bodyseg_ros.effects.drawing import Overlay, OverlaySettings, Skeleton, SkeletonSettings
 from bodyseg_ros.errors import BodysegError
 from bodyseg_ros.lab.evaluation import Tally
-from bodyseg_ros.lab.labelled import labelled_photos
+from bodyseg_ros.lab.labeled import labeled_photos
 from bodyseg_ros.media import read_photo, write_photo
 from bodyseg_ros.plugins import load_plugin, plugin_names
 from bodyseg_ros.types import Frame, Wanted
@@ -65,9 +65,9 @@ def person_iou(model: bodyseg.Model, folder: Path) -> float:
     if Wanted.PERSON not in model.network.offers:
         return math.nan
     tally = Tally()
-    for index, labelled in enumerate(labelled_photos(folder)):
-        image, truth = labelled.read()
-        tally.add(labelled.photo.name, model.run(Frame(image, index * FAR_APART_NS), Wanted.PERSON), truth)
+    for index, labeled in enumerate(labeled_photos(folder)):
+        image, truth = labeled.read()
+        tally.add(labeled.photo.name, model.run(Frame(image, index * FAR_APART_NS), Wanted.PERSON), truth)
     return tally.figures["person IoU"]
 
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=SHARED / "models")
     photos = [SHARED / "media/photos" / name for name in ("portrait.jpg", "pexels-jack-sparrow-4046265.jpg")]
     parser.add_argument("--photos", type=Path, nargs="+", default=photos)
-    parser.add_argument("--labelled", default=str(SHARED / "eval/coco_train2017_people"))
+    parser.add_argument("--labeled", default=str(SHARED / "eval/coco_train2017_people"))
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=0, help="0: one per core")
     parser.add_argument("--only", default="")
@@ -145,8 +145,8 @@ def main() -> None:
                 row["input"] = "×".join(str(side) for side in model.network.prepare(Frame(frame)).tensor.shape[1:])
                 for index, (photo, image) in enumerate(images.items()):
                     sheets[photo][name] = drawn(model, image, index * FAR_APART_NS)
-                if args.labelled:
-                    iou = person_iou(model, Path(args.labelled))
+                if args.labeled:
+                    iou = person_iou(model, Path(args.labeled))
                     row["iou"] = None if math.isnan(iou) else iou
             if args.runs:
                 row["ms"] = latencies(path, frame, args.runs, args.threads)

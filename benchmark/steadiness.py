@@ -1,6 +1,6 @@
-"""How steady masks are from frame to frame, and how near their edges are to labelled ones, raw and refined; the cost.
+"""How steady masks are from frame to frame, and how near their edges are to labeled ones, raw and refined; the cost.
 
-Needs the folder of videos, labelled photos and models that BODYSEG_SHARED names (../shared). Flicker: pixels that
+Needs the folder of videos, labeled photos and models that BODYSEG_SHARED names (../shared). Flicker: pixels that
 change sides between two frames where the picture stands still, as a share of the people's area. Boundary F: F. Perazzi
 et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016, tolerance 0.008
 diagonals. Options are parameters of the refinement: python benchmark/steadiness.py smoothing=0.9 guided_radius_px=16
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bodyseg_ros as bodyseg  # noqa: E402
-from bodyseg_ros.lab.labelled import Labelled, labelled_photos  # noqa: E402
+from bodyseg_ros.lab.labeled import Labeled, labeled_photos  # noqa: E402
 from bodyseg_ros.media import open_source  # noqa: E402
 from bodyseg_ros.parameter_files import parse_value  # noqa: E402
 from bodyseg_ros.refine import Refiner, RefineSettings  # noqa: E402
@@ -34,7 +34,7 @@ WANTED = bodyseg.Wanted.PERSON
 STEADY = {"smoothing": 0.8}
 EDGES = {"guided_radius_px": 12, "guided_epsilon": 0.0001}
 CLEANING = ({"weak_threshold": 0.4}, {"open_px": 3}, {"close_px": 3}, {"fill_holes": 0.02}, {"grow_px": 5})
-#: A grey level of 255 above which a blurred pixel's change is motion, and how far around motion nothing is counted.
+#: A gray level of 255 above which a blurred pixel's change is motion, and how far around motion nothing is counted.
 MOTION, AROUND_PX = 3.0, 10
 TOLERANCE = 0.008
 PHOTOS = 100
@@ -47,8 +47,8 @@ def masks(model: bodyseg.Model, frames: list[bodyseg.Frame], refine: dict[str, o
 
 def still(frames: list[bodyseg.Frame]) -> Iterator[np.ndarray]:
     """For each frame but the first: (H, W) bool, true where nothing moved."""
-    greys = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
-    blurred = [cv2.GaussianBlur(grey, (0, 0), 2) for grey in greys]
+    grays = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
+    blurred = [cv2.GaussianBlur(gray, (0, 0), 2) for gray in grays]
     around = np.ones((2 * AROUND_PX + 1,) * 2, np.uint8)
     for before, now in pairwise(blurred):
         yield cv2.dilate((np.abs(now - before) > MOTION).astype(np.uint8), around) == 0
@@ -79,7 +79,7 @@ def boundary_f(person: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
-def edge_row(model: bodyseg.Model, photos: list[Labelled], refine: dict[str, object]) -> list[float]:
+def edge_row(model: bodyseg.Model, photos: list[Labeled], refine: dict[str, object]) -> list[float]:
     """Boundary F raw, boundary F refined, IoU raw, IoU refined; means over the photos."""
     scores: list[list[float]] = []
     for photo in photos:
@@ -126,7 +126,7 @@ def main() -> None:
     console.print(table)
     table = Table("photos", "F raw", "F refined", "IoU raw", "IoU refined", title=f"Edges {edges}")
     for name in ("eval/coco_train2017_people", "train/ccp"):
-        photos = labelled_photos(shared / name)
+        photos = labeled_photos(shared / name)
         photos = photos[:: max(1, len(photos) // PHOTOS)]
         table.add_row(f"{name} ({len(photos)})", *(f"{score:.4f}" for score in edge_row(model, photos, edges)))
     console.print(table)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bodyseg_ros as bodyseg  # noqa: E402
-from bodyseg_ros.lab.labelled import labelled_photos  # noqa: E402
+from bodyseg_ros.lab.labeled import labeled_photos  # noqa: E402
 from bodyseg_ros.lab.moving_people import SCENES, Scene, paste, play  # noqa: E402
 from bodyseg_ros.lab.tracking_scores import TrackedFrame, score_tracking  # noqa: E402
 from bodyseg_ros.parameter_files import parse_value  # noqa: E402
@@ -50,8 +50,8 @@ def drawn(scene: Scene, fps: float, times_ms: list[float]) -> Iterator[TrackedFr
 def cut_out(folder: Path, count: int) -> list[np.ndarray]:
     """People from head to feet, RGBA."""
     found = []
-    for labelled in labelled_photos(folder):
-        image, truth = labelled.read()
+    for labeled in labeled_photos(folder):
+        image, truth = labeled.read()
         mask = np.asarray(truth, np.uint8)
         left, top, width, height = cv2.boundingRect(mask)
         if height >= TALLEST_SHARE * mask.shape[0] and top + height < mask.shape[0] - 2:

@@ -122,7 +122,7 @@ class Person:
     def polygon(self) -> list[NDArray[np.int32]]:
         """The outline as arrays (N, 2) int32 of x, y, one for each piece that counts for `box`, largest first.
 
-        The points are centres of the mask's outermost pixels; holes are not left out. Raises ResultError without
+        The points are centers of the mask's outermost pixels; holes are not left out. Raises ResultError without
         instances.
 
         >>> outline = person.polygon[0]
@@ -152,7 +152,7 @@ def _outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
 
 
 def _pixels_inside(outline: NDArray[np.int32]) -> float:
-    """Pixels within an outline and on it, by Pick's theorem; its steps go to one of eight neighbours."""
+    """Pixels within an outline and on it, by Pick's theorem; its steps go to one of eight neighbors."""
     steps = np.abs(np.diff(outline, axis=0, append=outline[:1])).max(axis=1).sum()
     return float(cv2.contourArea(outline) + steps / 2 + 1)
 

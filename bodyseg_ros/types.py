@@ -167,7 +167,7 @@ class MapsWanted:
 class Outputs(Mapping[str, NDArray[np.float32]]):
     """A network's answer: float32 arrays (h, w, channels) by head name, all on one grid of `stride` network px.
 
-    Raises EngineError where a head has another shape than its neighbours, or holds NaN or infinity.
+    Raises EngineError where a head has another shape than its neighbors, or holds NaN or infinity.
     """
 
     def __init__(self, heads: Mapping[str, NDArray[Any]], stride: int) -> None:

@@ -55,7 +55,7 @@ def test_the_node_uses_all_three_and_their_parameters(folder: Path) -> None:
     assert said.split() == ["opencv_dnn", "CPU,", "OpenCV", "220", "180", "160", "120", "158", "122"]
 
 
-#: Prints what runs, and a pixel of the person and of the screen: 0.8 · grey + 0.2 · (30, 220, 40), grey 143.
+#: Prints what runs, and a pixel of the person and of the screen: 0.8 · gray + 0.2 · (30, 220, 40), gray 143.
 NODE = """
 import time
 

@@ -13,8 +13,8 @@ from bodyseg_ros.types import Frame
 SECOND_NS = 10**9
 
 
-def frame(stamp_s: float, grey: int = 100, size: tuple[int, int] = (40, 60), frame_id: str = "left") -> Frame:
-    return Frame(np.full((*size, 3), grey, np.uint8), round(stamp_s * SECOND_NS), frame_id)
+def frame(stamp_s: float, gray: int = 100, size: tuple[int, int] = (40, 60), frame_id: str = "left") -> Frame:
+    return Frame(np.full((*size, 3), gray, np.uint8), round(stamp_s * SECOND_NS), frame_id)
 
 
 def follows(later: Frame, **limits: float) -> bool:
@@ -36,7 +36,7 @@ def test_the_first_frame_follows_nothing() -> None:
         (frame(4.99), False),
         (frame(5.1, size=(60, 40)), False),
         (frame(5.1, frame_id="right"), False),
-        (frame(5.1, grey=255), True),
+        (frame(5.1, gray=255), True),
     ],
 )
 def test_without_limits(later: Frame, expected: bool) -> None:
@@ -55,15 +55,15 @@ def test_without_a_new_stamp_the_next_index_follows(index: int, expected: bool) 
     assert frames.follows(replace(frame(0), index=index), max_gap_s=0.5) is expected
 
 
-@pytest.mark.parametrize(("grey", "expected"), [(124, True), (127, False), (76, True), (73, False)])
-def test_a_cut_is_a_mean_change_of_brightness(grey: int, expected: bool) -> None:
-    """0.1 of 255 grey levels are 25.5."""
-    assert follows(frame(5.1, grey), cut=0.1) is expected
+@pytest.mark.parametrize(("gray", "expected"), [(124, True), (127, False), (76, True), (73, False)])
+def test_a_cut_is_a_mean_change_of_brightness(gray: int, expected: bool) -> None:
+    """0.1 of 255 gray levels are 25.5."""
+    assert follows(frame(5.1, gray), cut=0.1) is expected
 
 
 def test_each_frame_is_compared_with_the_last() -> None:
     frames = FrameSequence()
-    answers = [frames.follows(frame(stamp, grey), max_gap_s=1, cut=0.1) for stamp, grey in ((1, 0), (2, 20), (3, 40))]
+    answers = [frames.follows(frame(stamp, gray), max_gap_s=1, cut=0.1) for stamp, gray in ((1, 0), (2, 20), (3, 40))]
     assert answers == [False, True, True]
     assert not frames.follows(frame(2.5, 40), max_gap_s=1, cut=0.1)
     assert frames.follows(frame(3.5, 40), max_gap_s=1, cut=0.1)

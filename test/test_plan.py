@@ -95,9 +95,9 @@ def test_a_node_reads_one_card_and_builds_each_class_once(counts: Counts) -> Non
     node.cleanup()
 
 
-@pytest.mark.parametrize("named", ["recognised", "unknown"])
+@pytest.mark.parametrize("named", ["recognized", "unknown"])
 def test_where_all_cards_are_asked_each_is_read_once(counts: Counts, tmp_path: Path, named: str) -> None:
-    if named == "recognised":
+    if named == "recognized":
         shipped = shipped_folder() / SHIPPED_MODEL / "model-stride16.tflite"
         values = {"model_path": str(shutil.copy(shipped, tmp_path / "mine.tflite"))}
     else:

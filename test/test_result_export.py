@@ -18,7 +18,7 @@ needs_supervision = pytest.mark.skipif(
 )
 
 
-def grey_frame() -> Frame:
+def gray_frame() -> Frame:
     return Frame(np.full((40, 60, 3), 90, np.uint8), stamp_ns=5, frame_id="front", index=3)
 
 
@@ -33,7 +33,7 @@ def somebody() -> Result:
     scores[0, 0] = 0.98768
     person = (instances == 0).view(np.uint8)
     poses = Poses(points, scores, np.array([0.5], np.float32))
-    return Result((40, 60), person, parts=parts, instances=instances, poses=poses, frame=grey_frame())
+    return Result((40, 60), person, parts=parts, instances=instances, poses=poses, frame=gray_frame())
 
 
 def test_plain_types() -> None:
@@ -69,10 +69,10 @@ def test_the_plot_changes_the_picture_where_people_are() -> None:
 
 
 def test_a_plot_shows_what_there_is() -> None:
-    skeleton = Result((40, 60), poses=somebody().poses).plot(grey_frame().image)
+    skeleton = Result((40, 60), poses=somebody().poses).plot(gray_frame().image)
     assert (skeleton[9, 12] != 90).any()
     assert (skeleton[20, 25] == 90).all()
-    assert (Result((40, 60)).plot(grey_frame().image) == 90).all()
+    assert (Result((40, 60)).plot(gray_frame().image) == 90).all()
     mirrored = Result((40, 60), mirrored=True).plot(np.tile(np.arange(60, dtype=np.uint8), (40, 1)))
     assert mirrored[0, 0, 0] == 59
 

@@ -1,6 +1,6 @@
 """Model cards, and how their files are found, downloaded and verified.
 
-card.py reads a card; find.py selects card and file from the parameters; recognise.py finds the card for an unknown
+card.py reads a card; find.py selects card and file from the parameters; recognize.py finds the card for an unknown
 file; download.py and checksums.py download and verify.
 """
 
@@ -8,7 +8,7 @@ from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
 from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
-from .recognise import looks_like, recognise
+from .recognize import looks_like, recognize
 
 __all__ = [
     "SHIPPED_MODEL",
@@ -28,5 +28,5 @@ __all__ = [
     "locate",
     "looks_like",
     "model_files",
-    "recognise",
+    "recognize",
 ]

@@ -68,7 +68,7 @@ Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 ClassName = Annotated[str, _matching(r"[a-z][a-z0-9 _-]*", "a name in lower-case letters")]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Colour = tuple[Number, Number, Number]
+Color = tuple[Number, Number, Number]
 
 
 class _Facts(BaseModel):
@@ -83,8 +83,8 @@ class Preprocessing(_Facts):
     previous_mask: whether the previous frame's person probability is a fourth channel.
     """
 
-    scale: Colour
-    offset: Colour
+    scale: Color
+    offset: Color
     channels: Literal["rgb", "bgr"] = "rgb"
     resampling: Literal["area", "bilinear"] = "area"
     previous_mask: bool = False

@@ -23,7 +23,7 @@ from ..settings import ModelSettings
 from .card import PRECISIONS, Card, all_cards, card_folders, expanded, load_card, shipped_folder
 from .checksums import check_files, model_files, sha256_of, stored_bytes
 from .download import Limits, Progress, download_model
-from .recognise import adapted, own_name, recognise
+from .recognize import adapted, own_name, recognize
 
 __all__ = [
     "SHIPPED_MODEL",
@@ -73,7 +73,7 @@ def choose_card(settings: ModelSettings) -> Card:
     cards = all_cards()
     if settings.model_path and reads_files(settings.engine):
         try:
-            return recognise(_own_file(settings.model_path), settings.output_stride, cards)
+            return recognize(_own_file(settings.model_path), settings.output_stride, cards)
         except ModelFileError:
             if settings.network == "auto":  # otherwise its plugin may recognize the file
                 raise

@@ -50,7 +50,7 @@ def anonymize(
 ) -> None:
     """Cover the people in recordings, for sharing.
 
-    Every picture is looked at twice: what is covered in one frame is covered in its neighbours, and the way of a person
+    Every picture is looked at twice: what is covered in one frame is covered in its neighbors, and the way of a person
     from one sighting to the next. A frame that cannot be judged is blank. Beside OUT come OUT.report.json and
     OUT.sheet.png: look at them before you publish. docs/recordings.md says what is not promised.
 

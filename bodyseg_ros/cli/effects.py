@@ -68,7 +68,7 @@ _SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
     "anonymize, what: faces, how: pixelate": (
         ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
     ),
-    "remove_people, nothing learnt": (("remove_people",), {}),
+    "remove_people, nothing learned": (("remove_people",), {}),
     "virtual_background + color_transfer": (
         ("virtual_background", "color_transfer"), {"virtual_background.source": "drawn"}
     ),

@@ -19,7 +19,7 @@ from rich.table import Table
 from ..errors import MediaError, SettingsError
 from ..lab.evaluation import Tally
 from ..lab.keypoint_ap import keypoint_ap
-from ..lab.labelled import Labelled, labelled_photos
+from ..lab.labeled import Labeled, labeled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..parameter_files import parse_value
@@ -75,7 +75,7 @@ def evaluate(
 
     Example: bodyseg eval my_photos --model bodypix-mobilenet-050 --against bodypix-mobilenet-075,output_stride=8
     """
-    photos = [one for one in labelled_photos(folder) if is_held_out(one.photo, held_out)]
+    photos = [one for one in labeled_photos(folder) if is_held_out(one.photo, held_out)]
     if not photos:
         raise MediaError(f"No photo of {str(folder)!r} is held out by a share of {held_out!r}.")
     choices = [*(model or []), *(str(path.absolute()) for path in model_path or [])] or ["auto"]
@@ -99,7 +99,7 @@ def evaluate(
 
 
 def _measure_privacy(
-    choices: Mapping[str, str], values: Mapping[str, Any], photos: Sequence[Labelled], title: str
+    choices: Mapping[str, str], values: Mapping[str, Any], photos: Sequence[Labeled], title: str
 ) -> None:
     """Print what remains uncovered with each model's masks."""
     from ..lab.uncovered import LARGE_PX, Uncovered
@@ -111,9 +111,9 @@ def _measure_privacy(
     counts = {name: Uncovered() for name in choices}
     with ExitStack() as stack:
         models = {name: stack.enter_context(_load(c, own | dict(values))) for name, c in choices.items()}
-        for labelled in track(photos, "photos", console=Console(stderr=True)):
-            image, truth = labelled.read()
-            people = labelled.people() if labelled.people else None
+        for labeled in track(photos, "photos", console=Console(stderr=True)):
+            image, truth = labeled.read()
+            people = labeled.people() if labeled.people else None
             for name, model in models.items():
                 counts[name].add(_covered(model, image, margin_px), truth, people)
     for name in counts:
@@ -147,20 +147,20 @@ def _load(choice: str, values: Mapping[str, Any]) -> Model:
 
 
 def _measure(
-    models: Mapping[str, Model], reference: Model | None, photos: Sequence[Labelled], long_side: int
+    models: Mapping[str, Model], reference: Model | None, photos: Sequence[Labeled], long_side: int
 ) -> dict[str, Tally]:
     """Evaluate every model on every photo."""
     tallies = {name: Tally() for name in models}
     poses: dict[str, dict[Path, dict[int, Poses]]] = {name: {} for name in models}
-    for labelled in track(photos, "photos", console=Console(stderr=True)):
-        image, truth = labelled.read()
+    for labeled in track(photos, "photos", console=Console(stderr=True)):
+        image, truth = labeled.read()
         theirs = _seen(reference, image, long_side) if reference else None
         for name, pipeline in models.items():
             result = _seen(pipeline, image, long_side)
-            people = labelled.people() if labelled.people else None
-            tallies[name].add(labelled.photo.name, result, truth, theirs, people)
-            if labelled.keypoints and result.poses is not None:
-                annotations, number = labelled.keypoints
+            people = labeled.people() if labeled.people else None
+            tallies[name].add(labeled.photo.name, result, truth, theirs, people)
+            if labeled.keypoints and result.poses is not None:
+                annotations, number = labeled.keypoints
                 poses[name].setdefault(annotations, {})[number] = result.poses
     for name, files in poses.items():
         for annotations, found in files.items():

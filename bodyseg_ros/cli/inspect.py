@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..catalog import all_cards, model_files, recognise
+from ..catalog import all_cards, model_files, recognize
 from ..errors import ModelFileError
 from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
 from ..settings import ModelSettings
@@ -48,7 +48,7 @@ def _size(source: ModelSource) -> str:
 
 def _network(source: ModelSource) -> str:
     try:
-        card = recognise(source.path, source.output_stride, all_cards())
+        card = recognize(source.path, source.output_stride, all_cards())
     except ModelFileError as err:
         return str(err)
     return f"{card.network}: {card.title} ({card.name})"

@@ -88,7 +88,7 @@ class _Watcher:
         signal.signal(signal.SIGINT, self._before)
         self._bar.console.print("stopping after this step …")
 
-    def labelled(self, done: int, total: int) -> None:
+    def labeled(self, done: int, total: int) -> None:
         """Show how many photos are labeled."""
         self._bar.update(self._task("labels", total), completed=done)
 

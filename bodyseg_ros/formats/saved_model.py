@@ -141,7 +141,7 @@ def _check_meta_graph(meta: Any, path: Path) -> None:
 
 
 def _run(meta: Any, path: Path) -> list[Any]:
-    """Every node that restoring, initialising or serving runs, those inside of functions too."""
+    """Every node that restoring, initializing or serving runs, those inside of functions too."""
     functions = {item.signature.name: list(item.node_def) for item in meta.graph_def.library.function}
     nodes = {node.name: node for node in meta.graph_def.node}
     queue = [tensor.name for key in _RUN_SIGNATURES for tensor in meta.signature_def[key].outputs.values()]

@@ -1,7 +1,7 @@
 """TensorFlow.js GraphModels: a graph, and weights in shards beside it.
 
 v2 is model.json (topology, manifest) + shards; v1 (2018) is tensorflowjs_model.pb + weights_manifest.json + shards.
-Format and de-quantisation: tfjs-core 2.8 ``src/io/types.ts`` and ``src/io/io_utils.ts`` (decodeWeights).
+Format and de-quantization: tfjs-core 2.8 ``src/io/types.ts`` and ``src/io/io_utils.ts`` (decodeWeights).
 """
 
 from __future__ import annotations

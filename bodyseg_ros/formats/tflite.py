@@ -146,9 +146,9 @@ def _facts(model: _Table) -> FileFacts:
 
 def _tensor(tensor: _Table, name: str) -> TensorFacts:
     sides = tensor.numbers(7, "i") or tensor.numbers(0, "i")
-    quantisation = tensor.table(4)
-    scales = quantisation.numbers(2, "f") if quantisation else ()
-    zeros = quantisation.numbers(3, "q") if quantisation else ()
+    quantization = tensor.table(4)
+    scales = quantization.numbers(2, "f") if quantization else ()
+    zeros = quantization.numbers(3, "q") if quantization else ()
     return TensorFacts(
         name or tensor.text(3),
         _DTYPES.get(tensor.number(1, "b"), "unknown"),

@@ -30,7 +30,7 @@ _JOINTS: Final = len(KEYPOINT_NAMES)
 class Person:
     """One annotated person.
 
-    mask(): (H, W) bool. keypoints: (17, 3) x, y in photo px and 0 if not labelled, or None.
+    mask(): (H, W) bool. keypoints: (17, 3) x, y in photo px and 0 if not labeled, or None.
     """
 
     mask: Callable[[], Mask]

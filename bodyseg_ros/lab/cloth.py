@@ -74,10 +74,10 @@ def _canton(rng: np.random.Generator, flat: Image) -> None:
             _star(flat, (x, y), 0.35 * step, color)
 
 
-def _star(flat: Image, centre: tuple[float, float], radius: float, color: Color) -> None:
+def _star(flat: Image, center: tuple[float, float], radius: float, color: Color) -> None:
     angles = np.arange(10) * np.pi / 5 - np.pi / 2
     reach = np.where(np.arange(10) % 2, 0.4, 1.0) * radius
-    points = np.stack([centre[0] + reach * np.cos(angles), centre[1] + reach * np.sin(angles)], axis=-1)
+    points = np.stack([center[0] + reach * np.cos(angles), center[1] + reach * np.sin(angles)], axis=-1)
     cv2.fillPoly(flat, [np.rint(points).astype(np.int32)], color, cv2.LINE_AA)
 
 

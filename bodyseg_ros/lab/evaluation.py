@@ -1,4 +1,4 @@
-"""Score models on labelled photos, and against each other. Does not need Keras."""
+"""Score models on labeled photos, and against each other. Does not need Keras."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Tally:
         reference: Result | None = None,
         people: npt.NDArray[np.integer] | None = None,
     ) -> None:
-        """Add one photo: its true mask (H, W), the reference model's result, and its labelled people.
+        """Add one photo: its true mask (H, W), the reference model's result, and its labeled people.
 
         people: as in panoptic_counts().
         """

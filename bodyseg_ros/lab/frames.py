@@ -55,8 +55,8 @@ class Augmentation(BaseModel):
     hung_cloth: float = Field(0, ge=0, le=1, description="Probability that drawn cloth hangs over part of the photo.")
     paste_on_cloth: float = Field(0.7, ge=0, le=1, description="Probability that people are pasted over drawn cloth.")
     dark: float = Field(0, ge=0, le=1, description="Probability of a dark image.")
-    colour: float = Field(0.8, ge=0, le=1, description="Probability of changed light, contrast and color.")
-    grey: float = Field(0.05, ge=0, le=1, description="Probability of a gray image.")
+    color: float = Field(0.8, ge=0, le=1, description="Probability of changed light, contrast and color.")
+    gray: float = Field(0.05, ge=0, le=1, description="Probability of a gray image.")
     blur: float = Field(0.15, ge=0, le=1, description="Chance of blur.")
     noise: float = Field(0.15, ge=0, le=1, description="Chance of sensor noise.")
     jpeg: float = Field(0.15, ge=0, le=1, description="Probability of JPEG artifacts.")
@@ -72,7 +72,7 @@ class Sample:
 
 
 class Frames:
-    """Training frames from labelled photos."""
+    """Training frames from labeled photos."""
 
     def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, seed: int, stride: int = 16) -> None:
         self.samples = samples
@@ -108,7 +108,7 @@ class Frames:
                 cut_out = self.samples[self.cut_outs[rng.integers(len(self.cut_outs))]]
                 layer = self._render(rng, cut_out, size, augmentation.paste_long_side)
                 image, labels = _paste(image, labels, *layer, self.stride)
-        return recolour(rng, image, augmentation), labels
+        return recolor(rng, image, augmentation), labels
 
     def _render(
         self, rng: np.random.Generator, sample: Sample, size: int, long_side: tuple[float, float]
@@ -143,13 +143,13 @@ class Frames:
         linear = linear @ np.diag([-scale * aspect if mirrored else scale * aspect, scale / aspect])
         matrix = np.zeros((2, 3), np.float32)
         matrix[:, :2] = linear
-        centre = self._centre(rng, sample) if head is None else head[0]
-        matrix[:, 2] = rng.uniform(0.2, 0.8, 2) * (size - 1) - linear @ centre
+        center = self._center(rng, sample) if head is None else head[0]
+        matrix[:, 2] = rng.uniform(0.2, 0.8, 2) * (size - 1) - linear @ center
         if long_side == augmentation.long_side:
             matrix[:, 2] += _nudge(matrix, height, width, size)
         return matrix
 
-    def _centre(self, rng: np.random.Generator, sample: Sample) -> npt.NDArray[np.float64]:
+    def _center(self, rng: np.random.Generator, sample: Sample) -> npt.NDArray[np.float64]:
         """Draw the photo point (x, y) at the frame's center."""
         height, width = sample.image.shape[:2]
         h, w = sample.labels.shape[:2]
@@ -243,16 +243,16 @@ def _paste(
     return mixed, merged
 
 
-def recolour(rng: np.random.Generator, image: Image, augmentation: Augmentation) -> Image:
+def recolor(rng: np.random.Generator, image: Image, augmentation: Augmentation) -> Image:
     """Change light, contrast, color, sharpness, noise and compression of an (H, W, 3) uint8 image."""
-    if rng.random() < augmentation.colour:
+    if rng.random() < augmentation.color:
         gain = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)
         levels = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.uniform(-0.35, 0.35))
         table = np.clip((levels - 0.5) * gain + 0.5 + rng.uniform(-0.15, 0.15), 0, 1) * 255
         image = _as_image(cv2.LUT(image, table.astype(np.uint8)[None]))
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        saturation = 0.0 if rng.random() < augmentation.grey else rng.uniform(0.5, 1.4)
-        image = _as_image(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0))
+        gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        saturation = 0.0 if rng.random() < augmentation.gray else rng.uniform(0.5, 1.4)
+        image = _as_image(cv2.addWeighted(image, saturation, gray, 1 - saturation, 0))
     if augmentation.dark and rng.random() < augmentation.dark:
         image = _as_image(cv2.convertScaleAbs(image, alpha=rng.uniform(0.15, 0.6)))
     if rng.random() < augmentation.blur:

@@ -52,7 +52,7 @@ def _offset_loss(labels: Any, outputs: Any, weight: Any, unit: float) -> Any:
 
 
 def _known(offsets: Any) -> Any:
-    """1 where a keypoint's offset (y0…, x0…) is labelled, 0 where both are exactly 0: (N, h, w, 2K) → (N, h, w, K)."""
+    """1 where a keypoint's offset (y0…, x0…) is labeled, 0 where both are exactly 0: (N, h, w, 2K) → (N, h, w, K)."""
     y, x = ops.split(offsets, 2, axis=-1)
     return ops.cast(ops.logical_or(ops.not_equal(y, 0), ops.not_equal(x, 0)), offsets.dtype)
 

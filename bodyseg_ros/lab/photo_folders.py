@@ -33,7 +33,7 @@ class Photo:
     repeat: int = 1
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether its people are known without a teacher."""
         return self.empty or self.mask is not None or self.people is not None
 

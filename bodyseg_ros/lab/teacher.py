@@ -154,7 +154,7 @@ def label_all(
     photo without annotations and teacher, and for a cache with another teacher's labels.
     """
     missing = [photo for photo in photos if not label_path(settings.cache, photo).exists()]
-    unknown = [photo for photo in missing if not photo.labelled]
+    unknown = [photo for photo in missing if not photo.labeled]
     if unknown and not settings.teacher:
         raise SettingsError(
             f"There are no labels for {str(unknown[0].image)!r}: set masks, coco or empty: true for its folder, "

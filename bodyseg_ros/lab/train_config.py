@@ -58,7 +58,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(ge=1, description="Optimiser steps.")
+    steps: int = Field(ge=1, description="Optimizer steps.")
     size: int = Field(161, ge=33, description="Frame side, network px: a multiple of 16 plus 1.")
     batch: int = Field(32, ge=1, description="Frames per step.")
     learning_rate: tuple[float, float] = Field((2e-3, 2e-3), description="At the stage's start and at its end.")

@@ -45,7 +45,7 @@ BEST = "best.npz"
 class Watcher(Protocol):
     """Follows the progress of a run, and may stop it."""
 
-    def labelled(self, done: int, total: int) -> None:
+    def labeled(self, done: int, total: int) -> None:
         """Called after each labeled photo."""
 
     def kept(self, done: int, total: int) -> None:
@@ -61,7 +61,7 @@ class Watcher(Protocol):
 class Nobody:
     """Watches nothing."""
 
-    def labelled(self, done: int, total: int) -> None:
+    def labeled(self, done: int, total: int) -> None:
         """Do nothing."""
 
     def kept(self, done: int, total: int) -> None:
@@ -86,7 +86,7 @@ def run(settings: TrainSettings, watcher: Watcher | None = None) -> bool:
             "Set held_out, or take more photos.",
             len(photos),
         )
-    if not label_all(settings, photos, watcher.labelled, watcher.stop):
+    if not label_all(settings, photos, watcher.labeled, watcher.stop):
         return False
     samples = load_samples([photo for photo in photos if not photo.held_out], settings.cache)
     if not settings.teacher:

@@ -1,4 +1,4 @@
-"""What a privacy camera would leave uncovered of labelled people."""
+"""What a privacy camera would leave uncovered of labeled people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from .annotations import Mask
-from .labelled import People
+from .labeled import People
 
 LARGE_PX: Final = 96**2
 """Pixels from which a person is large, as COCO has it."""
@@ -33,7 +33,7 @@ class Uncovered:
     large_missed: int = 0
 
     def add(self, covered: Mask, truth: Mask, people: People | None = None) -> None:
-        """Count one photo: where it is covered, where people are, and who, as Labelled.people has it."""
+        """Count one photo: where it is covered, where people are, and who, as Labeled.people has it."""
         self.person_px += int(np.count_nonzero(truth))
         self.uncovered_px += int(np.count_nonzero(truth & ~covered))
         self.other_px += int(np.count_nonzero(~truth))

@@ -29,7 +29,7 @@ _TO_NUMPY: Final = {
 }
 _CHANNELS: Final = (1, 3, 4)
 _ALLOWED: Final = (
-    "An image must be a uint8 array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, a PIL image or a path to a photo"
+    "An image must be a uint8 array (H, W, 3) RGB, (H, W) gray or (H, W, 4) RGBA, a PIL image or a path to a photo"
 )
 
 

@@ -191,8 +191,8 @@ def rgb_image(image: Image.Image, name: str) -> Image.Image:
         raise MediaError(f"{name} has floating-point values without a defined range; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
         # 16-bit gray; Pillow's own conversion would clip it at 255.
-        grey = np.clip(np.asarray(image, np.int64), 0, 65535)
-        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+        gray = np.clip(np.asarray(image, np.int64), 0, 65535)
+        return Image.fromarray(((gray * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         black = Image.new("RGB", image.size)

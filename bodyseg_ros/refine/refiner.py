@@ -82,20 +82,20 @@ class Refiner:
     ) -> NDArray[np.float32]:
         """Align probabilities (H, W) with the frame's edges, then smooth them over time."""
         chosen = self.settings
-        grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
+        gray = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
         if mirrored:
-            grey = mirror_array(grey)
+            gray = mirror_array(gray)
         if chosen.guided_radius_px:
             middle = min(max(threshold, _LEAST), 1 - _LEAST)
             radius_px, epsilon = chosen.guided_radius_px, chosen.guided_epsilon
-            confidence = apply_guided_filter(grey, confidence, radius_px, epsilon, middle)
-        return self._smooth(frame, confidence, grey) if chosen.smoothing else confidence
+            confidence = apply_guided_filter(gray, confidence, radius_px, epsilon, middle)
+        return self._smooth(frame, confidence, gray) if chosen.smoothing else confidence
 
-    def _smooth(self, frame: Frame, confidence: NDArray[np.float32], grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _smooth(self, frame: Frame, confidence: NDArray[np.float32], gray: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Exponential smoothing: less where the image moves, none after a cut or a jump in time."""
-        height, width = grey.shape
+        height, width = gray.shape
         size = (max(1, width // _SMALLER), max(1, height // _SMALLER))
-        small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
+        small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
         last = self._memory
         if last.frames.follows(frame, max_gap_s=self.settings.max_gap, cut=self.settings.cut):
             still = 1 - np.abs(small - last.small) * np.float32(1 / self.settings.motion_gate)

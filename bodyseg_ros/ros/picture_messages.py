@@ -56,8 +56,8 @@ def _with_mono16(message: Any, image: NDArray[np.uint8], changed: NDArray[np.uin
     height, width, step = int(message.height), int(message.width), int(message.step)
     rows = np.ndarray((height, width), dtype, message.data, strides=(step, 2)).copy()
     shift = max(8, used_bits(message)) - 8
-    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).astype(np.uint16) << shift
-    rows[changed != 0] = grey[changed != 0]
+    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).astype(np.uint16) << shift
+    rows[changed != 0] = gray[changed != 0]
     return replace(message, step=2 * width, data=rows.reshape(-1).view(np.uint8))
 
 
@@ -105,7 +105,7 @@ def without_depth(message: Any, people: NDArray[np.uint8]) -> Any:
     depth = read_depth(message)
     height, width = depth.shape
     if abs(people.shape[0] * width - people.shape[1] * height) > max(people.shape[0], width):
-        raise FrameError(f"The depth image is {width}×{height}, which is not the shape of its colour picture.")
+        raise FrameError(f"The depth image is {width}×{height}, which is not the shape of its color picture.")
     how = cv2.INTER_AREA if people.shape[1] > width else cv2.INTER_NEAREST
     mask = cv2.resize(people * np.uint8(255), (width, height), interpolation=how)
     # A depth pixel covers several color pixels; one person pixel among them is enough.

@@ -71,7 +71,7 @@ class DepthImage:
         return same_place and self.camera == color
 
     def _window(self, color: Pinhole, labels: NDArray[np.int16], shrink: int) -> tuple[slice, slice]:
-        """Rows and columns of the depth image that may show the labelled people."""
+        """Rows and columns of the depth image that may show the labeled people."""
         height, width = self.depth.shape
         x, y, w, h = cv2.boundingRect((labels >= 0).view(np.uint8))
         across, down = np.meshgrid(np.linspace(x, x + w, 3), np.linspace(y, y + h, 3))

@@ -81,7 +81,7 @@ class KalmanSettings(Settings):
 class _Known(Motion):
     """One known person, as the motion of a body-fixed point, px.
 
-    offsets: (17, 2) averaged keypoints relative to place; learnt: (17,) which are known. points: (17, 2)
+    offsets: (17, 2) averaged keypoints relative to place; learned: (17,) which are known. points: (17, 2)
     relative to place at the last detection; visible: (17,) which. mask, corner: last small mask and its position in the
     small map; mask_at: (2,) px, the place at that time.
     """
@@ -89,7 +89,7 @@ class _Known(Motion):
     number: int
     size: float
     offsets: Array
-    learnt: NDArray[np.bool_]
+    learned: NDArray[np.bool_]
     points: Array
     visible: NDArray[np.bool_]
     colors: Array
@@ -208,7 +208,7 @@ def _measured(everyone: Sequence[_Known], seen: Sightings) -> Array:
     if not everyone or not len(seen.points):
         return np.zeros((len(everyone), len(seen.points), 2), np.float32)
     offsets = np.array([known.offsets for known in everyone])[:, None]
-    told = np.array([known.learnt for known in everyone])[:, None] & seen.visible
+    told = np.array([known.learned for known in everyone])[:, None] & seen.visible
     told |= ~told.any(axis=-1, keepdims=True) & seen.visible  # no common keypoint: median of the detection's keypoints
     votes = np.where(told[..., None], seen.points - offsets, np.inf)
     votes.sort(axis=2)
@@ -265,9 +265,9 @@ def _update(known: _Known, seen: Sightings, place: int, measured: Array, alone: 
     # Fewer keypoints measure the place less precisely.
     known.correct(measured, _PLACE_SD * known.size * len(visible) / max(count, 1))
     offsets = seen.points[place] - known.place
-    share = np.where(known.learnt, np.float32(_LEARN), np.float32(1))[visible, None]
+    share = np.where(known.learned, np.float32(_LEARN), np.float32(1))[visible, None]
     known.offsets[visible] += share * (offsets - known.offsets)[visible]
-    known.learnt |= visible
+    known.learned |= visible
     whole = count >= 0.8 * usual
     if whole:
         known.size += _LEARN * (float(seen.sizes[place]) - known.size)
@@ -291,8 +291,8 @@ def _met(number: int, seen: Sightings, place: int) -> _Known:
     mask, corner = _cut(seen, place)
     still = np.zeros(2, np.float32)
     colors = seen.colors[place]
-    learnt = visible.copy()
-    return _Known(middle, still, spread, number, size, offsets, learnt, about, visible, colors, mask, corner, middle)
+    learned = visible.copy()
+    return _Known(middle, still, spread, number, size, offsets, learned, about, visible, colors, mask, corner, middle)
 
 
 def _cut(seen: Sightings, place: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:

@@ -59,9 +59,9 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
     path = write_run(tmp_path, start="bodyseg-mobilenet-075", teacher="bodyseg-mobilenet-075", **TINY)
     assert path.name == "train.yaml"
     for name, folder in (("photos", "photos"), ("masks", "masks")):
-        (tmp_path / "labelled" / folder).mkdir(parents=True)
+        (tmp_path / "labeled" / folder).mkdir(parents=True)
         for seed in (1, 2):
-            (tmp_path / "labelled" / folder / f"{seed}.png").write_bytes((tmp_path / name / f"{seed}.png").read_bytes())
+            (tmp_path / "labeled" / folder / f"{seed}.png").write_bytes((tmp_path / name / f"{seed}.png").read_bytes())
     assert [shlex.split(command)[1] for command in COMMANDS] == ["train", "export", "export", "export", "eval", "sheet"]
     for command in COMMANDS:
         run(shlex.split(command.replace("bodypix-mobilenet-050", "bodyseg-mobilenet-075,output_stride=8"))[1:])

@@ -51,9 +51,9 @@ def test_every_effect_on_every_scene(name: str, people: str, size: tuple[int, in
     assert picture.dtype == np.uint8
     assert picture.shape[:2] == size
     np.testing.assert_array_equal(frame.image, before)
-    grey = np.repeat(before[..., :1], 3, axis=2)[:, ::-1]  # as from mono8, and as no OpenCV function likes it
-    grey.flags.writeable = False
-    assert effect(name).compose(Frame(grey), result).shape == picture.shape
+    gray = np.repeat(before[..., :1], 3, axis=2)[:, ::-1]  # as from mono8, and as no OpenCV function likes it
+    gray.flags.writeable = False
+    assert effect(name).compose(Frame(gray), result).shape == picture.shape
 
 
 def test_overlay_tints_people_and_leaves_the_rest() -> None:

@@ -124,8 +124,8 @@ def test_a_video_behind_people_goes_with_the_frames_and_begins_again(tmp_path: P
     pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
     with open_sink(tmp_path / "b.mp4", Fraction(10)) as sink:
         for index in range(5):
-            grey = np.full((32, 32, 3), 40 * index, np.uint8)
-            sink(grey, Frame(grey, stamp_ns=index * 100_000_000))
+            gray = np.full((32, 32, 3), 40 * index, np.uint8)
+            sink(gray, Frame(gray, stamp_ns=index * 100_000_000))
     (effect,) = chain("virtual_background", virtual_background__source=str(tmp_path / "b.mp4"))
     nobody = Result((32, 32), person=np.zeros((32, 32), np.uint8))
     shown = [
@@ -201,7 +201,7 @@ def test_the_learnt_background_shows_through() -> None:
     visited = Frame(np.where(box(room, 10, 10, 30, 30).person[..., None] == 1, np.uint8(0), room.image))
     effect.compose(room, Result(room.size, person=np.zeros(room.size, np.uint8)))
     np.testing.assert_array_equal(effect.compose(visited, box(room, 10, 10, 30, 30)), room.image)
-    other = noise(20, 20)  # another camera: what was learnt is not shown
+    other = noise(20, 20)  # another camera: what was learned is not shown
     assert effect.compose(other, box(other, 0, 0, 20, 20)).std() == 0
 
 

@@ -103,15 +103,15 @@ def test_tensors_of_no_use_are_handed_on(maker: MapMaker, parts: np.ndarray) -> 
 
 
 def source(folder: Path, stride: int = 16, poison: float = 0.0) -> ModelSource:
-    """A network whose heads are the picture's own colours, mixed at random; poison: added to the part logits."""
+    """A network whose heads are the picture's own colors, mixed at random; poison: added to the part logits."""
     with tf.Graph().as_default() as graph:
         picture = tf.compat.v1.placeholder(tf.float32, [1, None, None, 3], "sub_2")
         for number, (name, channels) in enumerate(HEADS.items()):
             mix = np.random.default_rng(number).normal(0, 6, (1, 1, 3, channels)).astype(np.float32)
             head = tf.nn.conv2d(picture, mix, stride, "SAME") - (9.0 if name == "float_heatmaps" else 0.0)
             tf.add(head, poison if name == "float_part_heatmaps" else 0.0, name)
-    (folder / "colours.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    return ModelSource(folder / "colours.pb", "frozen", outputs={name: name for name in HEADS})
+    (folder / "colors.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return ModelSource(folder / "colors.pb", "frozen", outputs={name: name for name in HEADS})
 
 
 def model(file: ModelSource, where: str, **options: Any) -> Model:

@@ -50,7 +50,7 @@ def writes_at_loading(meta: Any) -> None:
     next(node for node in meta.graph_def.node if node.name == meta.saver_def.restore_op_name).input.append("^spy")
 
 
-def initialises(meta: Any) -> None:
+def initializes(meta: Any) -> None:
     meta.graph_def.node.add(name="spy", op="ReadFile")
     meta.collection_def["saved_model_main_op"].node_list.value.append("spy")
 
@@ -67,7 +67,7 @@ def huge_constant(meta: Any) -> None:
     [
         (writes_a_file, r"The node 'spy' of '.*' has the op 'WriteFile'"),
         (writes_at_loading, r"The node 'spy' of '.*' has the op 'SaveV2'"),
-        (initialises, r"The node 'spy' of '.*' has the op 'ReadFile'"),
+        (initializes, r"The node 'spy' of '.*' has the op 'ReadFile'"),
         (huge_constant, r"The node 'big' of '.*' has a tensor of 1099511627776"),
         (
             lambda meta: meta.object_graph_def.nodes.add().asset.SetInParent(),

@@ -23,8 +23,8 @@ def test_hung_cloth_leaves_the_rest_of_the_picture() -> None:
     assert (hung == 128).all(-1)[~covered].mean() > 0.8
 
 
-def test_nobody_is_labelled_on_cloth() -> None:
-    options = {"long_side": (70, 120), "colour": 0, "blur": 0, "noise": 0, "jpeg": 0, "paste_on_cloth": 0}
+def test_nobody_is_labeled_on_cloth() -> None:
+    options = {"long_side": (70, 120), "color": 0, "blur": 0, "noise": 0, "jpeg": 0, "paste_on_cloth": 0}
     alone = Frames([drawn_sample(0)], Augmentation(cloth=1, **options), seed=1)
     _, labels = alone.batch(0, 4, 65)
     assert not labels.any()

@@ -121,9 +121,9 @@ def test_videos_are_photos_to_learn_from(tmp_path: Path) -> None:
     from bodyseg_ros.types import Frame
 
     with open_sink(tmp_path / "lab.mp4", Fraction(10)) as sink:
-        for grey in range(0, 250, 25):
-            image = np.full((48, 64, 3), grey, np.uint8)
-            sink(image, Frame(image, stamp_ns=grey * 4_000_000))
+        for gray in range(0, 250, 25):
+            image = np.full((48, 64, 3), gray, np.uint8)
+            sink(image, Frame(image, stamp_ns=gray * 4_000_000))
     folder = photos.PhotoFolder(photos=tmp_path / "lab.mp4", every=3)
     first = folder.read(0.25, tmp_path / "cache")
     assert [photo.image.name for photo in first] == [f"lab_{index:06d}.jpg" for index in (0, 3, 6, 9)]

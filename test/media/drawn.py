@@ -26,20 +26,20 @@ def letter_f(height: int = 96, width: int = 64, shift: int = 0) -> np.ndarray:
     return image
 
 
-def colour_bars(height: int, width: int = 320) -> np.ndarray:
+def color_bars(height: int, width: int = 320) -> np.ndarray:
     image = np.zeros((height, width, 3), np.uint8)
     step = width // len(BARS)
-    for place, colour in enumerate(BARS):
-        image[:, place * step : (place + 1) * step] = colour
+    for place, color in enumerate(BARS):
+        image[:, place * step : (place + 1) * step] = color
     return image
 
 
 def bars_error(image: np.ndarray) -> int:
-    """Largest difference from the bars' colours, away from their edges."""
+    """Largest difference from the bars' colors, away from their edges."""
     step = image.shape[1] // len(BARS)
     return max(
-        int(np.abs(image[:, place * step + 8 : (place + 1) * step - 8].astype(int) - colour).max())
-        for place, colour in enumerate(BARS)
+        int(np.abs(image[:, place * step + 8 : (place + 1) * step - 8].astype(int) - color).max())
+        for place, color in enumerate(BARS)
     )
 
 

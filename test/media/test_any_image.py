@@ -27,10 +27,10 @@ def test_what_an_image_may_be(tmp_path: Path) -> None:
     assert frame_of(frame) is frame
 
 
-def test_grey_becomes_rgb() -> None:
-    grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
-    for image in (grey, grey[..., None], Image.fromarray(grey)):
-        np.testing.assert_array_equal(frame_of(image).image, np.dstack([grey] * 3))
+def test_gray_becomes_rgb() -> None:
+    gray = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    for image in (gray, gray[..., None], Image.fromarray(gray)):
+        np.testing.assert_array_equal(frame_of(image).image, np.dstack([gray] * 3))
 
 
 def test_what_is_see_through_lies_over_black() -> None:

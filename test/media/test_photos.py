@@ -89,9 +89,9 @@ def test_nonsense_exif_does_not_cost_the_photo(tmp_path: Path) -> None:
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, 0)
     want = np.arange(256)
-    colour, opaque = np.dstack([ramp] * 3), np.full_like(ramp, 65535)
-    for name, image in {"grey": ramp, "colour": colour, "alpha": np.dstack([colour, opaque])}.items():
-        for suffix in (".png", ".tiff") if name == "grey" else (".png",):
+    color, opaque = np.dstack([ramp] * 3), np.full_like(ramp, 65535)
+    for name, image in {"gray": ramp, "color": color, "alpha": np.dstack([color, opaque])}.items():
+        for suffix in (".png", ".tiff") if name == "gray" else (".png",):
             file = tmp_path / f"{name}{suffix}"
             cv2.imwrite(str(file), image)
             read = read_photo(file)
@@ -99,7 +99,7 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
             assert np.abs(read.astype(int) - want[None, :, None]).max() <= 1, file.name
 
 
-def test_grey_palette_and_bilevel_become_rgb(tmp_path: Path) -> None:
+def test_gray_palette_and_bilevel_become_rgb(tmp_path: Path) -> None:
     image = Image.fromarray(letter_f())
     for mode in ("L", "P", "1", "LA"):
         file = tmp_path / f"{mode}.png"
@@ -107,7 +107,7 @@ def test_grey_palette_and_bilevel_become_rgb(tmp_path: Path) -> None:
         assert close(read_photo(file), np.asarray(image.convert(mode).convert("RGB")), 0), mode
 
 
-def test_cmyk_keeps_its_colours(tmp_path: Path) -> None:
+def test_cmyk_keeps_its_colors(tmp_path: Path) -> None:
     file = tmp_path / "cmyk.jpg"
     Image.fromarray(letter_f()).convert("CMYK").save(file, quality=95)
     assert close(read_photo(file), letter_f(), 4)
@@ -228,12 +228,12 @@ def test_pngs_keep_every_pixel_and_transparency(tmp_path: Path) -> None:
         sink(rgba[..., 3], frame)
     back = cv2.imread(str(tmp_path / "new" / "a_b_000000.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(back[..., [2, 1, 0, 3]], rgba)
-    grey = cv2.imread(str(tmp_path / "new" / "a_b_000001.png"), cv2.IMREAD_UNCHANGED)
-    assert np.array_equal(grey, rgba[..., 3])
+    gray = cv2.imread(str(tmp_path / "new" / "a_b_000001.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(gray, rgba[..., 3])
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a_b_000000.png", "a_b_000001.png"]
 
 
-def test_jpegs_keep_their_colours(tmp_path: Path) -> None:
+def test_jpegs_keep_their_colors(tmp_path: Path) -> None:
     write_photo(tmp_path / "x.jpg", letter_f())
     assert close(cv2.imread(str(tmp_path / "x.jpg"))[..., ::-1], letter_f(), 2)
 

@@ -1,4 +1,4 @@
-"""Videos keep their rate, length, direction and colours, whatever ends the process."""
+"""Videos keep their rate, length, direction and colors, whatever ends the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bodyseg_ros.media.video import VideoSource
 from bodyseg_ros.media.video_sink import VideoSink
 from bodyseg_ros.types import Frame
 
-from .drawn import bars_error, colour_bars, draw_video, letter_f, read_all
+from .drawn import bars_error, color_bars, draw_video, letter_f, read_all
 
 NTSC = Fraction(30000, 1001)
 
@@ -105,8 +105,8 @@ def test_stated_rotation_is_applied_once(tmp_path: Path, degrees: int) -> None:
 
 @pytest.mark.parametrize("height", [240, 720])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_colours_come_back(tmp_path: Path, height: int, suffix: str) -> None:
-    bars = colour_bars(height)
+def test_colors_come_back(tmp_path: Path, height: int, suffix: str) -> None:
+    bars = color_bars(height)
     with VideoSink(tmp_path / f"bars{suffix}", Fraction(25)) as sink:
         for index in range(3):
             sink(bars, Frame(bars, index * 40_000_000))
@@ -117,12 +117,12 @@ def test_colours_come_back(tmp_path: Path, height: int, suffix: str) -> None:
 
 @pytest.mark.parametrize(("space", "matrix"), [(1, "ITU709"), (6, "ITU601")])
 @pytest.mark.parametrize("full_range", [False, True])
-def test_the_files_own_colour_statement_is_followed(tmp_path: Path, space: int, matrix: str, full_range: bool) -> None:
+def test_the_files_own_color_statement_is_followed(tmp_path: Path, space: int, matrix: str, full_range: bool) -> None:
     with av.open(str(tmp_path / "x.mkv"), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "5"})
         stream.width, stream.height, stream.pix_fmt = 320, 64, "yuv420p"
         stream.codec_context.colorspace, stream.codec_context.color_range = space, 2 if full_range else 1
-        picture = av.VideoFrame.from_ndarray(colour_bars(64), "rgb24").reformat(
+        picture = av.VideoFrame.from_ndarray(color_bars(64), "rgb24").reformat(
             format="yuv420p", dst_colorspace=matrix, dst_color_range="JPEG" if full_range else "MPEG"
         )
         container.mux(stream.encode(picture))
@@ -141,7 +141,7 @@ def test_odd_sizes_repeat_the_last_line(tmp_path: Path, size: tuple[int, int]) -
     assert np.abs(image.astype(int) - (200, 120, 40)).max() <= 8
 
 
-def test_grey_pictures_stay_grey(tmp_path: Path) -> None:
+def test_gray_pictures_stay_gray(tmp_path: Path) -> None:
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8).repeat(2), (64, 1))
     with VideoSink(tmp_path / "mask.mp4", Fraction(25)) as sink:
         sink(ramp, Frame(letter_f()))

@@ -27,7 +27,7 @@ def load(**options: Any) -> bodyseg.Model:
 
 
 def scene(index: int, *, somebody: bool = False, light: float = 1.0, noise: float = 2.0) -> np.ndarray:
-    """A room of colored stripes under camera noise, and somebody grey in it."""
+    """A room of colored stripes under camera noise, and somebody gray in it."""
     picture = np.zeros((*SIZE, 3), np.float64)
     picture[:, ::2] = (70, 110, 60)
     picture[:, 1::2] = (80, 100, 70)
@@ -123,7 +123,7 @@ def test_live_options_change_the_mask_and_keep_the_background() -> None:
         assert not found(opening_px=1)[:20].any()
         assert found(opening_px=0, closing_px=2)[35, 90]
         assert found(closing_px=0, min_area=4 / everything.size).sum() == 28 * 30
-        assert found(min_area=0.0, difference_threshold=31.0).sum() == 4  # grey levels: 30 are too few now
+        assert found(min_area=0.0, difference_threshold=31.0).sum() == 4  # gray levels: 30 are too few now
         assert found(difference_threshold=30.0).sum() == everything.sum()
         np.testing.assert_array_equal(found(flip_horizontal=True), everything[:, ::-1])
 

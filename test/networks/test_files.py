@@ -1,4 +1,4 @@
-"""Real files of every kind: recognised by themselves, and right on real photos."""
+"""Real files of every kind: recognized by themselves, and right on real photos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bodyseg_ros as bodyseg
-from bodyseg_ros.catalog import all_cards, recognise
+from bodyseg_ros.catalog import all_cards, recognize
 from bodyseg_ros.errors import ModelFileError
 from bodyseg_ros.types import Wanted
 from golden import bodypix_cases, pose_arrays
@@ -164,7 +164,7 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
     renamed.write_bytes(changed)
     message = r"mine.tflite' looks like a portrait network, .* Set model to its card: portrait-mobile-u"
     with pytest.raises(ModelFileError, match=message):
-        recognise(renamed, 16, all_cards())
+        recognize(renamed, 16, all_cards())
     pytest.importorskip("ai_edge_litert")
     with bodyseg.load("portrait-mobile-unet-128", model_path=str(renamed)) as model:
         assert model.network.card.input_size == (256, 256)  # what the file itself says
@@ -173,4 +173,4 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
 def test_a_known_file_under_another_name_is_recognised_by_its_checksum(shared: Path, tmp_path: Path) -> None:
     renamed = tmp_path / "model.tflite"
     renamed.write_bytes((shared / "models/portrait/mnv3_seg_float.tflite").read_bytes())
-    assert recognise(renamed, 16, all_cards()).name == "portrait-mobilenet-v3-256"
+    assert recognize(renamed, 16, all_cards()).name == "portrait-mobilenet-v3-256"

@@ -16,7 +16,7 @@ import pytest
 from skimage import data
 
 import bodyseg_ros as bodyseg
-from bodyseg_ros.catalog import find_model, load_card, locate, recognise
+from bodyseg_ros.catalog import find_model, load_card, locate, recognize
 from bodyseg_ros.catalog.card import all_cards
 from bodyseg_ros.errors import EngineError, SettingsError
 from bodyseg_ros.mirror import mirror_result
@@ -146,13 +146,13 @@ def test_a_file_is_recognised_by_its_folder_or_its_tensors(name: str, tmp_path: 
     located = locate(load_card(name), 16, 4)
     if located is None:
         pytest.skip(f"no file of {name}: put it into a folder of $BODYSEG_MODEL_PATH")
-    assert recognise(located.index, 16, all_cards()).name == name
+    assert recognize(located.index, 16, all_cards()).name == name
     unknown = tmp_path / "mine"
     unknown.mkdir()
     for path in located.index.parent.iterdir():
         (unknown / path.name).symlink_to(path.resolve())
     nameless = [card.model_copy(update={"sha256": {}}) for card in all_cards()]
-    found = recognise(unknown / located.index.name, 16, nameless)
+    found = recognize(unknown / located.index.name, 16, nameless)
     assert (found.network, found.input_size) == ("movenet", load_card(name).input_size)
 
 

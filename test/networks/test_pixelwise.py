@@ -51,7 +51,7 @@ def test_the_mask_lies_on_the_pixels_it_was_made_from(kind: str, size: tuple[int
     box = (height // 5, width // 4, height - height // 3, width - width // 7)
     result = see(picture(height, width, *box), kind)
     found = borders(result.confidence)
-    # A shift of half a network pixel, which a resize with other pixel centres makes, would be this much.
+    # A shift of half a network pixel, which a resize with other pixel centers makes, would be this much.
     half_y, half_x = height / 64 / 2, width / 64 / 2
     assert (np.abs(np.subtract(found, box)) <= 0.5 * np.array([half_y, half_x, half_y, half_x])).all()
     assert result.person.shape == size

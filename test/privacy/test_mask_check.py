@@ -17,7 +17,7 @@ from bodyseg_ros.types import Frame, Wanted
 CHANCE = np.random.default_rng(5)
 PICTURES = {
     "black": np.zeros((240, 320, 3), np.uint8),
-    "grey": np.full((240, 320, 3), 128, np.uint8),
+    "gray": np.full((240, 320, 3), 128, np.uint8),
     "white": np.full((240, 320, 3), 255, np.uint8),
     "blue": np.full((240, 320, 3), (0, 0, 255), np.uint8),
     "noise": CHANCE.integers(0, 256, (240, 320, 3), np.uint8),
@@ -41,7 +41,7 @@ def test_a_real_network_is_believed_on_a_picture_without_anything_in_it(model: M
 
 
 def test_a_real_network_is_believed_where_the_picture_hardly_changes(model: Model) -> None:
-    check, picture = MaskCheck(), PICTURES["grey"].copy()
+    check, picture = MaskCheck(), PICTURES["gray"].copy()
     for level in range(8):
         picture[100, 100] = 128 + level
         check.check(Frame(picture.copy()), model.run(Frame(picture), Wanted.CONFIDENCE))
@@ -78,15 +78,15 @@ def test_a_broken_engine_is_not_believed(model: Model, spoil: Any, reason: str, 
 
 
 def test_an_answer_that_stays_while_the_picture_changes_is_not_believed(model: Model) -> None:
-    check, result = MaskCheck(), model.run(Frame(PICTURES["grey"]), Wanted.CONFIDENCE)
-    check.check(Frame(PICTURES["grey"]), result)
+    check, result = MaskCheck(), model.run(Frame(PICTURES["gray"]), Wanted.CONFIDENCE)
+    check.check(Frame(PICTURES["gray"]), result)
     with pytest.raises(EngineError, match="did not change by a single bit"):
         check.check(Frame(PICTURES["white"]), result)
 
 
 def test_small_changes_that_leave_the_answer_are_borne_for_a_few_pictures(model: Model) -> None:
-    check, result = MaskCheck(), model.run(Frame(PICTURES["grey"]), Wanted.CONFIDENCE)
-    pictures = [PICTURES["grey"].copy() for _ in range(6)]
+    check, result = MaskCheck(), model.run(Frame(PICTURES["gray"]), Wanted.CONFIDENCE)
+    pictures = [PICTURES["gray"].copy() for _ in range(6)]
     for level, picture in enumerate(pictures):
         picture[100, 100] = level
     for picture in pictures[:5]:

@@ -27,7 +27,7 @@ PERSON = (255, 0, 255)
 QUICK = {"margin_px": 4, "window_frames": 1}
 
 
-def coloured(image: np.ndarray) -> np.ndarray:
+def colored(image: np.ndarray) -> np.ndarray:
     return np.abs(image[..., 0].astype(np.int16) - image[..., 1]) > 60
 
 
@@ -38,7 +38,7 @@ def scene(index: int) -> np.ndarray:
 
 
 class Eye:
-    """A model that sees exactly the coloured pixels, but nothing in the frames `hard`."""
+    """A model that sees exactly the colored pixels, but nothing in the frames `hard`."""
 
     def __init__(self, hard: range = range(0)) -> None:
         self.network = SimpleNamespace(
@@ -47,7 +47,7 @@ class Eye:
         self._hard, self._count = hard, 0
 
     def run(self, frame: Frame, wanted: Wanted) -> Result:
-        person = coloured(frame.image)
+        person = colored(frame.image)
         if self._count in self._hard:
             person = np.zeros_like(person)
         self._count += 1
@@ -94,7 +94,7 @@ def test_nobody_is_in_the_video_in_hard_frames_too(video: Path, tmp_path: Path, 
         video, out, values, progress=lambda done, total: told.append((done, total)), open_model=opens(Eye(HARD))
     )
     seen = pictures(out)
-    assert len(seen) == FRAMES and not any(coloured(image).any() for image in seen)
+    assert len(seen) == FRAMES and not any(colored(image).any() for image in seen)
     assert told[-1] == (2 * FRAMES, 2 * FRAMES)
     report = json.loads((tmp_path / "out.mp4.report.json").read_text("utf-8"))
     assert report["cameras"][0]["gaps"] == [[HARD[0], HARD[-1]]]
@@ -104,7 +104,7 @@ def test_nobody_is_in_the_video_in_hard_frames_too(video: Path, tmp_path: Path, 
 def test_one_pass_shows_people_in_hard_frames(video: Path, tmp_path: Path, values: dict[str, Any]) -> None:
     single = values | {"window_frames": 0, "max_gap": 0.0}
     anonymize_media(video, tmp_path / "out.mp4", single, open_model=opens(Eye(HARD)))
-    shown = [index for index, image in enumerate(pictures(tmp_path / "out.mp4")) if coloured(image).any()]
+    shown = [index for index, image in enumerate(pictures(tmp_path / "out.mp4")) if colored(image).any()]
     assert shown == list(HARD)
 
 
@@ -155,7 +155,7 @@ def test_photos_lose_their_metadata_and_are_upright(tmp_path: Path, values: dict
     with Image.open(out / "a.jpg") as image:
         assert not image.getexif()
     assert read_photo(out / "a.jpg").shape[:2] == (SIZE[1], SIZE[0])
-    assert not any(coloured(read_photo(path)).any() for path in out.iterdir())
+    assert not any(colored(read_photo(path)).any() for path in out.iterdir())
     assert report.cameras[0].look_at == {}
 
 
@@ -163,7 +163,7 @@ def test_a_photo_of_its_own(tmp_path: Path, values: dict[str, Any]) -> None:
     Image.fromarray(scene(3)).save(tmp_path / "in.png")
     anonymize_media(tmp_path / "in.png", tmp_path / "out.png", values, open_model=opens(Eye()))
     image = read_photo(tmp_path / "out.png")
-    assert not coloured(image).any() and np.array_equal(image[:8], scene(3)[:8])
+    assert not colored(image).any() and np.array_equal(image[:8], scene(3)[:8])
 
 
 def test_what_cannot_be_judged_is_blank(video: Path, tmp_path: Path, values: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def test_an_edge_that_is_off_by_some_pixels_is_drawn_to_the_pictures(middle: flo
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (33, 17)])
 def test_any_size_goes(size: tuple[int, int]) -> None:
-    mask, soft, grey = np.ones(size, np.uint8), np.ones(size, np.float32), np.full(size, 9, np.uint8)
+    mask, soft, gray = np.ones(size, np.uint8), np.ones(size, np.float32), np.full(size, 9, np.uint8)
     for made in (fill_holes(mask, 5), open_and_close(mask, 2, 2), shift_edge(mask, 4), apply_hysteresis(mask, mask)):
         assert (made.shape, made.dtype) == (size, np.uint8)
-    np.testing.assert_allclose(apply_guided_filter(grey, soft, 20, 0.001), 1, atol=1e-4)
+    np.testing.assert_allclose(apply_guided_filter(gray, soft, 20, 0.001), 1, atol=1e-4)

@@ -18,8 +18,8 @@ NETWORK = SimpleNamespace(segmentation_threshold=0.7)
 SECOND = 10**9
 
 
-def frame(stamp_s: float = 1.0, grey: int = 100, size: tuple[int, int] = (40, 60), frame_id: str = "") -> Frame:
-    return Frame(np.full((*size, 3), grey, np.uint8), int(stamp_s * SECOND), frame_id)
+def frame(stamp_s: float = 1.0, gray: int = 100, size: tuple[int, int] = (40, 60), frame_id: str = "") -> Frame:
+    return Frame(np.full((*size, 3), gray, np.uint8), int(stamp_s * SECOND), frame_id)
 
 
 def seen(value: float, size: tuple[int, int] = (40, 60)) -> Result:
@@ -86,7 +86,7 @@ def test_person_is_what_the_smoothed_probability_says() -> None:
         pytest.param(frame(1.6), id="a jump in time"),
         pytest.param(frame(0.9), id="a step back in time"),
         pytest.param(frame(1.0), id="no time at all: photos"),
-        pytest.param(frame(1.1, grey=160), id="a cut"),
+        pytest.param(frame(1.1, gray=160), id="a cut"),
         pytest.param(frame(1.1, frame_id="other"), id="another camera"),
     ],
 )

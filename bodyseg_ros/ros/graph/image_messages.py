@@ -75,8 +75,8 @@ def _convert(code: int, channels: int) -> Callable[[Pixels, int, int], Pixels]:
 
 def _top_bits(raw: Pixels, bits: int) -> Pixels:
     """Convert (H, W) uint16 with `bits` used bits to (H, W, 3) uint8; brighter pixels become white."""
-    grey: Pixels = np.minimum(raw >> (bits - 8), 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+    gray: Pixels = np.minimum(raw >> (bits - 8), 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))
 
 
 def _high_byte(raw: Pixels, height: int, width: int) -> Pixels:

@@ -77,10 +77,10 @@ class Throttle:
 class _Timer:
     def __init__(self, period_s: float, callback: Callable[[], None]) -> None:
         self.period_s, self.callback = period_s, callback
-        self.due, self.cancelled = time.monotonic() + period_s, False
+        self.due, self.canceled = time.monotonic() + period_s, False
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self.canceled = True
 
 
 class LocalGraph:
@@ -168,13 +168,13 @@ class LocalGraph:
 
     def spin_once(self, patience_s: float = 0.0) -> None:
         """Run due callbacks, after waiting at most `patience_s` seconds."""
-        self._timers = [timer for timer in self._timers if not timer.cancelled]
+        self._timers = [timer for timer in self._timers if not timer.canceled]
         now = time.monotonic()
         soonest = min((timer.due for timer in self._timers), default=now + patience_s)
         self._serve(min(max(soonest - now, 0.0), patience_s))
         for timer in self._timers:
             now = time.monotonic()
-            if now >= timer.due and not timer.cancelled:
+            if now >= timer.due and not timer.canceled:
                 missed = int((now - timer.due) / timer.period_s)
                 timer.due += (missed + 1) * timer.period_s
                 self._guarded("A timer", timer.callback)

@@ -287,9 +287,9 @@ class BodysegNode(PublishingNode[Any]):
 
     def _capture_background(self, request: Any) -> dict[str, Any]:
         if not self._model:
-            return {"success": False, "message": "The node is not configured, so no background is learnt."}
+            return {"success": False, "message": "The node is not configured, so no background is learned."}
         self._model.capture_background()
-        return {"success": True, "message": "The background is learnt from the next frames; keep out of view."}
+        return {"success": True, "message": "The background is learned from the next frames; keep out of view."}
 
     def _facts(self) -> dict[str, str]:
         """Engine, device and model for the diagnostics."""

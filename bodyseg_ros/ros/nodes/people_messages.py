@@ -45,10 +45,10 @@ def detections(context: FrameContext) -> Any:
     for person in context.result:
         left, top, right, bottom = box_of(context, person)
         # Pixel centers are at whole numbers, so the last pixel's center is one before the end of the box.
-        centre = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
+        center = make("vision_msgs/msg/Point2D", x=(left + right - 1) / 2, y=(top + bottom - 1) / 2)
         box = make(
             "vision_msgs/msg/BoundingBox2D",
-            center=make("vision_msgs/msg/Pose2D", position=centre),
+            center=make("vision_msgs/msg/Pose2D", position=center),
             size_x=float(right - left),
             size_y=float(bottom - top),
         )

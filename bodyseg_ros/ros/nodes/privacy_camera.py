@@ -235,7 +235,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         return bool(self._out and (self._out.raw.subscriptions or self._out.compressed.subscriptions))
 
     def _send(self, picture: Safe, header: Any, encoding: str) -> None:
-        """The only way out. encoding: the input's, whose colour order is kept."""
+        """The only way out. encoding: the input's, whose color order is kept."""
         if not self._out:
             return
         messages, size = self._graph.messages, (picture.image.shape[0], picture.image.shape[1])

@@ -1,4 +1,4 @@
-"""People in colour, everything else in grey."""
+"""People in color, everything else in gray."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["ColorSplash", "ColorSplashSettings"]
 class ColorSplashSettings(Settings):
     """An effect's parameters stand under its name: users write `color_splash.strength: 0.8`."""
 
-    strength: float = live(1.0, "How grey the background is; 0 leaves it as it is.", ge=0.0, le=1.0)
+    strength: float = live(1.0, "How gray the background is; 0 leaves it as it is.", ge=0.0, le=1.0)
 
 
 class ColorSplash(Effect):
-    """People in colour, everything else in grey."""
+    """People in color, everything else in gray."""
 
     api_version = 1
     Settings = ColorSplashSettings
@@ -29,6 +29,6 @@ class ColorSplash(Effect):
     def compose(self, frame: Frame, result: Result) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB; the frame is left as it is."""
         assert result.person is not None  # `needs` says so
-        grey = cv2.cvtColor(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        dull = cv2.addWeighted(grey, self.settings.strength, frame.image, 1 - self.settings.strength, 0)
+        gray = cv2.cvtColor(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        dull = cv2.addWeighted(gray, self.settings.strength, frame.image, 1 - self.settings.strength, 0)
         return np.where(result.person[..., None] == 1, frame.image, np.asarray(dull, np.uint8))

@@ -21,15 +21,15 @@ from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 
 MESSAGES = RosbagMessages()
 HEIGHT, WIDTH = 4, 6
-#: Four flat quarters, so that chroma and colour filters, which see blocks of pixels, meet one colour each.
+#: Four flat quarters, so that chroma and color filters, which see blocks of pixels, meet one color each.
 QUARTERS = ((250, 30, 40), (20, 200, 60), (30, 60, 220), (200, 200, 200))
 
 
 def picture(height: int = 16, width: int = 24) -> np.ndarray:
     rgb = np.zeros((height, width, 3), np.uint8)
-    for index, colour in enumerate(QUARTERS):
+    for index, color in enumerate(QUARTERS):
         row, column = divmod(index, 2)
-        rgb[row * height // 2 :][: height // 2, column * width // 2 :][:, : width // 2] = colour
+        rgb[row * height // 2 :][: height // 2, column * width // 2 :][:, : width // 2] = color
     return rgb
 
 
@@ -85,7 +85,7 @@ def test_8_bit_encodings(encoding: str, pad: int) -> None:
     frame = read_image(message(packed(rgb, encoding), encoding, *rgb.shape[:2], pad))
     expected = np.repeat(rgb[..., :1], 3, axis=2) if encoding in ("mono8", "8UC1") else rgb
     error = np.abs(frame.image.astype(int) - expected)
-    error[7:9], error[:, 11:13] = 0, 0  # filters mix colours where two meet
+    error[7:9], error[:, 11:13] = 0, 0  # filters mix colors where two meet
     assert error.max() <= (3 if encoding.startswith(("yuv", "uyvy", "yuyv", "nv")) else 0)
     assert (frame.stamp_ns, frame.frame_id) == (3_000_000_004, "camera")
 

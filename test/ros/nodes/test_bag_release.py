@@ -34,21 +34,21 @@ MESSAGES = RosbagMessages(STORE)
 FRAMES, SIZE = 40, (48, 96)
 #: Frames in which the network sees nobody, though somebody is there.
 HARD = range(15, 22)
-#: Whoever is in the pictures alone has colour.
+#: Whoever is in the pictures alone has color.
 PERSON = (255, 0, 255)
 LIDAR = ReleaseRules(keep=("/lidar",), drop=("/thing",))
 QUICK = {"margin_px": 2, "window_frames": 1}
 
 
 def scene(index: int) -> np.ndarray:
-    """Grey, not the same in any two frames, and a person who walks 2 px a frame; (H, W, 3) RGB."""
+    """Gray, not the same in any two frames, and a person who walks 2 px a frame; (H, W, 3) RGB."""
     image = np.repeat(np.random.default_rng(index).integers(100, 200, (*SIZE, 1), np.uint8), 3, axis=2)
     image[12:40, 4 + 2 * index : 12 + 2 * index] = PERSON
     return image
 
 
 class Eye:
-    """Sees exactly the coloured pixels, but in hard frames nothing."""
+    """Sees exactly the colored pixels, but in hard frames nothing."""
 
     name, engine, device = "eye", "test", "none"
     offers = Wanted.PERSON | Wanted.CONFIDENCE
@@ -59,14 +59,14 @@ class Eye:
     def close(self) -> None: ...
 
     def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
-        person = coloured(frame.image)
+        person = colored(frame.image)
         if frame.stamp_ns // 10**8 in HARD:
             person = np.zeros_like(person)
         confidence = np.where(person, np.float32(0.99), frame.image[..., 1] * np.float32(5e-6))
         return Result(frame.size, person=person.view(np.uint8), confidence=confidence)
 
 
-def coloured(image: np.ndarray) -> np.ndarray:
+def colored(image: np.ndarray) -> np.ndarray:
     return np.abs(image[..., 0].astype(np.int16) - image[..., 1]) > 24
 
 
@@ -82,8 +82,8 @@ def a_bag(path: Path, form: BagForm | None = None, broken: int = -1) -> Path:
             if index == broken:
                 front.encoding = "none"
             bag.add("/front", IMAGE, front, time_ns, SENSOR)
-            grey = image_message(MESSAGES, header, image[..., 1].copy(), "mono8")
-            bag.add("/rear", IMAGE, grey if index % 2 else image_message(MESSAGES, header, image, "rgb8"), time_ns)
+            gray = image_message(MESSAGES, header, image[..., 1].copy(), "mono8")
+            bag.add("/rear", IMAGE, gray if index % 2 else image_message(MESSAGES, header, image, "rgb8"), time_ns)
             bag.add("/left/compressed", COMPRESSED, compressed_message(MESSAGES, header, image, 95), time_ns)
             bag.add("/chatter", "std_msgs/msg/String", MESSAGES.make("std_msgs/msg/String", data=f"{index}"), time_ns)
             bag.add("/thing", UNKNOWN, MESSAGES.make(UNKNOWN, text=f"{index}", data=np.zeros(3, np.uint8)), time_ns)
@@ -132,7 +132,7 @@ def test_nobody_is_to_be_seen_and_everything_else_is_the_same(
     for topic in ("/front", "/left/compressed"):
         seen = pictures(out, topic)
         assert len(seen) == FRAMES
-        assert not any(coloured(image).any() for image in seen), topic
+        assert not any(colored(image).any() for image in seen), topic
     assert report.topics["/lidar"] == Treatment.COPY.value and report.topics["/thing"] == Treatment.DROP.value
     assert told[-1] == (6 * FRAMES, 6 * FRAMES)
     for (_, kind, _, old), (_, _, _, new) in zip(
@@ -162,12 +162,12 @@ def test_a_gap_is_filled_and_told_of(tmp_path: Path, values: dict[str, Any]) -> 
     assert len(written["sha256_out"]["out.mcap"]) == 64 and written["bodyseg_ros"]
     assert [camera.name for camera in report.cameras] == ["/front", "/left/compressed", "/rear"]
     sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "out.mcap.sheet.png")), cv2.COLOR_BGR2RGB)
-    assert not coloured(sheet).any()
+    assert not colored(sheet).any()
 
 
 def test_without_the_second_pass_hard_frames_show_people(tmp_path: Path, values: dict[str, Any]) -> None:
     release(a_bag(tmp_path / "in.mcap"), tmp_path / "out.mcap", values | {"window_frames": 0, "max_gap": 0.0})
-    shown = [index for index, image in enumerate(pictures(tmp_path / "out.mcap", "/front")) if coloured(image).any()]
+    shown = [index for index, image in enumerate(pictures(tmp_path / "out.mcap", "/front")) if colored(image).any()]
     assert shown == list(HARD)
 
 
@@ -216,7 +216,7 @@ def test_no_picture_is_shown_where_the_network_does_not_see(
     release(a_bag(tmp_path / "in.mcap"), tmp_path / "out.mcap", values, eye=Broken)
     for topic in ("/front", "/rear", "/left/compressed"):
         for image in pictures(tmp_path / "out.mcap", topic):
-            assert not coloured(image).any() and np.count_nonzero(np.abs(image.astype(int) - 32) < 8) > image.size / 2
+            assert not colored(image).any() and np.count_nonzero(np.abs(image.astype(int) - 32) < 8) > image.size / 2
 
 
 class Killed(Eye):
@@ -285,14 +285,14 @@ def test_only_effects_that_hide_people_are_taken(tmp_path: Path, values: dict[st
         with pytest.raises(SettingsError, match=effect):
             release(bag, tmp_path / "out.mcap", values, ReleaseRules(("/lidar",), ("/thing",), "", (effect,)))
     release(bag, tmp_path / "out.mcap", values, ReleaseRules(("/lidar",), ("/thing",), "", ("anonymize",)))
-    assert not any(coloured(image).any() for image in pictures(tmp_path / "out.mcap", "/front"))
+    assert not any(colored(image).any() for image in pictures(tmp_path / "out.mcap", "/front"))
 
 
 DEPTH_VALUE = 7
 
 
 def a_depth_bag(path: Path) -> Path:
-    """Colour; depth of the same stamp, once twice as small and once of a moment without colour."""
+    """Color; depth of the same stamp, once twice as small and once of a moment without color."""
     with write_bag(path) as writer:
         bag = BagWriter(writer, MESSAGES)
         for index in range(6):
@@ -320,7 +320,7 @@ def test_people_are_taken_out_of_depth_of_the_same_moment(tmp_path: Path, values
             assert np.isnan(depth).all()
             continue
         step = 2 if index == 1 else 1
-        there = coloured(scene(index))[::step, ::step]
+        there = colored(scene(index))[::step, ::step]
         assert np.isnan(depth[there]).all()
         assert (depth[:, -20:] == DEPTH_VALUE).all()
 

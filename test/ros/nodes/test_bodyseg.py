@@ -1,4 +1,4 @@
-"""The node `bodyseg` as its neighbours see it, on a graph in this process."""
+"""The node `bodyseg` as its neighbors see it, on a graph in this process."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_without_details_a_poses_box_is_that_of_its_keypoints(rig: Rigs) -> None
 @pytest.mark.parametrize(
     ("encoding", "out"), [("rgb8", "rgb8"), ("bgr8", "bgr8"), ("rgba8", "rgb8"), ("mono8", "bgr8")]
 )
-def test_pictures_come_in_the_inputs_colour_order(rig: Rigs, encoding: str, out: str) -> None:
+def test_pictures_come_in_the_inputs_color_order(rig: Rigs, encoding: str, out: str) -> None:
     node = rig("fake.people:=0", "overlay_effects:=[skeleton]")
     overlays = node.listen("/bodyseg/overlay")
     message = node.image(encoding=encoding)
@@ -568,7 +568,7 @@ def test_topics_that_the_network_cannot_fill_are_absent(rig: Rigs) -> None:
 
 def test_a_message_type_that_is_not_installed_leaves_its_topics_out(rig: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RosbagMessages, "knows", lambda self, name: not name.startswith("vision_msgs/"))
-    monkeypatch.setattr(RosbagMessages, "need", lambda self, name: None)
+    monkeypatch.setattr(RosbagMessages, "require", lambda self, name: None)
     node = rig()
     topics = {publisher.topic for publisher in node.bus.publishers}
     assert not topics & {"/bodyseg/detections", "/bodyseg/label_info"}

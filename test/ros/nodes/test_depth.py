@@ -29,8 +29,8 @@ def send_both(rig: Rig, depth: Any, size: tuple[int, int] = (120, 160), stamp_ns
     rig.send(depth, "/depth/image")
 
 
-def info(rig: Rig, size: tuple[int, int], focal: float, centre: tuple[float, float]) -> Any:
-    k = np.array([focal, 0, centre[0], 0, focal, centre[1], 0, 0, 1])
+def info(rig: Rig, size: tuple[int, int], focal: float, center: tuple[float, float]) -> Any:
+    k = np.array([focal, 0, center[0], 0, focal, center[1], 0, 0, 1])
     return rig.tester.messages.make(CAMERA_INFO, height=size[0], width=size[1], k=k)
 
 

@@ -24,7 +24,7 @@ from bodyseg_ros.ros.graph.image_messages import image_message, read_image
 from bodyseg_ros.ros.nodes.page_layers import DEPTH_LAYER, LAYERS, depth_picture
 
 from .conftest import IMAGE, Rig, header_of, wait_until
-from .test_privacy_camera import HOLD, Camera, Eye, coloured, scene
+from .test_privacy_camera import HOLD, Camera, Eye, colored, scene
 
 Rigs = Callable[..., Rig]
 
@@ -166,7 +166,7 @@ def test_the_privacy_cameras_page_shows_what_its_topic_shows_and_no_more() -> No
                 published = camera.shown(camera.message(picture))
                 shown = take()
                 np.testing.assert_array_equal(shown, published)
-                assert not coloured(shown).any()
+                assert not colored(shown).any()
         assert node._page.layers == ["camera without people"]
         assert not [one for one in node._page.parameters if one.live]
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -32,14 +32,14 @@ LATE = (
     "The image is 1.00 s old after masking, more than max_age, 0.05 s; is the network too slow, or the "
     "camera's clock different?"
 )
-#: People alone are coloured; everything else in these tests is grey.
+#: People alone are colored; everything else in these tests is gray.
 PERSON = (255, 0, 255)
 MARGIN, HOLD = 6, 3
 QUIET = ("max_age:=60.0", f"margin_px:={MARGIN}", f"hold_frames:={HOLD}")
 
 
 class Eye:
-    """A model that sees exactly the coloured pixels, until it is told to fail."""
+    """A model that sees exactly the colored pixels, until it is told to fail."""
 
     name, engine, device = "eye", "test", "none"
     offers = Wanted.PERSON | Wanted.CONFIDENCE
@@ -59,7 +59,7 @@ class Eye:
 
     def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
         assert Wanted.PERSON in wanted
-        person = coloured(frame.image)
+        person = colored(frame.image)
         # Where nobody is, a little of what the picture shows there: 0.0001 to 0.001.
         confidence = np.where(person, np.float32(0.99), frame.image[..., 1] * np.float32(5e-6))
         seen = Result(frame.size, person=person.view(np.uint8), confidence=confidence)
@@ -122,7 +122,7 @@ class Camera:
         self.send(message)
         wait_until(lambda: self.raw and self.packed, lambda: self.tester.spin_once(0.05))
         assert [one.header.stamp for one in (*self.raw, *self.packed)] == [message.header.stamp] * 2
-        assert not coloured(read_compressed(self.packed[0]).image).any()
+        assert not colored(read_compressed(self.packed[0]).image).any()
         return read_image(self.raw[0]).image
 
     def settle(self, picture: np.ndarray) -> np.ndarray:
@@ -132,18 +132,18 @@ class Camera:
         return self.shown(self.message(picture))
 
 
-def coloured(image: np.ndarray) -> np.ndarray:
+def colored(image: np.ndarray) -> np.ndarray:
     """Where a person, or a trace of one, is to be seen."""
     return np.abs(image[..., 0].astype(np.int16) - image[..., 1]) > 8
 
 
 def is_blank(image: np.ndarray) -> bool:
-    """No pixel of the scene, whose greys are 100 to 200 without the cover's 96: ground and letters alone."""
+    """No pixel of the scene, whose grays are 100 to 200 without the cover's 96: ground and letters alone."""
     return np.count_nonzero(image == 32) > image.size / 2
 
 
 def scene(left: int | None, size: tuple[int, int] = (32, 48)) -> np.ndarray:
-    """Grey noise, and a person 8 px wide from column `left`."""
+    """Gray noise, and a person 8 px wide from column `left`."""
     image = empty_room(size).copy()
     if left is not None:
         image[2:20, left : left + 8] = PERSON
@@ -152,8 +152,8 @@ def scene(left: int | None, size: tuple[int, int] = (32, 48)) -> np.ndarray:
 
 @lru_cache
 def empty_room(size: tuple[int, int]) -> np.ndarray:
-    grey = np.random.default_rng(size[0]).integers(100, 200, (*size, 1), np.uint8)
-    return np.repeat(grey, 3, axis=2)
+    gray = np.random.default_rng(size[0]).integers(100, 200, (*size, 1), np.uint8)
+    return np.repeat(gray, 3, axis=2)
 
 
 def test_people_are_covered_with_a_margin_and_the_rest_is_the_cameras(recwarn: Any) -> None:
@@ -215,7 +215,7 @@ def test_ten_thousand_frames_with_every_failure_at_random_show_no_person() -> No
                 if kind == "cut short":
                     message.data = message.data[:100]
                 image = camera.shown(message)
-                assert not coloured(image).any(), (frames, kind)
+                assert not colored(image).any(), (frames, kind)
                 failed = broken or kind in failed_kinds
                 good = 0 if failed else 1 if before != size else good + 1
                 assert is_blank(image) == (good <= HOLD), (frames, kind)
@@ -436,5 +436,5 @@ def test_a_source_is_played_inside_the_process(tmp_path: Any) -> None:
         spin = lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01))  # noqa: E731
         wait_until(lambda: camera.raw and not is_blank(read_image(camera.raw[-1]).image), spin)
         assert not [end for end in camera.graph.endpoints() if end.node == "/privacy_camera" and end.topic == "/image"]
-    assert not coloured(read_image(camera.raw[-1]).image).any()
+    assert not colored(read_image(camera.raw[-1]).image).any()
     assert camera.raw[-1].header.frame_id == "camera"

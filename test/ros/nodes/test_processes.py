@@ -35,7 +35,7 @@ DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 MAPS = ("mask", "parts", "instances", "confidence")
 
 
-class Neighbour:
+class Neighbor:
     """This process on the graph."""
 
     def __init__(self) -> None:
@@ -85,8 +85,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.fixture
-def tester(environment: dict[str, str]) -> Iterator[Neighbour]:
-    tester = Neighbour()
+def tester(environment: dict[str, str]) -> Iterator[Neighbor]:
+    tester = Neighbor()
     yield tester
     tester.graph.close()
 
@@ -113,7 +113,7 @@ def values_of(message: Any) -> dict[str, str]:
     return {item.key: item.value for item in message.status[0].values}
 
 
-def test_an_image_in_and_every_topic_out(start: Start, tester: Neighbour) -> None:
+def test_an_image_in_and_every_topic_out(start: Start, tester: Neighbor) -> None:
     start("bodyseg", {})
     for output in OUTPUTS:
         installed = usual_runtime() != "rclpy" or find_spec(output.type.partition("/")[0])
@@ -134,7 +134,7 @@ def test_an_image_in_and_every_topic_out(start: Start, tester: Neighbour) -> Non
     assert len(late[0].class_map) == 25
 
 
-def test_a_cloud_without_people_comes_back(start: Start, tester: Neighbour) -> None:
+def test_a_cloud_without_people_comes_back(start: Start, tester: Neighbor) -> None:
     """Image, CameraInfo, tf and cloud over the network: the lidar's axes are x ahead, y left, z up."""
     start("bodyseg", {"internal_resolution": "full", "removal_margin_px": 0})
     make, cloud = tester.graph.messages.make, "sensor_msgs/msg/PointCloud2"
@@ -179,7 +179,7 @@ def test_a_cloud_without_people_comes_back(start: Start, tester: Neighbour) -> N
         pytest.fail("no two clouds are of one moment")
 
 
-def test_two_cameras_in_one_process(start: Start, tester: Neighbour) -> None:
+def test_two_cameras_in_one_process(start: Start, tester: Neighbor) -> None:
     sizes = {"front": (120, 160), "rear": (96, 128)}
     process = start("bodyseg", {"cameras": "[front, rear]"}, "-r", "image:=camera/image_raw")
     for namespace in sizes:
@@ -195,7 +195,7 @@ def test_two_cameras_in_one_process(start: Start, tester: Neighbour) -> None:
     assert process.stop() == 0
 
 
-def test_a_subscriber_that_comes_and_goes_starts_and_stops_the_work(start: Start, tester: Neighbour) -> None:
+def test_a_subscriber_that_comes_and_goes_starts_and_stops_the_work(start: Start, tester: Neighbor) -> None:
     start("bodyseg", {"diagnostics_period": 0.1})
     said = tester.listen("/diagnostics", DIAGNOSTICS)
     tester.connect("/image")
@@ -215,7 +215,7 @@ def test_a_subscriber_that_comes_and_goes_starts_and_stops_the_work(start: Start
     assert counts()[1] == frames_out
 
 
-def test_a_camera_faster_than_the_node(start: Start, tester: Neighbour, tmp_path: Path) -> None:
+def test_a_camera_faster_than_the_node(start: Start, tester: Neighbor, tmp_path: Path) -> None:
     write_photo(tmp_path / "photo.png", np.full((48, 64, 3), 90, np.uint8))
     start("bodyseg", {"fake.delay_ms": 100, "diagnostics_period": 0.2, "pose_details": False})
     said, mask = tester.listen("/diagnostics", DIAGNOSTICS), tester.listen("/bodyseg/mask")
@@ -230,7 +230,7 @@ def test_a_camera_faster_than_the_node(start: Start, tester: Neighbour, tmp_path
     assert stamps == sorted(set(stamps))
 
 
-def test_parameters_by_file_and_argument(start: Start, tester: Neighbour, tmp_path: Path) -> None:
+def test_parameters_by_file_and_argument(start: Start, tester: Neighbor, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(
         "/**:\n  ros__parameters:\n    confidence_encoding: 32FC1\n    fake: {people: 0}\n"
@@ -252,7 +252,7 @@ def test_a_wrong_parameter_ends_the_node_with_a_sentence(environment: dict[str, 
     assert "Traceback" not in node.said
 
 
-def test_a_recorder_reports_what_it_heard(start: Start, tester: Neighbour, tmp_path: Path) -> None:
+def test_a_recorder_reports_what_it_heard(start: Start, tester: Neighbor, tmp_path: Path) -> None:
     write_photo(tmp_path / "photo.png", np.full((48, 64, 3), 90, np.uint8))
     report = tmp_path / "report.json"
     topics = "[/camera_info:sensor_msgs/msg/CameraInfo,/image:sensor_msgs/msg/Image]"

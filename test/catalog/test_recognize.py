@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bodyseg_ros.catalog import all_cards, choose_card, looks_like, recognise
+from bodyseg_ros.catalog import all_cards, choose_card, looks_like, recognize
 from bodyseg_ros.errors import ModelFileError
 from bodyseg_ros.formats import FileFacts, TensorFacts
 from bodyseg_ros.settings import ModelSettings
@@ -82,7 +82,7 @@ def test_a_file_of_no_known_network_says_what_it_has_and_what_is_known(tmp_path:
         r"\(1×5×64×48, 1×7×64×48\). Known are BodyPix \(outputs of 1, 24, 17 and 34 channels.*Set model to its card"
     )
     with pytest.raises(ModelFileError, match=message):
-        recognise(path, 16, all_cards())
+        recognize(path, 16, all_cards())
 
 
 def test_a_plugins_network_may_read_what_we_do_not_know(tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_a_plugins_network_may_read_what_we_do_not_know(tmp_path: Path) -> None:
 
 def test_the_card_takes_layout_and_size_from_the_file(tmp_path: Path) -> None:
     heads = {"segments": 1, "part_heatmaps": 24, "heatmaps": 17, "short_offsets": 34, "mid_offsets": 64}
-    card = recognise(onnx_file(tmp_path / "fixed.onnx", heads, (65, 81)), 16, all_cards())
+    card = recognize(onnx_file(tmp_path / "fixed.onnx", heads, (65, 81)), 16, all_cards())
     assert (card.network, card.name, card.layout, card.input_size) == ("bodypix", "fixed.onnx", "nchw", (65, 81))
-    card = recognise(onnx_file(tmp_path / "free.onnx", heads), 16, all_cards())
+    card = recognize(onnx_file(tmp_path / "free.onnx", heads), 16, all_cards())
     assert (card.layout, card.input_size) == ("nchw", None)
 
 
 def test_a_file_that_changes_is_looked_at_again(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "mine.onnx", {"a": 21}, (33, 33))
-    assert recognise(path, 16, all_cards()).network == "deeplab"
+    assert recognize(path, 16, all_cards()).network == "deeplab"
     onnx_file(path, {"a": 17, "b": 34, "c": 64})
-    assert recognise(path, 16, all_cards()).network == "posenet"
+    assert recognize(path, 16, all_cards()).network == "posenet"

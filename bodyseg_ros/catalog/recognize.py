@@ -12,7 +12,7 @@ from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
 from .card import Card
 from .checksums import sha256_of
 
-__all__ = ["adapted", "looks_like", "own_name", "recognise"]
+__all__ = ["adapted", "looks_like", "own_name", "recognize"]
 
 #: Channels of the heads that identify a network; displacements may be in one or two tensors.
 _BODYPIX: Final = Counter((1, 24))
@@ -30,7 +30,7 @@ _CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolutio
 _PICTURE_CHANNELS: Final = (3, 4)
 
 
-def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
+def recognize(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
     """Find the card for the model at `path`, adapted to the file's input.
 
     Raises ModelNotFoundError, or ModelFileError, also for an unknown network or one whose normalization is not in the
@@ -57,7 +57,7 @@ def recognise(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
             f"The model {str(path)!r} looks like a portrait network, but the file does not contain its "
             f"normalization. Set model to its card: {portraits}."
         )
-    own = {"name": own_name(path), "title": "recognised by its inputs and outputs"}
+    own = {"name": own_name(path), "title": "recognized by its inputs and outputs"}
     like = next(card for card in cards if card.name == name)
     return _fitted(like, facts).model_copy(update=own)
 

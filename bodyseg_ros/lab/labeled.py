@@ -1,4 +1,4 @@
-"""Labelled photos to measure models on."""
+"""Labeled photos to measure models on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .annotations import COCO_PERSON, Mask, Person, read_coco, read_json, union_
 from .frames import Image
 from .photo_folders import read_mask
 
-__all__ = ["Labelled", "labelled_photos"]
+__all__ = ["Labeled", "labeled_photos"]
 
 _PHOTOS: Final = ("photos", "images")
 
@@ -26,7 +26,7 @@ People = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """One photo and its true person mask, read on demand.
 
     keypoints: the COCO JSON with its keypoints, if there is one, and the photo's id in it. people: instance labels, if
@@ -49,21 +49,21 @@ class Labelled:
         return image, mask
 
 
-def labelled_photos(folder: Path) -> list[Labelled]:
-    """List the labelled photos of a folder, sorted by name.
+def labeled_photos(folder: Path) -> list[Labeled]:
+    """List the labeled photos of a folder, sorted by name.
 
     The folder has `photos/` (or `images/`) beside `masks/`, with PNGs of the same stem, person above 127; or COCO's
     layout: `images/` beside a JSON of instances or keypoints, or beside `panoptic/` PNGs (id = R + 256 G + 65536 B) and
     a JSON whose segments_info marks category 1, person. Raises MediaError for any other folder.
     """
     photos = next((folder / name for name in _PHOTOS if (folder / name).is_dir()), None)
-    found: list[Labelled] = []
+    found: list[Labeled] = []
     if photos is not None and (folder / "panoptic").is_dir():
         found = list(_coco_panoptic(photos, folder / "panoptic", _segments(folder)))
     elif photos is not None and (folder / "masks").is_dir():
         found = list(_masks(photos, folder / "masks"))
     elif photos is not None:
-        found = [labelled for path in sorted(folder.glob("*.json")) for labelled in _coco(photos, path)]
+        found = [labeled for path in sorted(folder.glob("*.json")) for labeled in _coco(photos, path)]
     if found:
         return found
     raise MediaError(
@@ -72,22 +72,22 @@ def labelled_photos(folder: Path) -> list[Labelled]:
     )
 
 
-def _masks(photos: Path, masks: Path) -> Iterator[Labelled]:
+def _masks(photos: Path, masks: Path) -> Iterator[Labeled]:
     for mask in sorted(masks.glob("*.png")):
         photo = next(iter(sorted(photos.glob(f"{mask.stem}.*"))), None)
         if photo is None:
             raise MediaError(f"The mask {str(mask)!r} has no photo of the same name in {str(photos)!r}.")
-        yield Labelled(photo, partial(read_mask, mask))
+        yield Labeled(photo, partial(read_mask, mask))
 
 
-def _coco(photos: Path, annotations: Path) -> Iterator[Labelled]:
+def _coco(photos: Path, annotations: Path) -> Iterator[Labeled]:
     sizes = {image["id"]: (image["height"], image["width"]) for image in read_json(annotations).get("images", [])}
     for image, name, people in read_coco(annotations):
         if (photos / name).exists():
             marked = any(person.keypoints is not None for person in people)
             mask = partial(union_mask, people, *sizes[image])
             where = partial(_numbered, people, *sizes[image])
-            yield Labelled(photos / name, mask, (annotations, image) if marked else None, where)
+            yield Labeled(photos / name, mask, (annotations, image) if marked else None, where)
 
 
 def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -99,13 +99,13 @@ def _segments(folder: Path) -> Mapping[str, list[Mapping[str, Any]]]:
     raise MediaError(f"The folder {str(folder)!r} has panoptic/ but no JSON with segments_info.")
 
 
-def _coco_panoptic(photos: Path, panoptic: Path, segments: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Labelled]:
+def _coco_panoptic(photos: Path, panoptic: Path, segments: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Labeled]:
     for name, entries in sorted(segments.items()):
         photo = photos / Path(name).with_suffix(".jpg").name
         people = [entry for entry in entries if entry["category_id"] == COCO_PERSON]
         if photo.exists():
             where = partial(_panoptic_people, panoptic / name, people)
-            yield Labelled(photo, partial(_somebody, where), people=where)
+            yield Labeled(photo, partial(_somebody, where), people=where)
 
 
 def _panoptic_people(path: Path, people: Sequence[Mapping[str, Any]]) -> People:
