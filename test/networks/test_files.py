@@ -162,7 +162,7 @@ def test_a_portrait_network_whose_normalisation_nobody_knows_is_refused(shared: 
     changed[-200] ^= 1  # another checksum
     renamed = tmp_path / "mine.tflite"
     renamed.write_bytes(changed)
-    message = r"mine.tflite' looks like a portrait network, .* Set model to its card: portrait-mobile-u"
+    message = r"mine.tflite' looks like a portrait network, .* Set model to its card: .*portrait-mobile-u"
     with pytest.raises(ModelFileError, match=message):
         recognize(renamed, 16, all_cards())
     pytest.importorskip("ai_edge_litert")
