@@ -20,7 +20,7 @@ from bodyseg_ros.ros.graph.image_messages import image_message
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNTIMES = [
-    "dds",
+    pytest.param("dds", marks=pytest.mark.skipif(not importlib.util.find_spec("cyclonedds"), reason="no cyclonedds")),
     pytest.param("zenoh", marks=pytest.mark.skipif(not importlib.util.find_spec("zenoh"), reason="no eclipse-zenoh")),
     pytest.param("rclpy", marks=pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")),
 ]
