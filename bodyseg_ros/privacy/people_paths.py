@@ -47,7 +47,7 @@ class Part:
     @property
     def height(self) -> int:
         """Rows."""
-        return self.shape.shape[0]
+        return len(self.shape)
 
     @property
     def center(self) -> tuple[float, float]:
@@ -118,11 +118,8 @@ class LostPeople:
 
     def give_up(self, before_ns: int | None = None) -> list[int]:
         """Forget parts lost before a time, or all; return the frames of those that were never found again."""
-        lost = []
-        for part in [part for part in self.waiting if before_ns is None or part.time_ns < before_ns]:
-            if not self.waiting.pop(part) and not part.at_border:
-                lost.append(part.index)
-        return lost
+        gone = [part for part in self.waiting if before_ns is None or part.time_ns < before_ns]
+        return [part.index for part in gone if not self.waiting.pop(part) and not part.at_border]
 
     def _link(self, found: list[Part]) -> tuple[list[Path], set[Part]]:
         """Paths from lost parts to those that appeared in one frame: nearest pairs first, each part once.
@@ -131,7 +128,10 @@ class LostPeople:
         appeared one gets that: people may have been detected as one part with others.
         """
         near = [
-            (distance, lost, part) for part in found for lost in self.waiting if (distance := _distance(lost, part)) <= 1
+            (distance, lost, part)
+            for part in found
+            for lost in self.waiting
+            if (distance := _distance(lost, part)) <= 1
         ]
         near.sort(key=lambda pair: pair[0])
         gone: set[Part] = set()
