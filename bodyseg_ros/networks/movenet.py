@@ -20,7 +20,6 @@ from ..errors import EngineError
 from ..geometry import Geometry, round_half_up
 from ..settings import live
 from ..types import Frame, Poses, Prepared, Result, Wanted
-from .flip import FlipSettings
 from .movenet_crop import (
     LEAST_KEYPOINT_SCORE,
     CropMemory,
@@ -29,7 +28,7 @@ from .movenet_crop import (
     sample_bilinear,
     whole_region,
 )
-from .network import Network
+from .network import Network, NetworkSettings
 
 __all__ = ["MoveNet", "MoveNetSettings"]
 
@@ -40,7 +39,7 @@ _PERSON_VALUES: Final = 3 * _JOINTS + 5
 _GRID_PX: Final = 32
 
 
-class MoveNetSettings(FlipSettings):
+class MoveNetSettings(NetworkSettings):
     """The options of the reference."""
 
     score_threshold: float = live(0.25, "Minimum score of a person.", ge=0.0, le=1.0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..catalog import Card, choose_card
 from ..errors import SettingsError
-from ..networks import FlipSettings, Network
+from ..networks import Network, NetworkSettings
 from ..plugins import load_plugin
 from ..settings import (
     ModelSettings,
@@ -133,6 +133,6 @@ def stage_parameters(network: type[Network] | None) -> Iterator[Parameter]:
     """Parameters of the group; network: the second network's class, None without one."""
     yield from parameters(PerPersonSettings, GROUP)
     if network is not None:
-        # The result is mirrored once, as the first network's settings say.
-        names = {f"{GROUP}.{name}" for name in (*PerPersonSettings.model_fields, *FlipSettings.model_fields)}
+        # Frames are skipped and results mirrored once, as the first network's settings say.
+        names = {f"{GROUP}.{name}" for name in (*PerPersonSettings.model_fields, *NetworkSettings.model_fields)}
         yield from (parameter for parameter in parameters(network.Settings, GROUP) if parameter.name not in names)
