@@ -132,7 +132,7 @@ class MoveNet(Network):
         return Prepared(self._tensor(sample_bilinear(frame.image, rows, columns)), geometry)
 
     def _prepare_all(self, frame: Frame) -> Prepared:
-        """Resize to the long side asked for; pad the other with zeros, below or on the right, to the grid."""
+        """Resize to the requested long side; pad the other one with zeros, below or on the right, to the grid."""
         (height, width), side = frame.size, self.settings.input_side
         if width > height:
             resized = max(1, round_half_up(side * height / width)), side
@@ -149,7 +149,7 @@ class MoveNet(Network):
         return Prepared(self._tensor(picture), geometry)
 
     def _tensor(self, picture: NDArray[np.float64]) -> NDArray[Any]:
-        """Convert (h, w, 3), 0 to 255, to the file's input: float32, then cut off, as in the reference."""
+        """Convert (h, w, 3), 0 to 255, to the file's input type: float32, then truncated, as in the reference."""
         tensor = picture.astype(np.float32).astype(self.card.input_dtype)[None]
         return np.ascontiguousarray(np.moveaxis(tensor, 3, 1)) if self.card.layout == "nchw" else tensor
 

@@ -24,12 +24,12 @@ from ..settings import (
 
 __all__ = ["GROUP", "PerPersonSettings", "StagePlan", "changed_stage", "plan_stage", "stage_parameters"]
 
-#: Name before the dot of all its parameters.
+#: Prefix of all its parameters.
 GROUP: Final = "per_person"
 
 
 class PerPersonSettings(Settings):
-    """Which second network runs, and on what part of the image."""
+    """The second network, and the part of the image on which it runs."""
 
     model: str = start_only(
         "",
@@ -69,7 +69,7 @@ class PerPersonSettings(Settings):
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Everything that parameters decide about the second network. settings, network: live in part."""
+    """Everything that parameters determine about the second network. settings, network: partly live."""
 
     settings: PerPersonSettings
     model: ModelSettings
@@ -120,7 +120,7 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
 
 
 def changed_stage(stage: StagePlan | None, values: Mapping[str, Any]) -> StagePlan | None:
-    """Change live values; the same object if there are none. Raises SettingsError for a value not allowed."""
+    """Change live values; the same object if nothing changed. Raises SettingsError for a value not allowed."""
     if stage is None or not values:
         return stage
     own = {name: value for name, value in values.items() if name in PerPersonSettings.model_fields}
