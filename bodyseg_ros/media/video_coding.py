@@ -1,4 +1,4 @@
-"""Which codec a video is written with: by its container, the user's choice and whether images are transparent."""
+"""Select a video's codec from its container, the user's choice and whether images are transparent."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Container:
     live: bool = False
 
 
-#: What was encoded reaches the disk each second.
+#: Encoded data reaches the disk each second.
 _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 _CLUSTERS: Final = {"cluster_time_limit": "1000", "flush_packets": "1"}
 _FILES: Final[Mapping[str, Container]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -488,6 +489,24 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
     assert tuple(read_image(heard[0]).image[0, 0]) == (10, 20, 30)
 
 
+@pytest.mark.parametrize(("every", "runs"), [(1, 6), (3, 2), (60, 1)])
+def test_frame_skip_spares_the_network_and_no_message(
+    rig: Rigs, monkeypatch: pytest.MonkeyPatch, every: int, runs: int
+) -> None:
+    node = rig(f"frame_skip:={every}")
+    masks, infer, asked = node.listen("/bodyseg/mask"), FakeEngine.infer, []
+    monkeypatch.setattr(FakeEngine, "infer", lambda *given: asked.append(1) or infer(*given))
+    picture = node.image()
+    for number in range(1, 7):
+        picture = deepcopy(picture)
+        picture.header.stamp.nanosec = 40_000_000 * number
+        node.send(picture)
+        node.wait(lambda number=number: len(masks) == number)
+    assert len(asked) == runs
+    assert [mask.header.stamp.nanosec for mask in masks] == [40_000_000 * number for number in range(1, 7)]
+    assert all(np.array_equal(mask.data, masks[0].data) for mask in masks)  # the picture stands still
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -516,12 +535,22 @@ def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: di
         ("frame_policy:=some", "frame_policy is 'some'.* newest, all"),
         ("model:=bodypix-mobilenet-051", "no model card 'bodypix-mobilenet-051'.*Did you mean 'bodypix-mobilenet-0"),
         ("engine:=fax", "no plugin 'fax' among the engines.*fake"),
-        ("threshold:=0.5", "no parameter 'threshold'"),
     ],
 )
 def test_a_wrong_value_at_the_start_is_refused_by_name(rig: Rigs, text: str, sentence: str) -> None:
     with pytest.raises(BodysegError, match=sentence):
         rig(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["segmentation_treshold", "source", "robot.color", "overlay.sharpness", "refine.beauty", "per_person.joy"]
+)
+def test_a_parameter_that_only_other_nodes_have_is_ignored_and_logged_once(rig: Rigs, name: str) -> None:
+    node = rig(f"{name}:=0.5", "segmentation_threshold:=0.6")
+    (said,) = [text for level, text in node.graph.said if level == "warn"]
+    assert said.startswith(f"Ignored: There is no parameter '{name}'.")
+    assert node.node._plan.network.segmentation_threshold == 0.6
+    assert name not in node.graph.overrides
 
 
 def test_the_service_enable_stops_and_starts_the_work(rig: Rigs, counted: dict[str, int]) -> None:
