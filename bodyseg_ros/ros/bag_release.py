@@ -67,6 +67,11 @@ class ReleaseRules:
     depth: DepthRule = ""
     effects: Sequence[str] = ()
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What decides about topics, for the report."""
+        return {"keep": sorted(self.keep), "drop": sorted(self.drop), "depth": self.depth}
+
 
 @dataclass
 class BagRelease:
@@ -121,7 +126,7 @@ def anonymize_bag(
             with write_bag(made, form) as writer:
                 release.write(writer)
             content = {
-                **describe_plan(plan, model, rules.effects),
+                **describe_plan(plan, model, rules.effects, rules.options),
                 "sha256_in": hash_tree(source),
                 "sha256_out": hash_tree(made),
                 **vars(release.report),
