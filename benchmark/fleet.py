@@ -1,8 +1,8 @@
-"""Twelve recordings covered by one process, and by two workers of a Dask scheduler of which one is killed in the middle.
+"""Recordings covered by one process, and by two workers of a Dask scheduler of which one is killed in the middle.
 
     python benchmark/fleet.py [--recordings 12] [--frames 40]
 
-Prints whether all outputs are equal, and the throughput. Starts a scheduler and workers on this machine; needs the extra
+Prints whether all outputs are equal, and the throughput. Starts a scheduler and workers here; needs the extra
 `fleet`. The recordings are drawn.
 """
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def main() -> None:
 def draw(path: Path, number: int, frames: int) -> Path:
     """A clip of noise that moves."""
     noise = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
-    with open_sink(path, 15) as write:
+    with open_sink(path, Fraction(15)) as write:
         for index in range(frames):
             image = np.roll(noise, 3 * index, axis=1)
             write(image, Frame(image, stamp_ns=index * 10**9 // 15))
@@ -122,8 +123,13 @@ def workers() -> Iterator[list[subprocess.Popen[bytes]]]:
 def tell(clips: list[Path], folder: Path, name: str) -> None:
     """Print how many outputs are those of one process, byte for byte."""
     pairs = [(folder / "one" / f"{c.name}{end}", folder / name / f"{c.name}{end}") for c in clips for end in SUFFIXES]
-    equal = sum(b.is_file() and a.read_bytes() == b.read_bytes() for a, b in pairs)
-    print(f"  files equal to those of one process: {equal} of {len(pairs)}", flush=True)
+    missing = [b.name for _, b in pairs if not b.is_file()]
+    other = [b.name for a, b in pairs if b.is_file() and a.read_bytes() != b.read_bytes()]
+    equal = len(pairs) - len(missing) - len(other)
+    print(
+        f"  files equal to those of one process: {equal} of {len(pairs)}; missing: {missing}; other: {other}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
