@@ -24,7 +24,7 @@ _MOVENET_ONE: Final = (1, 1, 17, 3)
 _MOVENET_ALL_VALUES: Final = 56
 #: Keypoints of top-down networks whose first 17 are COCO's: COCO, Halpe, COCO-WholeBody.
 _KEYPOINTS: Final = (17, 26, 133)
-#: MobileNetV1 has 14 plain convolutions besides its heads, ResNet50 53.
+#: Without the heads, MobileNetV1 has 14 plain convolutions and ResNet50 has 53.
 _RESNET_CONVOLUTIONS: Final = 45
 _CONVOLUTIONS: Final = ("Conv2D", "_FusedConv2D", "CONV_2D", "Conv", "Convolution")
 _PICTURE_CHANNELS: Final = (3, 4)

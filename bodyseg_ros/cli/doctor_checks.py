@@ -48,7 +48,7 @@ _PICTURE: Final = Frame(np.zeros((240, 320, 3), np.uint8))
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. state: note: nothing is wrong, but something is absent. mend: what to type or do."""
+    """One check. state: `note` if something is absent but nothing is wrong. mend: what to type or do."""
 
     topic: str
     state: State

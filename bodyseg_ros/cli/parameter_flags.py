@@ -35,6 +35,8 @@ ParamsFile = Annotated[
     Path | None,
     typer.Option("--params", help="A ROS 2 parameter file (YAML); flags take precedence."),
 ]
+#: A model's parameters in the short help.
+_SHOWN: Final = ("model", "model_path", "engine", "threads", "output_stride")
 HelpAll = Annotated[
     bool,
     typer.Option(
@@ -132,7 +134,8 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
     every.sort(key=lambda pair: pair[0].split()[0] != kinds[0])
     names: set[str] = set()
     for reader, parameter in every:
-        variable = ("model_" if reader in ("model", "recording") else LEFT_OUT) + parameter.name.replace(".", "__")
+        shown = parameter.name in _SHOWN if reader == "model" else reader == "recording"
+        variable = ("model_" if shown else LEFT_OUT) + parameter.name.replace(".", "__")
         if parameter.name in names:
             continue
         names.add(parameter.name)

@@ -7,7 +7,6 @@ import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -21,7 +20,7 @@ from ..events import EventSettings, EventWatcher, PersonEvent
 from ..media import Sink, Source, open_sink, open_source
 from ..media.open_media import is_live, source_kind
 from ..media.photos import WRITE_OPTIONS
-from ..media.source import VIDEO_SUFFIXES
+from ..media.source import USUAL_FPS, VIDEO_SUFFIXES
 from ..media.video_coding import QUALITY
 from ..result_export import keypoints_as_dicts
 from ..settings import Settings
@@ -49,8 +48,6 @@ _NOT_WRITTEN: Final = (
 _SEE_THROUGH: Final = (".png", ".webm", ".mov", ".mkv", ".gif")
 #: Outputs that a video's sound belongs to.
 _WITH_SOUND: Final = ("overlay", "composite")
-#: Nominal rate for videos of cameras that report none; frames keep their own times.
-_CAMERA_FPS: Final = Fraction(30)
 
 
 @dataclass(frozen=True)
@@ -312,7 +309,7 @@ class FileWriter:
             yield write
 
     def _sink(self, key: str, name: str, source: Source, still: bool) -> Sink:
-        fps = None if still else source.fps or _CAMERA_FPS
+        fps = None if still else source.fps or USUAL_FPS
         options = self._video
         if self._one_file or self._folder is None:
             sound = source.sound_file if options.keep_sound else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,11 +30,13 @@ _log = logging.getLogger(__name__)
 #: Image side for open dimensions: network px, a multiple of 32 plus 1, as BodyPix requires.
 _OPEN_SIDE_PX: Final = 129
 _POLL_S: Final = 0.02
+#: Exit status of a child that found that it had exceeded its memory limit between two polls.
+_TOO_LARGE: Final = 3
 
 
 @dataclass(frozen=True)
 class TrialLimits:
-    """Limits of the child: resident memory in MB; time in seconds, imports included."""
+    """Limits of the child: peak resident memory in MB; time in seconds, imports included."""
 
     memory_mb: int = 3000
     time_s: float = 120.0
@@ -56,7 +59,8 @@ def try_model(
     if _is_file(note):
         return
     _log.info("Trying %s in a child process first; this is done once per file.", source.path.name)
-    problem = _watch(_start(engine, source, settings), limits or TrialLimits())
+    limits = limits or TrialLimits()
+    problem = _watch(_start(engine, source, settings, limits), limits)
     if problem:
         raise ModelFileError(
             f"The model file {str(source.path)!r} is refused: in a trial run by {engine} in a child process, "
@@ -77,7 +81,9 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _start(engine: str, source: ModelSource, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+def _start(
+    engine: str, source: ModelSource, settings: Mapping[str, Any], limits: TrialLimits
+) -> subprocess.Popen[bytes]:
     package = Path(__file__).resolve().parents[2]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
@@ -95,6 +101,7 @@ def _start(engine: str, source: ModelSource, settings: Mapping[str, Any]) -> sub
         "outputs": dict(source.outputs),
         "output_stride": source.output_stride,
         "any_stride": source.any_stride,
+        "memory_mb": limits.memory_mb,
     }
     assert child.stdin is not None
     child.stdin.write(json.dumps(asked).encode())
@@ -107,24 +114,30 @@ def _watch(child: subprocess.Popen[bytes], limits: TrialLimits) -> str:
     deadline = time.monotonic() + limits.time_s
     try:
         while child.poll() is None:
-            if _resident_mb(child.pid) > limits.memory_mb:
-                return f"it took more than {limits.memory_mb} MB of memory"
+            if _peak_mb(child.pid) > limits.memory_mb:
+                return _too_large(limits)
             if time.monotonic() > deadline:
                 return f"it was not done after {limits.time_s:g} s"
             time.sleep(_POLL_S)
     finally:
         child.kill()
         child.wait()
+    if child.returncode == _TOO_LARGE:
+        return _too_large(limits)
     return f"it ended that process with signal {-child.returncode}" if child.returncode < 0 else ""
 
 
-def _resident_mb(pid: int) -> float:
-    """Resident memory of a process from proc(5); 0 if unavailable."""
+def _too_large(limits: TrialLimits) -> str:
+    return f"it took more than {limits.memory_mb} MB of memory"
+
+
+def _peak_mb(pid: int) -> float:
+    """Peak resident memory of a process from proc(5), VmHWM; 0 if unavailable."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return int(peak[1]) / 1024 if peak else 0.0
 
 
 def main() -> None:
@@ -150,4 +163,6 @@ def main() -> None:
         shape = (1, *sides, *(3 if count is None else count for count in channels))
         engine.run(np.zeros(shape, picture.dtype))
     except BodysegError:
-        return  # an expected error, which the real attempt raises too
+        pass  # an expected error, which the real attempt raises too
+    if _peak_mb(os.getpid()) > asked["memory_mb"]:
+        raise SystemExit(_TOO_LARGE)

@@ -170,7 +170,9 @@ class TrainSettings(BaseModel):
             if stage.first_block and not self.near_start:
                 raise ValueError(f"stage {number} trains {stage.train!r}: layers are frozen where near_start is true")
             if stage.frames and stage.first_block > frozen_from:
-                raise ValueError(f"stage {number} keeps frames, but an earlier stage changed the layers that made them")
+                raise ValueError(
+                    f"stage {number} reuses frozen layers' outputs, but an earlier stage changed the layers"
+                )
             if stage.frames and not stage.first_block:
                 raise ValueError(f"stage {number} keeps frames, but freezes nothing: set frames: 0, or train: heads")
         return self

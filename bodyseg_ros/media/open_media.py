@@ -10,13 +10,10 @@ from ..errors import MediaError
 from ..plugins import load_plugin, plugin_names
 from .animation import is_animation
 from .photos import is_photo
-from .source import Sink, Source
+from .source import USUAL_FPS, Sink, Source
 from .video_coding import QUALITY
 
 __all__ = ["is_live", "open_sink", "open_source", "source_kind"]
-
-#: Used for a stream of images without a rate.
-_USUAL_FPS = Fraction(30)
 
 
 def open_source(text: str) -> Source:
@@ -82,6 +79,6 @@ def open_sink(
         camera: Sink = load_plugin("sinks", "virtual_camera")(path, fps)
         return camera
     video: Sink = load_plugin("sinks", "stream" if is_live(text) else "video")(
-        path, fps or _USUAL_FPS, codec, quality, sound
+        path, fps or USUAL_FPS, codec, quality, sound
     )
     return video

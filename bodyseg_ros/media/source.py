@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from ..plugins import Plugin
 from ..types import Frame
 
-__all__ = ["VIDEO_SUFFIXES", "Picture", "Sink", "Source", "square_size"]
+__all__ = ["USUAL_FPS", "VIDEO_SUFFIXES", "Picture", "Sink", "Source", "square_size"]
 
 #: Output image: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 Picture = NDArray[np.uint8]
 #: Sides of a pixel further apart than this are a mistake of the file's.
 _MAX_PIXEL_RATIO = 8
+#: Nominal rate where a camera or stream states none; frames keep their own times.
+USUAL_FPS = Fraction(30)
 #: Videos that are written end in one of these.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
 

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..types import Frame
-from .source import Source, square_size
+from .source import USUAL_FPS, Source, square_size
 
 __all__ = ["WebcamSource"]
 
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_MS = 10_000
-#: Used if a camera does not report its rate.
-_USUAL_FPS = Fraction(30)
 
 
 class WebcamSource(Source):
@@ -46,7 +44,7 @@ class WebcamSource(Source):
         self.stem = f"camera{words}" if words.isdigit() else words.removeprefix("dev_")
         self._capture = self._opened()
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else _USUAL_FPS
+        self.fps = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 240 else USUAL_FPS
 
     def _opened(self) -> cv2.VideoCapture:
         level = cv2.utils.logging.getLogLevel()

@@ -78,7 +78,7 @@ class Portrait(Network):
         return Wanted.PERSON | Wanted.CONFIDENCE
 
     def with_settings(self, settings: PortraitSettings) -> Portrait:
-        """The same network with other options, and the same last mask."""
+        """Return this network with other options; it keeps the previous frame's mask."""
         other = Portrait(self.card, settings, self.output_stride)
         other._memory = self._memory
         return other

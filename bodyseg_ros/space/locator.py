@@ -15,6 +15,7 @@ from ..errors import FrameError, ResultError
 from ..mirror import mirror_result
 from ..person import VISIBLE_SCORE, missing
 from ..tracking import KeypointSmoother, Motion, SmoothingSettings
+from ..tracking.motion import NOMINAL_STEP_S, UNTIMED_STEP_S
 from ..types import Poses, Result
 from .body_depth import ANCHOR, BodyDepth, measure_depth
 from .depth_view import DepthImage
@@ -35,8 +36,7 @@ _DEPTH_SD: Final = 0.0015
 _CHANGE_SD: Final = 0.5
 #: Standard deviation of a new person's speed, m/s.
 _SPEED_SD: Final = 1.0
-#: Assumed time between frames without usable stamps, s; a larger gap resets velocities.
-_NOMINAL_S: Final = 1 / 30
+#: A larger gap between frames resets velocities, s.
 _LONGEST_S: Final = 2.0
 #: Minimum size of a person for smoothing, m, for people who are visible only in part.
 _LEAST_SIZE_M: Final = 0.5
@@ -133,7 +133,7 @@ class PeopleLocator:
         self._stamp_ns = stamp_ns
         if not -_LONGEST_S < step_s < _LONGEST_S:
             self._motions.clear()
-        return step_s if 1e-4 < step_s < _LONGEST_S else _NOMINAL_S
+        return step_s if UNTIMED_STEP_S < step_s < _LONGEST_S else NOMINAL_STEP_S
 
     def _smooth(
         self,

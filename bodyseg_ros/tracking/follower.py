@@ -11,6 +11,7 @@ from ..person import Person, TrackState
 from ..plugins import load_plugin
 from ..settings import Settings
 from ..types import Frame, Result, Tracks
+from .motion import NOMINAL_STEP_S, UNTIMED_STEP_S
 from .one_euro import KeypointSmoother
 from .tracker import Tracker
 from .tracking_settings import SmoothingSettings, TrackingSettings
@@ -18,10 +19,6 @@ from .tracking_settings import SmoothingSettings, TrackingSettings
 __all__ = ["NOBODY_FOLLOWED", "Following", "PeopleFollower"]
 
 _AUTO: Final = "kalman"
-#: Assumed time between frames without stamps: 30 frames/s.
-_NOMINAL_S: Final = 1 / 30
-#: Stamps closer than this carry no time: repeated stamps, or numbered photos.
-_LEAST_S: Final = 1e-4
 #: A larger step back in time starts a new video; a smaller one is a late frame or a clock adjustment.
 _BACK_S: Final = 0.1
 
@@ -133,4 +130,4 @@ class PeopleFollower:
             self._last = gone
         first = self._size is None
         self._size, self._stamp_ns = frame.size, frame.stamp_ns
-        return _NOMINAL_S if first or step_s < _LEAST_S else step_s
+        return NOMINAL_STEP_S if first or step_s < UNTIMED_STEP_S else step_s

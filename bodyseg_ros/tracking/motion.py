@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Motion"]
+__all__ = ["NOMINAL_STEP_S", "UNTIMED_STEP_S", "Motion"]
+
+#: Assumed time between frames without usable stamps: 30 frames/s.
+NOMINAL_STEP_S: Final = 1 / 30
+#: Stamps closer than this carry no time: repeated stamps, or numbered photos.
+UNTIMED_STEP_S: Final = 1e-4
 
 
 @dataclass

@@ -65,7 +65,7 @@ class Parameters:
         return {name: checked(self._find(name), value) for name, value in values.items()}
 
     def value(self, name: str) -> Any:
-        """Return the current value of a declared parameter, or of one of the graph's own."""
+        """Return the current value of a parameter of the node or of the graph itself."""
         return self.values[name] if name in self.values else getattr(self.graph, name)
 
     def change(self, values: Mapping[str, Any]) -> list[str]:

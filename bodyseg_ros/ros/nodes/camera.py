@@ -13,6 +13,7 @@ from ..graph.headers import make_header
 from ..graph.image_messages import image_message
 from ..graph.port import Graph, Publisher
 from ..graph.qos import Qos
+from .camera_info import publish_camera_info
 from .node_settings import CameraSettings
 from .playing import play
 from .run_node import run_node
@@ -46,7 +47,7 @@ class CameraNode:
             # Reliable, so that reliable and best-effort subscribers both match.
             qos = Qos(depth=5)
             image = self._graph.publisher("image", "sensor_msgs/msg/Image", qos)
-            self._out = (image, self._graph.publisher("camera_info", "sensor_msgs/msg/CameraInfo", qos))
+            self._out = (image, publish_camera_info(self._graph, image.topic, qos))
 
     def activate(self) -> None:
         """Start publishing once there is a subscriber, so that nobody misses the beginning of a video."""

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import FrameError
 from ...space import Pinhole
-from ..graph.port import Graph, Messages, Subscription
-from ..graph.qos import SENSOR
+from ..graph.port import Graph, Messages, Publisher, Subscription
+from ..graph.qos import SENSOR, Qos
 from ..graph.video_messages import VIDEO_TYPES
 
-__all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "subscribe_camera_info"]
+__all__ = ["CAMERA_INFO", "camera_info_of", "pinhole_of", "publish_camera_info", "subscribe_camera_info"]
+
+T = TypeVar("T", Publisher, Subscription)
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 
 def subscribe_camera_info(graph: Graph, topic: str, image_topic: str, take: Callable[[Any], None]) -> Subscription:
-    """Return `topic` if it is remapped, otherwise the camera_info topic beside the image topic."""
+    """Subscribe to `topic` if it is remapped, otherwise to the camera_info topic beside the image topic."""
+    return _open_beside(graph, topic, image_topic, lambda name: graph.subscribe(name, CAMERA_INFO, SENSOR, take))
 
-    def subscribe(name: str) -> Subscription:
-        return graph.subscribe(name, CAMERA_INFO, SENSOR, take)
 
+def publish_camera_info(graph: Graph, image_topic: str, qos: Qos) -> Publisher:
+    """Publish on `camera_info` if it is remapped, otherwise on the camera_info topic beside the image topic."""
+    return _open_beside(graph, "camera_info", image_topic, lambda name: graph.publisher(name, CAMERA_INFO, qos))
+
+
+def _open_beside(graph: Graph, topic: str, image_topic: str, open_topic: Callable[[str], T]) -> T:
     raw_topic = re.sub(rf"/({'|'.join(('compressed', *VIDEO_TYPES))})$", "", image_topic)
     beside = f"{raw_topic.rpartition('/')[0]}/camera_info"
-    subscription = subscribe(topic)
-    if subscription.topic != f"{graph.namespace.rstrip('/')}/{topic}" or subscription.topic == beside:
-        return subscription
-    subscription.close()
-    return subscribe(beside)
+    opened = open_topic(topic)
+    if opened.topic != f"{graph.namespace.rstrip('/')}/{topic}" or opened.topic == beside:
+        return opened
+    opened.close()
+    return open_topic(beside)
 
 
 def picture_sizes(info: Any) -> set[tuple[int, int]]:

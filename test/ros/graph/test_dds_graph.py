@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
+
 from bodyseg_ros.errors import GraphError
 from bodyseg_ros.ros.graph import RELIABLE, SENSOR, Graph, open_graph
 

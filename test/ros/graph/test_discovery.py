@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -134,6 +135,7 @@ def machines() -> Iterator[Machines]:
             made.run("ip", "netns", "del", name)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("cyclonedds") is None, reason="cyclonedds is not installed")
 def test_who_finds_whom_between_two_machines(machines: Machines) -> None:
     reach = "ROS_AUTOMATIC_DISCOVERY_RANGE"
     assert machines.meet(0, 1)

@@ -14,12 +14,14 @@ import pytest
 from bodyseg_ros.ros.graph import LATCHED, RELIABLE, SENSOR, Graph, Qos, open_graph
 
 rclpy = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="rclpy is not importable: no ROS 2 here")
+with_dds = pytest.mark.skipif(importlib.util.find_spec("cyclonedds") is None, reason="cyclonedds is not installed")
 with_zenoh = pytest.mark.skipif(importlib.util.find_spec("zenoh") is None, reason="eclipse-zenoh is not installed")
 #: (the node's, the peer's).
 PAIRS = [
-    ("dds", "dds"),
+    pytest.param(("dds", "dds"), marks=with_dds),
     pytest.param(("zenoh", "zenoh"), marks=with_zenoh),
-    *(pytest.param(pair, marks=rclpy) for pair in (("dds", "rclpy"), ("rclpy", "dds"), ("rclpy", "rclpy"))),
+    *(pytest.param(pair, marks=[with_dds, rclpy]) for pair in (("dds", "rclpy"), ("rclpy", "dds"))),
+    pytest.param(("rclpy", "rclpy"), marks=rclpy),
 ]
 IMAGE = "sensor_msgs/msg/Image"
 Start = Callable[..., Popen[str]]

@@ -277,6 +277,7 @@ def test_the_other_sides_distribution_is_named_by_ros_distro(monkeypatch: pytest
 def test_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GraphError, match="no runtime 'ros1'.*auto, rclpy, dds."):
         open_graph("node", [], "ros1")
+    pytest.importorskip("cyclonedds", reason="the dds runtime is not installed: pip install '.[dds]'")
     monkeypatch.setenv("ROS_DOMAIN_ID", "one")
     with pytest.raises(GraphError, match="ROS_DOMAIN_ID is 'one'.*integer.* 0 to 232."):
         open_graph("node", [], "dds")

@@ -42,6 +42,20 @@ def test_a_folder_is_shown_picture_by_picture(rig: Rigs, folder: Path, encoding:
     assert (info[0].width, info[0].height) == (32, 24)
 
 
+@pytest.mark.parametrize(
+    ("remap", "image", "info"),
+    [
+        ("image:=/front/image_raw", "/front/image_raw", "/front/camera_info"),
+        ("camera_info:=/calibration", "/image", "/calibration"),
+    ],
+)
+def test_camera_info_is_beside_a_remapped_image(rig: Rigs, folder: Path, remap: str, image: str, info: str) -> None:
+    camera = rig(f"source:={folder}", "rate:=200", make=CameraNode, remap=remap)
+    infos = camera.listen(info, "sensor_msgs/msg/CameraInfo")
+    images = camera.listen(image)
+    camera.wait(lambda: images and infos)
+
+
 def test_it_begins_again_at_the_end(rig: Rigs, folder: Path) -> None:
     camera = rig(f"source:={folder}", "rate:=500", make=CameraNode)
     images = camera.listen("/image")
