@@ -3,7 +3,8 @@
     python benchmark/live_page.py [SECONDS A ROUND]
 
 Prints the time that the node's worker spends on viewers after each frame (painting layers, handing them over), the
-pictures that each viewer gets, also while a third one asks and does not read, and the node's rate.
+pictures that each viewer gets, also while a third one asks and does not read, and the node's rate. At the end, how long
+the page takes to answer a photo with its mask.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import sys
 import threading
 import time
+import urllib.request
 from typing import Any
 
 import cv2
@@ -29,6 +31,7 @@ from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
 
 RATE_HZ = 30.0
 ROUNDS = 4
+PHOTOS = 10
 
 
 def look(port: int, layer: str, seconds: float, reads: bool, answer: Any) -> None:
@@ -109,7 +112,21 @@ def main(seconds: float) -> None:
                 flush=True,
             )
     stopped.set()
+    print(f"a photo's mask: {statistics.median(ask_masks(port)):.0f} ms (median of {PHOTOS})")
     graph.shutdown()
+
+
+def ask_masks(port: int) -> list[float]:
+    """Send a photo to the page as a browser does, several times; how long each answer takes, ms."""
+    _, photo = cv2.imencode(".jpg", data.astronaut()[..., ::-1])
+    times = []
+    for _ in range(PHOTOS):
+        began = time.perf_counter()
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/photo?layer=mask", photo.tobytes())
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+        times.append((time.perf_counter() - began) * 1e3)
+    return times
 
 
 if __name__ == "__main__":

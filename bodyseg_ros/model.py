@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, overload
 from .catalog import Progress, find_model
 from .engines import Engine, open_engine
 from .errors import ResultError, SettingsError
+from .frame_skip import FrameSkipper
 from .kernels import compiled
 from .media import ImageLike, Source, frame_of, open_source
 from .networks import Network, flip_if_asked
@@ -61,6 +62,7 @@ class Model:
         self.refiner = refiner or Refiner()
         self.following = following or Following()
         self.stage = stage
+        self._skipper = FrameSkipper()
         self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
@@ -166,6 +168,23 @@ class Model:
         refined = refiner.is_on and bool(wanted & _REFINED)
         if refined:
             wanted |= _REFINED
+        made_by = network, stage
+        gap_s, cut = refiner.settings.max_gap, refiner.settings.cut
+        kept = self._skipper.recall(frame, wanted, made_by, network.settings, max_gap_s=gap_s, cut=cut)
+        if kept:
+            yield
+            yield
+            result = kept.at(frame, wanted, network.settings)
+        else:
+            result = yield from self._look(frame, wanted, network, stage)
+            self._skipper.keep(frame, wanted, made_by, network.settings, result)
+        result = flip_if_asked(result, network.settings)
+        return refiner.refine(frame, result, network.settings) if refined else result
+
+    def _look(
+        self, frame: Frame, wanted: Wanted, network: Network, stage: PersonStage | None
+    ) -> Generator[None, None, Result]:
+        """Run the network, and the second one, if any."""
         prepared = network.prepare(frame)
         yield
         first = wanted | Wanted.POSES if stage else wanted  # the second network runs on the people of the first
@@ -173,10 +192,7 @@ class Model:
         outputs = self.engine.run(prepared.tensor, maps)
         yield
         result = network.decode(outputs, prepared, first)
-        if stage:
-            result = stage.look_closer(frame, result, wanted)
-        result = flip_if_asked(result, network.settings)
-        return refiner.refine(frame, result, network.settings) if refined else result
+        return stage.look_closer(frame, result, wanted) if stage else result
 
     def configure(self, **parameters: Any) -> None:
         """Change live parameters of the network, of tracking, and with `refine={...}` of the refinement.

@@ -40,6 +40,7 @@ ALLOWED = {
     "geometry": set(),
     "decoder_inputs": {"errors", "body", "geometry"},
     "frame_sequence": {"types"},
+    "frame_skip": {"frame_sequence", "settings", "types"},
     "mirror": {"types"},
     "kernels": {"body", "types", "geometry", "decoder_inputs"},
     "person": {"errors"},
@@ -54,6 +55,7 @@ ALLOWED = {
     "networks": {
         "errors",
         "frame_sequence",
+        "frame_skip",
         "mirror",
         "refine",
         "types",
@@ -102,6 +104,7 @@ ALLOWED = {
     "plan": {"errors", "settings", "plugins", "catalog", "networks", "per_person", "refine", "tracking", "events"},
     "model": {
         "errors",
+        "frame_skip",
         "person",
         "kernels",
         "types",

@@ -1,4 +1,4 @@
-"""Events: what tracked people do that a robot acts on."""
+"""Events: states of tracked people that a robot can react to."""
 
 from .event_settings import EventSettings
 from .event_watcher import EventWatcher

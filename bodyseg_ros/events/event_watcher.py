@@ -1,7 +1,7 @@
-"""Watch tracked people and tell what they begin and end to do.
+"""Watch tracked people and report events.
 
-For comfort and interaction: greeting, waiting, asking whether somebody needs help. It is no safety function: people are
-missed, and no event is guaranteed to come.
+For comfort and interaction: greeting, waiting, asking whether somebody needs help. This is not a safety function:
+people are missed, and no event is guaranteed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LEAST_S: Final = 1e-4
 
 @dataclass
 class _State:
-    """One state of one person: on or off, and for how long the frames have said otherwise or nothing."""
+    """One state of one person: on or off, and how long frames have contradicted it or could not judge it."""
 
     on: bool = False
     otherwise_s: float = 0.0
     unknown_s: float = 0.0
 
     def update(self, holds: bool | None, step_s: float, settings: EventSettings) -> bool:
-        """Take what a frame says, None for nothing; return whether the state changed."""
+        """Apply a frame's observation, None for unknown; return whether the state changed."""
         self.unknown_s = self.unknown_s + step_s if holds is None else 0.0
         if holds is not None:
             self.otherwise_s = self.otherwise_s + step_s if holds != self.on else 0.0
@@ -46,7 +46,7 @@ class _State:
 
 @dataclass
 class _Known:
-    """A person: how long seen and unseen, whether they entered, and their states."""
+    """A person: time seen and unseen, whether they entered, and their states."""
 
     seen_s: float = 0.0
     away_s: float = 0.0

@@ -1,4 +1,4 @@
-"""Postures from keypoints in the image, which must be upright. None: it cannot be told."""
+"""Posture from keypoints in an upright image. None: unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UPRIGHT: Final = 0.5
 def body_angle(person: Person, min_score: float) -> float | None:
     """Angle of the trunk from the vertical, degrees: 0 upright or upside down, 90 level.
 
-    If the legs are seen, the smaller one of trunk and legs: who bends over does not lie.
+    If the legs are visible, it is the smaller angle of trunk and legs: a person who bends over is not lying.
     """
     shoulders, hips = (_middle(person, joints, min_score) for joints in (_SHOULDERS, _HIPS))
     if shoulders is None or hips is None:
@@ -45,9 +45,9 @@ def body_angle(person: Person, min_score: float) -> float | None:
 
 
 def hand_height(person: Person, min_score: float) -> float | None:
-    """Height of the higher wrist above the face's highest keypoint, in lengths of the trunk; negative below.
+    """Height of the higher wrist above the face's highest keypoint, in trunk lengths; negative below.
 
-    None also if the trunk leans by more than 60 degrees: no hand is above the head of who lies or bends over.
+    None also if the trunk leans by more than 60 degrees: a person who lies or bends over has no hand above the head.
     """
     face, wrists = (_seen(person, joints, min_score) for joints in (_FACE, _WRISTS))
     shoulders, hips = (_middle(person, joints, min_score) for joints in (_SHOULDERS, _HIPS))
@@ -61,7 +61,7 @@ def hand_height(person: Person, min_score: float) -> float | None:
 
 
 def _seen(person: Person, joints: list[int], min_score: float) -> NDArray[np.float64]:
-    """(N, 2): those of the keypoints that are seen."""
+    """(N, 2): the visible ones of these keypoints."""
     points = person.keypoints[joints].astype(np.float64)
     return points[(person.keypoint_scores[joints] >= np.float32(min_score)) & np.isfinite(points).all(axis=1)]
 

@@ -19,13 +19,13 @@ __all__ = ["AnimationSource", "is_animation"]
 
 #: Pillow formats whose images follow each other in time; those of a TIFF are pages.
 _MOVING: Final = ("AVIF", "GIF", "PNG", "WEBP")
-#: How long an image without a time is shown, ms; as browsers do.
+#: Display time of an image without one, ms; as in browsers.
 _USUAL_MS: Final = 100
 _SHORTEST_MS: Final = 10
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file holds several images that are shown one after the other."""
+    """Whether a file holds several images that are shown in sequence."""
     try:
         with open_photo(path) as image:
             return image.format in _MOVING and bool(getattr(image, "is_animated", False))
@@ -73,6 +73,6 @@ class AnimationSource(Source):
 
 
 def _shown_ms(image: Any) -> Fraction:
-    """How long the current image is shown, ms."""
+    """Display time of the current image, ms."""
     stated = Fraction(image.info.get("duration") or _USUAL_MS).limit_denominator(1000)
     return stated if stated >= _SHORTEST_MS else Fraction(_USUAL_MS)

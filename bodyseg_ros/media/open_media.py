@@ -55,7 +55,7 @@ def source_kind(text: str) -> tuple[str, str]:
 
 
 def is_live(path: str) -> bool:
-    """Whether an output is watched as it is made: a stream's address or a virtual camera."""
+    """Whether an output is watched while it is written: a stream or a virtual camera."""
     return "://" in path or path.startswith("/dev/video")
 
 

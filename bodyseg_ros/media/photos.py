@@ -59,7 +59,7 @@ _STILL_BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"miaf"), "HEIF"),
 }
-#: What is named when a folder's photos are read without it.
+#: File kinds named in the message if a folder's photos are read without the reader.
 _PASSED_OVER = (
     *_BROUGHT,
     *(".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"),

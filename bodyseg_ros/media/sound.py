@@ -1,4 +1,4 @@
-"""A video's sound beside images that were made anew."""
+"""Copy a video's sound to a new video with processed images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Soundtracks:
         return self._output.default_audio_codec not in ("", "none", None)
 
     def _track(self, sound: Any) -> tuple[Any, Any]:
-        """The output's stream for one of the input's, and a resampler if it is coded anew."""
+        """The output stream for one of the input's, and a resampler if the sound must be encoded again."""
         if sound.codec_context.codec.canonical_name in self._output.supported_codecs:
             return self._output.add_stream_from_template(sound), None
         codec = self._output.default_audio_codec
@@ -82,7 +82,7 @@ class Soundtracks:
                 self._output.mux(track.encode(piece))
 
     def close(self) -> None:
-        """Write what encoders still hold, and close the original."""
+        """Write what the encoders still hold, and close the input."""
         for track, resampler in self._tracks.values():
             if resampler is not None:
                 for piece in resampler.resample(None):
@@ -96,7 +96,7 @@ def _opened(path: Path) -> Any:
 
 
 def _begin(path: Path) -> Fraction:
-    """When the first image is shown, s."""
+    """Time at which the first image is shown, s."""
     with _opened(path) as container:
         first: Any = next(container.decode(container.streams.best("video")))
         return Fraction((first.pts or 0) * first.time_base)

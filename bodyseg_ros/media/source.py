@@ -19,9 +19,9 @@ __all__ = ["USUAL_FPS", "VIDEO_SUFFIXES", "Picture", "Sink", "Source", "square_s
 
 #: Output image: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
 Picture = NDArray[np.uint8]
-#: Sides of a pixel further apart than this are a mistake of the file's.
+#: Largest plausible ratio of a pixel's sides; beyond it the file's value is ignored.
 _MAX_PIXEL_RATIO = 8
-#: Nominal rate where a camera or stream states none; frames keep their own times.
+#: Nominal rate of cameras and streams that state none; frames keep their own times.
 USUAL_FPS = Fraction(30)
 #: Videos that are written end in one of these.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")
@@ -46,7 +46,7 @@ class Source(Plugin):
 
     def __init__(self, text: str | Path) -> None:
         self.stem = Path(text).stem
-        #: What could not be read so far, a sentence each; at its end the iteration raises a MediaError of them.
+        #: Sentences about what could not be read so far; at the end, the iteration raises a MediaError with them.
         self.problems: list[str] = []
 
     @abstractmethod

@@ -75,7 +75,7 @@ class VideoSource(Source):
         self.length = self._stream.frames or (round(seconds * self.fps) if seconds else None)
 
     def _refuse_still(self) -> None:
-        """Raise MediaError for a HEIC or AVIF photo, of which FFmpeg would show one tile."""
+        """Raise MediaError for a HEIC or AVIF photo: FFmpeg would read a single tile."""
         try:
             with self._path.open("rb") as file:
                 still = still_format(file.read(64))

@@ -1,4 +1,4 @@
-"""Which codec a video is written with: by its container, the user's choice and whether images are transparent."""
+"""Select a video's codec from its container, the user's choice and whether images are transparent."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Container:
     live: bool = False
 
 
-#: What was encoded reaches the disk each second.
+#: Encoded data reaches the disk each second.
 _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 #: bitexact: no random numbers as names of tracks.
 _CLUSTERS: Final = {"cluster_time_limit": "1000", "flush_packets": "1", "fflags": "+bitexact"}

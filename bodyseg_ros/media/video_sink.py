@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 _MAX_FPS: Final = 1000
 #: Ticks a second that MPEG-4 can count (ISO 14496-2, vop_time_increment_resolution); H.264 and the containers do too.
 _MAX_TICKS: Final = 65_535
-#: A GIF counts hundredths of a second.
+#: A GIF counts time in hundredths of a second.
 _GIF_TICKS: Final = 100
 _BT709, _BT601 = 1, 6  # AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic share these numbers
 #: Alpha from which a GIF's pixel is shown; it has no soft edges.
@@ -85,7 +85,7 @@ class VideoSink(Sink):
         self.soundtracks = 0
 
     def _target(self, path: str | Path) -> tuple[Container, str]:
-        """The container, and the name for messages."""
+        """The container and, for messages, its name."""
         return container_of_file(Path(path)), str(path)
 
     def _address(self) -> str:
@@ -157,7 +157,8 @@ class VideoSink(Sink):
         height, width = self._shape[:2]
         rgb = np.broadcast_to(image[..., None], (height, width, 3)) if image.ndim == 2 else image
         picture = self._picture(rgb)
-        # A time that does not grow (a camera's clock set back) moves on by one tick: containers refuse it.
+        # A stamp that does not increase (the camera's clock was set back) is moved on by one tick: containers refuse
+        # it.
         self._last_tick = max(round(Fraction(since_first_ns, 1_000_000_000) / self._tick), self._last_tick + 1)
         picture.pts, picture.time_base = self._last_tick, self._tick
         picture.duration = max(1, round(1 / self._fps / self._tick))
@@ -204,7 +205,7 @@ class StreamSink(VideoSink):
     api_version = 1
 
     def _target(self, path: str | Path) -> tuple[Container, str]:
-        # No password in messages.
+        # Messages must not show a password.
         parts = urlsplit(str(path))
         return container_of_stream(str(path)), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -48,7 +48,7 @@ class WebcamSource(Source):
 
     def _opened(self) -> cv2.VideoCapture:
         level = cv2.utils.logging.getLogLevel()
-        # OpenCV would print its own lines beside our sentence.
+        # Otherwise OpenCV prints its own lines beside our message.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         try:
             if self._is_stream:

@@ -5,7 +5,7 @@ deeplab, portrait, and background_subtraction, which needs no network. prepare.p
 the outputs by name, person_poses.py and pixels.py are shared. The arithmetic is in `decode`.
 """
 
-from .flip import FlipSettings, flip_if_asked
-from .network import Network
+from .flip import flip_if_asked
+from .network import Network, NetworkSettings
 
-__all__ = ["FlipSettings", "Network", "flip_if_asked"]
+__all__ = ["Network", "NetworkSettings", "flip_if_asked"]

@@ -18,8 +18,7 @@ from ..geometry import Geometry
 from ..refine.mask_edges import open_and_close
 from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .flip import FlipSettings
-from .network import Network
+from .network import Network, NetworkSettings
 
 __all__ = ["Background", "BackgroundSettings"]
 
@@ -34,7 +33,7 @@ _DEVIATION: Final = 5.0
 _HARDLY: Final = 1e-8
 
 
-class BackgroundSettings(FlipSettings):
+class BackgroundSettings(NetworkSettings):
     """Settings of background subtraction."""
 
     background_method: Literal["average", "mog2", "knn"] = start_only(

@@ -19,9 +19,8 @@ from ..decoder_inputs import LongOffsets, PoseLimits
 from ..geometry import Geometry, network_size, padded_geometry
 from ..settings import live
 from ..types import MAP_CONFIDENCE, MAP_PARTS, MAP_PERSON, Frame, MapsWanted, Outputs, Poses, Prepared, Result, Wanted
-from .flip import FlipSettings
 from .heads import HEAD_NAMES, named_heads
-from .network import Network
+from .network import Network, NetworkSettings
 from .person_poses import close_up_scores, find_poses
 from .prepare import pad_frame
 
@@ -31,7 +30,7 @@ _FRACTIONS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.
 _FROM_SEGMENTS: Final = Wanted.CONFIDENCE | Wanted.PERSON | Wanted.PARTS | Wanted.INSTANCES
 
 
-class BodyPixSettings(FlipSettings):
+class BodyPixSettings(NetworkSettings):
     """Every option of the reference."""
 
     internal_resolution: Literal["low", "medium", "high", "full"] | Annotated[float, Field(ge=0.1, le=2.0)] = live(

@@ -15,8 +15,7 @@ from ..catalog import Card
 from ..decode import person_mask
 from ..settings import live, start_only
 from ..types import Frame, Prepared, Result, Wanted
-from .flip import FlipSettings
-from .network import Network
+from .network import Network, NetworkSettings
 from .pixels import class_indices, class_scores, labels_to_source, scores_to_source
 from .prepare import stretch_frame
 
@@ -26,7 +25,7 @@ __all__ = ["DeepLab", "DeepLabSettings"]
 _LONG_SIDE: Final = 513
 
 
-class DeepLabSettings(FlipSettings):
+class DeepLabSettings(NetworkSettings):
     """The classes that make the mask, and the threshold."""
 
     kept_classes: tuple[str, ...] = start_only(("person",), "Classes in the mask; the model's card lists the names.")

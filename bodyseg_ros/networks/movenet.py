@@ -20,7 +20,6 @@ from ..errors import EngineError
 from ..geometry import Geometry, round_half_up
 from ..settings import live
 from ..types import Frame, Poses, Prepared, Result, Wanted
-from .flip import FlipSettings
 from .movenet_crop import (
     LEAST_KEYPOINT_SCORE,
     CropMemory,
@@ -29,7 +28,7 @@ from .movenet_crop import (
     sample_bilinear,
     whole_region,
 )
-from .network import Network
+from .network import Network, NetworkSettings
 
 __all__ = ["MoveNet", "MoveNetSettings"]
 
@@ -40,7 +39,7 @@ _PERSON_VALUES: Final = 3 * _JOINTS + 5
 _GRID_PX: Final = 32
 
 
-class MoveNetSettings(FlipSettings):
+class MoveNetSettings(NetworkSettings):
     """The options of the reference."""
 
     score_threshold: float = live(0.25, "Minimum score of a person.", ge=0.0, le=1.0)
@@ -133,7 +132,7 @@ class MoveNet(Network):
         return Prepared(self._tensor(sample_bilinear(frame.image, rows, columns)), geometry)
 
     def _prepare_all(self, frame: Frame) -> Prepared:
-        """Resize to the long side asked for; pad the other with zeros, below or on the right, to the grid."""
+        """Resize to the requested long side; pad the other one with zeros, below or on the right, to the grid."""
         (height, width), side = frame.size, self.settings.input_side
         if width > height:
             resized = max(1, round_half_up(side * height / width)), side
@@ -150,7 +149,7 @@ class MoveNet(Network):
         return Prepared(self._tensor(picture), geometry)
 
     def _tensor(self, picture: NDArray[np.float64]) -> NDArray[Any]:
-        """Convert (h, w, 3), 0 to 255, to the file's input: float32, then cut off, as in the reference."""
+        """Convert (h, w, 3), 0 to 255, to the file's input type: float32, then truncated, as in the reference."""
         tensor = picture.astype(np.float32).astype(self.card.input_dtype)[None]
         return np.ascontiguousarray(np.moveaxis(tensor, 3, 1)) if self.card.layout == "nchw" else tensor
 

@@ -1,4 +1,4 @@
-"""Where MoveNet looks: the square around the person of the previous frame, and the sampling of pixels.
+"""MoveNet's crop region: the square around the person of the previous frame, and the sampling of pixels.
 
 Source: tfjs-models ``pose-detection/src/movenet/crop_utils.ts`` and ``detector.ts`` (pose-detection 2.1.3).
 """
@@ -81,7 +81,7 @@ class CropMemory:
         self._frames = FrameSequence()
 
     def recall(self, frame: Frame) -> Region:
-        """The region for this frame: the middle of the image where it follows no frame with a person."""
+        """The region for this frame: the middle square of the image if no previous frame showed a person."""
         if not self._frames.follows(frame, max_gap_s=_MAX_GAP_S):
             self.forget()
         if self._region is None:
@@ -89,7 +89,7 @@ class CropMemory:
         return self._region
 
     def forget(self) -> None:
-        """Nobody was found: start anew."""
+        """Start anew, as nobody was found."""
         self._region = self._smooth = None
 
     def remember(self, keypoints: NDArray[np.float64], scores: NDArray[np.float32], size: tuple[int, int]) -> None:

@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from .. import settings
 from ..catalog import Card
 from ..errors import EngineError, ModelFileError
+from ..frame_skip import FrameSkipSettings
 from ..plugins import Plugin
 from ..types import Frame, MapsWanted, Prepared, Result, Wanted
+from .flip import FlipSettings
 
-__all__ = ["Network"]
+__all__ = ["Network", "NetworkSettings"]
+
+
+class NetworkSettings(FrameSkipSettings, FlipSettings):
+    """What the steps around a network do; the settings of our networks inherit it."""
 
 
 class Network(Plugin):

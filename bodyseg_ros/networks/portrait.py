@@ -17,8 +17,7 @@ from ..errors import ModelFileError
 from ..frame_sequence import FrameSequence
 from ..settings import live
 from ..types import Frame, Prepared, Result, Wanted
-from .flip import FlipSettings
-from .network import Network
+from .network import Network, NetworkSettings
 from .pixels import class_indices, class_scores, scores_to_source
 from .prepare import stretch_frame
 
@@ -30,7 +29,7 @@ _MAX_GAP_S: Final = 1.0
 _CUT: Final = 0.1
 
 
-class PortraitSettings(FlipSettings):
+class PortraitSettings(NetworkSettings):
     """The person threshold."""
 
     segmentation_threshold: float = live(

@@ -16,9 +16,8 @@ from ..decoder_inputs import PoseLimits
 from ..geometry import network_size, padded_geometry, replicated_geometry
 from ..settings import Size, live
 from ..types import Frame, Prepared, Result, Wanted
-from .flip import FlipSettings
 from .heads import named_heads
-from .network import Network
+from .network import Network, NetworkSettings
 from .person_poses import find_poses
 from .prepare import pad_frame
 
@@ -27,7 +26,7 @@ __all__ = ["PoseNet", "PoseNetSettings"]
 _HEADS = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
 
 
-class PoseNetSettings(FlipSettings):
+class PoseNetSettings(NetworkSettings):
     """Every option of the reference packages."""
 
     input_resolution: int | str = live(

@@ -20,8 +20,7 @@ from ..errors import EngineError, ModelFileError
 from ..geometry import padded_geometry
 from ..settings import live
 from ..types import Frame, Poses, Prepared, Result, Wanted
-from .flip import FlipSettings
-from .network import Network
+from .network import Network, NetworkSettings
 from .prepare import pad_frame
 
 __all__ = ["TopDown", "TopDownSettings"]
@@ -31,7 +30,7 @@ _JOINTS: Final = len(KEYPOINT_NAMES)
 _SHIFT: Final = 0.25
 
 
-class TopDownSettings(FlipSettings):
+class TopDownSettings(NetworkSettings):
     """The person threshold."""
 
     score_threshold: float = live(0.2, "Minimum mean score of a person's 17 keypoints.", ge=0.0, le=1.0)

@@ -1,7 +1,7 @@
-"""Two stages: a second network runs on each person that the first one found.
+"""Two stages: a second network runs on each person found by the first one.
 
 stage_plan.py: parameters → plan. windows.py: the part of the image for each person. person_stage.py: runs the second
-network. placing.py: its results, placed in the whole image.
+network. placing.py: merges its results into the whole image.
 """
 
 from .person_stage import PersonStage, open_stage

@@ -41,14 +41,14 @@ class PersonStage:
         return PersonStage(plan, self.network.with_settings(plan.network), self.engine)
 
     def add_to(self, offers: Wanted) -> Wanted:
-        """What both stages together compute, if the first one computes `offers`."""
+        """What both stages together compute if the first one computes `offers`."""
         own = self.network.offers & _FILLED
         if own & Wanted.PERSON:
             return (offers & ~Wanted.CONFIDENCE) | own | Wanted.INSTANCES
         return offers | (own & Wanted.POSES)
 
     def look_closer(self, frame: Frame, first: Result, wanted: Wanted) -> Result:
-        """Run the network on each person of the first result, and put what it finds in its place.
+        """Run the network on each person of the first result, and merge its results.
 
         first: with poses. Raises EngineError if an output does not fit.
         """
@@ -62,7 +62,7 @@ class PersonStage:
             left, top, right, bottom = person.box
             if max(right - left, bottom - top) >= settings.min_size_px:
                 people.append((person, window_around(person.box, settings.margin, aspect, settings.size_px)))
-        # Without a stamp no frame follows another: a network that remembers the last one must not mix up people.
+        # Frames without a stamp are in no order, and a network that remembers the last frame must not mix up people.
         prepared = [
             self.network.prepare(Frame(window.cut_out(frame.image), frame_id=frame.frame_id)) for _, window in people
         ]
@@ -72,16 +72,16 @@ class PersonStage:
         return place(first, close, self.network.offers & asked, wanted)
 
     def _asked(self, wanted: Wanted) -> Wanted:
-        """What the second network must compute; nothing if it makes nothing that is wanted."""
+        """Outputs that the second network must compute; none if it makes nothing that is wanted."""
         offers = self.network.offers & _FILLED
         asked = wanted & offers
         if wanted & _MASKS and offers & Wanted.PERSON:
-            # To tell the person of the window from others in it.
+            # To separate the window's person from others in it.
             asked |= Wanted.PERSON | offers & (Wanted.POSES | Wanted.INSTANCES)
         return asked if offers & Wanted.PERSON else asked & Wanted.POSES
 
     def _run(self, prepared: Sequence[Prepared]) -> list[Mapping[str, NDArray[Any]]]:
-        """The network's outputs for each tensor; in one batch if the engine's input is open for it."""
+        """The network's outputs for each tensor; in one batch if the engine accepts one."""
         tensors = [each.tensor for each in prepared]
         alike = len({tensor.shape for tensor in tensors}) == 1
         facts = self.engine.input

@@ -1,4 +1,4 @@
-"""Results of single people → one result of the whole image."""
+"""Merge results of single people into one result of the whole image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Close:
 
     @cached_property
     def pose(self) -> int | None:
-        """Place of the pose in the window whose box overlaps most with the person's; None: none does."""
+        """Index of the pose in the window whose box overlaps most with the person's; None if none overlaps."""
         if self.found.poses is None or not len(self.found):
             return None
         shares = [_overlap(self.person.box, self._box_of(pose)) for pose in self.found]
@@ -40,7 +40,7 @@ class Close:
 
     @cached_property
     def mask(self) -> NDArray[np.bool_] | None:
-        """(h, w) in px of the cut-out: this person's pixels; None if the second network did not tell."""
+        """(h, w) in px of the cut-out: this person's pixels; None if the second network makes no masks."""
         if self.found.instances is not None:
             return None if self.pose is None else self.found.instances == self.pose
         return None if self.found.person is None else self.found.person > 0
@@ -160,7 +160,7 @@ def _place_parts(first: Result, people: Sequence[Close], owners: NDArray[np.int1
 
 
 def _place_confidence(first: Result, people: Sequence[Close]) -> NDArray[np.float32]:
-    """The greatest probability of any window."""
+    """Maximum probability over all windows."""
     confidence = np.zeros(first.size, np.float32)
     for close in people:
         if close.found.confidence is not None:

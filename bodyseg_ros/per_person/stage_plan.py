@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..catalog import Card, choose_card
 from ..errors import SettingsError
-from ..networks import FlipSettings, Network
+from ..networks import Network, NetworkSettings
 from ..plugins import load_plugin
 from ..settings import (
     ModelSettings,
@@ -24,12 +24,12 @@ from ..settings import (
 
 __all__ = ["GROUP", "PerPersonSettings", "StagePlan", "changed_stage", "plan_stage", "stage_parameters"]
 
-#: Name before the dot of all its parameters.
+#: Prefix of all its parameters.
 GROUP: Final = "per_person"
 
 
 class PerPersonSettings(Settings):
-    """Which second network runs, and on what part of the image."""
+    """The second network, and the part of the image on which it runs."""
 
     model: str = start_only(
         "",
@@ -69,7 +69,7 @@ class PerPersonSettings(Settings):
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Everything that parameters decide about the second network. settings, network: live in part."""
+    """Everything that parameters determine about the second network. settings, network: partly live."""
 
     settings: PerPersonSettings
     model: ModelSettings
@@ -120,7 +120,7 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
 
 
 def changed_stage(stage: StagePlan | None, values: Mapping[str, Any]) -> StagePlan | None:
-    """Change live values; the same object if there are none. Raises SettingsError for a value not allowed."""
+    """Change live values; the same object if nothing changed. Raises SettingsError for a value not allowed."""
     if stage is None or not values:
         return stage
     own = {name: value for name, value in values.items() if name in PerPersonSettings.model_fields}
@@ -133,6 +133,6 @@ def stage_parameters(network: type[Network] | None) -> Iterator[Parameter]:
     """Parameters of the group; network: the second network's class, None without one."""
     yield from parameters(PerPersonSettings, GROUP)
     if network is not None:
-        # The result is mirrored once, as the first network's settings say.
-        names = {f"{GROUP}.{name}" for name in (*PerPersonSettings.model_fields, *FlipSettings.model_fields)}
+        # Frames are skipped and results mirrored once, as the first network's settings say.
+        names = {f"{GROUP}.{name}" for name in (*PerPersonSettings.model_fields, *NetworkSettings.model_fields)}
         yield from (parameter for parameter in parameters(network.Settings, GROUP) if parameter.name not in names)

@@ -33,7 +33,7 @@ class Window:
         return max(1, round(self.height * self.scale)), max(1, round(self.width * self.scale))
 
     def inside(self, size: tuple[int, int]) -> tuple[slice, slice]:
-        """Rows and columns of an image of size (H, W) in the window."""
+        """Rows and columns of an image of size (H, W) that are in the window."""
         rows = slice(max(self.top, 0), max(min(self.top + self.height, size[0]), 0))
         return rows, slice(max(self.left, 0), max(min(self.left + self.width, size[1]), 0))
 
@@ -48,7 +48,7 @@ class Window:
         return cut if self.size == cut.shape[:2] else _resize(cut, self.size)
 
     def put_back(self, values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-        """Scale a map (h, w) of the cut-out back, and cut off what is beyond an image of size (H, W)."""
+        """Scale a map (h, w) of the cut-out back, without what lies outside an image of size (H, W)."""
         if values.shape[:2] != (self.height, self.width):
             how = cv2.INTER_LINEAR if values.dtype == np.float32 else cv2.INTER_NEAREST
             values = cv2.resize(values, (self.width, self.height), interpolation=how)

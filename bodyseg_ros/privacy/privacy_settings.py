@@ -57,6 +57,12 @@ def refuse_blindness(plan: Plan[Any]) -> None:
             "Parameter flip_horizontal is True, but to hide people masks must lie on their pictures; set it to false. "
             "A privacy camera takes the effect mirror if there is to be one."
         )
+    every = getattr(network, "frame_skip", 1)
+    if every > 1:
+        raise SettingsError(
+            f"Parameter frame_skip is {every}, but to hide people the network must see every frame, as "
+            "people may enter in between; set it to 1."
+        )
     kept = getattr(network, "kept_classes", ("person",))
     if "person" not in kept:
         raise SettingsError(f"Parameter kept_classes is {list(kept)!r}, but to hide people it must have 'person'.")

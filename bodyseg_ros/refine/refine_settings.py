@@ -26,10 +26,13 @@ class RefineSettings(Settings):
         0.04, "Brightness change (0 to 1) above which a pixel counts as moving and is not smoothed.", ge=0.001, le=1.0
     )
     cut: float = live(
-        0.2, "Mean brightness change (0 to 1) treated as a cut, which restarts smoothing.", ge=0.001, le=1.0
+        0.2,
+        "Mean brightness change (0 to 1) treated as a cut; restarts smoothing and frame_skip.",
+        ge=0.001,
+        le=1.0,
     )
     max_gap: float = live(
-        0.5, "Time gap that restarts smoothing, s; a step back in time always does.", ge=0.001, le=60.0
+        0.5, "Time gap that restarts smoothing and frame_skip, s; a step back in time always does.", ge=0.001, le=60.0
     )
     weak_threshold: float = live(
         1.0,

@@ -1,4 +1,4 @@
-"""3D geometry: rigid transforms, cameras, which points belong to people, and where people are."""
+"""3D geometry: rigid transforms, cameras, which points belong to people, and people's positions."""
 
 from .depth_view import DepthImage, to_meters
 from .locator import PeopleLocator

@@ -31,7 +31,7 @@ _SPOT: Final = 0.4
 _TRUNK_M: Final = (0.1, 0.2)
 #: Smallest limb radius, px.
 _LEAST_PX: Final = 2.5
-#: Samples across a limb's disc.
+#: Samples along the diameter of a limb's disc.
 _LATTICE: Final = 15
 #: Pixels at more than this share of the mask's half width from its edge belong to the core.
 _CORE: Final = 0.5

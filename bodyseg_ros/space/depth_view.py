@@ -17,7 +17,7 @@ __all__ = ["DepthImage", "to_meters"]
 
 #: Range of depths at which people are located, m.
 _NEAR_M, _FAR_M = 0.2, 20.0
-#: Margin around the part of a depth image that is searched, px.
+#: Margin around the searched part of a depth image, px.
 _MARGIN_PX: Final = 8
 _NOTHING: Final = np.float32(0)
 
@@ -80,7 +80,7 @@ class DepthImage:
         far = np.geomspace(_NEAR_M, _FAR_M, 8)
         points = np.concatenate([np.column_stack((rays * z, np.full(len(rays), z))) for z in far]).astype(np.float32)
         column, row, index = self.camera.project(self.to_color.inverse().apply(points))
-        if len(index) < len(points):  # some are behind this camera or outside its lens
+        if len(index) < len(points):  # Some points are behind this camera or outside its lens.
             return slice(height), slice(width)
         first = np.clip([row.min() - _MARGIN_PX, column.min() - _MARGIN_PX], 0, (height, width)).astype(int)
         last = np.clip([row.max() + _MARGIN_PX, column.max() + _MARGIN_PX], 0, (height, width)).astype(int)

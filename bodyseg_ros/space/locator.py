@@ -226,7 +226,7 @@ def _reachable(points: Array) -> NDArray[np.bool_]:
     for place, nearer, longest in _CHAIN:
         limit = allowed[:, nearer] + np.float32(longest)
         away = points[:, place] - base[:, nearer]
-        # Farther away than a limb's length means the wall, not a limb whose nearer end is unknown.
+        # A point farther away than a limb's length is the wall, not a limb whose nearer end is unknown.
         known[:, place] &= (np.sqrt((away**2).sum(axis=-1)) <= limit) & (away[:, 2] <= longest)
         base[:, place] = np.where(known[:, place, None], points[:, place], base[:, nearer])
         allowed[:, place] = np.where(known[:, place], np.float32(0), limit)

@@ -42,12 +42,12 @@ class PeopleView:
 
     @cached_property
     def _near(self) -> NDArray[np.uint8]:
-        """The mask with its margin: points outside it are not people's."""
+        """The mask with its margin: points outside it belong to nobody."""
         return shift_edge(self.person, self.margin_px)
 
     @cached_property
     def _inner(self) -> NDArray[np.uint8]:
-        """The pixels that belong to a person even if the mask is too large."""
+        """Pixels that belong to a person even if the mask is too large."""
         return shift_edge(self.person, -(self.margin_px // 2))
 
     def find(self, points: NDArray[np.float32], *, flat: bool = False) -> NDArray[np.bool_]:

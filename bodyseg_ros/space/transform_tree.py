@@ -15,7 +15,7 @@ __all__ = ["TransformTree"]
 _REMEMBERED_NS: Final = 10_000_000_000
 _MOST_SAMPLES: Final = 4000
 _MOST_FRAMES: Final = 2000
-#: A stamp older than the newest by more than this starts a new timeline, such as a recording that starts again.
+#: A stamp older than the newest by more than this starts a new timeline, for example when a bag starts again.
 _JUMP_NS: Final = 1_000_000_000
 _DEEPEST: Final = 100
 

@@ -1,4 +1,4 @@
-"""A live page for browsers: pictures, parameters, figures. The server itself is imported when it starts."""
+"""A live page for browsers: images, parameters, figures. The server's packages are imported when it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may open the page: own addresses, tokens, and no other site's scripts."""
+"""Access control of the page: allowed host names, tokens, and no requests from other sites."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .page_settings import LOOPBACK_NAMES, is_loopback
 
 __all__ = ["Access"]
 
-#: Everything comes from this server; blob: are pictures that came through the socket.
+#: Everything comes from this server. blob: allows the images received through the WebSocket.
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -54,7 +54,7 @@ class Access:
             await answer(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that goes no further."""
+        """Reply that ends a request."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._token and not _is_own_name(host):
@@ -81,7 +81,7 @@ def _is_own_name(host: str) -> bool:
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
-    """Whether another site's page made the request; following a link to the page is allowed."""
+    """Whether another site's page made the request. Following a link to the page is allowed."""
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != host:
         return True

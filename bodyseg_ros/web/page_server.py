@@ -36,7 +36,7 @@ _FILES: Final = Path(__file__).parent / "page"
 _PHOTO_BYTES: Final = 64 * 1024 * 1024
 _MESSAGE_BYTES: Final = 64 * 1024
 _PHOTO_QUALITY: Final = 92
-#: Time between two looks at figures, layers, and values changed by others.
+#: Interval at which figures, layers and values changed by others are checked.
 _FIGURES_S: Final = 0.5
 
 
@@ -60,7 +60,7 @@ class _Page:
         self._shown, self._viewers, self._changes = shown, viewers, changes
 
     async def live(self, web: WebSocket) -> None:
-        """Send state, figures and pictures; take changes. Until the browser leaves."""
+        """Send state, figures and images, and apply changes, until the browser disconnects."""
         await web.accept()
         try:
             with self._viewers.enter() as viewer:
@@ -96,7 +96,7 @@ class _Page:
                     await self._change(dict(message["set"]))
                     await web.send_json({"news": self._news()})
             except (BodysegError, ValueError, TypeError) as err:
-                reason = str(err) if isinstance(err, BodysegError) else "The page sent what cannot be understood."
+                reason = str(err) if isinstance(err, BodysegError) else "The page sent an invalid message."
                 await web.send_json({"refused": reason, "news": self._news()})
 
     async def _change(self, values: dict[str, Any]) -> None:
@@ -138,8 +138,8 @@ class _Page:
 
 
 async def _until_it_leaves(work: Coroutine[Any, Any, None], others: anyio.CancelScope) -> None:
-    """Do one part of a viewer's work; when the browser has left, end the others."""
-    with suppress(WebSocketDisconnect, RuntimeError):  # RuntimeError: it left while something was sent
+    """Run one task of a viewer's connection; when the browser has disconnected, cancel the others."""
+    with suppress(WebSocketDisconnect, RuntimeError):  # RuntimeError: the browser disconnected during a send
         await work
     others.cancel()
 
@@ -179,7 +179,7 @@ class PageServer:
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """Address to open in a browser."""
         host, port = self._settings.web_host, self._socket.getsockname()[1]
         name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         query = f"?token={self._settings.web_token}" if self._settings.web_token else ""

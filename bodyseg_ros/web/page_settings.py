@@ -13,12 +13,12 @@ from ..settings import Settings, start_only
 
 __all__ = ["LOOPBACK_NAMES", "PageSettings", "is_loopback"]
 
-#: Names under which a browser on this machine asks for the page.
+#: Host names under which a browser on this machine requests the page.
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class PageSettings(Settings):
-    """Where the live page is, and who may do what there."""
+    """Address of the live page, and what its viewers may do."""
 
     web_port: int = start_only(0, "Port of a live page for browsers; 0: no page.", ge=0, le=65535)
     web_host: str = start_only(
@@ -42,7 +42,7 @@ class PageSettings(Settings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
+    """Whether an address can be reached from this machine only."""
     if host in LOOPBACK_NAMES:
         return True
     try:

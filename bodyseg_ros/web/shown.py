@@ -1,4 +1,4 @@
-"""What the live page asks of that which it shows."""
+"""Interface between the live page and the program that it shows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Shown(Protocol):
 
     @property
     def title(self) -> str:
-        """What is shown, such as '/robot1/bodyseg'."""
+        """Title, such as '/robot1/bodyseg'."""
         ...
 
     @property
     def layers(self) -> Sequence[str]:
-        """Names of the pictures that can be chosen; the first is shown at first."""
+        """Names of the selectable images; the page shows the first one until another is selected."""
         ...
 
     @property
@@ -33,12 +33,12 @@ class Shown(Protocol):
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """The value of every parameter now, by name."""
+        """Current value of every parameter, by name."""
         ...
 
     @property
     def figures(self) -> Mapping[str, str]:
-        """Rates, delays, counts, and what runs."""
+        """Rates, delays, counts, engine."""
         ...
 
     @property

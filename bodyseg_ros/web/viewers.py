@@ -1,7 +1,7 @@
-"""Who looks at which layer, and the newest picture of each.
+"""The viewers of the page, the layer that each one watches, and the newest image of each layer.
 
-A viewer asks for each picture, so a slow one gets fewer and delays nobody. The thread that shows pictures only hands
-over an array: JPEG files are made when they are sent, once for all viewers of a layer.
+A viewer requests each image, so a slow viewer gets fewer images and delays nobody. The thread that produces images only
+hands over an array. JPEG encoding happens when an image is sent, once for all viewers of a layer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..errors import BodysegError, FrameError
 __all__ = ["Viewer", "Viewers", "encode_jpeg"]
 
 _MOST_VIEWERS: Final = 32
-#: Pictures that a viewer may ask for in advance.
+#: Number of images that a viewer may request in advance.
 _MOST_ASKED: Final = 4
-#: Larger pictures are reduced: a screen shows no more, and encoding takes time.
+#: Larger images are reduced: no screen shows more, and encoding takes time.
 _LONGEST_SIDE_PX: Final = 1920
-#: Behind transparent pixels.
+#: Color behind transparent pixels.
 _BEHIND: Final = 96
 
 
@@ -54,35 +54,35 @@ class _Picture:
         self._jpeg = b""
 
     def jpeg(self) -> bytes:
-        """Encode it, once. Thread-safe."""
+        """Encode the image, only once. Thread-safe."""
         with self._lock:
             self._jpeg = self._jpeg or encode_jpeg(self._image, self._quality)
             return self._jpeg
 
 
 class Viewer:
-    """One open page. Made in an event loop, where all methods but wake() are called."""
+    """One open page. Created in an event loop, in which all methods but wake() are called."""
 
     def __init__(self, viewers: Viewers) -> None:
         self._viewers = viewers
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self._seen: _Picture | None = None
-        #: What it looks at, and how many pictures of it it still takes.
+        #: The watched layer, and how many more of its images are requested.
         self.layer, self.asked = "", 0
 
     def ask(self, layer: str) -> None:
-        """Take one more picture, of this layer."""
+        """Request one more image, of this layer."""
         self._viewers.forget_unwatched(layer)
         self.layer, self.asked = layer, min(self.asked + 1, _MOST_ASKED)
         self._news.set()
 
     def wake(self) -> None:
-        """There is a new picture. Thread-safe."""
+        """Signal a new image. Thread-safe."""
         with suppress(RuntimeError):  # its loop has ended
             self._loop.call_soon_threadsafe(self._news.set)
 
     async def next(self) -> _Picture:
-        """Wait for the next picture asked for."""
+        """Wait for the next requested image."""
         while True:
             picture = self._viewers.newest(self.layer) if self.asked else None
             if picture is not None and picture is not self._seen:
@@ -94,7 +94,7 @@ class Viewer:
 
 
 class Viewers:
-    """Hands pictures from the thread that makes them to those who look. Thread-safe."""
+    """Passes images from the producing thread to the viewers. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -103,7 +103,7 @@ class Viewers:
 
     @property
     def watched(self) -> frozenset[str]:
-        """Layers that somebody waits for."""
+        """Layers that a viewer is waiting for."""
         with self._lock:
             return frozenset(viewer.layer for viewer in self._viewers if viewer.asked)
 
@@ -119,12 +119,12 @@ class Viewers:
             viewer.wake()
 
     def newest(self, layer: str) -> _Picture | None:
-        """The last picture of a layer; None if there is none."""
+        """The last image of a layer; None if there is none."""
         with self._lock:
             return self._newest.get(layer)
 
     def forget_unwatched(self, layer: str) -> None:
-        """Drop a layer's last picture if nobody waited for it until now: it may be old."""
+        """Drop a layer's last image if nobody was waiting for it: it may be old."""
         if layer not in self.watched:
             with self._lock:
                 self._newest.pop(layer, None)

@@ -211,6 +211,18 @@ def test_parameters_from_a_file_and_overruled(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "out/poses.jsonl").read_text())["persons"]) == 2
 
 
+def test_frame_skip_runs_the_network_on_every_nth_frame(tmp_path: Path) -> None:
+    """The fake engine fails at its third run, which is the fifth frame's."""
+    drawn_video(tmp_path / "v.mp4", 6, Fraction(25))
+    common = ["run", tmp_path / "v.mp4", "--write", "mask", "--frame-skip", 2, "--fake.fail-every", 3, *FAKE]
+    for how in ("move", "hold"):
+        out = tmp_path / how
+        assert "frame 5: " in run(*common, "--out", out, "--max-frames", 5, "--skipped-frames", how, code=1)
+        run(*common, "--out", out, "--max-frames", 4, "--skipped-frames", how)
+        with av.open(str(out / "v_mask.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 4
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     output = run("run", tmp_path / "none.jpg", "--out", tmp_path / "out", *FAKE, code=1)
     assert "none.jpg" in output

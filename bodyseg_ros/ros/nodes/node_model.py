@@ -40,8 +40,12 @@ class NodeModel:
         self.engine, self.device, self.turns = engine.name, engine.device, self._shared.turns_at(engine)
         #: Whether the CPU is idle while a frame is in the network.
         self.leaves_cpu = engine.leaves_cpu
-        #: Whether a frame may be prepared only after the previous one was decoded.
-        self.needs_previous = network.needs_previous
+
+    @property
+    def needs_previous(self) -> bool:
+        """Whether a frame may be prepared only after the previous one was decoded."""
+        network = self._model.network
+        return network.needs_previous or getattr(network.settings, "frame_skip", 1) > 1
 
     def warm_up(self) -> None:
         """Run once on an empty image."""

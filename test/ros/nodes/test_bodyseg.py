@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -486,6 +487,24 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
     node.send(node.image())
     node.wait(lambda: heard)
     assert tuple(read_image(heard[0]).image[0, 0]) == (10, 20, 30)
+
+
+@pytest.mark.parametrize(("every", "runs"), [(1, 6), (3, 2), (60, 1)])
+def test_frame_skip_spares_the_network_and_no_message(
+    rig: Rigs, monkeypatch: pytest.MonkeyPatch, every: int, runs: int
+) -> None:
+    node = rig(f"frame_skip:={every}")
+    masks, infer, asked = node.listen("/bodyseg/mask"), FakeEngine.infer, []
+    monkeypatch.setattr(FakeEngine, "infer", lambda *given: asked.append(1) or infer(*given))
+    picture = node.image()
+    for number in range(1, 7):
+        picture = deepcopy(picture)
+        picture.header.stamp.nanosec = 40_000_000 * number
+        node.send(picture)
+        node.wait(lambda number=number: len(masks) == number)
+    assert len(asked) == runs
+    assert [mask.header.stamp.nanosec for mask in masks] == [40_000_000 * number for number in range(1, 7)]
+    assert all(np.array_equal(mask.data, masks[0].data) for mask in masks)  # the picture stands still
 
 
 @pytest.mark.parametrize(

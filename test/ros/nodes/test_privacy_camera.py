@@ -423,6 +423,8 @@ class Cropping(Saboteur):
 def test_masks_that_do_not_lie_on_the_picture_are_refused() -> None:
     with pytest.raises(SettingsError, match="flip_horizontal is True.*privacy camera"):
         PrivacyCameraNode(FakeGraph("privacy_camera", arguments=["--ros-args", "-p", "flip_horizontal:=true"]))
+    with pytest.raises(SettingsError, match="frame_skip is 2.*every frame"):
+        PrivacyCameraNode(FakeGraph("privacy_camera", arguments=["--ros-args", "-p", "frame_skip:=2"]))
 
 
 def test_a_source_is_played_inside_the_process(tmp_path: Any) -> None:
