@@ -11,7 +11,6 @@ import pytest
 from bodyseg_ros.cli.many_files import for_each
 from bodyseg_ros.errors import MediaError, MissingDependencyError
 
-
 #: What other processes can import: square roots, and a number that has none.
 ROOTS = {4: 2, -1: "isqrt() argument must be nonnegative", 81: 9}
 
