@@ -41,11 +41,12 @@ def _executor(jobs: int, scheduler: str) -> Iterator[Executor]:
             yield pool
         return
     try:
-        from distributed import Client
+        import distributed
     except ImportError as err:
         raise missing_package("--scheduler", err, "bodyseg_ros[fleet]") from err
+    connect: Any = distributed.Client  # untyped where it is installed, unknown where it is not
     try:
-        client: Any = Client(scheduler, timeout=10)
+        client = connect(scheduler, timeout=10)
     except (OSError, ValueError, TypeError) as err:
         raise MediaError(
             f"No Dask scheduler answers at {scheduler!r}; give its address, as in tcp://host:8786."
