@@ -17,6 +17,8 @@ $(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt $(wildcard 
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	if command -v Xvfb >/dev/null; then $(BIN)/python -m pip install --quiet --no-deps --upgrade \
+		--target $(VENV)/opencv-windows 'opencv-python>=4.8,<5'; fi  # for the test of `run --show`
 	touch $@
 
 demo: setup  ## People cut out of a real photo; INPUT=photo.jpg for one's own

@@ -23,7 +23,7 @@ from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .reporting import print_json, progress_bar, progress_console, shows_progress
 from .run_files import FileWriter, Input, VideoOptions, check_bag_name, choose_outputs, is_one_file, is_still, look_at
-from .run_window import show_window
+from .run_window import background_files, show_window
 
 __all__ = ["run"]
 
@@ -57,6 +57,10 @@ def run(
         typer.Option(help="Effect for the composite; repeatable, applied in order. See `bodyseg effects list`"),
     ] = None,  # otherwise the `effects` of --params
     show: Annotated[bool, typer.Option("--show", help="Show a window instead of writing files.")] = False,
+    background: Annotated[
+        list[str] | None,
+        typer.Option(help="With --show: photo, video or folder of photos for the background slider; repeatable."),
+    ] = None,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop each input after this many frames; 0: no limit.")] = 0,
     codec: Annotated[
         str,
@@ -88,8 +92,8 @@ def run(
     A bag (.mcap, .db3 or a folder) is copied to --out with the node's topics added: bodyseg run in.mcap -o out.mcap
     To publish a recording, use `bodyseg anonymize`.
 
-    With --effect it writes photo_composite.png, or a video. With --show, keys change the effect and a slider the
-    threshold: bodyseg run 0 --show --effect virtual_background
+    With --effect it writes photo_composite.png, or a video. With --show, sliders change threshold, smoothing, frame
+    skip and background, and keys the effect: bodyseg run 0 --show --background holiday/
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
@@ -106,11 +110,14 @@ def run(
     if not readable:
         _report(problems, "Nothing could be read, so nothing was done.")
     one_file = not show and is_one_file(out, readable)
+    if background and not show:
+        raise SettingsError("--background is for the window: add --show, or set --virtual-background.source instead.")
+    backgrounds = background_files(background or ())
     plan = plan_model(values)
     chain = effect or (plan.own.effects if "effects" in values else ())
     with load_model(plan) as model:
         if show:
-            show_window(model, [one.text for one in readable], chain, plan.effects)
+            show_window(model, [one.text for one in readable], chain, plan.effects, backgrounds)
             return
         wanted = write or ("composite" if chain else "overlay" if one_file else "" if as_json else "all")
         outputs = choose_outputs(wanted, model.offers, plan.effects, chain) if wanted else {}

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bodyseg_ros.cli.main import app
-from bodyseg_ros.errors import MissingDependencyError, PluginError, SettingsError
+from bodyseg_ros.errors import PluginError, SettingsError
 from bodyseg_ros.plugins import plugin_names
 
 FAKE = ["--engine", "fake"]
@@ -71,30 +71,3 @@ def test_a_gallery_of_a_photo(tmp_path: Path, photo: Path) -> None:
     files = re.findall(r"\]\((.*?)\)", page)
     assert len(files) > len(plugin_names("effects"))
     assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md", "gallery.jpg"}
-
-
-def test_no_window_where_there_is_none(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def headless(*_: object) -> None:
-        raise cv2.error("The function is not implemented.")
-
-    monkeypatch.setattr(cv2, "namedWindow", headless)
-    with pytest.raises(MissingDependencyError, match="pip install 'opencv-python>=4.8,<5'"):
-        run("run", photo, "--show", *FAKE)
-
-
-def test_keys_and_slider_of_the_window(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """n and p change the effect, the slider the mask, s saves, space goes to the next photo, q ends."""
-    keys, shown, slider = iter("nps" + "s q"), [], iter([70, 70, 70, 99, 99, 99, 99, 99])
-    monkeypatch.chdir(tmp_path)
-    for name in ("namedWindow", "createTrackbar", "destroyAllWindows"):
-        monkeypatch.setattr(cv2, name, lambda *_: None)
-    monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image.copy()))
-    monkeypatch.setattr(cv2, "waitKey", lambda _: ord(next(keys)))
-    monkeypatch.setattr(cv2, "getTrackbarPos", lambda *_: next(slider))
-    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
-    effects = ("--effect", "anonymize", "--anonymize.color", "[0, 0, 0]", "--anonymize.margin", 0)
-    run("run", photo, photo, "--show", *effects, *FAKE)
-    assert len(shown) == 6
-    assert (shown[0] != shown[1]).any() and (shown[0] == shown[2]).all()
-    saved = [(cv2.imread(str(tmp_path / f"bodyseg_{number}.png")) == 0).all(axis=2).sum() for number in (1, 2)]
-    assert saved[0] > saved[1]  # at 0.99 less is taken for a person

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FrameError
+from .headers import shorten
 
 __all__ = ["BRIDGED", "convert", "require"]
 
@@ -23,13 +26,20 @@ BRIDGED: Final[dict[str, tuple[str, int]]] = {
     "32FC3": ("f4", 3),
 }
 
+_TRIAL: Final = """
+import numpy
+from cv_bridge.boost.cv_bridge_boost import cvtColor2
+cvtColor2(numpy.zeros((2, 2, 3), "u2"), "rgb16", "rgb8")
+"""
+
 
 def require(encoding: str) -> None:
-    """Raise FrameError if cv_bridge cannot be imported."""
-    if _bridge() is None:
+    """Raise FrameError if cv_bridge is missing or does not work."""
+    problem = _problem()
+    if problem:
         raise FrameError(
-            f"An image has the encoding {encoding!r}, which is read by cv_bridge, and that cannot be imported: install "
-            "the ROS package cv_bridge (apt: ros-<distribution>-cv-bridge) and use the runtime rclpy, or publish rgb8."
+            f"An image has the encoding {encoding!r}, which is read by the ROS package cv_bridge, and {problem}; or "
+            "publish rgb8."
         )
 
 
@@ -70,11 +80,26 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
+def _problem() -> str:
+    """Why cv_bridge cannot be used, and what to do; '' if it works.
+
+    It is tried in a child process: beside NumPy 2 a cv_bridge built for NumPy 1 is imported and then crashes.
+    """
+    if find_spec("cv_bridge") is None:
+        return "that is not installed: install it (apt: ros-<distribution>-cv-bridge) and use the runtime rclpy"
+    child = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, text=True, check=False)
+    if child.returncode == 0:
+        return ""
+    said = shorten((child.stderr.strip().splitlines() or [""])[-1])
+    how = f"crashes (signal {-child.returncode})" if child.returncode < 0 else f"fails ({said})"
+    return (
+        f"that {how} beside NumPy {np.__version__}: install the NumPy it was built for, for most distributions by "
+        "pip install 'numpy<2'"
+    )
+
+
+@lru_cache(maxsize=1)
 def _bridge() -> Any:
-    """cv_bridge's converter; None if it is not installed, or built for another NumPy."""
-    try:
-        from cv_bridge import CvBridge
-        from cv_bridge.boost import cv_bridge_boost  # noqa: F401 - the part that breaks beside another NumPy
-    except ImportError:
-        return None
+    from cv_bridge import CvBridge
+
     return CvBridge()

@@ -7,6 +7,8 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Final
 
 from ...dependencies import missing_package
 from ...errors import GraphError
@@ -20,6 +22,9 @@ _LOOPBACK = (
     "</Interfaces><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>65000B</FragmentSize></General><Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>40"
     '</MaxAutoParticipantIndex><Peers><Peer address="127.0.0.1"/></Peers></Discovery></Domain></CycloneDDS>'
 )
+
+#: What a runtime imports.
+_PACKAGES: Final = {"dds": ("cyclonedds", "rosbags"), "zenoh": ("zenoh", "xxhash", "rosbags")}
 
 
 def private_environment() -> dict[str, str]:
@@ -46,25 +51,29 @@ def private_graph(runtime: str) -> Iterator[dict[str, str]]:
     Raises MissingDependencyError where the runtime is not installed, GraphError where there is no such one.
     """
     environment = private_environment()
+    _require(runtime)
+    if runtime == "dds":
+        yield environment
+        return
+    from .zenoh_session import open_router
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"tcp/127.0.0.1:{probe.getsockname()[1]}"
+    with open_router(endpoint):
+        yield environment | {
+            "RMW_IMPLEMENTATION": "rmw_zenoh_cpp",
+            "ZENOH_SESSION_CONFIG_URI": "",
+            "ZENOH_CONFIG_OVERRIDE": f"connect/endpoints={json.dumps([endpoint])}",
+        }
+
+
+def _require(runtime: str) -> None:
+    """Import a runtime's packages."""
+    if runtime not in _PACKAGES:
+        raise GraphError(f"There is no private graph of the runtime {runtime!r}; there are {' and '.join(_PACKAGES)}.")
     try:
-        if runtime == "dds":
-            import cyclonedds  # noqa: F401
-            import rosbags  # noqa: F401
-
-            yield environment
-        elif runtime == "zenoh":
-            from .zenoh_session import open_router
-
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                endpoint = f"tcp/127.0.0.1:{probe.getsockname()[1]}"
-            with open_router(endpoint):
-                yield environment | {
-                    "RMW_IMPLEMENTATION": "rmw_zenoh_cpp",
-                    "ZENOH_SESSION_CONFIG_URI": "",
-                    "ZENOH_CONFIG_OVERRIDE": f"connect/endpoints={json.dumps([endpoint])}",
-                }
-        else:
-            raise GraphError(f"There is no private graph of the runtime {runtime!r}; there are dds and zenoh.")
+        for package in _PACKAGES[runtime]:
+            import_module(package)
     except ModuleNotFoundError as err:
         raise missing_package(f"The runtime {runtime!r}", err, f"bodyseg_ros[{runtime}]") from err

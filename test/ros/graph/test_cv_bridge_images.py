@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from bodyseg_ros.errors import FrameError
 from bodyseg_ros.ros.graph import cv_bridge_images
 from bodyseg_ros.ros.graph.cv_bridge_images import BRIDGED
-from bodyseg_ros.ros.graph.image_messages import check_picture, read_image
+from bodyseg_ros.ros.graph.image_messages import ENCODINGS, check_picture, read_image
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 
 MESSAGES = RosbagMessages()
@@ -59,14 +60,27 @@ class _StandIn:
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
-    package, boost = ModuleType("cv_bridge"), ModuleType("cv_bridge.boost")
-    package.CvBridge, boost.cv_bridge_boost = _StandIn, None  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "cv_bridge", package)
-    monkeypatch.setitem(sys.modules, "cv_bridge.boost", boost)
-    cv_bridge_images._bridge.cache_clear()
-    yield
-    cv_bridge_images._bridge.cache_clear()
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv_bridge_images, "_problem", lambda: "")
+    monkeypatch.setattr(cv_bridge_images, "_bridge", _StandIn)
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Puts a package cv_bridge in front, whose C++ module has this text."""
+
+    def put(module: str) -> None:
+        (tmp_path / "cv_bridge/boost").mkdir(parents=True)
+        (tmp_path / "cv_bridge/__init__.py").touch()
+        (tmp_path / "cv_bridge/boost/__init__.py").touch()
+        (tmp_path / "cv_bridge/boost/cv_bridge_boost.py").write_text(module)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
+
+    cv_bridge_images._problem.cache_clear()
+    yield put
+    cv_bridge_images._problem.cache_clear()
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -94,12 +108,23 @@ def test_what_cv_bridge_refuses_is_a_bad_frame() -> None:
         read_image(flat("bayer_rggb16"))
 
 
+@pytest.mark.usefixtures("found")
 def test_without_cv_bridge_the_image_is_refused_on_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cv_bridge", None)
-    cv_bridge_images._bridge.cache_clear()
-    with pytest.raises(FrameError, match=r"'rgb16', which is read by cv_bridge.*cannot be imported.*install.*rclpy"):
+    monkeypatch.setattr(cv_bridge_images, "find_spec", lambda name: None)
+    with pytest.raises(FrameError, match=r"'rgb16', which is read by.*cv_bridge.*not installed: install it.*rclpy"):
         check_picture(flat("rgb16"), 10_000)
-    cv_bridge_images._bridge.cache_clear()
+
+
+def test_a_cv_bridge_that_would_crash_is_not_called(found: Callable[[str], None]) -> None:
+    found("import os, signal\ndef cvtColor2(*_): os.kill(os.getpid(), signal.SIGSEGV)\n")
+    with pytest.raises(FrameError, match=r"that crashes \(signal 11\) beside NumPy [0-9.]+: .*pip install 'numpy<2'"):
+        check_picture(flat("rgb16"), 10_000)
+
+
+def test_a_cv_bridge_that_fails_says_why(found: Callable[[str], None]) -> None:
+    found("raise ImportError('libopencv_core.so.406: no such file')\n")
+    with pytest.raises(FrameError, match=r"that fails \(ImportError: libopencv_core.so.406: no such file\)"):
+        check_picture(flat("rgb16"), 10_000)
 
 
 @pytest.mark.parametrize("encoding", BRIDGED)
@@ -107,3 +132,28 @@ def test_the_real_cv_bridge(encoding: str) -> None:
     pytest.importorskip("cv_bridge.boost.cv_bridge_boost", reason="cv_bridge comes with ROS", exc_type=ImportError)
     frame = read_image(flat(encoding, pad=6))
     assert np.abs(frame.image[2:-2, 2:-2].astype(int) - COLOR).max() <= 1
+
+
+#: Those that Jazzy's cv_bridge converts too, and by how much the pixels may differ: 16 bits become 8 by dividing by
+#: 256 here, by 257 there.
+OWN = {
+    name: int(name == "mono16")
+    for name in ENCODINGS
+    if name[0].isalpha() and name not in ("uyvy", "yuyv", "nv12", "nv21")
+}
+
+
+@pytest.mark.parametrize("encoding", OWN)
+def test_our_own_conversions_give_the_pixels_of_the_real_cv_bridge(encoding: str) -> None:
+    pytest.importorskip("cv_bridge.boost.cv_bridge_boost", reason="cv_bridge comes with ROS", exc_type=ImportError)
+    from cv_bridge import CvBridge
+
+    layout = ENCODINGS[encoding]
+    noise = np.random.default_rng(3).random((int(48 * layout.height_factor), 64 * layout.channels))
+    rows = (noise * np.iinfo(layout.dtype).max).astype(layout.dtype)
+    message = MESSAGES.make(
+        "sensor_msgs/msg/Image", header=MESSAGES.make("std_msgs/msg/Header"), height=48, width=64, encoding=encoding,
+        is_bigendian=int(sys.byteorder == "big"), step=rows.strides[0], data=MESSAGES.pack(rows).view(np.uint8),
+    )  # fmt: skip
+    theirs = CvBridge().imgmsg_to_cv2(message, "rgb8")
+    assert np.abs(theirs.astype(int) - read_image(message).image).max() <= OWN[encoding]

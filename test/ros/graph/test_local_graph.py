@@ -17,7 +17,6 @@ from bodyseg_ros.errors import EngineError, GraphError, MissingDependencyError
 from bodyseg_ros.ros.graph import LATCHED, RELIABLE, SENSOR, Qos, mismatch, open_graph
 from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.local_graph import Throttle
-from bodyseg_ros.ros.graph.loopback import private_environment
 from bodyseg_ros.ros.graph.rosbag_types import RosbagMessages
 
 STRING = "std_msgs/msg/String"
@@ -287,7 +286,3 @@ def test_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_runtime_says_what_to_do() -> None:
     with pytest.raises(MissingDependencyError, match="'rclpy'.*[Ss]ource"):
         open_graph("node", [], "rclpy")
-
-
-def test_private_graphs_are_apart() -> None:
-    assert private_environment()["ROS_DOMAIN_ID"].isdigit()
