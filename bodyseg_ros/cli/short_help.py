@@ -22,12 +22,13 @@ class ShortHelpCommand(TyperCommand):
         """Parse the flags; a misspelled one is answered with the nearest, which click would list by the alphabet."""
         try:
             return list(super().parse_args(ctx, args))
-        except typer.BadParameter.__mro__[1] as err:  # UsageError, whichever click typer brings
+        except Exception as err:
+            if isinstance(err, typer.BadParameter) or not hasattr(err, "possibilities"):
+                raise
             unknown = getattr(err, "option_name", "")
-            if hasattr(err, "possibilities"):
-                near = nearest_flags(unknown, (flag for one in self.params for flag in one.opts))
-                err.message, err.possibilities = f"There is no option {unknown}.", None
-                err.message += f" Did you mean {' or '.join(near)}?" if near else " --help lists them."
+            near = nearest_flags(unknown, (flag for one in self.params for flag in one.opts))
+            said = f"Did you mean {' or '.join(near)}?" if near else "--help lists them."
+            err.__dict__ |= {"message": f"There is no option {unknown}. {said}", "possibilities": None}
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
