@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
 from ..plan import make_plan
 from ..privacy import RecordingSettings
 from ..privacy.media_release import anonymize_media
-from ..privacy.release_report import is_finished
+from ..privacy.release_report import is_finished, outputs_beside
 from .error_output import complain
 from .many_files import for_each
 from .parameter_flags import takes_parameters
+from .reporting import AsJson, print_json, progress_bar, progress_console, shows_progress
 from .run import is_bag
 
 __all__ = ["anonymize"]
 
 
+@shows_progress
 @takes_parameters("recording", "model", "network", "engine", "effect", "refinement")
 def anonymize(
     inputs: Annotated[
@@ -59,7 +61,7 @@ def anonymize(
             "same files, and have this version of the package."
         ),
     ] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Cover the people in recordings, for sharing.
 
@@ -74,7 +76,6 @@ def anonymize(
 
     Example: bodyseg anonymize drive.mcap --out public.mcap --drop /lidar/points --depth remove
     """
-    console = Console(stderr=True, quiet=quiet)
     rules = {"keep": keep or (), "drop": drop or (), "depth": depth or "", "effects": effect or ()}
     if len({path.resolve().name for path in inputs}) < len(inputs):
         raise MediaError("Two inputs have the same name, so their outputs would too; do them one after the other.")
@@ -84,20 +85,23 @@ def anonymize(
         _Task(path.absolute(), (out / path.resolve().name if folder else out).absolute(), values, rules, audio)
         for path in inputs
     ]
-    if len(tasks) == 1 and not scheduler:
-        with _bars(console) as progress:
-            _say(_do_shown(tasks[0], progress), tasks[0].target, console)
-        return
-    problems = {}
-    for task, made in _do_all(tasks, jobs, scheduler, console):
+    problems: list[str] = []
+    reports: dict[str, Any] = {}
+    for task, made in _do_all(tasks, jobs, scheduler):
+        if isinstance(made, Exception):
+            if len(tasks) == 1:
+                raise made
+            problems.append(f"{task.source}: {str(made) or type(made).__name__}")
+            continue
         if made is None:
-            console.print(f"Already there: {task.target}", highlight=False, soft_wrap=True)
-        elif isinstance(made, Exception):
-            problems[task.source] = made
+            progress_console.print(f"Already there: {task.target}")
         else:
-            _say(made, task.target, console)
-    for source, problem in sorted(problems.items()):
-        complain(f"{source}: {str(problem) or type(problem).__name__}")
+            _say(made, task.target)
+        reports[str(task.target)] = json.loads(outputs_beside(task.target)[0].read_text(encoding="utf-8"))
+    if as_json:
+        print_json(dict(sorted(reports.items())))
+    for problem in sorted(problems):
+        complain(problem)
     if problems:
         raise typer.Exit(1)
 
@@ -113,14 +117,9 @@ class _Task:
     audio: Literal["keep", "drop"]
 
 
-def _bars(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console)
-
-
-def _do_all(tasks: Sequence[_Task], jobs: int, scheduler: str, console: Console) -> Iterator[tuple[_Task, Any]]:
+def _do_all(tasks: Sequence[_Task], jobs: int, scheduler: str) -> Iterator[tuple[_Task, Any]]:
     """Each task with its report, None if it was done before, or its error."""
-    with _bars(console) as progress:
+    with progress_bar() as progress:
         if jobs > 1 or scheduler:
             bar = progress.add_task("inputs", total=len(tasks))
             for task, made in for_each(_do_or_skip, tasks, jobs, scheduler):
@@ -170,21 +169,17 @@ def _options(task: _Task) -> dict[str, Any]:
     return {**{flag: sorted(task.rules[flag]) for flag in ("keep", "drop")}, "depth": task.rules["depth"]}
 
 
-def _say(report: Any, target: Path, console: Console) -> None:
+def _say(report: Any, target: Path) -> None:
     """Print what was done to each topic of a bag, and to each camera."""
     for topic, treatment in getattr(report, "topics", {}).items():
-        console.print(f"{topic}: {treatment}", highlight=False, soft_wrap=True)
+        progress_console.print(f"{topic}: {treatment}")
     for problem in getattr(report, "problems", ()):
         complain(f"{problem} It is left out.")
     for camera in report.cameras:
         blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
-        console.print(
+        progress_console.print(
             f"{camera.name}: {camera.frames} frames, {camera.covered_share:.1%} covered, "
             f"{len(camera.gaps)} gaps filled, {blanked} blank, "
-            f"{sum(map(len, camera.look_at.values()))} places to look at",
-            highlight=False,
-            soft_wrap=True,
+            f"{sum(map(len, camera.look_at.values()))} places to look at"
         )
-    console.print(
-        f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png", highlight=False, soft_wrap=True
-    )
+    progress_console.print(f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..media import open_source
+from .reporting import AsJson, print_json, progress_console, shows_progress
 from .train import need_keras
 
 __all__ = ["export"]
@@ -19,6 +21,7 @@ __all__ = ["export"]
 _PHOTOS: Final = 32
 
 
+@shows_progress
 def export(
     source: Annotated[
         Path, typer.Argument(help="A run's folder or YAML, its checkpoint.npz, or a published model.json.")
@@ -49,6 +52,7 @@ def export(
         ),
     ] = 0.0,
     config: Annotated[Path | None, typer.Option(help="The run's YAML, if not beside the checkpoint.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a trained network as tfjs GraphModel, tflite, ONNX or SavedModel, and check each file.
 
@@ -64,26 +68,30 @@ def export(
     training.check_offered(to, quantize)
     if not photos:
         training.check_photos(source, config)
-    console = Console()
     network = training.open_exportable(source, config)
     images = _photos(photos) if photos else []
     if network.settings is not None and not (images and threshold):
         held_out = held_out_samples(network.settings)
         images = images or [sample.image for sample in held_out[:: max(1, len(held_out) // _PHOTOS)][:_PHOTOS]]
         if held_out and not threshold:
-            with console.status(f"finding the best threshold on {len(held_out)} photos …"):
+            with progress_console.status(f"finding the best threshold on {len(held_out)} photos …"):
                 threshold = network.best_threshold(held_out)
     if threshold:
-        console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.", highlight=False)
+        progress_console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.")
         network = network.shifted(threshold)
     strides = stride or ([16, 8] if to == "tfjs" else [16])
     table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU", "parts", "PCK")
-    for file in training.export(network, out, to, quantize, images, strides):
+    with progress_console.status(f"writing {to} and comparing it on {len(images)} photos …"):
+        files = list(training.export(network, out, to, quantize, images, strides))
+    if as_json:
+        print_json([asdict(file) | {"path": str(file.path)} for file in files])
+        return
+    for file in files:
         figures = f"{file.differs:.2g}", f"{file.scores_differ:.2g}", f"{file.mask_iou:.4f}"
         results = f"{file.parts_alike:.3f}", f"{file.keypoints_found:.3f}"
         table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures, *results)
     table.title = f"checked against the source on {len(images)} photos"
-    console.print(table)
+    Console().print(table)
 
 
 def _photos(text: str) -> list[NDArray[np.uint8]]:
