@@ -2,6 +2,7 @@
 
 BodysegError
 ├── SettingsError (ValueError)            a parameter's name, type or value
+│   └── UnknownParameterError             there is no such parameter
 ├── PluginError                           no plugin of that name
 │   └── MissingDependencyError            a package needed by a plugin is missing
 ├── FrameError (ValueError)               a picture that cannot be a frame
@@ -31,6 +32,7 @@ __all__ = [
     "PluginError",
     "ResultError",
     "SettingsError",
+    "UnknownParameterError",
     "quote",
 ]
 
@@ -50,6 +52,14 @@ class BodysegError(Exception):
 
 class SettingsError(BodysegError, ValueError):
     """A parameter's name, type or value is not allowed."""
+
+
+class UnknownParameterError(SettingsError):
+    """There is no such parameter. name: of the first one that is unknown, dotted."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class PluginError(BodysegError):

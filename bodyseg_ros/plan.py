@@ -128,11 +128,11 @@ def make_plan(values: Mapping[str, Any], own: type[S]) -> Plan[S]:
     for name in root:
         if not any(name in reader.model_fields for reader in readers):
             known = [field for reader in readers for field in reader.model_fields]
-            raise SettingsError(unknown_parameter(name, known, f"The model {card.name} has"))
+            raise unknown_parameter(name, known, f"The model {card.name} has")
     plugins = {name for kind in ("engines", "effects", "trackers") for name in plugin_names(kind)}
     for group in groups.keys() - {"refine", "smoothing", "events", PER_PERSON} - plugins:
         known = [parameter.name for parameter in _every_parameter(own, network_class.Settings, None)]
-        raise SettingsError(unknown_parameter(f"{group}.{next(iter(groups[group]))}", known))
+        raise unknown_parameter(f"{group}.{next(iter(groups[group]))}", known)
     return Plan(
         model,
         card,

@@ -17,8 +17,9 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from .errors import SettingsError, quote
+from .errors import SettingsError, UnknownParameterError, quote
 
 __all__ = [
     "ModelSettings",
@@ -234,7 +235,10 @@ def build(settings: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
     try:
         return settings(**values)
     except ValidationError as err:
-        raise SettingsError(_sentence(settings, err, prefix)) from err
+        text, problems = _sentence(settings, err, prefix), err.errors()
+        if all(problem["type"] == "extra_forbidden" for problem in problems):
+            raise UnknownParameterError(text, _dotted(prefix, problems[0])) from err
+        raise SettingsError(text) from err
 
 
 def updated(settings: S, values: Mapping[str, Any], prefix: str = "") -> S:
@@ -246,29 +250,33 @@ def updated(settings: S, values: Mapping[str, Any], prefix: str = "") -> S:
     return build(type(settings), settings.model_dump() | dict(own), prefix) if own else settings
 
 
+def _dotted(prefix: str, problem: ErrorDetails) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    return f"{prefix}.{name}" if prefix else name
+
+
 def _sentence(settings: type[Settings], err: ValidationError, prefix: str) -> str:
     known = {parameter.name: parameter for parameter in parameters(settings)}
     sentences = []
     for problem in err.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        shown = f"{prefix}.{name}" if prefix else name
+        shown = _dotted(prefix, problem)
         if problem["type"] == "extra_forbidden":
-            sentences.append(unknown_parameter(shown, [f"{prefix}.{key}" if prefix else key for key in known]))
+            sentences.append(str(unknown_parameter(shown, [f"{prefix}.{key}" if prefix else key for key in known])))
         elif problem["type"] == "value_error":
             sentences.append(str(problem["ctx"]["error"]))
         else:
-            allowed = problem["msg"] if problem["type"] == "allowed" else known[name].allowed
+            allowed = problem["msg"] if problem["type"] == "allowed" else known[shown.rpartition(".")[2]].allowed
             sentence = f"Parameter {shown} is {quote(problem['input'])}, but it must be {allowed}."
             if sentence not in sentences:
                 sentences.append(sentence)
     return " ".join(sentences)
 
 
-def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> str:
-    """Error message for an unknown parameter, of anything or of 'The model X', with the nearest names."""
+def unknown_parameter(name: str, known: Sequence[str], whose: str = "There is") -> UnknownParameterError:
+    """The error for an unknown parameter, of anything or of 'The model X', with the nearest names."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{whose} no parameter {quote(name)}.{hint} `bodyseg params` lists them all."
+    return UnknownParameterError(f"{whose} no parameter {quote(name)}.{hint} `bodyseg params` lists them all.", name)
 
 
 def require_live(
@@ -281,7 +289,7 @@ def require_live(
     by_name = {parameter.name: parameter for parameter in known}
     for name in names:
         if name not in by_name:
-            raise SettingsError(unknown_parameter(name, list(by_name)))
+            raise unknown_parameter(name, list(by_name))
         if not by_name[name].live:
             raise SettingsError(f"Parameter {name} is read {start} with another value.")
 

@@ -90,7 +90,7 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
     if not settings.is_on:
         if others:
             known = [parameter.name for parameter in stage_parameters(None)]
-            raise SettingsError(unknown_parameter(f"{GROUP}.{next(iter(others))}", known))
+            raise unknown_parameter(f"{GROUP}.{next(iter(others))}", known)
         return None
     model = build(
         ModelSettings,
@@ -114,7 +114,7 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
     known = [parameter.name for parameter in stage_parameters(network_class)]
     for name in others:
         if f"{GROUP}.{name}" not in known:
-            raise SettingsError(unknown_parameter(f"{GROUP}.{name}", known, f"The model {card.name} has"))
+            raise unknown_parameter(f"{GROUP}.{name}", known, f"The model {card.name} has")
     network = build(network_class.Settings, network_class.defaults_of(card) | others, GROUP)
     return StagePlan(settings, model, card, network_class, network)
 

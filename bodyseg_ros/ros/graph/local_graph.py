@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from ...settings import Parameter
@@ -126,7 +127,7 @@ class LocalGraph:
 
     def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
         """See Graph."""
-        return self._parameters.declare(parameters)
+        return self._parameters.declare(parameters, partial(self.log, "warn"))
 
     def on_change(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """See Graph."""

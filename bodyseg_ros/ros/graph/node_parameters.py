@@ -47,11 +47,15 @@ class Parameters:
         self.described: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters(GraphSettings)}
         self._listener: Callable[[dict[str, Any]], None] = lambda values: None
 
-    def declare(self, declared: Sequence[Parameter]) -> dict[str, Any]:
-        """Starting values by name: the override, else the default; see Graph.declare()."""
+    def declare(self, declared: Sequence[Parameter], warn: Callable[[str], None]) -> dict[str, Any]:
+        """Starting values by name: the override, else the default; see Graph.declare().
+
+        warn: takes a sentence for each override that is dropped because the node has no such parameter.
+        """
         self.described |= {parameter.name: parameter for parameter in declared}
-        for name in self.overrides:
-            self._find(name)
+        for name in self.overrides.keys() - self.described.keys():
+            warn(f"Ignored: {unknown_parameter(name, list(self.described))}")
+            del self.overrides[name]
         for parameter in declared:
             self.values[parameter.name] = checked(parameter, self.overrides.get(parameter.name, parameter.default))
         return dict(self.values)
@@ -80,7 +84,7 @@ class Parameters:
 
     def _find(self, name: str) -> Parameter:
         if name not in self.described:
-            raise SettingsError(unknown_parameter(name, list(self.described)))
+            raise unknown_parameter(name, list(self.described))
         return self.described[name]
 
 

@@ -168,7 +168,8 @@ class Graph(Protocol):
     def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
         """Declare all parameters of a node, once, and return their starting values by name.
 
-        Raises SettingsError for an undeclared override, or one of a wrong type or out of range.
+        Undeclared overrides, such as those that a launch file sets for several nodes, are logged and dropped from
+        `overrides`. Raises SettingsError for one of a wrong type or out of range.
         """
         ...
 

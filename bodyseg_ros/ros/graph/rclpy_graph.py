@@ -9,7 +9,7 @@ import array
 import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -204,7 +204,7 @@ class RosGraph:
 
     def declare(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
         """See port.Graph."""
-        values = self._parameters.declare(parameters)
+        values = self._parameters.declare(parameters, partial(self.log, "warn"))
         for parameter in parameters:
             self._declare(parameter, values[parameter.name])
         self._node.add_on_set_parameters_callback(self._on_set)

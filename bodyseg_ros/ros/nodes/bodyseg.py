@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...events import EventWatcher
-from ...plan import make_plan
 from ...settings import build
 from ...types import Frame, Wanted
 from ..graph.names import RosArguments
@@ -31,6 +30,7 @@ from .locating import Locating
 from .mailbox import Mailbox
 from .node_model import NodeModel
 from .node_page import NodePage
+from .node_plan import plan_node
 from .node_settings import NodeSettings, ProcessSettings
 from .outputs import OUTPUTS, OutputTopic, label_infos, wanted_of
 from .overlap import OverlappingWorker
@@ -60,7 +60,7 @@ class BodysegNode(PublishingNode[Any]):
 
     def __init__(self, graph: Graph, shared: Shared | None = None) -> None:
         self._shared = shared or Shared()
-        self._plan = make_plan(graph.overrides, NodeSettings)
+        self._plan = plan_node(graph, NodeSettings)
         graph.declare(self._plan.parameters)
         self._live = live_settings(self._plan)
         self._model: NodeModel | None = None

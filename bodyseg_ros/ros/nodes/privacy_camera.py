@@ -12,7 +12,7 @@ import numpy as np
 
 from ...effects import compose_all, load_effects, needs_of
 from ...errors import FrameError, ModelError
-from ...plan import Plan, make_plan
+from ...plan import Plan
 from ...privacy import NEEDED, Hider, MaskCheck, Safe, blank, refuse_blindness, unfit_reason
 from ...types import Frame
 from ..graph.headers import make_header, shorten, stamp_ns
@@ -22,6 +22,7 @@ from .camera_info import CAMERA_INFO, camera_info_of
 from .frame_node import FrameNode
 from .node_model import NodeModel
 from .node_page import NodePage
+from .node_plan import plan_node
 from .node_settings import PrivacySettings
 from .playing import play
 from .run_node import run_node
@@ -61,7 +62,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def __init__(self, graph: Graph, open_model: Callable[[Plan[PrivacySettings]], NodeModel] = NodeModel) -> None:
         self._open_model = open_model
-        self._plan = make_plan(graph.overrides, PrivacySettings)
+        self._plan = plan_node(graph, PrivacySettings)
         self._fixed = [replace(parameter, live=False) for parameter in self._plan.parameters]
         graph.declare(self._fixed)
         self._settings = self._plan.own

@@ -164,10 +164,17 @@ def test_a_wrong_parameter_ends_the_node_with_its_sentence(node_runtime: str, st
     assert process.returncode != 0
 
 
-def test_an_unknown_parameter_ends_the_node_with_the_nearest_name(node_runtime: str, start: Start) -> None:
-    process = start(node_runtime, "--ros-args", "-p", "gian:=1.0")
+def test_a_parameter_for_other_nodes_is_ignored_with_the_nearest_name(
+    node_runtime: str, peer: Graph, start: Start, until: Until
+) -> None:
+    process = start(node_runtime, "--ros-args", "-p", "gian:=1.0", "-p", "label:=still here")
+    got: list[Any] = []
+    peer.subscribe("/echo/label", "std_msgs/msg/String", LATCHED, got.append)
+    until(lambda: got, peer)
+    assert got[0].data == "still here"
+    process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=20)
-    assert "There is no parameter 'gian'. Did you mean gain?" in log
+    assert log.count("Ignored: There is no parameter 'gian'. Did you mean gain?") == 1
 
 
 def test_a_parameter_file_is_read(node_runtime: str, peer: Graph, start: Start, tmp_path: Any, until: Until) -> None:

@@ -25,7 +25,7 @@ DECLARED = [
 
 def declared(**overrides: Any) -> Parameters:
     made = Parameters(overrides)
-    made.declare(DECLARED)
+    made.declare(DECLARED, pytest.fail)
     return made
 
 
@@ -84,7 +84,6 @@ def test_the_graphs_own_parameters_are_not_the_nodes() -> None:
         ("words", "a", "Parameter words is 'a'.* list of strings."),
         ("words", [["a"]], r"Parameter words is \[\['a'\]\].* list of strings."),
         ("words", None, "Parameter words is None"),
-        ("gian", 1.0, "no parameter 'gian'.*gain?"),
     ],
 )
 def test_wrong_values_are_refused_at_start_and_later(name: str, value: Any, sentence: str) -> None:
@@ -92,6 +91,16 @@ def test_wrong_values_are_refused_at_start_and_later(name: str, value: Any, sent
         declared(**{name: value})
     with pytest.raises(SettingsError, match=sentence):
         declared().change({name: value})
+
+
+def test_unknown_names_are_dropped_at_start_with_a_warning_and_refused_later() -> None:
+    made, warned = Parameters({"gian": 2.0, "gain": 2.0}), []
+    assert made.declare(DECLARED, warned.append)["gain"] == 2.0
+    (sentence,) = warned
+    assert sentence.startswith("Ignored: There is no parameter 'gian'. Did you mean gain?")
+    assert made.overrides == {"gain": 2.0}
+    with pytest.raises(SettingsError, match="no parameter 'gian'.*gain?"):
+        made.change({"gian": 1.0})
 
 
 def test_a_wrong_value_of_the_graphs_own_is_refused() -> None:

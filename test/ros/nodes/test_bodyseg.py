@@ -535,12 +535,22 @@ def test_a_wrong_live_value_is_refused_and_nothing_changes(rig: Rigs, values: di
         ("frame_policy:=some", "frame_policy is 'some'.* newest, all"),
         ("model:=bodypix-mobilenet-051", "no model card 'bodypix-mobilenet-051'.*Did you mean 'bodypix-mobilenet-0"),
         ("engine:=fax", "no plugin 'fax' among the engines.*fake"),
-        ("threshold:=0.5", "no parameter 'threshold'"),
     ],
 )
 def test_a_wrong_value_at_the_start_is_refused_by_name(rig: Rigs, text: str, sentence: str) -> None:
     with pytest.raises(BodysegError, match=sentence):
         rig(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["segmentation_treshold", "source", "robot.color", "overlay.sharpness", "refine.beauty", "per_person.joy"]
+)
+def test_a_parameter_that_only_other_nodes_have_is_ignored_and_logged_once(rig: Rigs, name: str) -> None:
+    node = rig(f"{name}:=0.5", "segmentation_threshold:=0.6")
+    (said,) = [text for level, text in node.graph.said if level == "warn"]
+    assert said.startswith(f"Ignored: There is no parameter '{name}'.")
+    assert node.node._plan.network.segmentation_threshold == 0.6
+    assert name not in node.graph.overrides
 
 
 def test_the_service_enable_stops_and_starts_the_work(rig: Rigs, counted: dict[str, int]) -> None:

@@ -23,7 +23,9 @@ CONFIG = Path(__file__).resolve().parents[3] / "config"
 def test_each_parameter_file_is_taken_by_the_node(path: Path) -> None:
     assert read_params_file(path) or path.stem == "default"
     node = PrivacyCameraNode if path.stem == "privacy" else BodysegNode
-    node(FakeGraph("bodyseg", arguments=["--ros-args", "--params-file", str(path)]))
+    graph = FakeGraph("bodyseg", arguments=["--ros-args", "--params-file", str(path)])
+    node(graph)
+    assert [text for level, text in graph.said if level == "warn"] == []
 
 
 def test_the_default_file_sets_nothing_and_offers_what_is_the_default_anyway(tmp_path: Path) -> None:

@@ -249,5 +249,5 @@ def test_wrong_names_of_cameras_are_refused(bus: Bus, model_file: Path, paramete
 
 
 def test_where_one_camera_cannot_be_served_the_program_ends_and_says_why(bus: Bus, model_file: Path) -> None:
-    with pytest.raises(SystemExit, match="no parameter 'threshold'"):
-        bodyseg.main(arguments(model_file, "cameras:=[front, rear]", "threshold:=0.5"))
+    with pytest.raises(SystemExit, match="jpeg_quality is 0"):
+        bodyseg.main(arguments(model_file, "cameras:=[front, rear]", "jpeg_quality:=0"))
