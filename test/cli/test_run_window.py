@@ -166,7 +166,17 @@ class Desk:
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self._folder, self._stack = folder, ExitStack()
         reading, writing = os.pipe()
-        screen = ["-screen", "0", f"{SCREEN_PX}x{SCREEN_PX}x24", "-fbdir", str(folder), "-displayfd", str(writing)]
+        # Without -noreset the server starts anew when xdotool leaves as its last client.
+        screen = [
+            "-noreset",
+            "-screen",
+            "0",
+            f"{SCREEN_PX}x{SCREEN_PX}x24",
+            "-fbdir",
+            str(folder),
+            "-displayfd",
+            str(writing),
+        ]
         self._start(["Xvfb", *screen], os.environ, pass_fds=(writing,))
         os.close(writing)
         with os.fdopen(reading) as number:
@@ -180,7 +190,7 @@ class Desk:
         said = self._stack.enter_context((self._folder / "said.txt").open("ab"))
         program = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=said, **options)
         self._stack.callback(program.wait)
-        self._stack.callback(program.kill)
+        self._stack.callback(program.terminate)
         return program
 
     def close(self) -> None:
