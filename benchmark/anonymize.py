@@ -1,197 +1,44 @@
-"""How many people `bodyseg anonymize` leaves uncovered in made recordings, with one pass and with two.
+"""How many people `bodyseg anonymize` leaves uncovered in made recordings (hard_clips.py), with one pass and with two.
 
-People cut out of labeled photos walk before photos without people; in some frames the picture is blurred, dark, or cut
-by bars. Of every person at least 40 px high and in view, in every frame: missed, where less than half of what is to be
-seen of them is covered; partly, where less than nine tenths. Needs the folder of photos and models that BODYSEG_SHARED
-names (../shared); without it people are drawn, of whom a network that knows photos sees few.
 Options are parameters: python benchmark/anonymize.py model=bodypix-mobilenet-075 window_frames=5
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
-import numpy as np
+from hard_clips import FPS, HEIGHT, WIDTH, Tally, made_clips
 from rich.console import Console
-from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bodyseg_ros.model import open_model
+from bodyseg_ros.parameter_files import parse_value
+from bodyseg_ros.plan import make_plan
+from bodyseg_ros.privacy import NEEDED, Observer, RecordingSettings, fill_over_time, to_pixels
+from bodyseg_ros.types import Frame
 
-from bodyseg_ros.effects.example import example, room  # noqa: E402
-from bodyseg_ros.lab.labeled import labeled_photos  # noqa: E402
-from bodyseg_ros.media import read_photo  # noqa: E402
-from bodyseg_ros.model import open_model  # noqa: E402
-from bodyseg_ros.parameter_files import parse_value  # noqa: E402
-from bodyseg_ros.plan import make_plan  # noqa: E402
-from bodyseg_ros.privacy import NEEDED, Observer, RecordingSettings, fill_over_time, to_pixels  # noqa: E402
-from bodyseg_ros.types import Frame  # noqa: E402
-
-HEIGHT, WIDTH, FPS = 360, 480, 15
-FRAMES, CLIPS, PEOPLE = 60, 8, 2
-LEAST_PX = 40
-MISSED, PARTLY = 0.5, 0.9
 PASSES = {"one pass": {"window_frames": 0, "max_gap": 0.0}, "two passes": {}}
-
-
-@dataclass(frozen=True)
-class Walker:
-    """A person cut out: (h, w, 3) RGB, (h, w) bool; from where to where the middle goes, px."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    start: tuple[float, float]
-    end: tuple[float, float]
-
-
-def cut_outs(shared: Path, chance: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """People who stand apart and whole on labeled photos, without end."""
-    folder = shared / "eval/coco_train2017_people"
-    found = []
-    for labeled in labeled_photos(folder) if folder.is_dir() else ():
-        image, mask = labeled.read()
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-        for label in range(1, count):
-            left, top, width, height, area = stats[label]
-            if height >= 150 and 0.2 <= width / height <= 0.8 and area >= 0.35 * width * height and top > 0:
-                there = np.s_[top : top + height, left : left + width]
-                found.append((image[there].copy(), labels[there] == label))
-    if not found:
-        frame, result = example(HEIGHT, WIDTH)
-        there = np.s_[20:, 160:320]
-        found = [(frame.image[there], result.person[there] == 1)]  # type: ignore[index] # the example has it
-    while True:
-        yield found[chance.integers(len(found))]
-
-
-def backgrounds(shared: Path) -> list[np.ndarray]:
-    paths = sorted((shared / "media/backgrounds").glob("*.jpg"))
-    return [cv2.resize(read_photo(path), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA) for path in paths] or [
-        room(HEIGHT, WIDTH)
-    ]
-
-
-def clip(people: Iterator[tuple[np.ndarray, np.ndarray]], chance: np.random.Generator) -> list[Walker]:
-    walkers = []
-    for _ in range(PEOPLE):
-        image, mask = next(people)
-        height = int(chance.integers(60, 260))
-        size = max(8, round(image.shape[1] * height / image.shape[0])), height
-        start, end = chance.uniform((-20, 120), (WIDTH + 20, HEIGHT - 60), (2, 2))
-        small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        walkers.append(Walker(shrunk, small, tuple(start), tuple(end)))
-    return walkers
-
-
-def hard_frames(chance: np.random.Generator) -> dict[int, str]:
-    """Frame → what makes it hard; three stretches of up to a second."""
-    hard: dict[int, str] = {}
-    for kind in chance.permutation(["blur", "dark", "cut"]):
-        first, length = int(chance.integers(4, FRAMES - 18)), int(chance.integers(3, 15))
-        hard |= {frame: str(kind) for frame in range(first, first + length)}
-    return hard
-
-
-def drawn(background: np.ndarray, walkers: list[Walker], index: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The picture, and each one's mask as far as nobody stands before them."""
-    image, masks = background.copy(), []
-    for walker in walkers:
-        share = index / (FRAMES - 1)
-        x, y = (a + (b - a) * share for a, b in zip(walker.start, walker.end, strict=True))
-        height, width = walker.mask.shape
-        left, top = round(x - width / 2), round(y - height / 2)
-        rows = np.s_[max(0, top) : min(HEIGHT, top + height)]
-        columns = np.s_[max(0, left) : min(WIDTH, left + width)]
-        mask = np.zeros((HEIGHT, WIDTH), bool)
-        if rows.stop > rows.start and columns.stop > columns.start:
-            cut = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-            mask[rows, columns] = walker.mask[cut]
-            image[rows, columns][walker.mask[cut]] = walker.image[cut][walker.mask[cut]]
-        masks = [one & ~mask for one in masks] + [mask]
-    return image, masks
-
-
-def made_hard(
-    image: np.ndarray, masks: list[np.ndarray], kind: str, chance: np.random.Generator
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    if kind == "blur":
-        image = cv2.GaussianBlur(image, (0, 0), 7)
-    elif kind == "dark":
-        image = (image * 0.06).astype(np.uint8)
-    elif kind == "cut":
-        bars = np.zeros((HEIGHT, WIDTH), bool)
-        for left in range(0, WIDTH, 40):
-            bars[:, left : left + 24] = True
-        image = image.copy()
-        image[bars] = 90
-        masks = [mask & ~bars for mask in masks]
-    noise = chance.normal(0, 2, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8), masks
-
-
-def is_counted(mask: np.ndarray) -> bool:
-    rows = np.flatnonzero(mask.any(axis=1))
-    return bool(rows.size and rows[-1] - rows[0] + 1 >= LEAST_PX and np.count_nonzero(mask) >= LEAST_PX * 8)
 
 
 def main() -> None:
     """Make the recordings, go over them, print the rates."""
-    shared = Path(os.environ.get("BODYSEG_SHARED", ROOT.parent / "shared"))
     values = {name: parse_value(text) for name, text in (word.split("=", 1) for word in sys.argv[1:])}
     plan = make_plan(values, RecordingSettings)
-    chance = np.random.default_rng(7)
-    people, rooms = cut_outs(shared, chance), backgrounds(shared)
-    counts: Counter[tuple[str, str, str]] = Counter()
-    shares: dict[str, list[float]] = {name: [] for name in PASSES}
+    tally = Tally(list(PASSES))
     with open_model(plan) as model:
-        for number in range(CLIPS):
-            walkers, hard = clip(people, chance), hard_frames(chance)
+        for moments in made_clips():
             observer = Observer(lambda frame: model.run(frame, NEEDED), plan.own.segmentation_threshold)
-            truth = []
-            for index in range(FRAMES):
-                image, masks = drawn(rooms[number % len(rooms)], walkers, index)
-                image, masks = made_hard(image, masks, hard.get(index, ""), chance)
-                truth.append(masks)
-                observer.look(lambda image=image: Frame(image), index * 10**9 // FPS)  # type: ignore[misc]
+            for index, moment in enumerate(moments):
+                observer.look(lambda moment=moment: Frame(moment.image), index * 10**9 // FPS)  # type: ignore[misc]
             for name, changes in PASSES.items():
-                settings = plan.own.model_copy(update=changes)
-                covers = fill_over_time(observer.seen, settings)
+                covers = fill_over_time(observer.seen, plan.own.model_copy(update=changes))
                 with closing(covers.masks):
-                    for index, masks in enumerate(truth):
+                    for index, moment in enumerate(moments):
                         blank = index in observer.seen.reasons
                         cover = None if blank else to_pixels(covers.masks.read(index), (HEIGHT, WIDTH)) > 0
-                        kind = hard.get(index, "plain")
-                        for mask in filter(is_counted, masks):
-                            covered = 1.0 if cover is None else float(cover[mask].mean())
-                            counts[name, kind, "people"] += 1
-                            counts[name, kind, "missed"] += covered < MISSED
-                            counts[name, kind, "partly"] += covered < PARTLY
-                shares[name] += covers.shares
+                        tally.add(name, moment, cover)
             observer.seen.close()
-    made = f"{CLIPS} clips of {FRAMES} frames at {FPS} Hz"
-    table = Table(title=f"{plan.card.name}: people at least {LEAST_PX} px high, {made}")
-    for column in ("frames", "people", *(f"{name}: {what}" for name in PASSES for what in ("missed", "partly"))):
-        table.add_column(column, justify="right")
-    for kinds in (("plain",), ("blur",), ("dark",), ("cut",), ("plain", "blur", "dark", "cut")):
-        sums = {
-            (name, what): sum(counts[name, kind, what] for kind in kinds)
-            for name in PASSES
-            for what in ("people", "missed", "partly")
-        }
-        total = max(1, sums["one pass", "people"])
-        rates = [f"{sums[name, what] / total:.1%}" for name in PASSES for what in ("missed", "partly")]
-        table.add_row(kinds[0] if len(kinds) == 1 else "all", str(total), *rates)
-    console = Console()
-    console.print(table)
-    console.print("; ".join(f"{name}: {np.mean(share):.1%} of the pictures covered" for name, share in shares.items()))
+    Console().print(tally.table(plan.card.name))
 
 
 if __name__ == "__main__":

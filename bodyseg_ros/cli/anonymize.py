@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
 from ..privacy.media_release import anonymize_media
+from ..privacy.release_report import outputs_beside
 from .error_output import complain
 from .parameter_flags import takes_parameters
+from .reporting import AsJson, print_json, progress_bar, progress_console, shows_progress
 from .run import is_bag
 
 __all__ = ["anonymize"]
 
 
+@shows_progress
 @takes_parameters("recording", "model", "network", "engine", "effect", "refinement")
 def anonymize(
     inputs: Annotated[
@@ -46,7 +48,7 @@ def anonymize(
         typer.Option(help="Depth images: keep them, remove people from them, or drop their topics."),
     ] = None,
     audio: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound. Voices are known too.")] = "drop",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Cover the people in recordings, for sharing.
 
@@ -58,14 +60,13 @@ def anonymize(
 
     Example: bodyseg anonymize drive.mcap --out public.mcap --drop /lidar/points --depth remove
     """
-    console = Console(stderr=True, quiet=quiet)
-    problems = []
+    problems: list[str] = []
+    reports: dict[str, Any] = {}
     rules = {"keep": keep or (), "drop": drop or (), "depth": depth or "", "effects": effect or ()}
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     folder = out.is_dir() or len(inputs) > 1
     if len({path.resolve().name for path in inputs}) < len(inputs):
         raise MediaError("Two inputs have the same name, so their outputs would too; do them one after the other.")
-    with Progress(*columns, console=console) as progress:
+    with progress_bar() as progress:
         for source in inputs:
             target = out / source.resolve().name if folder else out
             task = progress.add_task(source.name, total=None)
@@ -74,11 +75,14 @@ def anonymize(
                 progress.update(task, completed=done, total=total)
 
             try:
-                _anonymize(source, target, values, rules, audio, show, console)
+                _anonymize(source, target, values, rules, audio, show)
+                reports[str(target)] = json.loads(outputs_beside(target)[0].read_text(encoding="utf-8"))
             except BodysegError as err:
                 if len(inputs) == 1:
                     raise
                 problems.append(f"{source}: {err}")
+    if as_json:
+        print_json(reports)
     for problem in problems:
         complain(problem)
     if problems:
@@ -92,11 +96,10 @@ def _anonymize(
     rules: dict[str, Any],
     audio: Literal["keep", "drop"],
     show: Callable[[int, int], None],
-    console: Console,
 ) -> None:
     """One input, by its kind."""
     if not is_bag(source):
-        _say(anonymize_media(source, target, values, rules["effects"], audio, show), target, console)
+        _say(anonymize_media(source, target, values, rules["effects"], audio, show), target)
         return
     try:
         from ..ros.bag_release import ReleaseRules, anonymize_bag
@@ -104,23 +107,19 @@ def _anonymize(
         raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
     report = anonymize_bag(source, target, values, ReleaseRules(**rules), show)
     for topic, treatment in report.topics.items():
-        console.print(f"{topic}: {treatment}", highlight=False, soft_wrap=True)
-    _say(report, target, console)
+        progress_console.print(f"{topic}: {treatment}")
+    _say(report, target)
 
 
-def _say(report: Any, target: Path, console: Console) -> None:
+def _say(report: Any, target: Path) -> None:
     """Print what was done to each camera."""
     for problem in getattr(report, "problems", ()):
         complain(f"{problem} It is left out.")
     for camera in report.cameras:
         blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
-        console.print(
+        progress_console.print(
             f"{camera.name}: {camera.frames} frames, {camera.covered_share:.1%} covered, "
             f"{len(camera.gaps)} gaps filled, {blanked} blank, "
-            f"{sum(map(len, camera.look_at.values()))} places to look at",
-            highlight=False,
-            soft_wrap=True,
+            f"{sum(map(len, camera.look_at.values()))} places to look at"
         )
-    console.print(
-        f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png", highlight=False, soft_wrap=True
-    )
+    progress_console.print(f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png")

@@ -13,7 +13,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from ..errors import MediaError, SettingsError
@@ -23,11 +22,12 @@ from ..lab.labeled import Labeled, labeled_photos
 from ..lab.photo_folders import is_held_out
 from ..model import Model
 from ..parameter_files import parse_value
-from ..privacy import Hider
+from ..privacy import NEEDED, Hider, LiveHidingSettings
 from ..ros.nodes.node_settings import PrivacySettings
 from ..types import Frame, Poses, Result, Wanted
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
+from .reporting import shows_progress, track
 
 __all__ = ["evaluate"]
 
@@ -35,6 +35,7 @@ _WANTED: Final = Wanted.PERSON | Wanted.PARTS | Wanted.POSES | Wanted.INSTANCES
 _CHOICE: Final = "a card's name or a path, then commas and parameters: bodypix-mobilenet-075,output_stride=8"
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine", "refinement", "second", own=("model", "model_path"))
 def evaluate(
     folder: Annotated[
@@ -104,18 +105,19 @@ def _measure_privacy(
     """Print what remains uncovered with each model's masks."""
     from ..lab.uncovered import LARGE_PX, Uncovered
 
-    node = PrivacySettings()
+    # Each photo by itself, without frames before or after.
+    node = PrivacySettings(hold_frames=0, max_gap=0.0)
     own = {name: getattr(node, name) for name in ("segmentation_threshold", "internal_resolution")}
     margin_px = node.margin_px
     table = Table("", title=f"{len(photos)} photos of {title}, covered with a margin of {margin_px} px")
     counts = {name: Uncovered() for name in choices}
     with ExitStack() as stack:
         models = {name: stack.enter_context(_load(c, own | dict(values))) for name, c in choices.items()}
-        for labeled in track(photos, "photos", console=Console(stderr=True)):
+        for labeled in track(photos, "photos"):
             image, truth = labeled.read()
             people = labeled.people() if labeled.people else None
             for name, model in models.items():
-                counts[name].add(_covered(model, image, margin_px), truth, people)
+                counts[name].add(_covered(model, image, node), truth, people)
     for name in counts:
         table.add_column(name, overflow="fold", justify="right")
     every = counts.values()
@@ -126,11 +128,13 @@ def _measure_privacy(
     Console().print(table)
 
 
-def _covered(model: Model, image: NDArray[np.uint8], margin_px: int) -> NDArray[np.bool_]:
+def _covered(model: Model, image: NDArray[np.uint8], settings: LiveHidingSettings) -> NDArray[np.bool_]:
     """Return where the node privacy_camera would paint over an image (H, W, 3): (H, W) bool."""
-    _, hidden = Hider(margin_px, 0).hide(Frame(image), model.segment(image, Wanted.PERSON))
-    assert hidden.person is not None  # hide() returns the mask that it covered
-    return np.equal(hidden.person, 1)
+    hider = Hider(settings)
+    hider.look(Frame(image), model.segment(image, NEEDED), time_ns=0)
+    hidden = hider.hide()
+    assert hidden is not None and hidden[1].person is not None  # nothing is delayed, and the mask is what it covered
+    return np.equal(hidden[1].person, 1)
 
 
 def _load(choice: str, values: Mapping[str, Any]) -> Model:
@@ -152,7 +156,7 @@ def _measure(
     """Evaluate every model on every photo."""
     tallies = {name: Tally() for name in models}
     poses: dict[str, dict[Path, dict[int, Poses]]] = {name: {} for name in models}
-    for labeled in track(photos, "photos", console=Console(stderr=True)):
+    for labeled in track(photos, "photos"):
         image, truth = labeled.read()
         theirs = _seen(reference, image, long_side) if reference else None
         for name, pipeline in models.items():

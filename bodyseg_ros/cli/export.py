@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from ..errors import SettingsError
 from ..media import open_source
 from ..settings import Size
+from .reporting import AsJson, print_json, progress_console, shows_progress
 from .train import need_keras
 
 __all__ = ["export"]
@@ -21,6 +23,7 @@ __all__ = ["export"]
 _PHOTOS: Final = 32
 
 
+@shows_progress
 def export(
     source: Annotated[
         Path, typer.Argument(help="A run's folder or YAML, its checkpoint.npz, or a published model.json.")
@@ -57,6 +60,7 @@ def export(
         ),
     ] = 0.0,
     config: Annotated[Path | None, typer.Option(help="The run's YAML, if not beside the checkpoint.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a trained network as tfjs GraphModel, tflite, ONNX or SavedModel, and check each file.
 
@@ -79,27 +83,33 @@ def export(
         training.check_size(size, strides)
     if not photos:
         training.check_photos(source, config)
-    console = Console()
     network = training.open_exportable(source, config)
     images = _photos(photos) if photos else []
     if network.settings is not None and not (images and threshold):
         held_out = held_out_samples(network.settings)
         images = images or [sample.image for sample in held_out[:: max(1, len(held_out) // _PHOTOS)][:_PHOTOS]]
         if held_out and not threshold:
-            with console.status(f"finding the best threshold on {len(held_out)} photos …"):
+            with progress_console.status(f"finding the best threshold on {len(held_out)} photos …"):
                 threshold = network.best_threshold(held_out)
     if threshold:
-        console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.", highlight=False)
+        progress_console.print(f"Person score {threshold:.3f} becomes {THRESHOLD}.")
         network = network.shifted(threshold)
+    with progress_console.status(f"writing {to} and comparing it on {len(images)} photos …"):
+        files = list(training.export(network, out, to, precision, images, strides, size))
+        compiled = [compile_for_edgetpu(file.path) for file in files] if to == "edgetpu" else []
+    if as_json:
+        written = [asdict(file) | {"path": str(file.path)} for file in files]
+        for one, facts in zip(compiled, written, strict=False):
+            facts["compiled"] = asdict(one) | {"path": str(one.path)}
+        print_json(written)
+        return
     table = Table("file", "MB", "differs by, of a head's range", "of a probability", "mask IoU", "parts", "PCK")
-    compiled = []
-    for file in training.export(network, out, to, precision, images, strides, size):
+    for file in files:
         figures = f"{file.differs:.2g}", f"{file.scores_differ:.2g}", f"{file.mask_iou:.4f}"
         results = f"{file.parts_alike:.3f}", f"{file.keypoints_found:.3f}"
         table.add_row(file.path.name, f"{file.size / 1e6:.2f}", *figures, *results)
-        if to == "edgetpu":
-            compiled.append(compile_for_edgetpu(file.path))
     table.title = f"checked against the source on {len(images)} photos"
+    console = Console()
     console.print(table)
     for one in compiled:
         where = f": {one.on_edgetpu} operations on the Edge TPU, {one.on_cpu or 0} on the CPU" if one.on_edgetpu else ""

@@ -6,6 +6,7 @@ vary over any image, at least near its border, and with every change of the imag
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,8 @@ class MaskCheck:
         if confidence is None:
             raise EngineError("The network gave no person probabilities, so a failure cannot be detected.")
         low, high = _logit(confidence.min()), _logit(confidence.max())
+        if math.isnan(high):
+            raise EngineError("The network's output contains NaN. Check the model file and the engine's precision.")
         if high - low < _LEAST_SPREAD:
             raise EngineError(
                 "The network's output is constant over the whole image (probability "

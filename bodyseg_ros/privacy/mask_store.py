@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "MaskFile", "Sightings", "cell_px", "to_cells", "to_pixels"]
+__all__ = ["Cells", "MaskFile", "Sightings", "margin_cells", "to_cells", "to_pixels"]
 
 #: (h, w) uint8, 1 for person.
 Cells = NDArray[np.uint8]
@@ -24,15 +24,20 @@ _LONG_SIDE: Final = 320
 _SHAPE: Final = struct.Struct("<HH")
 
 
-def cell_px(size: tuple[int, int]) -> int:
+def _cell_px(size: tuple[int, int]) -> int:
     """Side of a cell in an image of (height, width) px."""
     return max(1, -(-max(size) // _LONG_SIDE))
+
+
+def margin_cells(margin_px: int, size: tuple[int, int]) -> int:
+    """Convert a margin in px to cells of an image of (height, width) px, rounded up."""
+    return -(-margin_px // _cell_px(size))
 
 
 def to_cells(person: NDArray[np.uint8]) -> Cells:
     """Convert a mask (H, W) uint8, 0 and 1, to cells."""
     height, width = person.shape
-    side = cell_px((height, width))
+    side = _cell_px((height, width))
     if side == 1:
         return person.copy()
     padded = np.pad(person, ((0, -height % side), (0, -width % side)))
@@ -42,7 +47,7 @@ def to_cells(person: NDArray[np.uint8]) -> Cells:
 
 def to_pixels(cells: Cells, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Convert cells to a mask (H, W) uint8 of an image of (height, width) px."""
-    side = cell_px(size)
+    side = _cell_px(size)
     whole = (cells.shape[1] * side, cells.shape[0] * side)
     grown = cv2.resize(cells, whole, interpolation=cv2.INTER_NEAREST) if side > 1 else cells
     return np.ascontiguousarray(grown[: size[0], : size[1]], np.uint8)

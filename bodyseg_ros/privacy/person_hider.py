@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections import deque
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Final
 
 import cv2
@@ -13,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FrameError
-from ..refine import fill_holes, shift_edge
 from ..types import Frame, Result
+from .live_filling import LiveFilling
+from .mask_store import margin_cells, to_pixels
+from .privacy_settings import LiveHidingSettings
+from .seeing import detections
 
 __all__ = ["Hider", "Safe", "blank", "paint_over"]
 
@@ -51,36 +53,48 @@ def paint_over(image: NDArray[np.uint8], people: NDArray[np.uint8]) -> NDArray[n
 
 
 class Hider:
-    """Paints over people at every place where one of the last frames showed them.
+    """Paints over people in the frames of one camera, each of them `delay_frames` after it came."""
 
-    margin_px: margin around them. hold_frames: number of frames that a place stays covered after the last detection.
-    """
-
-    def __init__(self, margin_px: int, hold_frames: int) -> None:
-        self._margin_px = margin_px
-        self._masks: deque[NDArray[np.uint8]] = deque(maxlen=hold_frames + 1)
+    def __init__(self, settings: LiveHidingSettings) -> None:
+        self._settings = settings
+        self._kept: deque[tuple[Frame, Result]] = deque(maxlen=settings.delay_frames + 1)
+        self._filling: LiveFilling | None = None
+        self._newest_ns = 0
 
     @property
     def missing(self) -> int:
-        """Number of frames until hide() has seen as many as it holds; before that a person may have been missed."""
-        return (self._masks.maxlen or 0) - len(self._masks)
+        """Number of frames until hide() knows all that count; before that a person may have been missed."""
+        return self._filling.missing if self._filling else self._settings.hold_frames + self._settings.delay_frames + 1
 
     def forget(self) -> None:
         """Start anew: earlier detections do not belong to the coming frames."""
-        self._masks.clear()
+        self._kept.clear()
+        self._filling = None
 
-    def hide(self, frame: Frame, result: Result) -> tuple[Frame, Result]:
-        """Return the frame without people, and the result with the covered mask.
+    def look(self, frame: Frame, result: Result, time_ns: int) -> None:
+        """Add the newest frame. time_ns: when it came.
 
-        Raises FrameError if the result has no person mask of the frame's size.
+        Raises FrameError if the result has no person mask and probabilities of the frame's size, or the size of the
+        frames changes.
         """
-        if result.person is None or result.person.shape != frame.size:
-            have = None if result.person is None else result.person.shape
-            raise FrameError(f"The person mask is {have}, but the image is {frame.size}; nothing can be hidden.")
-        if self._masks and self._masks[0].shape != frame.size:
-            self.forget()
-        self._masks.append(shift_edge((result.person != 0).view(np.uint8), self._margin_px))
-        # An area enclosed by people is more likely a missed person than a gap between them.
-        people = fill_holes(reduce(np.bitwise_or, self._masks), frame.image.size)
+        strong, weak = detections(frame, result, self._settings.segmentation_threshold)
+        if self._kept and self._kept[-1][0].size != frame.size:
+            raise FrameError(f"The size of the images changed from {self._kept[-1][0].size} to {frame.size}.")
+        if self._filling is None:
+            own = self._settings
+            margin = margin_cells(own.margin_px, frame.size)
+            self._filling = LiveFilling(own.hold_frames, own.delay_frames, own.max_gap, margin)
+        self._newest_ns = max(self._newest_ns, time_ns)  # clocks are set back
+        self._filling.add(self._newest_ns, strong, weak)
+        self._kept.append((frame, result))
+
+    def hide(self) -> tuple[Frame, Result] | None:
+        """Return the frame that came `delay_frames` before the newest, without people, and its result with the covered
+        mask; None if there is none yet.
+        """
+        if self._filling is None or len(self._kept) <= self._settings.delay_frames:
+            return None
+        frame, result = self._kept[0]
+        people = to_pixels(self._filling.cover(), frame.size)
         hidden = replace(frame, image=paint_over(frame.image, people))
         return hidden, replace(result, size=frame.size, person=people)

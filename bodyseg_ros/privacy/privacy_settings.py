@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,10 @@ from ..errors import SettingsError
 from ..plan import Plan
 from ..settings import Settings, start_only
 
-__all__ = ["HidingSettings", "RecordingSettings", "refuse_blindness"]
+__all__ = ["HidingSettings", "LiveHidingSettings", "RecordingSettings", "refuse_blindness"]
+
+#: Minimum network input with which people are hidden: 256×192.
+_LEAST_INPUT_PX: Final = 49_152
 
 
 class HidingSettings(Settings):
@@ -27,6 +30,32 @@ class HidingSettings(Settings):
         start_only("high", "Network input size as a share of the image's sides, as for the node bodyseg.")
     )
     margin_px: int = start_only(24, "Margin around people that is covered as well.", ge=0, le=1000)
+    max_gap: float = start_only(
+        2.0,
+        "Maximum time for which a person who is not detected any more is covered on their way, s. In a recording, or "
+        "with delay_frames, the way to where they are detected again; else as if they went on.",
+        ge=0.0,
+        le=60.0,
+    )
+
+
+class LiveHidingSettings(HidingSettings):
+    """The privacy camera."""
+
+    hold_frames: int = start_only(
+        10,
+        "Number of frames that a pixel stays covered after a person was last detected there. The first image "
+        "appears after the same number of frames.",
+        ge=0,
+        le=1000,
+    )
+    delay_frames: int = start_only(
+        0,
+        "Publish images so many frames late, so that where people are detected in later frames counts too, and their "
+        "way between two detections is known. Each needs 8 bytes per pixel of memory.",
+        ge=0,
+        le=100,
+    )
 
 
 class RecordingSettings(HidingSettings):
@@ -35,18 +64,25 @@ class RecordingSettings(HidingSettings):
     window_frames: int = start_only(
         10, "Number of frames before and after a detection in which its place is covered too.", ge=0, le=1000
     )
-    max_gap: float = start_only(
-        2.0,
-        "Maximum time between two detections of a person across which the path between them is covered, s.",
-        ge=0.0,
-        le=60.0,
-    )
     jpeg_quality: int = start_only(95, "Quality of the JPEG pictures that are written.", ge=1, le=100)
 
 
 def refuse_blindness(plan: Plan[Any]) -> None:
     """Raise SettingsError for parameters under which masks miss people or do not align with the image."""
     network = plan.network
+    for name in ("guided_radius_px", "smoothing", "open_px", "grow_px"):
+        value = getattr(plan.refine, name)
+        if value < 0 or (value > 0 and name != "grow_px"):
+            raise SettingsError(
+                f"Parameter refine.{name} is {value!r}, but to hide people nothing may be taken off their masks; set "
+                "it to 0."
+            )
+    input_px = getattr(network, "max_input_px", _LEAST_INPUT_PX)
+    if input_px < _LEAST_INPUT_PX:
+        raise SettingsError(
+            f"Parameter max_input_px is {input_px}, but in fewer than {_LEAST_INPUT_PX} pixels the network sees almost "
+            "nobody."
+        )
     if plan.per_person is not None:
         raise SettingsError(
             f"Parameter per_person.model is {plan.per_person.card.name!r}, but a second network would leave people "

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import FrameError
 from ..types import Frame, Result, Wanted
 from .mask_check import MaskCheck
-from .mask_store import Sightings, to_cells
+from .mask_store import Cells, Sightings, to_cells
 
-__all__ = ["NEEDED", "Observer", "Seer", "unfit_reason"]
+__all__ = ["NEEDED", "Observer", "Seer", "detections", "unfit_reason"]
 
 #: Outputs needed to hide people and to check the network.
 NEEDED: Final = Wanted.PERSON | Wanted.CONFIDENCE
@@ -53,6 +52,19 @@ def unfit_reason(model: Seer, needs: Wanted = Wanted.NOTHING) -> str:
     return ""
 
 
+def detections(frame: Frame, result: Result, threshold: float) -> tuple[Cells, Cells]:
+    """Return the people of a result in cells, and the same by a lower threshold.
+
+    Raises FrameError if the result has no mask and probabilities of the frame's size.
+    """
+    if result.person is None or result.confidence is None or result.person.shape != frame.size:
+        have = None if result.person is None else result.person.shape
+        raise FrameError(f"The person mask is {have}, but the image is {frame.size}; nothing can be hidden.")
+    person = (result.person != 0).view(np.uint8)
+    weak = (result.confidence > np.float32(threshold * _WEAK_SHARE)).view(np.uint8) | person
+    return to_cells(person), to_cells(weak)
+
+
 class Observer:
     """First pass over one camera: read, run and judge each frame; failures are recorded, not raised.
 
@@ -60,8 +72,7 @@ class Observer:
     """
 
     def __init__(self, run: Callable[[Frame], Result], threshold: float) -> None:
-        self._run = run
-        self._weak_above = np.float32(threshold * _WEAK_SHARE)
+        self._run, self._threshold = run, threshold
         self._check = MaskCheck()
         self.seen = Sightings()
 
@@ -76,16 +87,8 @@ class Observer:
             size = frame.size
             result = self._run(frame)
             self._check.check(frame, result)
-            strong, weak = self._masks(frame, result)
+            strong, weak = detections(frame, result, self._threshold)
         except Exception as err:  # noqa: BLE001 - whatever went wrong, this frame is blanked, and the report says why
             self.seen.add_blind(time_ns, stamp_ns, size, str(err) or type(err).__name__)
             return
         self.seen.add(time_ns, stamp_ns, size, strong, weak)
-
-    def _masks(self, frame: Frame, result: Result) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        if result.person is None or result.confidence is None or result.person.shape != frame.size:
-            have = None if result.person is None else result.person.shape
-            raise FrameError(f"The person mask is {have}, but the image is {frame.size}; nothing can be hidden.")
-        person = (result.person != 0).view(np.uint8)
-        weak = (result.confidence > self._weak_above).view(np.uint8) | person
-        return to_cells(person), to_cells(weak)

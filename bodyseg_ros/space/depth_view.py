@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .pinhole import Pinhole
 from .rigid import Rigid
 
-__all__ = ["DepthImage", "to_meters"]
+__all__ = ["DepthImage", "is_measured", "to_meters"]
 
 #: Range of depths at which people are located, m.
 _NEAR_M, _FAR_M = 0.2, 20.0
@@ -23,17 +23,25 @@ _NOTHING: Final = np.float32(0)
 
 
 def to_meters(depth: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert a depth image (REP 118), (H, W) uint16 mm or float32 m, to float32 m, 0 where nothing was measured."""
+    """Convert a depth image, (H, W) uint16 mm or float32 m, to float32 m as REP 118 has it.
+
+    Positive: measured; NaN: nothing was measured; infinity: too far to measure; minus infinity: too near.
+    """
     if depth.dtype.kind == "u":
-        return np.asarray(depth * np.float32(0.001), np.float32)
-    return np.where(np.isfinite(depth) & (depth > 0), depth, _NOTHING).astype(np.float32, copy=False)
+        return np.where(depth > 0, depth * np.float32(0.001), np.float32(np.nan)).astype(np.float32, copy=False)
+    return np.where((depth > 0) | np.isneginf(depth), depth, np.float32(np.nan)).astype(np.float32, copy=False)
+
+
+def is_measured(meters: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a depth image in meters has a distance: not NaN, zero, too near or too far."""
+    return np.asarray((meters > 0) & (meters < np.inf))
 
 
 @dataclass(frozen=True)
 class DepthImage:
     """A depth image and its camera.
 
-    depth: (H, W) float32, m along the optical axis, 0 where nothing was measured. camera: of the same size. to_color:
+    depth: (H, W) float32, m along the optical axis, as to_meters() returns it. camera: of the same size. to_color:
     transforms points of this camera to the color camera.
     """
 
@@ -48,13 +56,14 @@ class DepthImage:
         these are looked up. Of two surfaces at one place the nearer one counts.
         """
         if self._is_aligned(color):
-            return np.where(labels >= 0, self.depth[::shrink, ::shrink], _NOTHING)
+            depth = self.depth[::shrink, ::shrink]
+            return np.where((labels >= 0) & is_measured(depth), depth, _NOTHING)
         seen = np.full(labels.size, np.inf, np.float32)
         part = self._window(color, labels, shrink)
         depth = self.depth[part]
         rays = _turned_rays(self.camera, tuple(self.to_color.quaternion.tolist()))[(slice(None), *part)]
         shift = self.to_color.translation.astype(np.float32)
-        points = (rays * np.where(depth > 0, depth, np.float32(np.nan))).reshape(3, -1) + shift[:, None]
+        points = (rays * np.where(is_measured(depth), depth, np.float32(np.nan))).reshape(3, -1) + shift[:, None]
         x, y, index = color.project(points.T)
         height, width = labels.shape
         column, row = np.rint(x / np.float32(shrink)), np.rint(y / np.float32(shrink))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..refine import shift_edge
+from .depth_view import is_measured
 from .pinhole import Pinhole
 
 __all__ = ["PeopleView", "people_pixels"]
@@ -94,14 +95,14 @@ def people_pixels(
 ) -> NDArray[np.bool_]:
     """(H, W) which pixels of a depth image from the mask's own camera belong to people.
 
-    depth: (H, W), m; NaN and 0 where nothing was measured. person: (H, W), 1 for person. near: the same with its margin
-    of `margin_px`; in the margin only pixels at most `depth_m` behind people count.
+    depth: (H, W), m, as to_meters() returns it. person: (H, W), 1 for person. near: the same with its margin of
+    `margin_px`; in the margin only pixels at most `depth_m` behind people count, so one too far to measure does not.
     """
     if near is person or not margin_px:
         return near > 0
     inner = shift_edge(person, -(margin_px // 2))
     reach = 2 * (margin_px + margin_px // 2) + 1
-    measured = np.where((inner > 0) & (depth > 0), depth, _NOTHING)
+    measured = np.where((inner > 0) & is_measured(depth), depth, _NOTHING)
     surface = cv2.dilate(measured, np.ones((reach, reach), np.uint8))
     behind = (surface > 0) & (depth > surface + np.float32(depth_m))
     return (person > 0) | ((near > 0) & ~behind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_small_changes_that_leave_the_answer_are_borne_for_a_few_pictures(model:
         check.check(Frame(picture), result)
     with pytest.raises(EngineError, match="did not change by a single bit"):
         check.check(Frame(pictures[5]), result)
+
+
+def test_a_single_nan_is_not_believed(model: Model) -> None:
+    frame = Frame(PICTURES["noise"])
+    result = model.run(frame, Wanted.CONFIDENCE)
+    confidence = result.confidence.copy()
+    confidence[100, 100] = np.nan
+    with pytest.raises(EngineError, match="contains NaN"):
+        MaskCheck().check(frame, replace(result, confidence=confidence))
 
 
 def test_without_probabilities_nothing_is_believed(model: Model) -> None:

@@ -212,10 +212,20 @@ def test_cameras_of_another_size_are_refused() -> None:
         PeopleLocator().locate(scene.result(), DepthImage(depth, small, STILL), COLOR)
 
 
-def test_both_encodings_are_meters_with_zero_for_nothing() -> None:
-    np.testing.assert_allclose(to_meters(np.array([[0, 1500]], np.uint16)), [[0, 1.5]], rtol=1e-6)
-    raw = np.array([[np.nan, np.inf, -1, 0, 1.5]], np.float32)
-    np.testing.assert_array_equal(to_meters(raw), np.float32([[0, 0, 0, 0, 1.5]]))
+def test_both_encodings_are_meters_as_rep_118_has_them() -> None:
+    nan, inf = np.nan, np.inf
+    np.testing.assert_allclose(to_meters(np.array([[0, 1500]], np.uint16)), [[nan, 1.5]], rtol=1e-6)
+    raw = np.array([[nan, inf, -inf, -1, 0, 1.5]], np.float32)
+    np.testing.assert_array_equal(to_meters(raw), np.float32([[nan, inf, -inf, nan, nan, 1.5]]))
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf, 0.0])
+@pytest.mark.parametrize("to_color", [STILL, SIDE])
+def test_pixels_without_a_distance_locate_nobody(nothing: float, to_color: Rigid) -> None:
+    scene = PeopleScene([stand(0, 3.0)])
+    depth, _ = scene.render(COLOR, to_color)
+    image = DepthImage(to_meters(np.full_like(depth, nothing)), COLOR, to_color)
+    assert np.isnan(PeopleLocator().locate(scene.result(), image, COLOR).keypoints).all()
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -116,6 +116,16 @@ def test_a_depth_image_keeps_what_lies_behind_people_in_their_margin(
 
 def test_where_nothing_was_measured_the_whole_margin_goes(mask: np.ndarray) -> None:
     near = shift_edge(mask, 8)
-    for nothing in (np.nan, 0.0):
+    for nothing in (np.nan, 0.0, -np.inf):
         depth = np.full(mask.shape, nothing, np.float32)
         np.testing.assert_array_equal(people_pixels(depth, mask, near, 8, 0.5), near > 0)
+
+
+def test_what_is_too_far_to_measure_is_behind_people_and_stays() -> None:
+    """REP 118: infinity is beyond the range. Also inside a mask that is too large, it is not the person's surface."""
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 20:40] = 1
+    near = shift_edge(mask, 8)
+    depth = np.full(mask.shape, np.inf, np.float32)
+    depth[:, 22:36] = 2.0
+    np.testing.assert_array_equal(people_pixels(depth, mask, near, 8, 0.5), mask > 0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ...refine import shift_edge
-from ...space import people_pixels
+from ...space import people_pixels, to_meters
 from ...web import Viewers
 from ..graph.headers import shorten, stamp_ns
 from ..graph.image_messages import image_message, read_depth
@@ -94,8 +94,7 @@ def _without(people: SeenPeople, depth: NDArray[Any], frame_id: str, depth_info:
     invalid = depth.dtype.type(0 if depth.dtype.kind == "u" else np.nan)
     margin_px, margin_m = people.settings.removal_margin_px, people.settings.removal_margin_m
     person, near, margin_px = _seen_by_depth(people, depth.shape, depth_info, margin_px)
-    meters = depth.astype(np.float32) * np.float32(0.001 if depth.dtype.kind == "u" else 1)
-    return np.where(people_pixels(meters, person, near, margin_px, margin_m), invalid, depth)
+    return np.where(people_pixels(to_meters(depth), person, near, margin_px, margin_m), invalid, depth)
 
 
 def _seen_by_depth(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from ...person import VISIBLE_SCORE
-from ...privacy import HidingSettings
+from ...privacy import LiveHidingSettings
 from ...settings import Settings, live, start_only
 from ...types import MAX_PIXELS
 from ...web import PageSettings
@@ -217,20 +217,14 @@ class CameraSettings(SourceSettings):
     encoding: Literal["bgr8", "rgb8", "mono8"] = start_only("bgr8", "Encoding of `image`.")
 
 
-class PrivacySettings(InputSettings, SourceSettings, HidingSettings, PageSettings):
+class PrivacySettings(InputSettings, SourceSettings, LiveHidingSettings, PageSettings):
     """The node `privacy_camera`; without a source it takes frames from the topic `image`."""
 
-    hold_frames: int = start_only(
-        10,
-        "Number of frames that a pixel stays covered after a person was last detected there. The first image "
-        "appears after the same number of frames.",
-        ge=0,
-        le=1000,
-    )
     max_age: float = start_only(
         1.0,
-        "Maximum age of an image when its mask is ready, s; older images are not shown. After this time without "
-        "an image, a dark image with the reason is sent, so it must be longer than the frame interval.",
+        "Maximum age of an image when its mask is ready, s; older images are not shown. delay_frames come on top. "
+        "After this time without an image, a dark image with the reason is sent, so it must be longer than the frame "
+        "interval.",
         ge=0.01,
         le=60.0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,10 +38,14 @@ _LAYER = "camera without people"
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A picture on its way to the worker. read: what makes a frame of it; may raise FrameError."""
+    """A picture on its way to the worker.
+
+    time_ns: when it came. read: what makes a frame of it; may raise FrameError.
+    """
 
     header: Any
     encoding: str
+    time_ns: int
     read: Callable[[], Frame]
 
 
@@ -69,17 +74,19 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         refuse_blindness(self._plan)
         self._effects = load_effects("effects", self._settings.effects, self._plan.effects)
         self._check = MaskCheck()
-        self._hider = Hider(self._settings.margin_px, self._settings.hold_frames)
+        self._hider = Hider(self._settings)
+        # Oldest first: those that are published when later ones have been looked at, and the one that is looked at.
+        self._waiting: deque[_Arrival] = deque()
         self._model: NodeModel | None = None
         self._player: threading.Thread | None = None
         self._stopped = threading.Event()
         self._watch: Timer | None = None
         self._load_error = ""
-        self._interrupted = False
+        self._interrupted = True
         # What a blank picture says where nothing was sent in time: while the worker is at it, and while it waits.
         self._busy, self._idle = "", "No picture has come yet."
         self._size, self._frame_id = _FIRST_SIZE, self._settings.frame_id
-        self._sent_at = time.monotonic()
+        self._progress_at = time.monotonic()
         self._out: _Topics | None = None
         super().__init__(graph, self._settings)
         # Like the topics, the page shows what _send() sends, and nothing else: no photos, no parameters.
@@ -105,6 +112,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def activate(self) -> None:
         """Take frames, from the topic or from the source."""
+        self._interrupted = True  # what was seen before says nothing of what is there now
+        self._progress_at = time.monotonic()
         super().activate()
         self._stopped.clear()
         if self._settings.source:
@@ -136,7 +145,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def _hear(self, message: Any) -> None:
         self._frame_id = shorten(message.header.frame_id)
-        self._put(_Arrival(message.header, getattr(message, "encoding", ""), lambda: self._reader.read(message)))
+        encoding, now = getattr(message, "encoding", ""), self._graph.now_ns()
+        self._put(_Arrival(message.header, encoding, now, lambda: self._reader.read(message)))
 
     def _play(self) -> None:
         """The source's frames, stamped as they come; the raw picture never leaves this process."""
@@ -145,7 +155,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             now, frame_id = self._graph.now_ns(), self._settings.frame_id
             stamped = Frame(frame.image, now, frame_id)
             self.diagnostics.frame_in()
-            self._put(_Arrival(make_header(self._graph.messages, now, frame_id), "", lambda: stamped))
+            self._put(_Arrival(make_header(self._graph.messages, now, frame_id), "", now, lambda: stamped))
 
         try:
             play(self._settings, self._stopped, take)
@@ -159,34 +169,48 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
         super()._put(arrival)
 
     def _process(self, arrival: _Arrival) -> None:
-        """One frame, on the worker's thread: one picture out, whatever happens."""
+        """One frame, on the worker's thread: one picture out for each, whatever happens."""
         if not self._listened:
             self._interrupted = True
             return
         began = time.perf_counter()
+        if self._interrupted:
+            self._interrupted = False
+            self._hider.forget()
+            self._waiting.clear()
+        self._waiting.append(arrival)
         try:
             picture = self._picture(arrival)
+            ready = [] if picture is None else [(self._waiting.popleft(), picture)]
         except Exception as err:  # noqa: BLE001 - whatever went wrong, the picture must not be shown
             self.diagnostics.problem(err)
-            picture = self._refused(str(err) or type(err).__name__)
+            refused = self._refused(str(err) or type(err).__name__)
+            ready = [(each, refused) for each in self._waiting]
         finally:
             self._busy = ""
-        self._send(picture, arrival.header, arrival.encoding)
-        age_ns = self._graph.now_ns() - stamp_ns(arrival.header)
-        self.diagnostics.frame_out((time.perf_counter() - began) * 1e3, age_ns / 1e6)
+        self._progress_at = time.monotonic()
+        for each, picture in ready:
+            self._send(picture, each.header, each.encoding)
+            age_ns = self._graph.now_ns() - stamp_ns(each.header)
+            self.diagnostics.frame_out((time.perf_counter() - began) * 1e3, age_ns / 1e6)
 
-    def _picture(self, arrival: _Arrival) -> Safe:
-        """The frame with people hidden. Raises where that cannot be done, is not done in time, or may be wrong."""
+    def _picture(self, arrival: _Arrival) -> Safe | None:
+        """The oldest waiting frame with people hidden, or None where it must wait for later ones.
+
+        Raises where people cannot be hidden, the mask is not ready in time, or may be wrong.
+        """
         model = self._loaded()
         self._busy = "The mask is late: the network has not answered."
-        if self._interrupted:
-            self._hider.forget()
-            self._interrupted = False
         frame = arrival.read()
         self._size = frame.size
         result = model.run(self._plan, frame, NEEDED | needs_of(self._effects))
         self._check.check(frame, result)
-        hidden, result = self._hider.hide(frame, result)
+        self._hider.look(frame, result, arrival.time_ns)
+        covered = self._hider.hide()
+        if covered is None:
+            self._check_age(arrival)
+            return None
+        hidden, result = covered
         image = compose_all(self._effects, hidden, result)[..., :3]
         if image.shape != frame.image.shape or image.dtype != np.uint8:
             raise FrameError(f"The effects returned {image.dtype} {image.shape} for an image of {frame.size}.")
@@ -219,8 +243,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             )
 
     def watch(self) -> None:
-        """On the graph's thread: where nothing was sent for max_age, say why instead."""
-        if time.monotonic() - self._sent_at > self._settings.max_age and self._listened:
+        """On the graph's thread: where nothing was done for max_age, say why instead."""
+        if time.monotonic() - self._progress_at > self._settings.max_age and self._listened:
             header = make_header(self._graph.messages, self._graph.now_ns(), self._frame_id)
             self._send(self._refused(self._busy or self._idle), header, "")
 
@@ -252,7 +276,7 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             self._out.compressed.publish(compressed_message(messages, header, picture.image, quality))
         if self._page.viewers.watched:
             self._page.viewers.show(_LAYER, picture.image, self._settings.jpeg_quality)
-        self._sent_at = time.monotonic()
+        self._progress_at = time.monotonic()
 
     def _facts(self) -> dict[str, str]:
         """For diagnostics: what runs where."""
