@@ -35,7 +35,14 @@ def layout() -> dict[str, Any]:
         mode = {"imageTopic": f"/bodyseg/{topic}"} | (DEPTH if topic == "depth_without_people" else {})
         panels[f"Image!{topic}"] = {"foxglovePanelTitle": title, "imageMode": mode, "topics": {}, "layers": {}}
     shown = {f"/bodyseg/{topic}": {"visible": True} for topic in IN_SPACE}
-    grid = {"instanceId": "grid", "layerId": "foxglove.Grid", "label": "Grid", "visible": True, "size": 10, "divisions": 10}
+    grid = {
+        "instanceId": "grid",
+        "layerId": "foxglove.Grid",
+        "label": "Grid",
+        "visible": True,
+        "size": 10,
+        "divisions": 10,
+    }
     panels["3D!space"] = {"foxglovePanelTitle": "In space", "topics": shown, "layers": {"grid": grid}}
     for topic in (*MESSAGES, *NAMES):
         panels[f"RawMessages!{topic}"] = {"foxglovePanelTitle": topic, "topicPath": f"/bodyseg/{topic}"}
