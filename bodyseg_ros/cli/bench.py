@@ -15,8 +15,9 @@ from ..lab.timing_frames import people_frames, read_numbers, read_sizes
 from ..lab.timing_plot import plot_scaling
 from ..media import open_source
 from ..ros.timing_steps import STAGES, StepTimes, time_steps
-from .model_loading import load_model, plan_model, show_rounds
+from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
+from .reporting import shows_progress, track
 
 __all__ = ["bench"]
 
@@ -24,6 +25,7 @@ __all__ = ["bench"]
 _SECTIONS: Final = ("decode mask", "total mask", "tracking")
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine", "refinement")
 def bench(
     photo: Annotated[str, typer.Argument(help="A photo of a person.")],
@@ -49,7 +51,7 @@ def bench(
     asked, counts = read_sizes(sizes, "--sizes"), read_numbers(people, "--people")
     with open_source(photo) as source, load_model(plan_model(values)) as model:
         for pasted, frame in people_frames(model, next(iter(source)).image, asked, counts):
-            measured.append(time_steps(model, frame, pasted, runs, show_rounds))
+            measured.append(time_steps(model, frame, pasted, runs, track))
             console.print(_table(measured[-1], model.network.card.name))
     if json_file:
         json_file.write_text(json.dumps([asdict(one) for one in measured], indent=2), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,13 +15,14 @@ from ..lab.timing_frames import noise, read_sizes
 from ..model import open_model
 from ..plan import make_plan
 from ..settings import Settings
-from .model_loading import show_rounds
 from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
+from .reporting import AsJson, print_json, shows_progress, track
 
 __all__ = ["bench_engines"]
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine")
 def bench_engines(
     values: dict[str, Any],
@@ -34,7 +34,7 @@ def bench_engines(
         list[Path], typer.Option(help="The same network in another format, for other engines; repeatable.")
     ] = [],  # noqa: B006 - typer reads it, nobody changes it
     runs: Annotated[int, typer.Option(min=3, help="Rounds; each measures every engine once.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Time the bare network by engine and input size.
 
@@ -48,11 +48,11 @@ def bench_engines(
     try:
         with hold_native_noise():
             network = open_model(make_plan(values | {"engine": "auto"}, Settings), open_engine=opener).network
-        rows = [row for frame in frames for row in time_engines(network, opener, frame, runs, show_rounds)]
+        rows = [row for frame in frames for row in time_engines(network, opener, frame, runs, track)]
     finally:
         opener.close()
     if as_json:
-        typer.echo(json.dumps({"rows": [asdict(row) for row in rows], "cannot": opener.failed}, indent=2))
+        print_json({"rows": [asdict(row) for row in rows], "cannot": opener.failed})
         return
     console = Console()
     console.print(_table(rows, network.card.name))

@@ -22,13 +22,15 @@ from ..model import open_model
 from ..plan import make_plan
 from ..settings import Settings
 from ..types import Frame
-from .model_loading import sample_photo, show_rounds
+from .model_loading import sample_photo
 from .native_noise import hold_native_noise
 from .parameter_flags import takes_parameters
+from .reporting import shows_progress, track
 
 __all__ = ["bench_peers"]
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine")
 def bench_peers(
     values: dict[str, Any],
@@ -65,7 +67,7 @@ def bench_peers(
                 peers.append(stack.enter_context(start(asked)))
             except BodysegError as err:  # noqa: PERF203 - the others are timed all the same
                 console.print(str(err), markup=False, soft_wrap=True, highlight=False)
-        rows = [row for name, frame in frames for row in time_peers(model, peers, name, frame, runs, show_rounds)]
+        rows = [row for name, frame in frames for row in time_peers(model, peers, name, frame, runs, track)]
         if rows:
             console.print(_table(rows, f"{model.network.card.name} on {model.engine.device}, {size}"))
     if json_file:

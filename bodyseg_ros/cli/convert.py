@@ -25,6 +25,7 @@ from ..settings import ModelSettings, build
 from ..types import Frame, Prepared, Result, Wanted
 from .model_loading import DownloadBar, sample_photo
 from .native_noise import hold_native_noise
+from .reporting import AsJson, print_json, progress_console, shows_progress
 
 __all__ = ["convert"]
 
@@ -34,6 +35,7 @@ _MOST_PHOTOS: Final = 100
 Outputs = dict[str, NDArray[Any]]
 
 
+@shows_progress
 def convert(
     name: Annotated[str, typer.Argument(metavar="CARD", help="Name of a model, as `bodyseg models list` shows it.")],
     to: Annotated[Kind, typer.Option(help="Format to write.")],
@@ -51,6 +53,7 @@ def convert(
         int, typer.Option(help="Bytes per weight of the original: 4 is exact.")
     ] = _DEFAULTS.quant_bytes,
     photo: Annotated[str, typer.Option(help="Photo to compare both on; '': matplotlib's sample portrait.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Convert a model to another format in the cache, and print how far its outputs differ.
 
@@ -69,12 +72,15 @@ def convert(
     network_class = load_plugin("networks", card.network)
     network: Network = network_class(card, network_class.Settings(), output_stride)
     frame = _first_frame(photo or sample_photo())
-    console = Console(soft_wrap=True)
-    with console.status(f"{source.path.name} to {to} …"), hold_native_noise():
+    with progress_console.status(f"{source.path.name} to {to} …"), hold_native_noise():
         path = converted_file(source, to, quantize)
         made = convert_model(source, to, path, quantize, _tensors(network, calibration) if calibration else ())
         prepared = network.prepare(frame)
         original, ours = _run(source, prepared), _run(made, prepared)
+    if as_json:
+        print_json({"path": str(path), "outputs": _differences(original, ours)})
+        return
+    console = Console(soft_wrap=True)
     console.print(_compared(original, ours))
     for line in _decoded(network, prepared, original, ours):
         console.print(line, highlight=False)
@@ -112,10 +118,18 @@ def _run(source: ModelSource, prepared: Prepared) -> Outputs:
         engine.close()
 
 
+def _differences(original: Outputs, ours: Outputs) -> dict[str, dict[str, float]]:
+    """Range of each output, and the largest difference from it."""
+    return {
+        name: {"range": float(np.ptp(values)), "largest_difference": float(np.abs(ours[name] - values).max())}
+        for name, values in original.items()
+    }
+
+
 def _compared(original: Outputs, ours: Outputs) -> Table:
     table = Table("Output", "Range", "Largest difference", "Share of the range")
-    for name, values in original.items():
-        span, difference = float(np.ptp(values)), float(np.abs(ours[name] - values).max())
+    for name, figures in _differences(original, ours).items():
+        span, difference = figures["range"], figures["largest_difference"]
         table.add_row(name, f"{span:.4g}", f"{difference:.2g}", f"{100 * difference / span:.2g} %" if span else "–")
     return table
 

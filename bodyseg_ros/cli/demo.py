@@ -26,6 +26,7 @@ from ..ros.graph.open_graph import usual_runtime
 from ..ros.processes import NodeProcess
 from .demo_clip import write_clip
 from .model_loading import load_model, plan_model, sample_photo
+from .reporting import progress_console, shows_progress
 
 __all__ = ["demo"]
 
@@ -47,6 +48,7 @@ _PATIENCE_S: Final = 120.0
 _REMAP: Final = ("-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info")
 
 
+@shows_progress
 def demo(
     input_path: Annotated[str, typer.Argument(metavar="[INPUT]", help="A photo, folder, video or webcam.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
@@ -57,7 +59,6 @@ def demo(
     runtime: Annotated[
         str, typer.Option(help="What carries the topics: dds or zenoh (with a router of its own), or auto.")
     ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
@@ -67,7 +68,7 @@ def demo(
 
     Example: bodyseg demo photo.jpg --out out
     """
-    console = Console(soft_wrap=True, quiet=quiet)
+    console = Console(soft_wrap=True, quiet=progress_console.quiet)
     if runtime == "auto":
         runtime = usual_runtime().replace("rclpy", "dds")
     source = input_path or sample_photo()
@@ -82,7 +83,7 @@ def demo(
     bag.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         report_path = Path(folder) / "report.json"
-        with console.status("starting three processes, the model is being loaded …"):
+        with progress_console.status("starting three processes, the model is being loaded …"):
             # Best effort, as cameras are heard by default, loses large pictures where the kernel's buffers are small.
             given: dict[str, object] = {"qos_overrides./camera/image_raw.subscription.reliability": "reliable"}
             if model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Final
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from .doctor_checks import CHECKS, Finding
 from .native_noise import hold_native_noise
+from .reporting import AsJson, print_json, progress_console
 
 __all__ = ["doctor"]
 
@@ -20,7 +20,7 @@ _SIGNS: Final = {"ok": ("✓", "green"), "note": ("–", "yellow"), "wrong": ("�
 
 def doctor(
     only: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help=f"From {', '.join(CHECKS)}.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only what is wrong.")] = False,
 ) -> None:
     """Look at this installation, and print what works, what does not, and the line that mends it.
@@ -33,17 +33,18 @@ def doctor(
     for topic in only or ():
         if topic not in CHECKS:
             raise typer.BadParameter(f"There is no topic {topic!r}; there are {', '.join(CHECKS)}.")
-    console, progress = Console(soft_wrap=True), Console(stderr=True, quiet=quiet or as_json)
+    console = Console(soft_wrap=True)
+    progress_console.quiet = quiet or as_json
     findings: list[Finding] = []
     for topic in only or CHECKS:
         what, check = CHECKS[topic]
-        with progress.status(f"looking at {what} …"), hold_native_noise():
+        with progress_console.status(f"looking at {what} …"), hold_native_noise():
             found = list(check())
         findings += found
         if not as_json:
             _print(console, topic, [one for one in found if one.state == "wrong" or not quiet])
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print_json([asdict(finding) for finding in findings])
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(1)
 

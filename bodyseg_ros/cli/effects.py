@@ -26,6 +26,7 @@ from ..types import Frame, Result, Wanted
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
 from .params import print_text
+from .reporting import progress_console, shows_progress, track
 from .short_help import ShortHelpCommand
 
 __all__ = ["app"]
@@ -122,6 +123,7 @@ def show(
 
 
 @app.command(cls=ShortHelpCommand)
+@shows_progress
 @takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def gallery(
     photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
@@ -148,7 +150,7 @@ def gallery(
         lines += ["| " + " | ".join(f"![{caption}]({file})" for caption, file in row) + " |", ""]
     backdrop.unlink()
     (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
-    typer.echo(f"{len(cells)} pictures and gallery.md in {out}")
+    progress_console.print(f"{len(cells)} pictures and gallery.md in {out}")
 
 
 def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
@@ -179,7 +181,7 @@ def _pictures(
 ) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.uint8]]]]:
     """Return (caption, file name without suffix, image) for each effect whose inputs the network provides."""
     yield "the photo", "photo", frame.image
-    for caption, (names, shown) in _SHOWN.items():
+    for caption, (names, shown) in track(list(_SHOWN.items()), "effects"):
         own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
         merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
         chain = load_effects("NAME", names, plugin_settings("effects", merged))

@@ -13,7 +13,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from ..errors import MediaError, SettingsError
@@ -28,6 +27,7 @@ from ..ros.nodes.node_settings import PrivacySettings
 from ..types import Frame, Poses, Result, Wanted
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
+from .reporting import shows_progress, track
 
 __all__ = ["evaluate"]
 
@@ -35,6 +35,7 @@ _WANTED: Final = Wanted.PERSON | Wanted.PARTS | Wanted.POSES | Wanted.INSTANCES
 _CHOICE: Final = "a card's name or a path, then commas and parameters: bodypix-mobilenet-075,output_stride=8"
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine", "refinement", "second", own=("model", "model_path"))
 def evaluate(
     folder: Annotated[
@@ -112,7 +113,7 @@ def _measure_privacy(
     counts = {name: Uncovered() for name in choices}
     with ExitStack() as stack:
         models = {name: stack.enter_context(_load(c, own | dict(values))) for name, c in choices.items()}
-        for labeled in track(photos, "photos", console=Console(stderr=True)):
+        for labeled in track(photos, "photos"):
             image, truth = labeled.read()
             people = labeled.people() if labeled.people else None
             for name, model in models.items():
@@ -155,7 +156,7 @@ def _measure(
     """Evaluate every model on every photo."""
     tallies = {name: Tally() for name in models}
     poses: dict[str, dict[Path, dict[int, Poses]]] = {name: {} for name in models}
-    for labeled in track(photos, "photos", console=Console(stderr=True)):
+    for labeled in track(photos, "photos"):
         image, truth = labeled.read()
         theirs = _seen(reference, image, long_side) if reference else None
         for name, pipeline in models.items():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, track
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
@@ -15,8 +14,9 @@ from ..model import Model, open_model
 from ..plan import Plan, make_plan
 from ..ros.nodes.node_settings import NodeSettings
 from .native_noise import hold_native_noise
+from .reporting import progress_console
 
-__all__ = ["DownloadBar", "load_model", "plan_model", "sample_photo", "show_rounds"]
+__all__ = ["DownloadBar", "load_model", "plan_model", "sample_photo"]
 
 
 def plan_model(values: Mapping[str, Any]) -> Plan[NodeSettings]:
@@ -44,7 +44,7 @@ class DownloadBar:
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeLeft())
-        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._progress = Progress(*columns, console=progress_console)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> DownloadBar:
@@ -60,8 +60,3 @@ class DownloadBar:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
-
-
-def show_rounds(rounds: Sequence[int], what: str = "rounds") -> Iterable[int]:
-    """Iterate over rounds with a progress bar that disappears at the end."""
-    return track(rounds, what, console=Console(stderr=True), transient=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from ..settings import ModelSettings, build
 from .convert import convert
 from .inspect import inspect
 from .model_loading import DownloadBar
+from .reporting import AsJson, print_json, shows_progress, track
 
 __all__ = ["app"]
 
@@ -59,7 +59,7 @@ def _shown(value: object) -> str:
 
 @app.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List all models, what each is good for, and where its files are.
 
@@ -82,7 +82,7 @@ def list_models(
         where = ", ".join(places) or ("needs none" if card.format == "none" else "–")
         table.add_row(name, card.good_for, where)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     else:
         console.print(table)
     _complain(console, broken)
@@ -113,6 +113,7 @@ def info(name: _Name) -> None:
 
 
 @app.command()
+@shows_progress
 def download(
     name: _Name,
     output_stride: Annotated[
@@ -122,6 +123,7 @@ def download(
         int, typer.Option(help="Bytes per weight: 4 is exact, 2 and 1 download less.")
     ] = _DEFAULTS.quant_bytes,
     everything: Annotated[bool, typer.Option("--all", help="Every stride and precision of the model.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Download a model's files into the cache, for later runs offline.
 
@@ -131,14 +133,22 @@ def download(
     """
     card = load_card(name)
     if card.format == "none":
-        typer.echo(_NO_FILES.format(name))
+        if as_json:
+            print_json([])
+        else:
+            typer.echo(_NO_FILES.format(name))
         return
     wanted = _variants(card) if everything else [(output_stride, quant_bytes)]
+    files = []
     for stride, quant in wanted:
         settings = build(ModelSettings, {"model": name, "output_stride": stride, "quant_bytes": quant})
         with DownloadBar() as bar:
             _, source = find_model(card, settings, bar)
-        typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
+        files.append({"output_stride": stride, "quant_bytes": quant, "path": str(source.path)})
+        if not as_json:
+            typer.echo(f"stride {stride}, {quant} bytes: {source.path}")
+    if as_json:
+        print_json(files)
 
 
 _STATES = {
@@ -151,6 +161,7 @@ _STATES = {
 
 
 @app.command()
+@shows_progress
 def verify(
     name: Annotated[str, typer.Argument(help="Name of a model; default: all local ones.")] = "",
 ) -> None:
@@ -163,7 +174,7 @@ def verify(
     console = Console()
     table = Table("Model", Column("File", overflow="fold"), "State")
     problems = []
-    for card_name in [name] if name else card_names():
+    for card_name in track([name] if name else card_names(), "models"):
         try:
             checks = _checks(load_card(card_name))
         except ModelError as err:

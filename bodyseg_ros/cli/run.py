@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
 
 from ..dependencies import missing_package
@@ -20,12 +21,14 @@ from ..types import Wanted
 from .error_output import INTERRUPTED, complain
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
+from .reporting import print_json, progress_bar, progress_console, shows_progress
 from .run_files import FileWriter, Input, VideoOptions, check_bag_name, choose_outputs, is_one_file, is_still, look_at
 from .run_window import background_files, show_window
 
 __all__ = ["run"]
 
 
+@shows_progress
 @takes_parameters(
     "model", "network", "engine", "effect", "refinement", "second", "tracking", "tracker", "smoothing", "events"
 )
@@ -70,7 +73,12 @@ def run(
         bool,
         typer.Option("--keep-raw", help="For a bag: copy image topics even if an effect hides people."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print the lines of poses.jsonl on standard output; without --write or an effect no files."
+        ),
+    ] = False,
 ) -> None:
     """Find people in photos, folders, videos, a camera or a ROS 2 bag.
 
@@ -89,17 +97,18 @@ def run(
 
     Example: bodyseg run holiday/ clip.mp4 --write overlay,poses --segmentation-threshold 0.6
     """
-    console = Console(stderr=True, quiet=quiet)
+    if show and as_json:
+        raise typer.BadParameter("There are both --show and --json; give one of them.")
     bags = [Path(text) for text in inputs if is_bag(Path(text))]
     if bags:
         if len(inputs) > 1:
             raise MediaError(f"The bag {str(bags[0])!r} must be the only input; run each bag separately.")
         chosen = values | ({"effects": list(effect)} if effect else {})
-        run_bag(bags[0], Path(out), chosen, image_topic, keep_raw, console)
+        run_bag(bags[0], Path(out), chosen, image_topic, keep_raw, as_json)
         return
     readable, problems = _look_at_all(inputs)
     if not readable:
-        _report(console, problems, "Nothing could be read, so nothing was done.")
+        _report(problems, "Nothing could be read, so nothing was done.")
     one_file = not show and is_one_file(out, readable)
     if background and not show:
         raise SettingsError("--background is for the window: add --show, or set --virtual-background.source instead.")
@@ -110,20 +119,22 @@ def run(
         if show:
             show_window(model, [one.text for one in readable], chain, plan.effects, backgrounds)
             return
-        wanted = write or ("composite" if chain else "overlay" if one_file else "all")
-        outputs = choose_outputs(wanted, model.offers, plan.effects, chain)
+        wanted = write or ("composite" if chain else "overlay" if one_file else "" if as_json else "all")
+        outputs = choose_outputs(wanted, model.offers, plan.effects, chain) if wanted else {}
+        if as_json and Wanted.POSES not in model.offers:
+            raise SettingsError("--json prints poses, but this network does not compute them with these settings.")
         follower = PeopleFollower(model.following if Wanted.POSES in model.offers else NOBODY_FOLLOWED)
         video = VideoOptions(codec, quality, sound == "keep")
-        writing = FileWriter(out, outputs, inputs, one_file, plan.events, video)
-        with writing as writer, _progress(console) as progress:
+        writing = FileWriter(out, outputs, inputs, one_file, plan.events, video, sys.stdout if as_json else None)
+        with writing as writer, progress_bar(_Rate()) as progress:
             try:
                 for one in readable:
                     problems += _process(model, follower, one.text, writer, progress, max_frames)
             except KeyboardInterrupt:
-                console.print("bodyseg: stopped; what was written so far is complete and playable.")
+                progress_console.print("bodyseg: stopped; what was written so far is complete and playable.")
                 raise typer.Exit(INTERRUPTED) from None
     frames = f"{writer.frames} frame{'s' * (writer.frames != 1)}"
-    _report(console, problems, f"{frames} done by {model.network.card.name}, results in {out}")
+    _report(problems, f"{frames} done by {model.network.card.name}" + (f", results in {out}" if outputs else ""))
 
 
 def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
@@ -137,11 +148,11 @@ def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
     return readable, problems
 
 
-def _report(console: Console, problems: list[str], summary: str) -> None:
+def _report(problems: list[str], summary: str) -> None:
     """Report what failed, then what was done; exit status 1 if anything failed."""
     for problem in problems:
         complain(problem)
-    console.print(summary, highlight=False, soft_wrap=True)
+    progress_console.print(summary)
     if problems:
         raise typer.Exit(1)
 
@@ -152,7 +163,7 @@ def is_bag(path: Path) -> bool:
 
 
 def run_bag(
-    source: Path, target: Path, values: dict[str, Any], image_topic: str, keep_raw: bool, console: Console
+    source: Path, target: Path, values: dict[str, Any], image_topic: str, keep_raw: bool, as_json: bool
 ) -> None:
     """Copy a bag with the node's topics added, with a progress bar."""
     check_bag_name(target)
@@ -160,7 +171,7 @@ def run_bag(
         from ..ros.bag import process_bag
     except ModuleNotFoundError as err:
         raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
-    with _progress(console) as progress:
+    with progress_bar(_Rate()) as progress:
         task = progress.add_task(source.name, total=None)
         report = process_bag(
             source,
@@ -170,15 +181,15 @@ def run_bag(
             image_topic,
             keep_raw,
         )
-    console.print(f"Topics copied: {', '.join(report.copied) or 'none'}.", highlight=False, soft_wrap=True)
+    if as_json:
+        print_json(asdict(report))
+    progress_console.print(f"Topics copied: {', '.join(report.copied) or 'none'}.")
     if report.left_out:
-        console.print(
-            f"Topics left out, as they may show people: {', '.join(report.left_out)}; --keep-raw copies them.",
-            highlight=False,
-            soft_wrap=True,
+        progress_console.print(
+            f"Topics left out, as they may show people: {', '.join(report.left_out)}; --keep-raw copies them."
         )
     problems = [f"{source.name}, frame at {stamp_ns} ns: {why}" for stamp_ns, why in report.problems]
-    _report(console, problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
+    _report(problems, f"{report.frames} frames of {report.image_topic} done, bag in {target}")
 
 
 def _process(
@@ -212,8 +223,3 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
-
-
-def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
-    return Progress(*columns, console=console)

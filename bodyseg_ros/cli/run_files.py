@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,15 +15,15 @@ from numpy.typing import NDArray
 from ..body import NO_PART
 from ..effects import Effect, colored_parts, compose_all, load_effects, needs_of
 from ..errors import MediaError, SettingsError
-from ..events import EventSettings, EventWatcher, PersonEvent
+from ..events import EventSettings, EventWatcher
 from ..media import Sink, Source, open_sink, open_source
 from ..media.open_media import is_live, source_kind
 from ..media.photos import WRITE_OPTIONS
 from ..media.source import USUAL_FPS, VIDEO_SUFFIXES
 from ..media.video_coding import QUALITY
-from ..result_export import keypoints_as_dicts
 from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
+from .pose_lines import pose_line
 
 __all__ = [
     "FileWriter",
@@ -238,8 +237,8 @@ class FileWriter:
     """The files of a run; leaving it closes them, whatever happened.
 
     out: a folder; with `one_file` the only file, stream or device, for which there must be one output. events: when
-    something counts as an event. video: how videos are written. Raises SettingsError where a file of this kind cannot
-    hold it.
+    something counts as an event. video: how videos are written. lines: where the lines of poses.jsonl go as well.
+    Raises SettingsError where a file of this kind cannot hold it.
     """
 
     def __init__(
@@ -250,8 +249,9 @@ class FileWriter:
         one_file: bool = False,
         events: EventSettings | None = None,
         video: VideoOptions = VideoOptions(),
+        lines: TextIO | None = None,
     ) -> None:
-        self._folder = None if is_live(out) else Path(out).parent if one_file else Path(out)
+        self._folder = None if is_live(out) or not outputs else Path(out).parent if one_file else Path(out)
         self._video = video
         self._one_file = out if one_file else None
         if one_file:
@@ -261,9 +261,9 @@ class FileWriter:
         self._names: set[str] = set()
         self._inputs = set(_files_of(inputs))
         self._files = ExitStack()
-        self._poses: TextIO | None = None
+        self._lines = [lines] if lines else []
         self.frames = 0
-        self.wanted = Wanted.NOTHING
+        self.wanted = Wanted.POSES if lines else Wanted.NOTHING
         for output in outputs.values():
             self.wanted |= output.needs
 
@@ -276,7 +276,7 @@ class FileWriter:
             self._folder.mkdir(parents=True, exist_ok=True)
             if "poses" in self._outputs:
                 path = self._folder / "poses.jsonl"
-                self._poses = self._files.enter_context(path.open("w", encoding="utf-8"))
+                self._lines.append(self._files.enter_context(path.open("w", encoding="utf-8")))
         except OSError as err:
             raise MediaError(f"The folder {str(self._folder)!r} cannot be written to: {err.strerror}.") from err
         return self
@@ -303,7 +303,11 @@ class FileWriter:
                 for make, sink in sinks:
                     sink(make(frame, result), frame)
                 events = watcher.watch(result, frame.stamp_ns) if result.tracks else []
-                self._write_poses(name or frame.frame_id, frame, result, events)
+                if self._lines and result.poses is not None:
+                    line = pose_line(name or frame.frame_id, frame, result, events)
+                    for file in self._lines:
+                        file.write(line)
+                        file.flush()  # whoever reads the lines gets each at once
                 self.frames += 1
 
             yield write
@@ -340,20 +344,3 @@ class FileWriter:
     def _spare(self, target: Path) -> None:
         if target.resolve() in self._inputs:
             raise MediaError(f"The result {str(target)!r} would overwrite an input; choose another --out.")
-
-    def _write_poses(self, name: str, frame: Frame, result: Result, events: Sequence[PersonEvent]) -> None:
-        if self._poses is None or result.poses is None:
-            return
-        persons = [
-            {
-                "id": person.id,
-                "state": None if person.state is None else person.state.name,
-                "score": round(person.score, 4),
-                "keypoints": keypoints_as_dicts(person),
-            }
-            for person in result
-        ]
-        height, width = result.size
-        line = {"input": name, "stamp_ns": frame.stamp_ns, "width": width, "height": height, "persons": persons}
-        line["events"] = [event.to_dict() for event in events]
-        self._poses.write(json.dumps(line) + "\n")

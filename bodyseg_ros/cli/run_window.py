@@ -249,6 +249,7 @@ class _Window:
         scale = min(1.0, shown.shape[1] / _TEXT_PX)
         for line, text in enumerate((title, *_HELP), start=1):
             place = (round(8 * scale), round(18 * line * scale))
-            cv2.putText(shown, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, (255,) * 3, 1, cv2.LINE_AA)
+            for gray, width in ((0, 3), (255, 1)):  # white with a black edge, for any picture behind it
+                cv2.putText(shown, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, (gray,) * 3, width, cv2.LINE_AA)
         cv2.imshow(_TITLE, shown)
         return picture

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from ..effects import contact_sheet, load_effects
 from ..errors import MissingDependencyError
@@ -18,6 +16,7 @@ from ..media import open_source, write_photo
 from ..types import Frame
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
+from .reporting import progress_console, shows_progress, track
 
 __all__ = ["sheet"]
 
@@ -29,6 +28,7 @@ _SAMPLES: Final = {
 }
 
 
+@shows_progress
 @takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def sheet(
     values: dict[str, Any],
@@ -50,13 +50,13 @@ def sheet(
         shown = {name.replace("_", " "): effect for name, effect in effects if effect.needs in model.offers}
         pictures: dict[str, Any] = {}
         frames = list(_frames(inputs or _samples(), at_most))
-        for number, frame in enumerate(track(frames, "photos", console=Console(stderr=True)), 1):
+        for number, frame in enumerate(track(frames, "photos"), 1):
             result = model.run(frame)
             pictures[f"{number} {frame.frame_id}"] = frame.image
             for name, effect in shown.items():
                 pictures[f"{number} {name}"] = effect.compose(frame, result)
     write_photo(out, contact_sheet(pictures, columns=1 + len(shown), tile_width_px=width))
-    Console(stderr=True).print(f"{out}: {model.network.card.name}", highlight=False, soft_wrap=True)
+    progress_console.print(f"{out}: {model.network.card.name}")
 
 
 def _frames(inputs: list[str], at_most: int) -> Iterator[Frame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from ..ros.graph.open_graph import installed_runtimes, open_graph, usual_runtime
 from ..ros.graph.port import Endpoint, Graph, Subscription
 from ..ros.graph.qos import SENSOR, mismatch
 from .node import Runtime, ros_arguments
+from .reporting import AsJson, print_json
 
 __all__ = ["Lister", "topics", "troubles"]
 
@@ -105,7 +105,7 @@ def topics(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Also measure the rates of images and point clouds.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
     runtime: Runtime = "auto",
 ) -> None:
     """List the topics on the graph: types, publishers and subscribers, rates, and QoS mismatches with the reason.
@@ -130,7 +130,7 @@ def topics(
         else:
             _print(lister, seconds, chosen if len(runtimes) > 1 else "")
     if as_json:
-        typer.echo(json.dumps(listed, indent=2))
+        print_json(listed)
 
 
 def _by_topic(lister: Lister) -> dict[str, list[Endpoint]]:

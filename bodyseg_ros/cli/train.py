@@ -9,20 +9,21 @@ from types import FrameType
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TextColumn
 
 from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
 from ..lab.train_config import TrainSettings, read_settings
 from .error_output import INTERRUPTED
 from .native_noise import hold_native_noise
+from .reporting import progress_bar, progress_console, shows_progress
 
 __all__ = ["need_keras", "train"]
 
 _SMOOTHING: Final = 0.95
 
 
+@shows_progress
 def train(
     config: Annotated[Path, typer.Argument(help="The run's YAML file; see docs/training.md.")],
 ) -> None:
@@ -36,13 +37,12 @@ def train(
     need_keras()
     from ..lab.trainer import run
 
-    console = Console(stderr=True)
-    with _Watcher(settings, console) as watcher:
+    with _Watcher(settings) as watcher:
         done = run(settings, watcher)
     if not done:
-        console.print(f"bodyseg: stopped; bodyseg train {config} goes on from the checkpoint.", highlight=False)
+        progress_console.print(f"bodyseg: stopped; bodyseg train {config} goes on from the checkpoint.")
         raise typer.Exit(INTERRUPTED)
-    console.print(f"The run is done: {settings.output}", highlight=False, soft_wrap=True)
+    progress_console.print(f"The run is done: {settings.output}")
 
 
 def need_keras() -> None:
@@ -61,14 +61,8 @@ class _Watcher:
     second at once.
     """
 
-    def __init__(self, settings: TrainSettings, console: Console) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[facts]}"),
-        )
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
+    def __init__(self, settings: TrainSettings) -> None:
+        self._bar = progress_bar(TextColumn("{task.fields[facts]}"))
         self._tasks: dict[str, TaskID] = {}
         self._settings = settings
         self._loss = 0.0

@@ -15,12 +15,15 @@ from ..errors import ModelFileError, SettingsError
 from ..formats import FileFacts, ModelSource, read_file, tflite_facts
 from ..settings import Settings, start_only
 from .engine import Engine
+from .native_lines import without_line
 from .tensors import any_size, as_float, chosen_outputs, first_line, only_input, thread_count
 
 __all__ = ["LiteRTEngine", "LiteRTSettings"]
 
 _log = logging.getLogger(__name__)
 
+#: LiteRT prints it for each interpreter, and has no switch.
+_XNNPACK_LINE: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 #: Custom ops missing in LiteRT → what to do.
 _FOREIGN_OPS: Final = {
     "edgetpu-custom-op": "the file is compiled for Coral's Edge TPU: set litert.delegate to libedgetpu.so.1 where "
@@ -130,13 +133,14 @@ class LiteRTEngine(Engine):
 
     def _built(self) -> Any:
         kinds = self._litert.OpResolverType
-        interpreter = self._litert.Interpreter(
-            model_content=self._data,
-            num_threads=thread_count(self.threads),
-            experimental_op_resolver_type=kinds.AUTO if self._xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_delegates=self._delegates,
-        )
-        interpreter.allocate_tensors()
+        with without_line(_XNNPACK_LINE):
+            interpreter = self._litert.Interpreter(
+                model_content=self._data,
+                num_threads=thread_count(self.threads),
+                experimental_op_resolver_type=kinds.AUTO if self._xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_delegates=self._delegates,
+            )
+            interpreter.allocate_tensors()
         return interpreter
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from ..errors import ModelFileError, SettingsError
 from ..formats.graph_function import OpenedModel, open_model
 from ..formats.model_source import Kind, ModelSource, Quantize, short_name
 from ..formats.runtime import first_line, load_tensorflow
+from ..settings import Size
 from .onnx_writer import write_onnx
 
 __all__ = ["convert_model"]
@@ -26,14 +28,20 @@ _DEPTHWISE_CONV_2D: Final = 4
 
 
 def convert_model(
-    source: ModelSource, kind: Kind, path: Path, quantize: Quantize = "none", calibration: Iterable[NDArray[Any]] = ()
+    source: ModelSource,
+    kind: Kind,
+    path: Path,
+    quantize: Quantize = "none",
+    calibration: Iterable[NDArray[Any]] = (),
+    fixed_size: Size | None = None,
 ) -> ModelSource:
     """Write the network of `source` to `path`, overwriting it; an open input size stays open.
 
     Outputs are named by the last word of their tensors: 'MobilenetV1/heatmap_2/BiasAdd' becomes 'heatmap_2'.
 
     quantize: dynamic stores weights in one byte, float16 in two; int8 also computes in bytes and needs `calibration`,
-    tensors as the network takes them. Raises SettingsError, ModelFileError, MissingDependencyError.
+    tensors as the network takes them. fixed_size: makes an int8 file for accelerators, whose input has this size and
+    whose input and outputs are bytes too. Raises SettingsError, ModelFileError, MissingDependencyError.
     """
     if quantize != "none" and kind != "tflite":
         raise SettingsError(
@@ -43,6 +51,8 @@ def convert_model(
     if quantize == "int8" and not tensors:
         raise SettingsError("int8 needs calibration photos: give a folder with --calibration.")
     opened = open_model(source, keep_dilations=kind != "saved_model")
+    if fixed_size:
+        opened = replace(opened, shape=(1, fixed_size.height, fixed_size.width, opened.shape[-1]))
     names = {output: short_name(source.outputs.get(output, output)) for output in opened.outputs}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -53,7 +63,7 @@ def convert_model(
             _write_saved_model(opened, names, draft)
         else:
             _write_saved_model(opened, names, Path(folder) / "saved_model")
-            draft.write_bytes(_tflite(Path(folder) / "saved_model", quantize, tensors, source.path))
+            draft.write_bytes(_tflite(Path(folder) / "saved_model", quantize, tensors, source.path, bool(fixed_size)))
         if path.is_dir():
             shutil.rmtree(path)
         draft.rename(path)
@@ -76,7 +86,9 @@ def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Pa
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
-def _tflite(folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], path: Path) -> bytes:
+def _tflite(
+    folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], path: Path, bytes_throughout: bool
+) -> bytes:
     tf = load_tensorflow()
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
     if quantize not in ("none", "float16"):
@@ -84,6 +96,8 @@ def _tflite(folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], p
     if quantize == "int8":
         converter.representative_dataset = lambda: ([tensor] for tensor in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if bytes_throughout:
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
     try:
         full = bytes(converter.convert()) if quantize == "float16" else b""
         if quantize == "float16":

@@ -17,7 +17,8 @@ from ..catalog import Preprocessing
 from ..decode import decode_poses, sigmoid
 from ..decoder_inputs import PoseHeads, PoseLimits
 from ..errors import ModelFileError, SettingsError
-from ..formats import ModelSource
+from ..formats import Kind, ModelSource
+from ..settings import Size
 from ..types import Poses
 from .conversion import convert_model
 from .evaluation import iou, keypoints_found
@@ -30,7 +31,7 @@ from .train_config import CONFIG_NAME, TrainSettings, preprocessing_of, read_set
 from .trainer import BEST, CHECKPOINT, Trainer, list_photos
 from .validation import THRESHOLD, best_threshold, person_scores, person_truth
 
-Form = Literal["tfjs", "tflite", "onnx", "saved_model"]
+Form = Literal["tfjs", "tflite", "onnx", "saved_model", "edgetpu"]
 Quantize = Literal["none", "float16", "int8"]
 
 OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
@@ -38,6 +39,7 @@ OFFERED: Final[Mapping[Form, tuple[Quantize, ...]]] = {
     "tflite": ("none", "float16", "int8"),
     "onnx": ("none",),
     "saved_model": ("none",),
+    "edgetpu": ("int8",),
 }
 TOLERANCE: Final[Mapping[Quantize, float]] = {"none": 1e-3, "float16": 0.05, "int8": math.inf}
 """Maximum difference from the source, as a share of a head's range; int8 is judged by its results instead."""
@@ -145,28 +147,52 @@ def check_offered(form: Form, quantize: Quantize) -> None:
         )
 
 
+def check_size(size: Size, strides: Sequence[int]) -> None:
+    """Raise SettingsError for an input size that does not fit an output stride."""
+    for stride in strides:
+        if (size.width - 1) % stride or (size.height - 1) % stride:
+            raise SettingsError(
+                f"The input size is {size.width}x{size.height}, but at stride {stride} each side must be a multiple of "
+                f"{stride} plus 1, such as {20 * stride + 1}x{15 * stride + 1}."
+            )
+
+
 def export(
-    network: Exportable, folder: Path, form: Form, quantize: Quantize, photos: Sequence[Image], strides: Sequence[int]
+    network: Exportable,
+    folder: Path,
+    form: Form,
+    quantize: Quantize,
+    photos: Sequence[Image],
+    strides: Sequence[int],
+    fixed_size: Size | None = None,
 ) -> Iterator[Written]:
     """Write a network's file for each output stride and check it on the photos, (H, W, 3) uint8 RGB.
 
-    tfjs files share their weights. int8 is calibrated with the photos. Raises SettingsError for a format that does not
-    support the precision, ModelFileError for a file that differs too much from its source.
+    tfjs files share their weights. int8 is calibrated with the photos. edgetpu: the tflite file for its compiler, with
+    an input of fixed_size. Raises SettingsError for a format that does not support the precision, ModelFileError for a
+    file that differs too much from its source.
     """
     check_offered(form, quantize)
     if not photos:
         raise SettingsError("There are no photos to check the files with: give a folder of photos.")
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = [_picture(photo) for photo in photos]
+    pictures = [_picture(photo, fixed_size) for photo in photos]
     for stride in strides:
         model = network.at(stride)
-        path = _write(model, folder, form, quantize, stride, [_normal(p, network.preprocessing) for p in pictures])
+        tensors = [_normal(p, network.preprocessing) for p in pictures]
+        path = _write(model, folder, form, quantize, stride, tensors, fixed_size)
         with open_heads(str(path.absolute()), stride) as run:
             yield _checked(path, run, runner(model, network.preprocessing), pictures, TOLERANCE[quantize], stride)
 
 
 def _write(
-    model: keras.Model, folder: Path, form: Form, quantize: Quantize, stride: int, tensors: Sequence[Array]
+    model: keras.Model,
+    folder: Path,
+    form: Form,
+    quantize: Quantize,
+    stride: int,
+    tensors: Sequence[Array],
+    fixed_size: Size | None,
 ) -> Path:
     if form == "tfjs":
         path = folder / f"model-stride{stride}.json"
@@ -177,10 +203,15 @@ def _write(
         "onnx": f"model-stride{stride}.onnx",
         "saved_model": f"saved_model-stride{stride}",
     }
+    if fixed_size:
+        names["edgetpu"] = f"model-stride{stride}-{fixed_size.width}x{fixed_size.height}.tflite"
     with tempfile.TemporaryDirectory() as draft:
         source = Path(draft) / "model.json"
         write_graph_model(model, source, _SHARD, "float32")
-        return convert_model(ModelSource(source, "tfjs"), form, folder / names[form], quantize, tensors).path
+        kind: Kind = "tflite" if form == "edgetpu" else form
+        return convert_model(
+            ModelSource(source, "tfjs"), kind, folder / names[form], quantize, tensors, fixed_size
+        ).path
 
 
 def _checked(
@@ -239,9 +270,11 @@ def _files(path: Path) -> list[Path]:
     return [path, path.with_name(_SHARD)] if path.suffix == ".json" else [path]
 
 
-def _picture(photo: Image) -> Array:
+def _picture(photo: Image, fixed_size: Size | None) -> Array:
     """Convert (H, W, 3) uint8 RGB to (1, h, w, 3) float32 of a size that networks accept."""
     height, width = network_size(photo.shape[0], photo.shape[1], _LONG_SIDE)
+    if fixed_size:
+        height, width = fixed_size.height, fixed_size.width
     return np.asarray(cv2.resize(photo, (width, height)), np.float32)[None]
 
 

@@ -63,6 +63,24 @@ def test_a_misspelt_word_is_answered_with_the_nearest(words: list[str], meant: s
     assert meant in done.output
 
 
+@pytest.mark.parametrize(
+    ("word", "order"),
+    [
+        # '(Possible options: --multi-segmentation, --score-threshold, …)' is the alphabet's order.
+        ("--segmentation-treshold", ["--segmentation-threshold", "--multi-segmentation"]),
+        ("--treshold", ["--difference-threshold", "--segmentation-threshold", "--score-threshold"]),
+        ("--modle", ["--model", "--per-person.model"]),
+    ],
+)
+def test_the_most_alike_flag_is_named_first(word: str, order: list[str]) -> None:
+    said = " ".join(CliRunner().invoke(app, ["run", "x", word, "1"], env={"COLUMNS": "200"}).output.split())
+    assert f"There is no option {word}. Did you mean {' or '.join(order)}" in said
+
+
+def test_a_word_like_no_flag_is_sent_to_the_help() -> None:
+    assert "There is no option --xyzzy. --help lists them." in CliRunner().invoke(app, ["run", "x", "--xyzzy"]).output
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110
 @pytest.mark.parametrize("words", [("params",), ("--version",), ("params", "--format", "json"), ("run", "--help")])
 def test_a_full_disk_is_a_sentence(words: tuple[str, ...]) -> None:

@@ -374,6 +374,21 @@ def test_quiet_says_what_goes_wrong_and_nothing_else(tmp_path: Path) -> None:
     assert "b.png" in output
 
 
+def test_json_prints_a_line_per_frame_and_writes_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos = [photo(tmp_path / name, 241, 321) for name in ("a.png", "b.png")]
+    printed = run("run", *photos, "--json", "--quiet", "--fake.people", 2, *FAKE)
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert [line["input"] for line in lines] == ["a", "b"]
+    assert [len(line["persons"]) for line in lines] == [2, 2]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+    again = run("run", *photos, "--json", "--write", "poses,mask", "--out", "out", "--quiet", "--fake.people", 2, *FAKE)
+    assert again == printed == (tmp_path / "out/poses.jsonl").read_text()
+    assert (tmp_path / "out/a_mask.png").is_file()
+    with pytest.raises(BodysegError, match="--json prints poses, but this network does not compute them"):
+        run("run", photos[0], "--json", "--network", "background", "--engine", "passthrough")
+
+
 def test_a_bag_goes_into_no_video(tmp_path: Path) -> None:
     with pytest.raises(BodysegError, match=r"x\.mp4.*\.mcap"):
         run("run", tmp_path / "in.mcap", "--out", tmp_path / "x.mp4")

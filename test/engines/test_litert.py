@@ -137,3 +137,4 @@ def test_it_loads_no_tensorflow(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.strip() == "LiteRTEngine []"
+    assert done.stderr == "", "LiteRT says that XNNPACK is used, which is no error"
