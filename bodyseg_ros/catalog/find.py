@@ -184,12 +184,16 @@ def _own_file(path: str) -> Path:
     raise ModelNotFoundError(f"There is no model at {str(index)!r}, where model_path points.")
 
 
-def converted_file(source: ModelSource, kind: Kind, quantize: Quantize = "none") -> Path:
-    """Path for `bodyseg models convert`: in the cache, under the checksum of the source files."""
+def converted_file(source: ModelSource, kind: Kind, quantize: Quantize = "none", label: str = "") -> Path:
+    """Path for `bodyseg models convert`: in the cache, under the checksum of the source files.
+
+    label: of a file that engines do not take by themselves, such as its input size.
+    """
     digests = "".join(sha256_of(path) for path in model_files(source.path))
     folder = cache_folder() / "converted" / hashlib.sha256(digests.encode()).hexdigest()[:16]
     stem = source.path.stem + (f"-stride{source.output_stride}" if source.any_stride else "")
-    return folder / f"{stem}{'' if quantize == 'none' else f'-{quantize}'}{SUFFIXES[kind]}"
+    words = [stem, label, "" if quantize == "none" else quantize]
+    return folder / f"{'-'.join(filter(None, words))}{SUFFIXES[kind]}"
 
 
 def _others(card: Card, source: ModelSource, known: dict[str, str]) -> tuple[ModelSource, ...]:

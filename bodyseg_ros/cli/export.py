@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import SettingsError
 from ..media import open_source
-from ..settings import Size
+from .model_loading import read_input_size
 from .reporting import AsJson, print_json, progress_console, shows_progress
 from .train import need_keras
 
@@ -79,7 +78,7 @@ def export(
     strides, size = stride or ([16, 8] if to == "tfjs" else [16]), None
     if to == "edgetpu":
         require_compiler()
-        size = _read_size(input_size)
+        size = read_input_size(input_size)
         training.check_size(size, strides)
     if not photos:
         training.check_photos(source, config)
@@ -114,13 +113,6 @@ def export(
     for one in compiled:
         where = f": {one.on_edgetpu} operations on the Edge TPU, {one.on_cpu or 0} on the CPU" if one.on_edgetpu else ""
         console.print(f"Compiled: {one.path.name}{where}.", highlight=False, soft_wrap=True)
-
-
-def _read_size(text: str) -> Size:
-    try:
-        return Size.parse(text)
-    except ValueError as err:
-        raise SettingsError(f"--input-size is {text!r}, but it must be {err}.") from err
 
 
 def _photos(text: str) -> list[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Load the model chosen by the flags, with a progress bar for downloads."""
+"""What commands share that load models: the flags' model, a progress bar for downloads, a sample photo, sizes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.progress import TransferSpeedColumn as Speed
 
 from ..dependencies import missing_package
+from ..errors import SettingsError
 from ..model import Model, open_model
 from ..plan import Plan, make_plan
 from ..ros.nodes.node_settings import NodeSettings
+from ..settings import Size
 from .native_noise import hold_native_noise
 from .reporting import progress_console
 
-__all__ = ["DownloadBar", "load_model", "plan_model", "sample_photo"]
+__all__ = ["DownloadBar", "load_model", "plan_model", "read_input_size", "sample_photo"]
 
 
 def plan_model(values: Mapping[str, Any]) -> Plan[NodeSettings]:
@@ -60,3 +62,11 @@ class DownloadBar:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+def read_input_size(text: str) -> Size:
+    """Read --input-size, WIDTHxHEIGHT. Raises SettingsError."""
+    try:
+        return Size.parse(text)
+    except ValueError as err:
+        raise SettingsError(f"--input-size is {text!r}, but it must be {err}.") from err

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ModelFileError
+from ..settings import Size
 from .graphdef import GraphFile, check_graph, node_of, read_frozen
 from .model_source import FileFacts, ModelSource, TensorFacts
 from .output_stride import set_output_stride
@@ -18,7 +19,7 @@ from .runtime import first_line, load_tensorflow
 from .saved_model import read_saved_model
 from .tfjs import read_graph_model, read_graph_model_v1
 
-__all__ = ["READERS", "OpenedModel", "graph_facts", "open_model"]
+__all__ = ["READERS", "NetworkGraph", "OpenedModel", "graph_facts", "open_model", "read_graph"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,15 +55,23 @@ class OpenedModel:
     outputs: Mapping[str, Shape]
 
 
-def open_model(source: ModelSource, *, compile_with_xla: bool = False, keep_dilations: bool = False) -> OpenedModel:
+def open_model(
+    source: ModelSource,
+    *,
+    compile_with_xla: bool = False,
+    keep_dilations: bool = False,
+    cut_input: bool = False,
+    fixed_size: Size | None = None,
+) -> OpenedModel:
     """Read, check and build a model of format tfjs, tfjs-v1, frozen or saved_model, cut down to the outputs asked for.
 
-    keep_dilations: for a graph that is written and not run: dilated convolutions run on some CPUs alone.
+    keep_dilations: for a graph that is written and not run: dilated convolutions run on some CPUs alone. cut_input: as
+    in read_graph(). fixed_size: of the image, in place of open sides.
     Raises ModelFileError that names the file and the node, tensor or op; MissingDependencyError without TensorFlow.
     """
-    part = _part(source)
+    part = read_graph(source, cut_input=cut_input)
     graph = expand(part.graph, source.path, keep_dilations=keep_dilations)
-    return _built(graph, part.picture, part.outputs, source.path, compile_with_xla)
+    return _built(replace(part, graph=graph), fixed_size, source.path, compile_with_xla)
 
 
 def graph_facts(source: ModelSource) -> FileFacts:
@@ -70,7 +79,7 @@ def graph_facts(source: ModelSource) -> FileFacts:
 
     Does not start TensorFlow's runtime, so the engine can still set the thread count.
     """
-    part = _part(source)
+    part = read_graph(source)
     tf = load_tensorflow()
     ops = Counter(node.op for node in part.graph.node if node.op not in ("Const", "Placeholder"))
     graph = expand(part.graph, source.path)
@@ -86,7 +95,7 @@ def graph_facts(source: ModelSource) -> FileFacts:
 
 
 @dataclass(frozen=True)
-class _Part:
+class NetworkGraph:
     """The requested part of a file: a GraphDef, its input node, and name → tensor 'node:index'."""
 
     graph: Any
@@ -94,8 +103,11 @@ class _Part:
     outputs: Mapping[str, str]
 
 
-def _part(source: ModelSource) -> _Part:
-    """The file, read and checked, cut down to the outputs asked for."""
+def read_graph(source: ModelSource, *, cut_input: bool = False) -> NetworkGraph:
+    """Read and check a file, and cut it down to the outputs asked for.
+
+    cut_input: the input asked for may be in the middle of the graph, which then starts there. Raises ModelFileError.
+    """
     reader = READERS.get(source.format)
     if reader is None:
         raise ModelFileError(
@@ -106,9 +118,22 @@ def _part(source: ModelSource) -> _Part:
         set_output_stride(file.graph, source.output_stride, source.path)
     check_graph(file.graph, source.path)
     nodes = {node.name: node for node in file.graph.node}
+    inner = node_of(source.input) if cut_input else ""
+    if inner in nodes and nodes[inner].op != "Const":
+        nodes[inner] = _placeholder(nodes[inner])
     picture = _picture(nodes, source.input or file.input, source.path)
     outputs = _outputs(nodes, source.outputs, file.outputs, source.path)
-    return _Part(_cut(file.graph, nodes, outputs, picture, source.path), nodes[picture], outputs)
+    return NetworkGraph(_cut(file.graph, nodes, outputs, picture, source.path), nodes[picture], outputs)
+
+
+def _placeholder(node: Any) -> Any:
+    """An input in the place of a node."""
+    if node.op == "Placeholder":
+        return node
+    made = type(node)(name=node.name, op="Placeholder")
+    made.attr["dtype"].type = node.attr["T"].type or load_tensorflow().float32.as_datatype_enum
+    made.attr["shape"].shape.unknown_rank = True
+    return made
 
 
 def _picture(nodes: Mapping[str, Any], wanted: str, path: Path) -> str:
@@ -153,25 +178,25 @@ def _cut(graph: Any, nodes: Mapping[str, Any], outputs: Mapping[str, str], pictu
             f"{', '.join(holders) or 'nothing'}."
         )
     part = type(graph)(versions=graph.versions)
-    part.node.extend(node for node in graph.node if node.name in needed)
+    part.node.extend(nodes[node.name] for node in graph.node if node.name in needed)
     return part
 
 
-def _built(graph: Any, picture: Any, outputs: Mapping[str, str], path: Path, compile_with_xla: bool) -> OpenedModel:
+def _built(part: NetworkGraph, fixed_size: Size | None, path: Path, compile_with_xla: bool) -> OpenedModel:
     tf = load_tensorflow()
 
     def network(tensor: Any) -> dict[str, Any]:
-        return _imported(tf, graph, picture, outputs, tensor)
+        return _imported(tf, part.graph, part.picture, part.outputs, tensor)
 
     try:
-        spec = tf.TensorSpec(_picture_shape(tf, picture), picture.attr["dtype"].type)
-        _check_sizes(tf, graph, picture.name, spec, path)
+        spec = _picture_spec(part.picture, fixed_size)
+        _check_sizes(tf, part.graph, part.picture.name, spec, path)
         function = tf.function(network, autograph=False, jit_compile=compile_with_xla or None)
         traced = function.get_concrete_function(spec)
     except (ValueError, TypeError, KeyError, RuntimeError, tf.errors.OpError) as err:
         raise _refused(path, err) from err
     shapes = {name: _shape(tensor.shape) for name, tensor in traced.structured_outputs.items()}
-    return OpenedModel(traced, picture.name, spec.dtype.name, _shape(spec.shape), shapes)
+    return OpenedModel(traced, part.picture.name, spec.dtype.name, _shape(spec.shape), shapes)
 
 
 def _imported(tf: Any, graph: Any, picture: Any, outputs: Mapping[str, str], tensor: Any) -> dict[str, Any]:
@@ -208,6 +233,15 @@ def _picture_shape(tf: Any, picture: Any) -> Any:
     """The declared shape; any image size if the file declares none (v1 files declare a scalar)."""
     declared = tf.TensorShape(picture.attr["shape"].shape)
     return declared if declared.rank else tf.TensorShape([1, None, None, None])
+
+
+def _picture_spec(picture: Any, fixed_size: Size | None) -> Any:
+    """The input's shape and dtype."""
+    tf = load_tensorflow()
+    shape = _picture_shape(tf, picture)
+    if fixed_size:
+        shape = tf.TensorShape([1, fixed_size.height, fixed_size.width, shape[-1] or _PROBE_CHANNELS])
+    return tf.TensorSpec(shape, picture.attr["dtype"].type)
 
 
 def _shape(shape: Any) -> Shape:

@@ -25,11 +25,13 @@ MAX_MODEL_BYTES: Final = 2**30
 
 
 #: What a model can be converted to, and how its weights are stored then.
-Kind = Literal["tflite", "onnx", "saved_model"]
+Kind = Literal["tflite", "onnx", "saved_model", "tfjs"]
 Quantize = Literal["none", "dynamic", "float16", "int8"]
 
-#: Kind → how its file's name ends; a SavedModel is a folder.
-SUFFIXES: Final[Mapping[Kind, str]] = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "-saved_model"}
+#: Kind → how its file's name ends; a SavedModel and a tfjs model are folders.
+SUFFIXES: Final[Mapping[Kind, str]] = {
+    "tflite": ".tflite", "onnx": ".onnx", "saved_model": "-saved_model", "tfjs": "-tfjs",
+}  # fmt: skip
 
 
 #: More nodes than any network has; a hostile file may have millions of two bytes each.

@@ -1,4 +1,4 @@
-"""Write a network that TensorFlow can read as SavedModel, tflite or ONNX."""
+"""Write a network that TensorFlow can read as SavedModel, tflite, ONNX or tfjs GraphModel."""
 
 from __future__ import annotations
 
@@ -14,15 +14,26 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError, SettingsError
-from ..formats.graph_function import OpenedModel, open_model
+from ..formats.graph_function import OpenedModel, open_model, read_graph
+from ..formats.graphdef import node_of
 from ..formats.model_source import Kind, ModelSource, Quantize, short_name
+from ..formats.rewrite import expand
 from ..formats.runtime import first_line, load_tensorflow
 from ..settings import Size
 from .onnx_writer import write_onnx
+from .tfjs_graph import Precision, write_network_graph
 
 __all__ = ["convert_model"]
 
 
+#: How each format may store weights.
+_QUANTIZED: Final[Mapping[Kind, tuple[Quantize, ...]]] = {
+    "tflite": ("none", "dynamic", "float16", "int8"),
+    "tfjs": ("none", "dynamic", "float16"),
+    "onnx": ("none",),
+    "saved_model": ("none",),
+}
+_TFJS_PRECISIONS: Final[Mapping[Quantize, Precision]] = {"none": "float32", "float16": "float16", "dynamic": "uint8"}
 _DEPTHWISE_CONV_2D: Final = 4
 """BuiltinOperator of TensorFlow Lite's schema."""
 
@@ -33,26 +44,29 @@ def convert_model(
     path: Path,
     quantize: Quantize = "none",
     calibration: Iterable[NDArray[Any]] = (),
+    *,
     fixed_size: Size | None = None,
+    cut_input: bool = False,
+    byte_tensors: bool = False,
 ) -> ModelSource:
     """Write the network of `source` to `path`, overwriting it; an open input size stays open.
 
-    Outputs are named by the last word of their tensors: 'MobilenetV1/heatmap_2/BiasAdd' becomes 'heatmap_2'.
+    Outputs are named by the last word of their tensors: 'MobilenetV1/heatmap_2/BiasAdd' becomes 'heatmap_2'. In a tfjs
+    folder all tensors keep their names.
 
     quantize: dynamic stores weights in one byte, float16 in two; int8 also computes in bytes and needs `calibration`,
-    tensors as the network takes them. fixed_size: makes an int8 file for accelerators, whose input has this size and
-    whose input and outputs are bytes too. Raises SettingsError, ModelFileError, MissingDependencyError.
+    tensors as the network takes them. fixed_size: of the input, which then is not open. cut_input: the source's input
+    may be in the middle of its graph. byte_tensors: input and outputs of an int8 file are bytes too, as accelerators
+    need them. Raises SettingsError, ModelFileError, MissingDependencyError.
     """
-    if quantize != "none" and kind != "tflite":
-        raise SettingsError(
-            f"--quantize is {quantize!r}, but it must be none for {kind}: only tflite can be quantized."
-        )
+    if quantize not in _QUANTIZED[kind]:
+        raise SettingsError(f"--quantize is {quantize!r}, but for {kind} it must be {' or '.join(_QUANTIZED[kind])}.")
+    if kind == "tfjs":
+        return _write_tfjs_folder(source, path, _TFJS_PRECISIONS[quantize], cut_input)
     tensors = list(calibration)
     if quantize == "int8" and not tensors:
         raise SettingsError("int8 needs calibration photos: give a folder with --calibration.")
-    opened = open_model(source, keep_dilations=kind != "saved_model")
-    if fixed_size:
-        opened = replace(opened, shape=(1, fixed_size.height, fixed_size.width, opened.shape[-1]))
+    opened = open_model(source, keep_dilations=kind != "saved_model", cut_input=cut_input, fixed_size=fixed_size)
     names = {output: short_name(source.outputs.get(output, output)) for output in opened.outputs}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -63,11 +77,24 @@ def convert_model(
             _write_saved_model(opened, names, draft)
         else:
             _write_saved_model(opened, names, Path(folder) / "saved_model")
-            draft.write_bytes(_tflite(Path(folder) / "saved_model", quantize, tensors, source.path, bool(fixed_size)))
+            draft.write_bytes(_tflite(Path(folder) / "saved_model", quantize, tensors, source.path, byte_tensors))
         if path.is_dir():
             shutil.rmtree(path)
         draft.rename(path)
     return ModelSource(path, kind, outputs=names, output_stride=source.output_stride)
+
+
+def _write_tfjs_folder(source: ModelSource, path: Path, precision: Precision, cut_input: bool) -> ModelSource:
+    network = read_graph(source, cut_input=cut_input)
+    network = replace(network, graph=expand(network.graph, source.path, keep_dilations=True))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        write_network_graph(network, Path(folder) / path.name, precision)
+        if path.is_dir():
+            shutil.rmtree(path)
+        (Path(folder) / path.name).rename(path)
+    names = {name: node_of(tensor) for name, tensor in network.outputs.items()}
+    return ModelSource(path / "model.json", "tfjs", network.picture.name, names, source.output_stride)
 
 
 def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Path) -> None:
@@ -86,9 +113,7 @@ def _write_saved_model(opened: OpenedModel, names: Mapping[str, str], folder: Pa
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
-def _tflite(
-    folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], path: Path, bytes_throughout: bool
-) -> bytes:
+def _tflite(folder: Path, quantize: Quantize, calibration: list[NDArray[Any]], path: Path, byte_tensors: bool) -> bytes:
     tf = load_tensorflow()
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
     if quantize not in ("none", "float16"):
@@ -96,7 +121,7 @@ def _tflite(
     if quantize == "int8":
         converter.representative_dataset = lambda: ([tensor] for tensor in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    if bytes_throughout:
+    if byte_tensors:
         converter.inference_input_type = converter.inference_output_type = tf.uint8
     try:
         full = bytes(converter.convert()) if quantize == "float16" else b""

@@ -210,8 +210,9 @@ def _write(
         write_graph_model(model, source, _SHARD, "float32")
         kind: Kind = "tflite" if form == "edgetpu" else form
         return convert_model(
-            ModelSource(source, "tfjs"), kind, folder / names[form], quantize, tensors, fixed_size
-        ).path
+            ModelSource(source, "tfjs"), kind, folder / names[form], quantize, tensors,
+            fixed_size=fixed_size, byte_tensors=form == "edgetpu",
+        ).path  # fmt: skip
 
 
 def _checked(

@@ -1,4 +1,4 @@
-"""Write a TensorFlow graph of plain convolutions (MobileNet, ResNet and their heads) as ONNX.
+"""Write a TensorFlow graph of convolutions (MobileNet, ResNet, DeepLab, and their heads) as ONNX.
 
 Semantics: TensorFlow's and ONNX's operator references (ONNX opset 17). Inputs and outputs stay channels last; inside,
 the graph is channels first, as ONNX convolutions require.
@@ -28,7 +28,12 @@ _PLAIN: Final = {"Relu": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh"}
 _BINARY: Final = {
     "BiasAdd": "Add", "Add": "Add", "AddV2": "Add", "Sub": "Sub", "Mul": "Mul", "Minimum": "Min", "Maximum": "Max",
 }  # fmt: skip
-_OTHERS: Final = ("Placeholder", "Const", "Identity", "NoOp", "Conv2D", "DepthwiseConv2dNative", "Relu6", "MaxPool")
+_POOLS: Final = {"MaxPool": "MaxPool", "AvgPool": "AveragePool"}
+_NORMS: Final = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+_OTHERS: Final = (
+    "Placeholder", "Const", "Identity", "NoOp", "Conv2D", "DepthwiseConv2dNative", "Relu6", "ResizeBilinear",
+    "ConcatV2", "SpaceToBatchND", "BatchToSpaceND",
+)  # fmt: skip
 
 
 def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source: Path) -> None:
@@ -42,8 +47,8 @@ def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source
         from onnx import helper
     except ModuleNotFoundError as err:
         raise missing_package("Writing an ONNX file", err, "onnx") from err
-    operations = opened.function.graph.get_operations()  # type: ignore[attr-defined]
-    strange = sorted({op.type for op in operations} - {*_PLAIN, *_BINARY, *_OTHERS})
+    operations = _needed(opened.function.graph)  # type: ignore[attr-defined]
+    strange = sorted({op.type for op in operations} - {*_PLAIN, *_BINARY, *_POOLS, *_NORMS, *_OTHERS})
     if strange or opened.dtype != "float32" or len(opened.shape) != 4:
         what = f"its ops {', '.join(strange)}" if strange else f"a picture of {opened.dtype} {opened.shape}"
         raise ModelFileError(
@@ -76,6 +81,8 @@ class _Graph:
         self.constants: list[Any] = []
         self.became: dict[str, str] = {}
         self._values: dict[str, NDArray[Any]] = {}
+        #: Output of a SpaceToBatchND → its op: the convolution after it is a dilated one.
+        self._spread: dict[str, Any] = {}
         self._emit("Transpose", [picture], tensor, perm=_CHANNELS_FIRST)
 
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> Any:
@@ -99,9 +106,21 @@ class _Graph:
                 self.became[own] = self.became[inputs[0]]
             case "Conv2D" | "DepthwiseConv2dNative":
                 self._convolution(operation, own)
-            case "MaxPool":
+            case _ if kind in _POOLS:
                 size = list(operation.get_attr("ksize"))[1:3]
-                self._emit("MaxPool", [self.became[inputs[0]]], own, kernel_shape=size, **_window(operation))
+                self._emit(_POOLS[kind], [self.became[inputs[0]]], own, kernel_shape=size, **_window(operation))
+            case _ if kind in _NORMS:
+                self._norm(operation, own)
+            case "ResizeBilinear":
+                self._resize(operation, own)
+            case "ConcatV2":
+                *parts, axis = inputs
+                first = _CHANNELS_FIRST.index(int(self._values[axis]) % 4)
+                self._emit("Concat", [self.became[name] for name in parts], own, axis=first)
+            case "SpaceToBatchND":
+                self._spread[own] = operation
+            case "BatchToSpaceND":
+                self.became[own] = self.became[inputs[0]]
             case "Relu6":
                 limits = [self._constant(f"{own}_{limit}", np.array(limit, np.float32)) for limit in (0, 6)]
                 self._emit("Clip", [self.became[inputs[0]], *limits], own)
@@ -122,10 +141,57 @@ class _Graph:
         else:
             height, width, groups, multiplier = weights.shape
             weights = weights.transpose(2, 3, 0, 1).reshape(groups * multiplier, 1, height, width)
-        dilations = list(operation.get_attr("dilations"))[1:3]
         constant = self._constant(f"{own}_weights", weights)
-        window = _window(operation) | {"dilations": dilations, "group": groups}
-        self._emit("Conv", [self.became[picture], constant], own, **window)
+        if picture in self._spread:
+            window = self._dilated_window(self._spread[picture], operation)
+            picture = self._spread[picture].inputs[0].name
+        else:
+            window = _window(operation) | {"dilations": list(operation.get_attr("dilations"))[1:3]}
+        self._emit("Conv", [self.became[picture], constant], own, group=groups, **window)
+
+    def _dilated_window(self, before: Any, operation: Any) -> dict[str, Any]:
+        """Padding and dilations of a convolution between a SpaceToBatchND and its BatchToSpaceND."""
+        users = operation.outputs[0].consumers()
+        try:
+            block, pads = (self._values[tensor.name] for tensor in before.inputs[1:])
+            (after,) = users
+            crops = load_tensorflow().get_static_value(after.inputs[2])
+            plain = after.type == "BatchToSpaceND" and operation.get_attr("padding") == b"VALID"
+            plain = plain and list(operation.get_attr("strides")) == [1] * 4 and not crops[:, 0].any()
+        except (KeyError, ValueError, TypeError):  # sizes that are not known, or several users
+            plain = False
+        if not plain:
+            raise ModelFileError(
+                f"The dilated convolution {operation.name!r} cannot be written as ONNX for an input of any size: give "
+                "one with --input-size."
+            )
+        ends = pads[:, 1] - crops[:, 1]
+        return {"pads": [*map(int, pads[:, 0]), *map(int, ends)], "dilations": list(map(int, block))}
+
+    def _norm(self, operation: Any, own: str) -> None:
+        if operation.get_attr("is_training"):
+            raise ModelFileError(f"The batch norm {operation.name!r} is in training mode; freeze the graph first.")
+        picture, *facts = (tensor.name for tensor in operation.inputs)
+        constants = [self._constant(f"{name}_constant", self._values[name]) for name in facts]
+        epsilon = operation.get_attr("epsilon")
+        self._emit("BatchNormalization", [self.became[picture], *constants], own, epsilon=epsilon)
+
+    def _resize(self, operation: Any, own: str) -> None:
+        from onnx import numpy_helper
+
+        sides = operation.outputs[0].shape.as_list()
+        if None in sides:
+            raise ModelFileError(
+                f"The resizing {operation.name!r} cannot be written as ONNX for an input of any size: give one with "
+                "--input-size."
+            )
+        how = "asymmetric"
+        for option, name in (("align_corners", "align_corners"), ("half_pixel_centers", "half_pixel")):
+            how = name if operation.get_attr(option) else how
+        sizes = np.array([sides[i] for i in _CHANNELS_FIRST], np.int64)
+        self.constants.append(numpy_helper.from_array(sizes, f"{own}_sizes"))
+        inputs = [self.became[operation.inputs[0].name], "", "", f"{own}_sizes"]
+        self._emit("Resize", inputs, own, mode="linear", coordinate_transformation_mode=how)
 
     def _operand(self, name: str) -> str:
         """Return a tensor, or a constant operand, (c,) or a scalar."""
@@ -142,6 +208,18 @@ class _Graph:
         if all(have.name != name for have in self.constants):
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
         return name
+
+
+def _needed(graph: Any) -> list[Any]:
+    """Ops that the outputs need, in order; not those that only compute the size of a resizing, which is fixed."""
+    queue, found = [tensor.op for tensor in graph.outputs], set()
+    while queue:
+        operation = queue.pop()
+        if operation.name not in found:
+            found.add(operation.name)
+            inputs = list(operation.inputs)[:1] if operation.type == "ResizeBilinear" else operation.inputs
+            queue += [tensor.op for tensor in inputs]
+    return [operation for operation in graph.get_operations() if operation.name in found]
 
 
 def _window(operation: Any) -> dict[str, Any]:

@@ -4,10 +4,9 @@ it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,8 +15,7 @@ from ..errors import ModelFileError
 from ..formats.runtime import load_tensorflow
 from .keras_network import published_scope
 from .labels import Array
-
-Precision = Literal["float32", "float16"]
+from .tfjs_graph import Precision, write_tfjs
 
 INPUT = "sub_2"
 
@@ -112,27 +110,8 @@ def write_graph_model(network: keras.Model, path: Path, shard: str, precision: P
     Models of two strides share the shard, as published ones do, because their weights are equal.
     """
     tf = load_tensorflow()
-    from google.protobuf import json_format
-
     graph, built = tf.Graph(), _Graph(network)
     with graph.as_default():
         built.build(tf.compat.v1.placeholder(tf.float32, (1, None, None, 3), name=INPUT))
-    definition = graph.as_graph_def()
-    for node in definition.node:
-        if node.op == "Const":
-            node.attr["value"].tensor.ClearField("tensor_content")
-            node.attr["value"].tensor.ClearField("float_val")
-    stored = {name: value.astype(_stored(name, precision)) for name, value in built.weights.items()}
-    (path.parent / shard).write_bytes(b"".join(value.tobytes() for value in stored.values()))
-    half = {"quantization": {"dtype": "float16", "original_dtype": "float32"}}
-    manifest = [
-        {"name": n, "shape": list(v.shape), "dtype": "float32", **(half if v.dtype == np.float16 else {})}
-        for n, v in stored.items()
-    ]
-    content = {
-        "format": "graph-model",
-        "generatedBy": "bodyseg_ros",
-        "modelTopology": json_format.MessageToDict(definition),
-        "weightsManifest": [{"paths": [shard], "weights": manifest}],
-    }
-    path.write_text(json.dumps(content, separators=(",", ":")))
+    stored = {name: _stored(name, precision) for name in built.weights}
+    write_tfjs(graph.as_graph_def(), built.weights, stored, path, shard)

@@ -104,6 +104,24 @@ def test_a_class_that_the_card_does_not_have_is_named() -> None:
         DeepLab(card("deeplab"), DeepLabSettings(kept_classes=("person", "cat")), 16)
 
 
+def test_the_input_size_of_an_open_file_may_change_between_frames() -> None:
+    engine = Echo()
+    model = Model(DeepLab(card("deeplab", input_size=None), DeepLabSettings(), 16), engine)
+    image = picture(120, 240, 20, 30, 100, 200)
+    model.segment(image)
+    model.configure(input_size=100)
+    smaller = model.segment(image)
+    assert [tensor.shape[1:3] for tensor in engine.seen] == [(256, 513), (50, 100)]
+    assert smaller.person.shape == (120, 240)
+    with pytest.raises(SettingsError, match="input_size .*514.*513"):
+        model.configure(input_size=514)
+
+
+def test_the_input_size_of_a_fixed_file_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"input_size is 100, but the input of .* is always 64×64"):
+        DeepLab(card("deeplab"), DeepLabSettings(input_size=100), 16)
+
+
 def test_logits_become_probabilities() -> None:
     image = picture(64, 64, 16, 16, 48, 48)
     logits = {"scores": "logits"}
