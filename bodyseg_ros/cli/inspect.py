@@ -10,8 +10,9 @@ import typer
 
 from ..catalog import all_cards, model_files, recognize
 from ..errors import ModelFileError
-from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
+from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect, list_nodes
 from ..settings import ModelSettings
+from .graph_picture import draw_graph
 from .native_noise import hold_native_noise
 
 __all__ = ["inspect"]
@@ -22,6 +23,7 @@ def inspect(
     output_stride: Annotated[
         int, typer.Option(help="Which model of a folder with one per stride: 8, 16 or 32.")
     ] = ModelSettings().output_stride,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw the graph into this .svg file.")] = None,
 ) -> None:
     """Print a model file's inputs, outputs, operations and size, and the network it resembles, without running it.
 
@@ -30,12 +32,16 @@ def inspect(
     source = detect(file, output_stride)
     with hold_native_noise():  # TensorFlow's formats need TensorFlow to be read
         facts = describe(source)
+        drawn = draw_graph(*list_nodes(source), source.path.name) if svg else ""
     rows = [("File", str(source.path)), ("Format", source.format), ("Size", _size(source))]
     rows += [("Network", _network(source))]
     rows += [("Input", _shown(tensor)) for tensor in facts.inputs]
     rows += [("Output", _shown(tensor)) for tensor in facts.outputs]
     for label, text in [*rows, ("Operations", _operations(facts))]:
         typer.echo(f"{label:<12}{text}")
+    if svg:
+        svg.write_text(drawn, encoding="utf-8")
+        typer.echo(f"{'Drawn':<12}{svg}")
 
 
 def _size(source: ModelSource) -> str:

@@ -6,10 +6,21 @@ anything. graph_function.py, rewrite.py and runtime.py make a TensorFlow functio
 demand.
 """
 
-from .describe import describe
+from .describe import describe, list_nodes
 from .detect import detect
 from .graph_function import OpenedModel, open_model
-from .model_source import FORMATS, SUFFIXES, FileFacts, Kind, ModelSource, Quantize, TensorFacts, read_file, short_name
+from .model_source import (
+    FORMATS,
+    SUFFIXES,
+    FileFacts,
+    GraphNode,
+    Kind,
+    ModelSource,
+    Quantize,
+    TensorFacts,
+    read_file,
+    short_name,
+)  # fmt: skip
 from .onnx import onnx_facts, read_onnx
 from .openvino_ir import read_openvino
 from .runtime import load_tensorflow
@@ -20,6 +31,7 @@ __all__ = [
     "FORMATS",
     "SUFFIXES",
     "FileFacts",
+    "GraphNode",
     "Kind",
     "ModelSource",
     "OpenedModel",
@@ -27,6 +39,7 @@ __all__ = [
     "TensorFacts",
     "describe",
     "detect",
+    "list_nodes",
     "load_tensorflow",
     "onnx_facts",
     "open_model",

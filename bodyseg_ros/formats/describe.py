@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from .graph_function import graph_facts
-from .model_source import FileFacts, ModelSource
-from .onnx import read_onnx
-from .openvino_ir import read_openvino
+from .graph_function import graph_facts, graph_nodes
+from .model_source import FileFacts, GraphNode, ModelSource
+from .onnx import onnx_nodes, read_onnx
+from .openvino_ir import openvino_nodes, read_openvino
 from .saved_model import saved_model_facts
-from .tflite import read_tflite
+from .tflite import read_tflite, tflite_nodes
 
-__all__ = ["describe"]
+__all__ = ["describe", "list_nodes"]
 
 #: Formats that can be read without building a graph.
 _LIGHT: Final[Mapping[str, Callable[[Path], FileFacts]]] = {
@@ -21,6 +21,11 @@ _LIGHT: Final[Mapping[str, Callable[[Path], FileFacts]]] = {
     "onnx": read_onnx,
     "openvino": read_openvino,
     "saved_model": saved_model_facts,
+}
+_NODES: Final[Mapping[str, Callable[[Path], tuple[list[GraphNode], list[str]]]]] = {
+    "tflite": tflite_nodes,
+    "onnx": onnx_nodes,
+    "openvino": openvino_nodes,
 }
 
 
@@ -30,3 +35,8 @@ def describe(source: ModelSource) -> FileFacts:
     Raises ModelFileError; MissingDependencyError for a TensorFlow model where TensorFlow is missing.
     """
     return _LIGHT[source.format](source.path) if source.format in _LIGHT else graph_facts(source)
+
+
+def list_nodes(source: ModelSource) -> tuple[list[GraphNode], list[str]]:
+    """Return the ops of a model file in its order, and the ids of its inputs. Runs nothing; raises as describe()."""
+    return _NODES[source.format](source.path) if source.format in _NODES else graph_nodes(source)

@@ -12,14 +12,14 @@ from typing import Any, Final
 from ..errors import ModelFileError
 from ..settings import Size
 from .graphdef import GraphFile, check_graph, node_of, read_frozen
-from .model_source import FileFacts, ModelSource, TensorFacts
+from .model_source import FileFacts, GraphNode, ModelSource, TensorFacts
 from .output_stride import set_output_stride
 from .rewrite import expand
 from .runtime import first_line, load_tensorflow
 from .saved_model import read_saved_model
 from .tfjs import read_graph_model, read_graph_model_v1
 
-__all__ = ["READERS", "NetworkGraph", "OpenedModel", "graph_facts", "open_model", "read_graph"]
+__all__ = ["READERS", "NetworkGraph", "OpenedModel", "graph_facts", "graph_nodes", "open_model", "read_graph"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +92,20 @@ def graph_facts(source: ModelSource) -> FileFacts:
     picture = TensorFacts(part.picture.name, tensor.dtype.name, _shape(tensor.shape))
     outputs = tuple(TensorFacts(name, one.dtype.name, _shape(one.shape)) for name, one in found.items())
     return FileFacts((picture,), outputs, ops)
+
+
+def graph_nodes(source: ModelSource) -> tuple[list[GraphNode], list[str]]:
+    """Return the ops of a model of format tfjs, tfjs-v1, frozen or saved_model without constants, and its input's name.
+
+    Raises the errors of open_model().
+    """
+    part = read_graph(source)
+    nodes = [
+        GraphNode(node.op, tuple(node_of(name) for name in node.input if not name.startswith("^")), (node.name,))
+        for node in part.graph.node
+        if node.op not in ("Const", "Placeholder")
+    ]
+    return nodes, [part.picture.name]
 
 
 @dataclass(frozen=True)

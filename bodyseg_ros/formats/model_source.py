@@ -13,8 +13,8 @@ from ..errors import ModelFileError
 __all__ = [
     "FORMATS",
     "MAX_NODES",
-    "check_regular", "MAX_MODEL_BYTES", "SUFFIXES", "FileFacts", "Kind", "ModelSource", "Quantize", "TensorFacts",
-    "read_file", "short_name",
+    "check_regular", "MAX_MODEL_BYTES", "SUFFIXES", "FileFacts", "GraphNode", "Kind", "ModelSource", "Quantize",
+    "TensorFacts", "read_file", "short_name",
 ]  # fmt: skip
 
 #: Every `ModelSource.format`.
@@ -92,6 +92,15 @@ class FileFacts:
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     ops: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """An op of a model file, with the ids of the tensors that it reads and makes; weights may be among them."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 def check_regular(path: Path) -> None:

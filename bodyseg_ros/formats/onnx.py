@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .model_source import MAX_NODES, FileFacts, TensorFacts, read_file
+from .model_source import MAX_NODES, FileFacts, GraphNode, TensorFacts, read_file
 
-__all__ = ["onnx_facts", "read_onnx"]
+__all__ = ["onnx_facts", "onnx_nodes", "read_onnx"]
 
 #: TensorProto.DataType → NumPy's name.
 _DTYPES: Final = {
@@ -25,7 +25,7 @@ _MODEL_GRAPH, _MODEL_OPSETS, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 8, 20, 25
 _TRAINING_GRAPHS = (1, 2)
 _GRAPH_NODES, _GRAPH_WEIGHTS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_SPARSE = 1, 5, 11, 12, 15
 _FUNCTION_NODES, _FUNCTION_DEFAULTS = 7, 11
-_NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 4, 5, 7
+_NODE_INPUTS, _NODE_OUTPUTS, _NODE_OP, _NODE_ATTRIBUTES, _NODE_DOMAIN = 1, 2, 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _SPARSE_TENSORS = (1, 2)
 _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
@@ -66,6 +66,18 @@ def onnx_facts(data: bytes, path: Path) -> FileFacts:
     return facts
 
 
+def onnx_nodes(path: Path) -> tuple[list[GraphNode], list[str]]:
+    """Return a checked file's ops, and the names of its inputs."""
+    data = read_file(path)
+    inputs = [tensor.name for tensor in onnx_facts(data, path).inputs]
+    graph = _Message(memoryview(data)).message(_MODEL_GRAPH)
+    nodes = [
+        GraphNode(node.text(_NODE_OP), node.texts(_NODE_INPUTS), node.texts(_NODE_OUTPUTS))
+        for node in graph.messages(_GRAPH_NODES)
+    ]
+    return nodes, inputs
+
+
 class _Message:
     """Yield a protocol buffer's fields in order: (number, integer or bytes)."""
 
@@ -84,6 +96,10 @@ class _Message:
         """Return a string, '' if not set."""
         value = next(iter(self.values(field)), None)
         return bytes(value).decode() if isinstance(value, memoryview) else ""
+
+    def texts(self, field: int) -> tuple[str, ...]:
+        """Return the strings of a repeated field."""
+        return tuple(bytes(value).decode() for value in self.values(field) if isinstance(value, memoryview))
 
     def number(self, field: int) -> int:
         """Return an integer, 0 if not set."""

@@ -11,9 +11,9 @@ from typing import Final
 from xml.etree import ElementTree
 
 from ..errors import ModelFileError
-from .model_source import FileFacts, TensorFacts, read_file
+from .model_source import FileFacts, GraphNode, TensorFacts, read_file
 
-__all__ = ["read_openvino"]
+__all__ = ["openvino_nodes", "read_openvino"]
 
 _DTYPES: Final = {"FP32": "float32", "FP16": "float16", "I8": "int8", "U8": "uint8", "I32": "int32", "I64": "int64"}
 
@@ -37,6 +37,23 @@ def read_openvino(path: Path) -> FileFacts:
     return FileFacts(
         inputs, outputs, Counter({kind: n for kind, n in kinds.items() if kind not in ("Const", "Result")})
     )
+
+
+def openvino_nodes(path: Path) -> tuple[list[GraphNode], list[str]]:
+    """Return a checked file's ops without constants, and the ids of its inputs; an op has the id of its layer."""
+    read_openvino(path)
+    network = ElementTree.fromstring(read_file(path))
+    sources: dict[str, list[str]] = {}
+    for edge in network.iterfind("edges/edge"):
+        sources.setdefault(edge.get("to-layer", ""), []).append(edge.get("from-layer", ""))
+    nodes, inputs = [], []
+    for layer in network.iterfind("layers/layer"):
+        kind, name = layer.get("type", ""), layer.get("id", "")
+        if kind == "Parameter":
+            inputs.append(name)
+        elif kind not in ("Const", "Result"):
+            nodes.append(GraphNode(kind, tuple(sources.get(name, ())), (name,)))
+    return nodes, inputs
 
 
 def _tensor(layer: ElementTree.Element, side: str) -> TensorFacts:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ModelFileError
-from .model_source import MAX_NODES, FileFacts, TensorFacts, read_file
+from .model_source import MAX_NODES, FileFacts, GraphNode, TensorFacts, read_file
 
-__all__ = ["read_tflite", "tflite_facts"]
+__all__ = ["read_tflite", "tflite_facts", "tflite_nodes"]
 
 #: TensorType → NumPy's name.
 _DTYPES: Final = {
@@ -53,6 +53,23 @@ def tflite_facts(data: bytes, path: Path) -> FileFacts:
             f"The tflite model {str(path)!r} has the op 'WHILE', which may never end; export the network without loops."
         )
     return facts
+
+
+def tflite_nodes(path: Path) -> tuple[list[GraphNode], list[str]]:
+    """Return a checked file's ops, and the ids of its inputs."""
+    data = read_file(path)
+    tflite_facts(data, path)
+    model = _Table(data, _unpack(data, "<I", 0))
+    codes, graph = [_op(code) for code in model.tables(1)], model.tables(2)[0]
+
+    def tensors(table: _Table, field: int) -> tuple[str, ...]:
+        return tuple(str(int(index)) for index in table.numbers(field, "i"))
+
+    nodes = [
+        GraphNode(codes[operator.number(0, "I")], tensors(operator, 1), tensors(operator, 2))
+        for operator in graph.tables(3)
+    ]
+    return nodes, list(tensors(graph, 1))
 
 
 class _Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,16 @@ def test_a_folder_without_photos_is_named(photo: Path) -> None:
         convert("--to", "tflite", "--quantize", "int8", "--calibration", str(empty), "--photo", str(photo))
     with pytest.raises(SettingsError, match="--calibration"):
         convert("--to", "tflite", "--quantize", "int8", "--photo", str(photo))
+
+
+def test_a_file_and_a_part_of_it_are_converted(photo: Path) -> None:
+    path = photo.parent / NAME / "model-stride16.json"
+    words = ["convert", str(path), "--to", "tfjs", "--photo", str(photo)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert "keypoints at most 0.00 px apart" in result.output and f"--model {NAME} --model-path" in result.output
+    words = ["convert", str(path), "--to", "onnx", "--output", "Conv2D", "--input-size", "33x49", "--json"]
+    said = json.loads(CliRunner().invoke(app, words, catch_exceptions=False).output)
+    assert said["outputs"].keys() == {"Conv2D"} and said["outputs"]["Conv2D"]["largest_difference"] < 1e-4
+    assert said["path"].endswith("model-stride16-Conv2D-33x49.onnx")
+    with pytest.raises(SettingsError, match="--input-size is '33'.*WIDTHxHEIGHT"):
+        CliRunner().invoke(app, ["convert", NAME, "--to", "onnx", "--input-size", "33"], catch_exceptions=False)
