@@ -21,6 +21,8 @@ PICTURES: Final = {
     "Classes": "classes",
     "Depth without people": "depth_without_people",
 }
+#: Depth in mm, near to far; by default black is 0 and white 65,535.
+DEPTH: Final = {"minValue": 0, "maxValue": 6000, "colorMode": "colormap", "colorMap": "turbo"}
 IN_SPACE: Final = ("markers", "points_without_people", "points_people", "scan_without_people")
 MESSAGES: Final = ("events", "poses", "detections", "detections_3d", "people", "camera_info")
 NAMES: Final = ("label_info", "mask/label_info", "classes/label_info")
@@ -30,10 +32,17 @@ def layout() -> dict[str, Any]:
     """The layout as Foxglove exports it."""
     panels: dict[str, Any] = {}
     for title, topic in PICTURES.items():
-        mode = {"imageTopic": f"/bodyseg/{topic}"}
+        mode = {"imageTopic": f"/bodyseg/{topic}"} | (DEPTH if topic == "depth_without_people" else {})
         panels[f"Image!{topic}"] = {"foxglovePanelTitle": title, "imageMode": mode, "topics": {}, "layers": {}}
     shown = {f"/bodyseg/{topic}": {"visible": True} for topic in IN_SPACE}
-    grid = {"id": "grid", "layerId": "foxglove.Grid", "label": "Grid", "visible": True, "size": 10, "divisions": 10}
+    grid = {
+        "instanceId": "grid",
+        "layerId": "foxglove.Grid",
+        "label": "Grid",
+        "visible": True,
+        "size": 10,
+        "divisions": 10,
+    }
     panels["3D!space"] = {"foxglovePanelTitle": "In space", "topics": shown, "layers": {"grid": grid}}
     for topic in (*MESSAGES, *NAMES):
         panels[f"RawMessages!{topic}"] = {"foxglovePanelTitle": topic, "topicPath": f"/bodyseg/{topic}"}

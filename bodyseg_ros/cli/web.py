@@ -6,7 +6,7 @@ import logging
 import socket
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from ..media import open_source
 from ..parameter_files import params_text
 from ..ros.nodes.bodyseg import BodysegNode
 from ..ros.nodes.camera import CameraNode
+from ..ros.nodes.node_settings import NodeSettings
 from ..ros.nodes.run_node import run_node, spin_all
 from ..web.page_settings import is_loopback
 from .node import Runtime
@@ -29,7 +30,10 @@ def web(
     source: Annotated[
         str, typer.Argument(metavar="[SOURCE]", help="A photo, folder, video or webcam number; none: drop photos.")
     ] = "",
-    topic: Annotated[str, typer.Option(help="Instead of SOURCE: a topic of the ROS graph, such as /camera/image")] = "",
+    topic: Annotated[
+        str,
+        typer.Option(help="Instead of SOURCE: a topic of the ROS graph, /camera/image or /camera/image/compressed."),
+    ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: a free one.")] = 8080,
     host: Annotated[str, typer.Option(help="Address of the page; 0.0.0.0: all addresses.")] = "127.0.0.1",
     token: Annotated[
@@ -64,9 +68,10 @@ def web(
         open_source(source).close()
     logging.getLogger("node").setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        given = ["--ros-args", "--params-file", _write(Path(folder) / "node.yaml", values | page)]
+        input_name, transport = _input_of(topic)
+        given = ["--ros-args", "--params-file", _write(Path(folder) / "node.yaml", values | transport | page)]
         if topic:
-            run_node("bodyseg", BodysegNode, [*given, "-r", f"image:={topic}"], runtime)
+            run_node("bodyseg", BodysegNode, [*given, "-r", f"{input_name}:={topic}"], runtime)
             return
         camera = {"source": source, "rate": rate, "encoding": "rgb8"}
         _run_alone(given, ["--ros-args", "--params-file", _write(Path(folder) / "camera.yaml", camera)], bool(source))
@@ -82,6 +87,14 @@ def _run_alone(node: list[str], camera: list[str], with_camera: bool) -> None:
     graphs = [FakeGraph("bodyseg", bus, node)]
     graphs += [FakeGraph("camera", bus, camera)] if with_camera else []
     spin_all(graphs, lambda graph: CameraNode(graph) if graph.name == "camera" else BodysegNode(graph))
+
+
+def _input_of(topic: str) -> tuple[str, dict[str, str]]:
+    """Return the node's input for a topic, whose last word may be how it carries pictures, and the parameter for it."""
+    transport = topic.rpartition("/")[2]
+    if transport == "raw" or transport not in get_args(NodeSettings.model_fields["image_transport"].annotation):
+        return "image", {}
+    return f"image/{transport}", {"image_transport": transport}
 
 
 def _write(path: Path, values: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import cv2
+
 from ..errors import MediaError
 
 __all__ = ["QUALITY", "Coding", "Container", "choose_coding", "container_of_file", "container_of_stream"]
@@ -77,6 +79,15 @@ _CODECS: Final[Mapping[str, tuple[_Encoder, ...]]] = {
     "gif": (_Encoder("gif", "pal8", lambda quality: {"gifflags": "0"}, ("pal8", {})),),
 }
 
+_AVX_512F: Final = 13  # in cv2.checkHardwareSupport()
+#: Options that make the same file on every run, and whatever the number of cores. With AVX-512, x264's macroblock tree
+#: (seen in core 165) changes from run to run.
+_REPEATABLE: Final[Mapping[str, Mapping[str, str]]] = {
+    "libx264": {"threads": "1"} | ({"x264-params": "asm=AVX2"} if cv2.checkHardwareSupport(_AVX_512F) else {}),
+    "libx265": {"x265-params": "log-level=error:frame-threads=1"},
+    **{name: {"threads": "1"} for name in ("libopenh264", "mpeg4", "libvpx-vp9")},
+}
+
 
 @dataclass(frozen=True)
 class Container:
@@ -93,7 +104,8 @@ class Container:
 
 #: Encoded data reaches the disk each second.
 _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
-_CLUSTERS: Final = {"cluster_time_limit": "1000", "flush_packets": "1"}
+#: bitexact: no random numbers as names of tracks.
+_CLUSTERS: Final = {"cluster_time_limit": "1000", "flush_packets": "1", "fflags": "+bitexact"}
 _FILES: Final[Mapping[str, Container]] = {
     ".mp4": Container("mp4", ("h264", "h265", "av1"), _FRAGMENTS),
     ".m4v": Container("mp4", ("h264", "h265", "av1"), _FRAGMENTS),
@@ -142,6 +154,8 @@ def choose_coding(
             options = encoder.options(quality)
             if container.live and encoder.name in ("libx264", "libx265"):
                 options |= {"tune": "zerolatency"}
+            if not container.live:
+                options |= _REPEATABLE.get(encoder.name, {})
             if not see_through or encoder.see_through is None:
                 return Coding(encoder.name, encoder.pixels, options)
             pixels, more = encoder.see_through

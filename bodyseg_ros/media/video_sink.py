@@ -27,7 +27,7 @@ from .sound import Soundtracks
 from .source import Picture, Sink
 from .video_coding import QUALITY, Coding, Container, choose_coding, container_of_file, container_of_stream
 
-__all__ = ["StreamSink", "VideoSink"]
+__all__ = ["StreamSink", "VideoSink", "encoder_picture", "set_picture_format"]
 
 logger = logging.getLogger(__name__)
 
@@ -139,18 +139,10 @@ class VideoSink(Sink):
     def _add_stream(self, container: Any, coding: Coding, height: int, width: int) -> VideoStream:
         stream = container.add_stream(coding.encoder, rate=self._fps, options=dict(coding.options))
         assert isinstance(stream, VideoStream)
-        odd = (0, 0) if coding.pixels == "pal8" else (height % 2, width % 2)
-        stream.height, stream.width, stream.pix_fmt = height + odd[0], width + odd[1], coding.pixels
         context = stream.codec_context
+        self._space = set_picture_format(context, coding, height, width)
         context.time_base = self._tick
         context.gop_size = max(1, round(self._fps))
-        # No reordering: the video starts at 0 and each fragment is self-contained.
-        context.max_b_frames = 0
-        space = _BT709 if height >= 720 else _BT601
-        self._space = Colorspace.ITU709 if space == _BT709 else Colorspace.ITU601
-        if coding.pixels != "pal8":
-            context.colorspace = context.color_primaries = context.color_trc = space
-            context.color_range = ColorRange.MPEG
         return stream
 
     def _encode(self, image: Picture, since_first_ns: int) -> None:
@@ -169,11 +161,7 @@ class VideoSink(Sink):
     def _picture(self, image: Picture) -> av.VideoFrame:
         if self._coding.pixels == "pal8":
             return _paletted(image)
-        height, width, channels = image.shape
-        even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        return av.VideoFrame.from_ndarray(even, "rgba" if channels == 4 else "rgb24").reformat(
-            format=self._coding.pixels, dst_colorspace=self._space, dst_color_range=ColorRange.MPEG
-        )
+        return encoder_picture(image, self._coding, self._space)
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None
@@ -222,6 +210,28 @@ class StreamSink(VideoSink):
     def _encode(self, image: Picture, since_first_ns: int) -> None:
         time.sleep(max(0.0, self._began + since_first_ns / 1e9 - time.monotonic()))
         super()._encode(image, since_first_ns)
+
+
+def set_picture_format(context: Any, coding: Coding, height: int, width: int) -> Colorspace:
+    """Set an encoder's size (even), pixels and colors, and no reordering. Returns the color space."""
+    odd = (0, 0) if coding.pixels == "pal8" else (height % 2, width % 2)
+    context.height, context.width, context.pix_fmt = height + odd[0], width + odd[1], coding.pixels
+    # No reordering: the video starts at 0 and each fragment is self-contained.
+    context.max_b_frames = 0
+    space = _BT709 if height >= 720 else _BT601
+    if coding.pixels != "pal8":
+        context.colorspace = context.color_primaries = context.color_trc = space
+        context.color_range = ColorRange.MPEG
+    return Colorspace.ITU709 if space == _BT709 else Colorspace.ITU601
+
+
+def encoder_picture(image: Picture, coding: Coding, space: Colorspace) -> av.VideoFrame:
+    """An image (H, W, 3 or 4) as the encoder takes it, with even sides."""
+    height, width, channels = image.shape
+    even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return av.VideoFrame.from_ndarray(even, "rgba" if channels == 4 else "rgb24").reformat(
+        format=coding.pixels, dst_colorspace=space, dst_color_range=ColorRange.MPEG
+    )
 
 
 def _paletted(image: Picture) -> av.VideoFrame:

@@ -106,6 +106,11 @@ class Sightings:
         """(height, width) px of a frame; (0, 0) if it could not be read."""
         return list(self._sizes)[self._size_numbers[index]]
 
+    @property
+    def first_size(self) -> tuple[int, int]:
+        """(height, width) px of the first frame that could be read; (0, 0) if none could."""
+        return next((size for size in self._sizes if size[0]), (0, 0))
+
     def add(self, time_ns: int, stamp_ns: int, size: tuple[int, int], strong: Cells, weak: Cells) -> None:
         """The next frame."""
         self.times_ns.append(time_ns)

@@ -96,7 +96,7 @@ def anonymize_media(
         made = staging / target.name
         sheet = release.write(seen, covers, made, audio)
         content = {
-            **describe_plan(plan, network.card.name, effects),
+            **describe_plan(plan, network.card.name, effects, {"audio": audio}),
             "sha256_in": hash_tree(source),
             "sha256_out": hash_tree(made),
             **vars(release.report),

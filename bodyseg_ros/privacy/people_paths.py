@@ -165,6 +165,7 @@ def connected_parts(cells: Cells) -> Iterator[tuple[Cells, int, int]]:
 
 def place_shape(cover: Cells, shape: Cells, center: tuple[float, float], grow: int) -> None:
     """Add a shape, grown by some cells, around a center (x, y) that may be outside the image."""
+    grow = min(grow, max(cover.shape))  # more covers everything too
     left, top = (round(at - side / 2) - grow for at, side in zip(center, shape.shape[::-1], strict=True))
     shape = np.asarray(cv2.copyMakeBorder(shape, *(grow,) * 4, cv2.BORDER_CONSTANT, value=[0]), np.uint8)
     shape = shift_edge(shape, grow)

@@ -59,7 +59,6 @@ class Hider:
         self._settings = settings
         self._kept: deque[tuple[Frame, Result]] = deque(maxlen=settings.delay_frames + 1)
         self._filling: LiveFilling | None = None
-        self._newest_ns = 0
 
     @property
     def missing(self) -> int:
@@ -72,7 +71,7 @@ class Hider:
         self._filling = None
 
     def look(self, frame: Frame, result: Result, time_ns: int) -> None:
-        """Add the newest frame. time_ns: when it came.
+        """Add the newest frame. time_ns: when it came, by a clock that does not go back.
 
         Raises FrameError if the result has no person mask and probabilities of the frame's size, or the size of the
         frames changes.
@@ -84,8 +83,7 @@ class Hider:
             own = self._settings
             margin = margin_cells(own.margin_px, frame.size)
             self._filling = LiveFilling(own.hold_frames, own.delay_frames, own.max_gap, margin)
-        self._newest_ns = max(self._newest_ns, time_ns)  # clocks are set back
-        self._filling.add(self._newest_ns, strong, weak)
+        self._filling.add(time_ns, strong, weak)
         self._kept.append((frame, result))
 
     def hide(self) -> tuple[Frame, Result] | None:

@@ -27,6 +27,7 @@ __all__ = [
     "camera_report",
     "describe_plan",
     "hash_tree",
+    "is_finished",
     "outputs_beside",
     "write_report",
 ]
@@ -119,12 +120,15 @@ def _some(numbers: Sequence[int], most: int) -> list[int]:
     return [numbers[round(place * (len(numbers) - 1) / (most - 1))] for place in range(most)]
 
 
-def describe_plan(plan: Plan[RecordingSettings], model: str, effects: Sequence[str]) -> dict[str, Any]:
-    """Model, version and parameters for the report."""
+def describe_plan(
+    plan: Plan[RecordingSettings], model: str, effects: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Model, version and parameters for the report. options: other choices of the user."""
     return {
         "bodyseg_ros": __version__,
         "model": model,
         "effects": list(effects) or ["cover"],
+        "options": dict(options),
         "parameters": plan.own.model_dump(mode="json") | plan.network.model_dump(mode="json"),
     }
 
@@ -148,6 +152,22 @@ def hash_tree(path: Path) -> dict[str, str]:
 def outputs_beside(target: Path) -> tuple[Path, Path]:
     """Names of the JSON file and the sheet of an output."""
     return target.with_name(f"{target.name}.report.json"), target.with_name(f"{target.name}.sheet.png")
+
+
+def is_finished(
+    source: Path, target: Path, plan: Plan[RecordingSettings], effects: Sequence[str], options: Mapping[str, Any]
+) -> bool:
+    """Whether a target and its report are there, made from this source by these choices, and unchanged since."""
+    try:
+        report = json.loads(outputs_beside(target)[0].read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(report, dict) or not source.exists() or not target.exists():
+        return False
+    wanted = describe_plan(plan, str(report.get("model")), effects, options)
+    if any(report.get(key) != value for key, value in wanted.items()):
+        return False
+    return report.get("sha256_in") == hash_tree(source) and report.get("sha256_out") == hash_tree(target)
 
 
 def write_report(path: Path, content: Mapping[str, Any], sheets: Sequence[Sheet], sheet_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +44,18 @@ from ..privacy.release_report import (
 from .bag import BagForm, add_like, form_of, read_bag, write_bag
 from .bag_topics import PICTURES, DepthRule, Topic, Treatment, choose_treatments
 from .graph.headers import shorten, stamp_ns
+from .graph.video_messages import video_format
 from .nodes.frame_reader import FrameReader
 from .nodes.node_model import NodeModel
 from .nodes.node_settings import InputSettings
 from .nodes.shared import Shared
 from .picture_messages import blank_depth, blank_picture, size_of, with_picture, without_depth
+from .video_rewriter import VIDEOS, VideoRewriter, origin_of
 
 __all__ = ["BagRelease", "ReleaseRules", "anonymize_bag"]
 
 OpenModel = Callable[[Plan[Any], Shared], NodeModel]
+_INPUT: Final = InputSettings()
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class ReleaseRules:
     drop: Sequence[str] = ()
     depth: DepthRule = ""
     effects: Sequence[str] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What decides about topics, for the report."""
+        return {"keep": sorted(self.keep), "drop": sorted(self.drop), "depth": self.depth}
 
 
 @dataclass
@@ -121,7 +129,7 @@ def anonymize_bag(
             with write_bag(made, form) as writer:
                 release.write(writer)
             content = {
-                **describe_plan(plan, model, rules.effects),
+                **describe_plan(plan, model, rules.effects, rules.options),
                 "sha256_in": hash_tree(source),
                 "sha256_out": hash_tree(made),
                 **vars(release.report),
@@ -148,14 +156,14 @@ def _check_target(source: Path, target: Path, form: BagForm) -> None:
 def _topics(reader: AnyReader) -> list[Topic]:
     """List the topics of a bag, with the encoding of the first image."""
     forms: dict[int, str] = {}
-    waiting = [one for one in reader.connections if one.msgtype in PICTURES and one.msgcount]
+    waiting = [one for one in reader.connections if one.msgtype in (*PICTURES, *VIDEOS) and one.msgcount]
     for connection in waiting:
         _, _, raw = next(reader.messages([connection]))
         try:
             message: Any = reader.deserialize(raw, connection.msgtype)
         except Exception:  # noqa: BLE001 - rosbags raises nearly every kind; the frame is blanked later
             continue
-        forms[connection.id] = shorten(getattr(message, "encoding", "") or message.format)
+        forms[connection.id] = shorten(video_format(message))
     return [Topic(one.topic, one.msgtype, forms.get(one.id, "")) for one in reader.connections]
 
 
@@ -166,7 +174,7 @@ class _Camera:
     topic: str
     model: NodeModel
     observer: Observer
-    reader: FrameReader
+    reader: FrameReader | VideoRewriter
     coverer: Coverer
     covers: Covers | None = None
     sheet: Sheet | None = None
@@ -180,6 +188,21 @@ class _Camera:
         """What to cover in a frame, once decided."""
         assert self.covers is not None
         return self.covers.masks.read(index)
+
+    def rewind(self) -> None:
+        """Before the second reading of a video: its first packet comes again."""
+        if isinstance(self.reader, VideoRewriter):
+            self.reader = VideoRewriter(_INPUT.max_image_px)
+
+    def blank(self, message: Any, index: int, quality: int) -> tuple[NDArray[np.uint8], Any]:
+        """(picture, message) for a frame that could not be judged; of the video's first size if it has none."""
+        size = self.seen.size(index)
+        if isinstance(self.reader, VideoRewriter) and not size[0]:
+            size = self.seen.first_size
+        image = blank(size if size[0] else size_of(message), "This picture could not be judged.").image
+        if isinstance(self.reader, VideoRewriter):
+            return image, self.reader.with_picture(message, image)
+        return image, blank_picture(message, image, quality)
 
 
 class _Release:
@@ -198,7 +221,9 @@ class _Release:
         self._progress, self._done = progress, 0
         self._cameras: dict[str, _Camera] = {}
         self._covering = [
-            one for one in reader.connections if treatments[one.topic] is Treatment.COVER and one.msgtype in PICTURES
+            one
+            for one in reader.connections
+            if treatments[one.topic] is Treatment.COVER and one.msgtype in (*PICTURES, *VIDEOS)
         ]
         self._total = 2 * sum(one.msgcount for one in self._covering)
         self._pairs = Treatment.DEPTH in treatments.values()
@@ -221,15 +246,15 @@ class _Release:
     def look(self, open_model: OpenModel) -> str:
         """First pass: run the network on every image. Returns the network's name."""
         shared, name = Shared(), self._plan.card.name
-        for topic in sorted({one.topic for one in self._covering}):
-            name = self._open(topic, open_model, shared)
+        for topic, is_video in sorted({(one.topic, one.msgtype in VIDEOS) for one in self._covering}):
+            name = self._open(topic, is_video, open_model, shared)
         if self._covering:
             for connection, time_ns, raw in self._reader.messages(self._covering):
                 self._look(self._cameras[connection.topic], connection.msgtype, time_ns, raw)
                 self._advance()
         return name
 
-    def _open(self, topic: str, open_model: OpenModel, shared: Shared) -> str:
+    def _open(self, topic: str, is_video: bool, open_model: OpenModel, shared: Shared) -> str:
         """Make a camera with its own model, since some keep state, on a shared engine."""
         model = open_model(self._plan, shared)
         threshold = self._plan.own.segmentation_threshold
@@ -241,7 +266,7 @@ class _Release:
             topic,
             model,
             Observer(run, threshold),
-            FrameReader(InputSettings(), lambda text: None),
+            VideoRewriter(_INPUT.max_image_px) if is_video else FrameReader(_INPUT, lambda text: None),
             load_coverer(self._rules.effects, self._plan.effects),
         )
         reason = unfit_reason(model)
@@ -254,9 +279,9 @@ class _Release:
         message: Any = None
         try:
             message = self._reader.deserialize(raw, type_name)
-            stamp = stamp_ns(message.header)
+            key = origin_of(message)
+            stamp = key[1]
             if self._pairs:
-                key = shorten(message.header.frame_id), stamp
                 # A zero or repeated stamp does not identify a frame.
                 known = not stamp or key in self._by_stamp
                 self._by_stamp[key] = None if known else (camera, len(camera.seen))
@@ -276,6 +301,7 @@ class _Release:
             covers = camera.covers = fill_over_time(camera.seen, self._plan.own)
             report = camera_report(topic, camera.seen, covers)
             camera.sheet = Sheet(report)
+            camera.rewind()
             self.report.cameras.append(report)
 
     def write(self, writer: Any) -> None:
@@ -309,19 +335,21 @@ class _Release:
             return
         quality = self._plan.own.jpeg_quality
         reason = camera.seen.reasons.get(index, "")
-        if not reason:
-            try:
-                frame = camera.reader.read(message)
+        try:
+            frame = camera.reader.read(message)  # also where it will be blank: a video's next packets need it
+            if not reason:
                 image, people = camera.coverer.cover(frame, camera.cells(index))
-                changed = people | (image != frame.image).any(axis=2).view(np.uint8)
-                made = with_picture(message, image, changed, quality)
-            except Exception as err:  # noqa: BLE001 - whatever went wrong, the picture must not be shown
+                if isinstance(camera.reader, VideoRewriter):
+                    made = camera.reader.with_picture(message, image)
+                else:
+                    changed = people | (image != frame.image).any(axis=2).view(np.uint8)
+                    made = with_picture(message, image, changed, quality)
+        except Exception as err:  # noqa: BLE001 - whatever went wrong, the picture must not be shown
+            if not reason:
                 reason = str(err) or type(err).__name__
                 self._note(camera, index, reason)
         if reason:
-            size = camera.seen.size(index)
-            image = blank(size if size[0] else size_of(message), "This picture could not be judged.").image
-            made = blank_picture(message, image, quality)
+            image, made = camera.blank(message, index, quality)
         if camera.sheet:
             camera.sheet.offer(index, image)
         yield self._reader.typestore.serialize_cdr(made, type_name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ..errors import MediaError, SettingsError
+from .video_rewriter import VIDEOS, codec_of
 
 __all__ = ["DepthRule", "PICTURES", "Topic", "Treatment", "choose_treatments"]
 
@@ -62,7 +63,7 @@ class Treatment(enum.Enum):
 class Topic:
     """A topic of a bag.
 
-    form: encoding or format of its first message; '' if it is not an image or has no messages.
+    form: encoding or format of its first message; '' if it is not an image or video, or has no messages.
     """
 
     name: str
@@ -104,7 +105,7 @@ def choose_treatments(
                 chosen[topic.name] = treatment
             else:
                 unsaid.append(f"{topic.name} ({topic.form or topic.type})")
-        elif topic.type in PICTURES:
+        elif topic.type in PICTURES or (topic.type in VIDEOS and codec_of(topic.form)):
             chosen[topic.name] = Treatment.COVER
         elif topic.type in _IS_FREE:
             chosen[topic.name] = Treatment.COPY

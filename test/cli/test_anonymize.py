@@ -47,3 +47,26 @@ def test_a_threshold_that_hides_nobody_is_refused(tmp_path: Path, photos: list[P
     done = run(tmp_path, str(photos[0]), "--out", str(tmp_path / "o.png"), "--segmentation-threshold", "1.0")
     error = done.exception  # type: ignore[attr-defined]
     assert isinstance(error, BodysegError) and "segmentation_threshold" in str(error) and "0.9" in str(error)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_second_run_skips_what_is_finished_and_gives_the_same_bytes(
+    tmp_path: Path, photos: list[Path], jobs: str
+) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    assert run(tmp_path, *map(str, photos), "--out", str(one)).exit_code == 0  # type: ignore[attr-defined]
+    words = (*map(str, photos), "--out", str(many), "--jobs", jobs)
+    assert run(tmp_path, str(photos[0]), "--out", str(many / "a.png")).exit_code == 0  # type: ignore[attr-defined]
+    before = (many / "a.png").stat().st_mtime_ns
+    done = run(tmp_path, *words)
+    assert done.exit_code == 0, done.output  # type: ignore[attr-defined]
+    assert (many / "a.png").stat().st_mtime_ns == before
+    for path in one.iterdir():
+        assert (many / path.name).read_bytes() == path.read_bytes()
+
+
+def test_an_output_made_with_other_options_is_not_taken_for_finished(tmp_path: Path, photos: list[Path]) -> None:
+    words = (*map(str, photos), "--out", str(tmp_path / "out"))
+    assert run(tmp_path, *words).exit_code == 0  # type: ignore[attr-defined]
+    again = run(tmp_path, *words, "--segmentation-threshold", "0.2")
+    assert again.exit_code == 1  # type: ignore[attr-defined]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,49 @@ def played(path: Path, decoder: str = "") -> list[av.VideoFrame]:
         context = av.codec.CodecContext.create(decoder, "r")
         context.extradata = file.streams.video[0].codec_context.extradata
         return [frame for packet in file.demux(video=0) for frame in context.decode(packet)]
+
+
+def _drifting(index: int) -> np.ndarray:
+    blocks = np.random.default_rng(2).integers(0, 256, (30, 40, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    return np.roll(blocks, 3 * index, axis=1)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "h264"), ("a.mp4", "h265"), ("a.webm", "vp9"), ("a.mkv", "av1")])
+def test_the_same_file_on_every_run_on_one_core_and_on_all(tmp_path: Path, name: str, codec: str) -> None:
+    if CODERS[codec] not in av.codecs_available:
+        pytest.skip(f"FFmpeg without {CODERS[codec]}")
+    fill(VideoSink(tmp_path / "clip.mp4", FPS), drifting, 40)
+    path = tmp_path / name
+
+    def written() -> bytes:
+        with open_source(str(tmp_path / "clip.mp4")) as source, VideoSink(path, FPS, codec) as write:
+            for frame in source:
+                write(frame.image, frame)
+        return path.read_bytes()
+
+    with fewer_cores():
+        first = written()
+    assert all(written() == first for _ in range(8 if codec == "h264" else 1))
+
+
+@contextlib.contextmanager
+def fewer_cores() -> Iterator[None]:
+    """One core, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def drifting(index: int) -> np.ndarray:
+    """Colored squares that move."""
+    squares = np.random.default_rng(2).integers(0, 256, (30, 40, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    return np.roll(squares, 3 * index, axis=1)
 
 
 @pytest.mark.parametrize(

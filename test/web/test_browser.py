@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,23 +14,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[web]'")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
+from on_the_page import THRESHOLD, WHITE, choose, set_threshold
 
-#: Share of white pixels of a mask as the browser shows it; -1 for a picture with other pixels than black and white.
-WHITE = """() => {
-  const picture = document.getElementById("picture");
-  const pixels = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height).data;
-  let white = 0, gray = 0;
-  for (let i = 0; i < pixels.length; i += 4) {
-    white += pixels[i] > 215;
-    gray += pixels[i] > 40 && pixels[i] <= 215;
-  }
-  return gray * 4 > 0.02 * pixels.length ? -1 : (white * 4) / pixels.length;
-}"""
-THRESHOLD = 'input[type="number"][aria-label="segmentation_threshold"]'
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[web]'")
+
 DROP = """([bytes, type]) => {
   const files = new DataTransfer();
   files.items.add(new File([new Uint8Array(bytes)], "photo.jpg", { type }));
@@ -61,14 +47,6 @@ def address(photo: Path) -> Iterator[str]:
             assert served.wait(20) == 0
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The page with a picture on it; whatever it complains of fails the test."""
@@ -89,16 +67,6 @@ def wait_for(holds: Any, seconds: float = 20.0) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def choose(page: Any, layer: str) -> None:
-    page.get_by_role("radio", name=layer, exact=True).click()
-
-
-def set_threshold(page: Any, value: float) -> None:
-    page.locator(THRESHOLD.replace("number", "range")).evaluate(
-        "(it, value) => { it.value = value; it.dispatchEvent(new Event('input')); }", value
-    )
 
 
 def test_a_slider_changes_the_picture_and_a_reload_keeps_all(page: Any) -> None:

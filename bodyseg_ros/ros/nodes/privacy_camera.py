@@ -40,7 +40,8 @@ _LAYER = "camera without people"
 class _Arrival:
     """A picture on its way to the worker.
 
-    time_ns: when it came. read: what makes a frame of it; may raise FrameError.
+    time_ns: when it came, by a clock that nobody on the graph can set. read: what makes a frame of it; may raise
+    FrameError.
     """
 
     header: Any
@@ -145,8 +146,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
 
     def _hear(self, message: Any) -> None:
         self._frame_id = shorten(message.header.frame_id)
-        encoding, now = getattr(message, "encoding", ""), self._graph.now_ns()
-        self._put(_Arrival(message.header, encoding, now, lambda: self._reader.read(message)))
+        encoding, now_ns = getattr(message, "encoding", ""), time.monotonic_ns()
+        self._put(_Arrival(message.header, encoding, now_ns, lambda: self._reader.read(message)))
 
     def _play(self) -> None:
         """The source's frames, stamped as they come; the raw picture never leaves this process."""
@@ -155,7 +156,8 @@ class PrivacyCameraNode(FrameNode[_Arrival]):
             now, frame_id = self._graph.now_ns(), self._settings.frame_id
             stamped = Frame(frame.image, now, frame_id)
             self.diagnostics.frame_in()
-            self._put(_Arrival(make_header(self._graph.messages, now, frame_id), "", now, lambda: stamped))
+            header = make_header(self._graph.messages, now, frame_id)
+            self._put(_Arrival(header, "", time.monotonic_ns(), lambda: stamped))
 
         try:
             play(self._settings, self._stopped, take)

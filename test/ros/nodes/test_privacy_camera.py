@@ -27,7 +27,7 @@ from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.types import Frame, Result, Wanted
 
-from .conftest import DEEP, IMAGE, header_of, wait_until
+from .conftest import DEEP, IMAGE, PATIENCE_S, header_of, wait_until
 
 COMPRESSED, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
 LATE = (
@@ -75,14 +75,16 @@ class Eye:
         return self._last
 
 
-class CountingNode(PrivacyCameraNode):
-    """Counts the frames that it is done with."""
+class TellingNode(PrivacyCameraNode):
+    """Tells when it is done with a frame."""
 
-    done = 0
+    def __init__(self, *arguments: Any) -> None:
+        self.done = threading.Semaphore(0)
+        super().__init__(*arguments)
 
     def _process(self, arrival: Any) -> None:
         super()._process(arrival)
-        self.done += 1
+        self.done.release()
 
 
 class Clock:
@@ -122,11 +124,11 @@ class Camera:
         self._publisher = self.tester.publisher("/image", IMAGE, LATCHED)
 
     @contextmanager
-    def node(self, eye: Any, *parameters: str, opens: Any = None) -> Iterator[CountingNode]:
+    def node(self, eye: Any, *parameters: str, opens: Any = None) -> Iterator[TellingNode]:
         arguments = [word for text in parameters for word in ("-p", text)]
         self.graph = FakeGraph("privacy_camera", self.bus, ["--ros-args", *arguments])
         self.graph.now_ns = self.clock  # type: ignore[method-assign]
-        self.running = node = CountingNode(self.graph, opens or (lambda plan: eye))
+        self.running = node = TellingNode(self.graph, opens or (lambda plan: eye))
         node.configure()
         node.activate()
         try:
@@ -154,9 +156,8 @@ class Camera:
         """The pictures that come of a message."""
         self.raw.clear()
         self.packed.clear()
-        done = self.running.done
         self.send(message)
-        wait_until(lambda: self.running.done > done)
+        assert self.running.done.acquire(timeout=PATIENCE_S)
         self.tester.spin_once()
         assert [one.header.stamp for one in self.raw] == [one.header.stamp for one in self.packed]
         return [
@@ -221,6 +222,14 @@ def test_a_place_stays_covered_for_as_many_frames_as_asked() -> None:
         for left in range(HOLD + 1):
             image = camera.shown(camera.message(scene(None)))
             assert (image == 96).any() == (left < HOLD)
+
+
+def test_who_is_not_seen_any_more_stays_covered_for_max_gap() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET, "max_gap:=60.0"):
+        camera.settle(scene(20))
+        for _ in range(3 * HOLD):
+            assert (camera.shown(camera.message(scene(None)))[2:20, 20:28] == 96).all()
 
 
 def test_ten_thousand_frames_with_every_failure_at_random_show_no_person() -> None:
