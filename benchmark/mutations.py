@@ -175,6 +175,27 @@ LIBRARY = [
         "test/networks/test_bodypix.py test/networks/test_posenet.py",
     ),
     Mutation(
+        "frame_skip 3 runs the network on every third frame",
+        "bodyseg_ros/frame_skip.py",
+        "self._skipped + 1 >= settings.frame_skip",
+        "self._skipped >= settings.frame_skip",
+        "test/test_frame_skip.py",
+    ),
+    Mutation(
+        "a skipped frame's mask comes from where its pixels were",
+        "bodyseg_ros/frame_skip.py",
+        "origins = _trace(gray, self.gray, frame.size)",
+        "origins = _trace(self.gray, gray, frame.size)",
+        "test/test_frame_skip.py",
+    ),
+    Mutation(
+        "a failed run's predecessor is not moved further",
+        "bodyseg_ros/frame_skip.py",
+        "self._kept = None  # until the network has answered",
+        "pass",
+        "test/test_frame_skip.py",
+    ),
+    Mutation(
         "specks below a twentieth do not count for a box",
         "bodyseg_ros/person.py",
         "_PIECE_SHARE: Final = 0.05",

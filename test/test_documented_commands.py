@@ -11,16 +11,15 @@ import shlex
 from fractions import Fraction
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from skimage import data
 from typer.testing import CliRunner
 
 import bodyseg_ros as bodyseg
 from bodyseg_ros.cli.main import app
+from command_lines import read_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -66,17 +65,6 @@ def reason_not_to_run(command: str) -> str:
     return next((why for pattern, why in NOT_RUN.items() if re.search(pattern, command)), "")
 
 
-def read(words: list[str]) -> None:
-    """Parse a command line as the command itself would, without running it. Raises click.UsageError."""
-    group = typer.main.get_command(app)
-    context = click.Context(group, info_name="bodyseg")
-    name, command, rest = group.resolve_command(context, words)
-    while isinstance(command, click.Group) or hasattr(command, "commands"):
-        inner = click.Context(command, info_name=name, parent=context)
-        name, command, rest = command.resolve_command(inner, rest)
-    command.make_context(name, rest, parent=context)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
@@ -108,7 +96,7 @@ def test_a_documented_command_is_one(command: str, folder: Path, monkeypatch: py
         return
     if re.search(r"\bFILE\b|\bNAME\b|\bPHOTO\b|\bFOLDER\b", command):
         words = ["x" if word in ("FILE", "NAME", "PHOTO", "FOLDER") else word for word in words]
-    read(words)
+    read_command(words)
 
 
 @pytest.mark.parametrize(

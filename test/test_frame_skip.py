@@ -172,16 +172,18 @@ def test_changed_settings_are_seen_at_once(asked: list[int]) -> None:
     assert asked == [0, 1, 3, 4]
 
 
-def test_a_failed_frame_is_not_moved_along(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = model(frame_skip=2)
+def test_what_was_seen_before_a_failure_is_not_moved_across_a_cut(
+    asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = model(frame_skip=10)
     seen.run(frame(0))
-    seen.run(frame(1))
+    dark = [Frame(picture(index) // 8, index * PERIOD_NS, index=index) for index in (1, 2)]
     with monkeypatch.context() as broken:
         broken.setattr(Oracle, "decode", lambda *_: (_ for _ in ()).throw(bodyseg.EngineError("no answer")))
         with pytest.raises(bodyseg.EngineError, match="no answer"):
-            seen.run(frame(2))
-    seen.run(frame(3))
-    assert asked == [0, 2, 3]
+            seen.run(dark[0])
+    seen.run(dark[1])
+    assert asked == [0, 1, 2]
 
 
 def test_frames_of_any_shape_and_nobody_in_them(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -489,11 +489,13 @@ def test_effects_and_their_options_change_live(rig: Rigs) -> None:
     assert tuple(read_image(heard[0]).image[0, 0]) == (10, 20, 30)
 
 
+@pytest.mark.parametrize("overlap", ["always", "never"])
 @pytest.mark.parametrize(("every", "runs"), [(1, 6), (3, 2), (60, 1)])
 def test_frame_skip_spares_the_network_and_no_message(
-    rig: Rigs, monkeypatch: pytest.MonkeyPatch, every: int, runs: int
+    rig: Rigs, monkeypatch: pytest.MonkeyPatch, every: int, runs: int, overlap: str
 ) -> None:
-    node = rig(f"frame_skip:={every}")
+    node = rig(f"overlap:={overlap}")
+    node.graph.set_parameters({"frame_skip": every})
     masks, infer, asked = node.listen("/bodyseg/mask"), FakeEngine.infer, []
     monkeypatch.setattr(FakeEngine, "infer", lambda *given: asked.append(1) or infer(*given))
     picture = node.image()
