@@ -27,7 +27,7 @@ def shows_progress(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--quiet`, which silences `progress_console`."""
 
     @functools.wraps(command)
-    def run(*args: Any, quiet: bool, **given: Any) -> None:
+    def run(*args: Any, quiet: bool = False, **given: Any) -> None:
         progress_console.quiet = quiet
         command(*args, **given)
 

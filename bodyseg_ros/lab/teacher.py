@@ -23,17 +23,7 @@ from ..media import read_photo
 from ..model import load
 from ..networks.heads import named_heads
 from .annotations import Mask, annotate
-from .labels import (
-    CHILDREN,
-    LABEL_CHANNELS,
-    LABEL_HEADS,
-    LABEL_SLICES,
-    PARENTS,
-    SCORES,
-    Array,
-    sample_grid,
-    transform_offsets,
-)
+from .labels import LABEL_CHANNELS, LABEL_HEADS, SCORES, Array, sample_grid, transform_offsets
 from .photo_folders import Photo
 from .train_config import TrainSettings
 
@@ -75,27 +65,16 @@ def predict(teacher: Teacher, image: npt.NDArray[np.uint8], long_side: int) -> A
     return labels
 
 
-def confidence(labels: Array) -> Array:
-    """Confidence of each channel of (..., 174) labels: an offset is meaningful where its keypoint or person is."""
-    weights = np.ones_like(labels)
-    heat = labels[..., LABEL_SLICES["heatmaps"]]
-    weights[..., LABEL_SLICES["short_offsets"]] = np.tile(heat, 2)
-    weights[..., LABEL_SLICES["displacement_fwd"]] = np.tile(heat[..., PARENTS], 2)
-    weights[..., LABEL_SLICES["displacement_bwd"]] = np.tile(heat[..., CHILDREN], 2)
-    weights[..., LABEL_SLICES["long_offsets"]] = labels[..., LABEL_SLICES["segments"]]
-    return weights
-
-
 def soft_labels(teacher: Teacher, image: npt.NDArray[np.uint8], long_sides: Sequence[int]) -> Array:
-    """Label a photo at several scales and average on the grid of the first; offsets are weighted by confidence."""
-    first = predict(teacher, image, long_sides[0])
-    weights = confidence(first) + 1e-3
-    total, mass = first * weights, weights
-    for long_side in long_sides[1:]:
-        labels = sample_grid(predict(teacher, image, long_side), *first.shape[:2])
-        weights = confidence(labels) + 1e-3
-        total, mass = total + labels * weights, mass + weights
-    return np.asarray(total / mass, np.float32)
+    """Label a photo on the grid of its first size; the person is the mean over all sizes.
+
+    Parts and poses come from the first size alone: averaged over sizes they blur where sizes disagree.
+    """
+    labels = predict(teacher, image, long_sides[0])
+    smaller = [predict(teacher, image, long_side)[..., :1] for long_side in long_sides[1:]]
+    people = [labels[..., :1], *(sample_grid(person, *labels.shape[:2]) for person in smaller)]
+    labels[..., :1] = np.mean(people, axis=0)
+    return labels
 
 
 def limit_to_mask(labels: Array, mask: Mask) -> Array:

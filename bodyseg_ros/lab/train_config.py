@@ -111,7 +111,11 @@ class TrainSettings(BaseModel):
     fetch: str = Field("", description="Where start and photos come from: said where one of them is missing.")
     teacher: str = Field("", description="Card or model file whose outputs are labels; '' for annotations alone.")
     teacher_stride: Literal[8, 16, 32] = Field(8, description="The teacher's output stride.")
-    teacher_long_sides: list[int] = Field([481, 289], min_length=1, description="Photo sizes the teacher sees, px.")
+    teacher_long_sides: list[int] = Field(
+        [513, 641, 321],
+        min_length=1,
+        description="Photo sizes the teacher sees, px: parts and poses are the first one's, the person their mean.",
+    )
     cache: Path = Field(Path("cache"), description="Folder of the teacher's labels.")
     output: Path = Field(Path("run"), description="Folder of checkpoints, logs and sheets.")
     backbone: Backbone = Field("mobilenet", description="The network's trunk.")

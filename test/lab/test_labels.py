@@ -16,6 +16,7 @@ from bodyseg_ros.lab import annotations, labels, teacher
 from bodyseg_ros.lab import frames as data
 from bodyseg_ros.lab import photo_folders as photos
 from bodyseg_ros.lab import train_config as config
+from bodyseg_ros.networks.heads import HEAD_CHANNELS
 from lab.drawn import HEIGHT, WIDTH, drawn, drawn_sample, values, write_run
 
 HEAT = labels.LABEL_SLICES["heatmaps"].start
@@ -163,6 +164,19 @@ def test_a_teacher_labels_photos_and_masks_limit_it(tmp_path: Path, shared: Path
     other = settings.model_copy(update={"teacher_long_sides": [97]})
     with pytest.raises(SettingsError, match="labels.*another cache"):
         teacher.label_all(other, [photo])
+
+
+def test_the_person_is_the_mean_over_sizes_and_parts_are_those_of_the_first() -> None:
+    def answer(picture: teacher.Array) -> dict[str, teacher.Array]:
+        height, width = ((side - 1) // 8 + 1 for side in picture.shape[1:3])
+        logit = 0.0 if picture.shape[2] > 100 else 2.0
+        return {name: np.full((height, width, count), logit, np.float32) for name, count in HEAD_CHANNELS.items()}
+
+    image = np.zeros((80, 160, 3), np.uint8)
+    first, both = (teacher.soft_labels(answer, image, sizes) for sizes in ([161], [161, 81]))
+    np.testing.assert_array_equal(both[..., 1:], first[..., 1:])
+    np.testing.assert_allclose(first[..., 0], 0.5)
+    np.testing.assert_allclose(both[..., 0], (0.5 + 1 / (1 + np.exp(-2.0))) / 2, rtol=1e-6)
 
 
 def test_mistakes_in_a_configuration_are_named(tmp_path: Path) -> None:
