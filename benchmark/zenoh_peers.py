@@ -8,7 +8,7 @@ router of this script's own, on loopback.
 
 `us_to_us` compares the way from one process to another through the runtime `zenoh` (message made into bytes, sent,
 received, handed to the graph's thread, made into a message) with bare Zenoh: the same bytes put in one process and in
-hand in the other. The two take turns, so the ratio of their medians hardly depends on what else the machine does.
+hand in the other. The two take turns, so the ratio of the two depends little on what else the machine does.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ IMAGE, LABEL = "sensor_msgs/msg/Image", "vision_msgs/msg/LabelInfo"
 #: Without a second slash: zenoh-ros2-sdk 0.1.8 looks for publishers of latched topics by names that it does not mangle.
 LABEL_TOPIC = "/label_info"
 BARE_KEY = "bare/image"
+#: zenoh-ros2-sdk 0.1.8 means to block when a reliable topic is congested, as rmw_zenoh does, but looks for that option
+#: in a module which today's zenoh does not have, and drops pictures instead.
+BLOCK = 'qos/publication=[{"key_exprs": ["**"], "config": {"congestion_control": "block"}}]'
 #: Until two that have just met know of each other.
 SETTLE_S = 2.0
 
@@ -78,7 +81,12 @@ class Tally:
     @property
     def report(self) -> dict[str, float]:
         ages = sorted(self.ages_ms) or [float("nan")]
-        return {"pictures": len(self.ages_ms), "median_ms": round(statistics.median(ages), 2), "max_ms": ages[-1]}
+        return {
+            "pictures": len(self.ages_ms),
+            "fastest_tenth_ms": round(ages[len(ages) // 10], 2),
+            "median_ms": round(statistics.median(ages), 2),
+            "max_ms": round(ages[-1], 2),
+        }
 
 
 def peer(role: str, count: int, rate: float, height: int, width: int) -> None:
@@ -88,6 +96,8 @@ def peer(role: str, count: int, rate: float, height: int, width: int) -> None:
 
     messages = RosbagMessages()
     session = sdk.ZenohSession.get_instance()
+    while not any(True for _ in session.session.info.routers_zid()):  # it asks for latched messages once, at once
+        time.sleep(0.01)
     session.store = messages.store  # it would fetch definitions by git
     session._registered_types |= {IMAGE: IMAGE, LABEL: LABEL}
     known = {"msg_definition": "", "type_hash": messages.type_hash(IMAGE)}
@@ -140,6 +150,7 @@ def start(role: str, arguments: argparse.Namespace) -> subprocess.Popen[str]:
     sizes = [str(value) for value in (arguments.count, arguments.rate, *arguments.size)]
     return subprocess.Popen(
         [sys.executable, __file__, "--peer", role, *sizes],
+        env=os.environ | {"ZENOH_CONFIG_OVERRIDE": f"{os.environ['ZENOH_CONFIG_OVERRIDE']};{BLOCK}"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -193,8 +204,11 @@ def us_to_us(graph: Any, arguments: argparse.Namespace) -> dict[str, Any]:
         process.stdin.flush()
         report = json.loads(process.stdout.readline() or "{}")
     session.close()
-    ratio = report["through_graph"]["median_ms"] / report["bare"]["median_ms"]
-    return report | {"ratio_of_medians": round(ratio, 2), "load": round(os.getloadavg()[0], 1)}
+    ratios = {
+        f"ratio_of_{name}": round(report["through_graph"][name] / report["bare"][name], 2)
+        for name in ("fastest_tenth_ms", "median_ms")
+    }
+    return report | ratios | {"load": round(os.getloadavg()[0], 1)}
 
 
 def we_hear(graph: Any, arguments: argparse.Namespace) -> dict[str, Any]:
