@@ -63,8 +63,9 @@ def demo(
     """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
     The default input is matplotlib's sample portrait. Writes OUT/photo.jpg (the camera's first picture),
-    OUT/topics.png and OUT/topics.mcap, and prints a table of frames, rates and latencies. Then it cuts the person out of the first picture, lets two of them cross over a drawn
-    background, and writes the clip with ids to OUT/people.mp4 and OUT/people.png.
+    OUT/topics.png and OUT/topics.mcap, and prints a table of frames, rates and latencies. Then it cuts the person out
+    of the first picture, lets two of them cross over a drawn background, and writes the clip with ids to
+    OUT/people.mp4 and OUT/people.png.
 
     Example: bodyseg demo photo.jpg --out out
     """

@@ -115,7 +115,8 @@ def _run_engine(name: str, engine: type[Engine]) -> Finding:
             text = f"{name} runs {model.network.card.name} on {model.engine.device}: {took_ms:.0f} ms for 320×240."
             return Finding("engines", "ok", text)
     except PluginError:  # it reads none of the shipped model's files
-        text = f"{name} is installed. It reads {', '.join(sorted(engine.formats))}, and {SHIPPED_MODEL} has no such file."
+        readable = ", ".join(sorted(engine.formats))
+        text = f"{name} is installed. It reads {readable}, and {SHIPPED_MODEL} has no such file."
         line = f"bodyseg models convert {SHIPPED_MODEL} --to onnx" if "onnx" in engine.formats else ""
         return Finding("engines", "note", text, line)
     except Exception as err:  # noqa: BLE001 - native packages raise nearly every kind
