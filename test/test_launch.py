@@ -339,3 +339,6 @@ def test_every_parameter_file_is_one_that_its_node_takes(start: Start, file: Pat
     launched = "privacy" if file.stem == "privacy" else "bodyseg"
     (process,) = start(launched, params_file=str(file)).values()
     assert process.parameter_files == (file,)
+    # A section that is misspelled, or of a node of another name, would be read and set nothing.
+    (section,) = yaml.safe_load(file.read_text(encoding="utf-8")).items()
+    assert (section[0], *section[1]) == ("/**", "ros__parameters")
