@@ -238,7 +238,7 @@ def plan(chance: random.Random, kinds: list[str], most: int) -> Iterator[str]:
 
 
 def raising(error: Exception) -> Any:
-    def fail(given: Any) -> Any:
+    def fail(*given: Any) -> Any:
         raise error
 
     return fail

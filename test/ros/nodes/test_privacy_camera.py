@@ -34,7 +34,7 @@ from privacy_rig import (
     scene,
 )
 
-from .conftest import wait_until
+from .conftest import DEEP, wait_until
 
 LATE = (
     "The image is 1.00 s old after masking, more than max_age, 0.05 s; is the network too slow, or the "
@@ -108,6 +108,91 @@ def test_without_pictures_a_blank_one_says_so() -> None:
     assert_says(camera.raw[0], "No picture has come yet.", (480, 640))
 
 
+def test_when_the_pictures_stop_a_blank_one_says_so() -> None:
+    camera = Camera()
+    with camera.node(Eye(), "max_age:=0.3", "hold_frames:=0"):
+        assert not is_blank(camera.shown(camera.message(scene(20))))
+        camera.raw.clear()
+        wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+    assert_says(camera.raw[0], "No new image was received.", (32, 48))
+
+
+def test_while_the_model_is_being_loaded_a_blank_picture_says_so() -> None:
+    camera, free = Camera(), threading.Event()
+
+    def opens(plan: Any) -> Eye:
+        assert free.wait(20)
+        return Eye()
+
+    with camera.node(None, "max_age:=0.05", opens=opens):
+        camera.send(camera.message(scene(20)))
+        try:
+            wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+        finally:
+            free.set()
+    assert_says(camera.raw[0], "The model is being loaded.", (480, 640))
+
+
+def test_before_people_can_be_held_a_blank_picture_says_how_many_frames_are_missing() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET):
+        for left in range(HOLD, 0, -1):
+            camera.shown(camera.message(scene(20)))
+            assert_says(camera.raw[0], f"Looking for people: {left} more frames.", (32, 48))
+
+
+def test_a_source_that_cannot_be_read_gives_blank_pictures_that_name_it(tmp_path: Any) -> None:
+    camera = Camera()
+    with camera.node(Eye(), f"source:={tmp_path / 'none.mp4'}", "max_age:=0.05"):
+        wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+        assert is_blank(read_image(camera.raw[-1]).image)
+        assert any("none.mp4" in text for level, text in camera.graph.said if level == "error")
+
+
+def test_where_not_even_a_blank_picture_can_be_made_nothing_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera, eye = Camera(), Eye()
+    with camera.node(eye, *QUIET, "hold_frames:=0") as node:
+        assert not is_blank(camera.shown(camera.message(scene(20))))
+        camera.raw.clear()
+        eye.fails = raising(EngineError("The network did not run."))
+        monkeypatch.setattr("bodyseg_ros.ros.nodes.privacy_camera.blank", raising(MemoryError()))
+        problems = camera.problems
+        camera.send(camera.message(scene(21)))
+        wait_until(lambda: camera.problems == problems + 2)  # the network's failure, and the blank picture's
+        camera.tester.spin_once()
+        assert not camera.raw
+        eye.fails = None
+        monkeypatch.undo()
+        while node.done.acquire(blocking=False):
+            pass
+        assert not is_blank(camera.shown(camera.message(scene(22))))
+
+
+def test_failures_are_counted_on_diagnostics() -> None:
+    camera, eye, heard = Camera(), Eye(), []
+    camera.tester.subscribe("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", DEEP, heard.append)
+    with camera.node(eye, *QUIET) as node:
+        camera.settle(scene(20))
+        eye.fails = answering(BROKEN["zeros"])
+        camera.shown(camera.message(scene(21)))
+        node.diagnostics.publish()
+        camera.tester.spin_once()
+    (status,) = heard[-1].status
+    values = {pair.key: pair.value for pair in status.values}
+    assert (values["frames_in"], values["frames_out"], values["errors"]) == ("5", "5", "1")
+    assert "output is constant" in status.message
+
+
+def test_no_other_topic_carries_a_picture() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET):
+        camera.settle(scene(20))
+        ends = [end for end in camera.graph.endpoints() if end.publishes and end.node == "/privacy_camera"]
+    known = {"/diagnostics", "/parameter_events", "/rosout", "/privacy_camera/transition_event"}
+    known |= {f"/privacy_camera/{name}" for name in ("image", "image/compressed", "camera_info")}
+    assert {end.topic for end in ends} <= known
+
+
 def assert_says(message: Any, reason: str, size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(read_image(message).image, blank(size, reason).image)
 
@@ -153,6 +238,7 @@ def test_a_stuck_engine_gives_blank_pictures_and_a_still_scene_does_not() -> Non
         ("refine.open_px:=100", "refine.open_px is 100"),
         ("refine.smoothing:=0.9", "refine.smoothing is 0.9"),
         ("refine.guided_radius_px:=200", "refine.guided_radius_px is 200"),
+        ("per_person.model:=bodypix-mobilenet-075", "per_person.model is 'bodypix-mobilenet-075'"),
         ("model:=deeplab-mobilenet-v2-257", "kept_classes is .'dog'."),
     ],
 )
