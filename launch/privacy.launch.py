@@ -30,7 +30,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "image", default_value="image", description="The camera's topic, if there is no source."
             ),
-            DeclareLaunchArgument("params_file", default_value=PARAMS, description="Parameters of the node, such as delay_frames."),
+            DeclareLaunchArgument("params_file", default_value=PARAMS, description="Its parameters: delay_frames, …"),
             Node(
                 package="bodyseg_ros",
                 executable="privacy_camera",
