@@ -20,7 +20,7 @@ from .portrait_config import PortraitRun, Priors
 from .portrait_losses import border_of
 
 _FRAME: Final = Augmentation()
-_TEXTURE: Final = Augmentation(color=1, gray=0.1, blur=0.5, noise=0.8, jpeg=0.4)
+TEXTURE: Final = Augmentation(color=1, gray=0.1, blur=0.5, noise=0.8, jpeg=0.4)
 """Light, color, sharpness, noise and compression of copies; a copy's outlines stay where they are."""
 
 
@@ -62,7 +62,7 @@ class PortraitFrames:
         prior = np.zeros((size, size), np.float32)
         if self._run.previous_mask is not None:
             prior = mask_before(rng, mask, self._run.previous_mask)
-        copy = recolor(rng, image, _TEXTURE) if self._run.copies else image
+        copy = recolor(rng, image, TEXTURE) if self._run.copies else image
         return recolor(rng, image, _FRAME), copy, mask, prior
 
     def _placement(self, rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float64]:
