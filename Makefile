@@ -5,6 +5,8 @@ INPUT  ?=
 OUT    ?= out
 ONLY   ?=
 BIN    := $(VENV)/bin
+# Without the build tools' warnings to developers of packages.
+PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
 
 .PHONY: help setup demo test docs lint coverage mutations sanitize torture clean
 
@@ -15,14 +17,15 @@ setup: $(VENV)/.ready  ## A virtual environment with everything the demo and the
 
 $(VENV)/.ready: pyproject.toml setup.py bodyseg_ros/entry_points.txt $(wildcard bodyseg_ros/kernels/*.[ch])
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	if command -v Xvfb >/dev/null; then $(BIN)/python -m pip install --quiet --no-deps --upgrade \
+	@$(PIP) --upgrade pip
+	@echo "Installing TensorFlow, other engines and the tools of the tests: about 3 GB, a few minutes."
+	@$(PIP) --editable '.[dev]'
+	@if command -v Xvfb >/dev/null; then $(PIP) --no-deps --upgrade \
 		--target $(VENV)/opencv-windows 'opencv-python>=4.8,<5'; fi  # for the test of `run --show`
-	touch $@
+	@touch $@
 
 demo: setup  ## People cut out of a real photo; INPUT=photo.jpg for one's own
-	$(BIN)/bodyseg demo "$(INPUT)" --out "$(OUT)"
+	$(BIN)/bodyseg demo $(if $(INPUT),"$(INPUT)") --out "$(OUT)"
 
 lint: setup  ## Style and types
 	$(BIN)/ruff check .

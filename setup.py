@@ -8,6 +8,8 @@ from setuptools.command.build_ext import build_ext
 
 _DEFINITIONS = "bodyseg_ros.ros.graph.definitions"
 _MESSAGES = f"{_DEFINITIONS}.bodyseg_ros"
+#: The live page's files, which are no Python.
+_PAGE = "bodyseg_ros.web.page"
 
 #: No contraction: the kernels give the same pixels as NumPy. No traps: comparisons may be done several at a time.
 _FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
@@ -42,6 +44,7 @@ setup(
         *find_namespace_packages(include=[_DEFINITIONS, f"{_DEFINITIONS}.*"]),
         "bodyseg_ros.models",
         _MESSAGES,
+        _PAGE,
     ],
     # Model cards and messages lie beside the package, where a ROS user looks for them, and inside it once installed.
     package_dir={"bodyseg_ros.models": "models", _MESSAGES: "msg"},

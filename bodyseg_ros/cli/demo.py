@@ -62,9 +62,10 @@ def demo(
 ) -> None:
     """Run a camera, the node bodyseg and a recorder as processes on this machine, over ROS 2 topics.
 
-    The default input is matplotlib's sample portrait. Writes OUT/topics.png and OUT/topics.mcap and prints a table of
-    frames, rates and latencies. Then it cuts the person out of the first picture, lets two of them cross over a drawn
-    background, and writes the clip with ids to OUT/people.mp4 and OUT/people.png.
+    The default input is matplotlib's sample portrait. Writes OUT/photo.jpg (the camera's first picture),
+    OUT/topics.png and OUT/topics.mcap, and prints a table of frames, rates and latencies. Then it cuts the person out
+    of the first picture, lets two of them cross over a drawn background, and writes the clip with ids to
+    OUT/people.mp4 and OUT/people.png.
 
     Example: bodyseg demo photo.jpg --out out
     """
@@ -94,6 +95,7 @@ def demo(
                 _run(environment, source, rate, given, arguments, limits | {"bag": bag, "report": report_path})
         report = json.loads(report_path.read_text(encoding="utf-8"))
     sheet = out / "topics.png"
+    write_photo(out / "photo.jpg", camera_picture)
     write_photo(sheet, contact_sheet({"camera": camera_picture} | _pictures(bag), columns=3))
     _print(console, report)
     console.print(f"Contact sheet: {sheet}\nBag:           {bag}")

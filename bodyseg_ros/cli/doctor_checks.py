@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from .. import __version__
-from ..catalog import card_names, load_card, locate
+from ..catalog import SHIPPED_MODEL, card_names, load_card, locate
 from ..catalog.card import card_folders
 from ..catalog.find import cache_folder
 from ..dependencies import install_line
@@ -102,10 +102,10 @@ def check_engines() -> Iterator[Finding]:
             line = install_line(engine.requirement or engine.package)
             yield Finding("engines", "note", f"{name} is not installed.", line)
             continue
-        yield _run_engine(name)
+        yield _run_engine(name, engine)
 
 
-def _run_engine(name: str) -> Finding:
+def _run_engine(name: str, engine: type[Engine]) -> Finding:
     try:
         with open_model(make_plan({"engine": name}, Settings)) as model:
             model.run(_PICTURE)
@@ -114,8 +114,11 @@ def _run_engine(name: str) -> Finding:
             took_ms = (time.perf_counter() - began) * 1e3
             text = f"{name} runs {model.network.card.name} on {model.engine.device}: {took_ms:.0f} ms for 320×240."
             return Finding("engines", "ok", text)
-    except PluginError as err:  # it reads none of the shipped model's files
-        return Finding("engines", "note", str(err))
+    except PluginError:  # it reads none of the shipped model's files
+        readable = ", ".join(sorted(engine.formats))
+        text = f"{name} is installed. It reads {readable}, and {SHIPPED_MODEL} has no such file."
+        line = f"bodyseg models convert {SHIPPED_MODEL} --to onnx" if "onnx" in engine.formats else ""
+        return Finding("engines", "note", text, line)
     except Exception as err:  # noqa: BLE001 - native packages raise nearly every kind
         text = f"{name} is installed but does not run: {str(err) or type(err).__name__}"
         return Finding("engines", "wrong", text, "Reinstall its package, or choose another with --engine.")

@@ -35,6 +35,8 @@ __all__ = [
 #: Images of one camera on the sheet: doubtful ones, and others at equal intervals.
 _DOUBTFUL, _OTHERS = 12, 6
 _TILE_PX: Final = 240
+#: Parameters that change no pixel, and the place of files whose content is told.
+_NO_MATTER: Final = {"threads", "try_model_files", "model_path"}
 
 
 @dataclass
@@ -123,14 +125,27 @@ def _some(numbers: Sequence[int], most: int) -> list[int]:
 def describe_plan(
     plan: Plan[RecordingSettings], model: str, effects: Sequence[str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Model, version and parameters for the report. options: other choices of the user."""
+    """Everything that decides about the output: model, version and parameters. options: other choices of the user."""
+    parameters: dict[str, Any] = {}
+    for part in (plan.model, plan.network, plan.own):
+        parameters |= part.model_dump(mode="json", exclude=_NO_MATTER)
+    for group, settings in {"refine": plan.refine, **plan.engines, **plan.effects}.items():
+        parameters |= {f"{group}.{name}": value for name, value in settings.model_dump(mode="json").items()}
     return {
         "bodyseg_ros": __version__,
         "model": model,
+        "sha256_model": _hash_model(plan),
         "effects": list(effects) or ["cover"],
         "options": dict(options),
-        "parameters": plan.own.model_dump(mode="json") | plan.network.model_dump(mode="json"),
+        "parameters": parameters,
     }
+
+
+def _hash_model(plan: Plan[RecordingSettings]) -> str:
+    """SHA-256 of the checksums of the model's files: the card's, and those of the user's own files."""
+    path = Path(plan.model.model_path)
+    own = hash_tree(path) if plan.model.model_path and path.exists() else {}
+    return hashlib.sha256(json.dumps([plan.card.sha256, own], sort_keys=True).encode()).hexdigest()
 
 
 def _hash(path: Path) -> str:

@@ -105,3 +105,13 @@ def test_text_has_a_line_to_type_below_what_is_wrong(monkeypatch: pytest.MonkeyP
     said, mend = done.stdout.splitlines()[1:]
     assert said.startswith("  ✗ The C kernels are not built")
     assert "pip install" in mend
+
+
+def test_an_engine_without_a_file_of_the_shipped_model_says_how_to_make_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install '.[onnx]'")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no converted file
+    (one,) = [one for one in findings("engines") if one["text"].startswith("onnxruntime")]
+    assert (one["state"], one["mend"]) == ("note", "bodyseg models convert bodyseg-mobilenet-075 --to onnx")
+    assert "reads onnx" in one["text"]

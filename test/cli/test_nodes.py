@@ -171,6 +171,7 @@ def test_the_demonstration_writes_a_sheet_and_a_bag(tmp_path: Path, runtime: str
     assert "frames in, " in done.output
     assert "latency, median ms" in done.output
     assert read_photo(out / "topics.png").std() > 10
+    assert read_photo(out / "photo.jpg").shape == (240, 320, 3)
     with AnyReader([out / "topics.mcap"]) as reader:
         counts = {connection.topic: connection.msgcount for connection in reader.connections}
     assert counts["/bodyseg/poses"] >= 5
