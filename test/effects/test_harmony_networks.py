@@ -1,0 +1,129 @@
+"""Networks of every form that harmonize takes, on small files whose answer is known by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bodyseg_ros.effects import load_effects
+from bodyseg_ros.effects.effect import Effect
+from bodyseg_ros.effects.harmony_networks import apply_table
+from bodyseg_ros.errors import EngineError, SettingsError
+from bodyseg_ros.plan import plugin_settings
+from bodyseg_ros.types import Frame, Result
+from effects.caffe_files import write_caffe_network
+
+SIDE = 32
+
+
+def harmonize(path: Path, **settings: object) -> Effect:
+    """The effect with a network's file, without a soft edge."""
+    own = {"model_path": str(path), "feather_px": 0} | settings
+    (effect,) = load_effects("effects", ("harmonize",), plugin_settings("effects", {"harmonize": own}))
+    return effect
+
+
+def compose(effect: Effect, color: tuple[int, int, int] = (100, 150, 200), side: int = 2 * SIDE) -> np.ndarray:
+    """The effect on one color, a person in the left half."""
+    person = np.zeros((side, side), np.uint8)
+    person[:, : side // 2] = 1
+    return effect.compose(Frame(np.full((side, side, 3), color, np.uint8)), Result((side, side), person=person))
+
+
+def write_onnx(path: Path, node: str, constant: np.ndarray, shape: tuple[int, ...], inputs: list[str]) -> Path:
+    """A network of one node that reads the picture 'x', or only the constant 'c'."""
+    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
+    number, helper = onnx.TensorProto.FLOAT, onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node(node, inputs, ["y"])],
+        "small",
+        [helper.make_tensor_value_info("x", number, [1, SIDE, SIDE, 4])],
+        [helper.make_tensor_value_info("y", number, list(shape))],
+        [onnx.numpy_helper.from_array(constant.astype(np.float32), "c")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+def test_a_painted_picture_changes_people_alone(tmp_path: Path) -> None:
+    """The network answers 0.5 · RGB + 0.25 · mask."""
+    weights = np.vstack([0.5 * np.eye(3), np.full(3, 0.25)])
+    path = write_onnx(tmp_path / "half.onnx", "MatMul", weights, (1, SIDE, SIDE, 3), ["x", "c"])
+    picture = compose(harmonize(path, engine="onnxruntime"))
+    np.testing.assert_allclose(picture[16, 4], (50 + 63.75, 75 + 63.75, 100 + 63.75), atol=1)
+    assert (picture[:, SIDE:] == (100, 150, 200)).all()
+
+
+def test_a_table_changes_people_alone_at_any_size(tmp_path: Path) -> None:
+    """A table of two entries along each axis that makes a negative."""
+    corners = np.stack(np.meshgrid(*3 * [[0.0, 1.0]], indexing="ij"), axis=-1)
+    path = write_onnx(tmp_path / "negative.onnx", "Identity", 1 - corners[None], (1, 2, 2, 2, 3), ["c"])
+    effect = harmonize(path)
+    for side in (2 * SIDE, 301):
+        picture = compose(effect, side=side)
+        np.testing.assert_allclose(
+            picture[:, : side // 2], np.broadcast_to((155, 105, 55), (side, side // 2, 3)), atol=1
+        )
+        assert (picture[:, side // 2 :] == (100, 150, 200)).all()
+
+
+def test_a_table_is_looked_up_by_red_green_and_blue() -> None:
+    table = np.zeros((2, 2, 2, 3))
+    table[1, 0, 0], table[0, 1, 0], table[0, 0, 1] = (0, 1, 0), (0, 0, 1), (1, 1, 0)
+    image = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]], np.uint8)
+    expected = np.array([[(0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 0, 0)]])
+    np.testing.assert_allclose(apply_table(image, table), expected, atol=1)
+    half = apply_table(np.array([[(128, 0, 0)]], np.uint8), table)
+    np.testing.assert_allclose(half, [[(0, 128, 0)]], atol=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 2, 2, 2, 3), (1, 2, 2, 3, 3), (1, 16, 16, 3)])
+def test_another_output_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = write_onnx(tmp_path / "odd.onnx", "Identity", np.zeros(shape), shape, ["c"])
+    with pytest.raises(EngineError, match=r"1×n×n×n×3.*1×32×32×3.*outputs \[\("):
+        compose(harmonize(path))
+
+
+def test_nobody_and_no_background_need_no_network(tmp_path: Path) -> None:
+    table = np.zeros((1, 2, 2, 2, 3))
+    effect = harmonize(write_onnx(tmp_path / "black.onnx", "Identity", table, table.shape, ["c"]))
+    for value in (0, 1):
+        frame = Frame(np.full((40, 60, 3), 90, np.uint8))
+        assert (effect.compose(frame, Result((40, 60), person=np.full((40, 60), value, np.uint8))).flat == 90).all()
+
+
+WEIGHTS = np.array([[0.5, 0, 0, 0.25], [0, 0.5, 0, 0], [0, 0, 1, 0]], np.float32)
+BIAS = np.array([1, 2, 3], np.float32)
+MEAN = np.array([104.00699, 116.66877, 122.67892])
+"""Of blue, green and red: demo.py of wasidennis/DeepHarmonization."""
+
+
+@pytest.mark.parametrize("named", ["harmonize.caffemodel", "deploy.prototxt"])
+def test_a_caffe_network_gets_its_blobs_as_published(tmp_path: Path, named: str) -> None:
+    write_caffe_network(tmp_path, WEIGHTS, BIAS, SIDE)
+    picture = compose(harmonize(tmp_path / named))
+    blob = np.append(np.array([200, 150, 100]) - MEAN, 255 - 128)
+    np.testing.assert_allclose(picture[10, 10], (WEIGHTS @ blob + BIAS + MEAN)[::-1], atol=1)
+    assert (picture[:, SIDE:] == (100, 150, 200)).all()
+
+
+def test_caffe_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = write_caffe_network(tmp_path, WEIGHTS[:1], BIAS[:1], SIDE)
+    with pytest.raises(SettingsError, match=r"harmonize.caffemodel.*1×3×32×32.*\(1, 1, 32, 32\)"):
+        harmonize(path)
+    write_caffe_network(tmp_path, WEIGHTS, BIAS, SIDE)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(SettingsError, match="harmonize.caffemodel.*ONNX"):
+        harmonize(path)
+    write_caffe_network(tmp_path, WEIGHTS, BIAS, 4096)
+    with pytest.raises(SettingsError, match=r"deploy.prototxt.*16 to 2048.*4096"):
+        harmonize(path)
+    (tmp_path / "other.prototxt").touch()
+    with pytest.raises(SettingsError, match="deploy.prototxt, other.prototxt"):
+        harmonize(path)
+    (tmp_path / "harmonize.prototxt").write_text("")
+    with pytest.raises(SettingsError, match=r"harmonize.prototxt.*states \[\]"):
+        harmonize(path)
