@@ -219,7 +219,9 @@ def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
     if len(found) != 1:
         names = ", ".join(sorted(connection.topic for connection in there)) or "none"
         what = f"no pictures on {topic!r}" if topic else f"{len(there)} topics with pictures"
-        raise MediaError(f"The bag {str(source)!r} has {what}; select one image topic of: {names}.")
+        raise MediaError(
+            f"The bag {str(source)!r} has {what}; give one as --image-topic (image_topic in Python): {names}."
+        )
     return found[0]
 
 
