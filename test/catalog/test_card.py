@@ -74,6 +74,7 @@ OTHERS = [
     "portrait-mobilenet-v3-256",
     "portrait-mobilenet-v3-256-int8",
     "portrait-mobilenet-v3-256-int8-aware",
+    "portrait-modnet-512",
     "portrait-net-video-224",
     "portrait-prisma-256",
     "portrait-prisma-256-int8",

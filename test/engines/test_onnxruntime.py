@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +74,22 @@ def test_providers(tmp_path: Path) -> None:
         pytest.skip("this onnxruntime has TensorRT")
     with pytest.raises(SettingsError, match=r"has 'tensorrt'.*only has .*cpu; pip install onnx"):
         OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("tensorrt", "cpu")))
+
+
+def test_a_profile_has_the_time_of_every_operation(tmp_path: Path) -> None:
+    path = tmp_path / "operations.json"
+    source = small.onnx(tmp_path)
+    engine = OnnxRuntimeEngine(source, OnnxRuntimeSettings(profile=str(path), providers=("cpu",)), 1)
+    for _ in range(3):
+        engine.run(small.picture(9, 9))
+    engine.close()
+    timed = [event for event in json.loads(path.read_text()) if event["name"].endswith("_kernel_time")]
+    operations = Counter(node.op_type for node in onnx.load(source.path).graph.node)
+    assert Counter(event["args"]["op_name"] for event in timed)["Conv"] == 3 * operations["Conv"]
+    assert all(event["dur"] >= 0 for event in timed)
+    assert not list(tmp_path.glob("operations.json?*"))
+    with pytest.raises(SettingsError, match="onnxruntime.profile is '/nowhere/a.json'.*folder '/nowhere'"):
+        OnnxRuntimeEngine(source, OnnxRuntimeSettings(profile="/nowhere/a.json"))
 
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
