@@ -130,7 +130,7 @@ def _check_there(task: _Task) -> None:
     device = task.given.startswith("/dev/")
     if exists(task.source) and not device:
         return
-    is_live = device or "://" in task.given or task.given.isdigit()
+    is_live = device or ("://" in task.given and not is_remote(task.given)) or task.given.isdigit()
     hint = f" A camera or stream is covered live: bodyseg privacy-camera --source {task.given}" if is_live else ""
     raise MediaError(
         f"There is no file or folder {task.given!r}; give bags, videos, photos or folders of photos.{hint}"
