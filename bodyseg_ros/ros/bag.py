@@ -185,8 +185,8 @@ def process_bag(
     `keep_raw`.
 
     source: an .mcap or .db3 file, or a bag's folder. target: see write_bag(). values: the node's parameters by dotted
-    name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is besides
-    depth.
+    name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is
+    besides depth.
 
     Raises MediaError for a bag that cannot be read or has no such topic, and what make_plan() and open_model() raise.
     """
