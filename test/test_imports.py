@@ -81,6 +81,7 @@ ALLOWED = {
         "media",
         "engines",
         "formats",
+        "catalog",
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage import data
+from skimage.color import deltaE_cie76, rgb2lab
 
+import bodyseg_ros as bodyseg
 from bodyseg_ros.effects import load_effects
 from bodyseg_ros.effects.effect import Effect
 from bodyseg_ros.effects.harmony_networks import apply_table
@@ -93,6 +96,34 @@ def test_nobody_and_no_background_need_no_network(tmp_path: Path) -> None:
     for value in (0, 1):
         frame = Frame(np.full((40, 60, 3), 90, np.uint8))
         assert (effect.compose(frame, Result((40, 60), person=np.full((40, 60), value, np.uint8))).flat == 90).all()
+
+
+@pytest.mark.parametrize(("light", "brighter"), [((0.35, 0.35, 0.45), False), ((1.0, 1.0, 1.0), True)])
+def test_the_shipped_network_brings_people_into_the_light_of_their_background(
+    light: tuple[float, float, float], brighter: bool
+) -> None:
+    """A real person in the wrong light: her difference from the photo in the right one falls."""
+    photo = data.astronaut().astype(np.float32)
+    with bodyseg.load() as model:
+        person = model.segment(photo.astype(np.uint8)).person
+    right = photo * light
+    wrong = photo * (0.4, 0.4, 0.4) if brighter else photo
+    composite = np.where(person[..., None] == 1, wrong, right).astype(np.uint8)
+    (effect,) = load_effects("effects", ("harmonize",), {})
+    changed = effect.compose(Frame(composite), Result(person.shape, person=person))
+    before, after = (np.abs(image[person == 1] - right[person == 1]).mean() for image in (composite, changed))
+    assert after < 0.75 * before
+
+
+def test_the_shipped_network_leaves_a_photo_nearly_as_it_is() -> None:
+    photo = data.astronaut()
+    with bodyseg.load() as model:
+        person = model.segment(photo).person
+    (effect,) = load_effects("effects", ("harmonize",), {})
+    changed = effect.compose(Frame(photo), Result(person.shape, person=person))
+    assert (changed[person == 0] == photo[person == 0]).mean() > 0.97  # but for the soft edge
+    difference = deltaE_cie76(rgb2lab(photo), rgb2lab(changed))[person == 1]
+    assert difference.mean() < 3
 
 
 WEIGHTS = np.array([[0.5, 0, 0, 0.25], [0, 0.5, 0, 0], [0, 0, 1, 0]], np.float32)
