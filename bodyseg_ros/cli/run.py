@@ -16,10 +16,10 @@ from ..plan import Plan
 from ..ros.nodes.node_settings import NodeSettings
 from ..types import Wanted
 from .error_output import INTERRUPTED
-from .many_files import Jobs, Scheduler, for_each, report_problems, share_cores
+from .many_files import Jobs, Scheduler, failure_of, for_each, report_problems, share_cores
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
-from .reporting import print_json, progress_bar, progress_console, shows_progress
+from .reporting import count, print_json, progress_bar, progress_console, shows_progress
 from .run_files import (
     Input,
     VideoOptions,
@@ -247,7 +247,7 @@ def _do_all(
                 if isinstance(made, Exception):
                     if len(tasks) == 1:
                         raise made
-                    failed[task.number] = [f"{task.source}: {str(made) or type(made).__name__}"]
+                    failed[task.number] = [failure_of(task.source, made)]
                     continue
                 for remark in made.remarks:
                     progress_console.print(remark)
@@ -266,11 +266,11 @@ def _tell(done: Sequence[Done], problems: Sequence[str], model: str, where: str,
     if as_json and reports:
         print_json(reports if len(done) > 1 else next(iter(reports.values())))
     frames = sum(one.frames for one in done if not one.report and not one.before)
-    report_problems(problems, f"{frames} frame{'s' * (frames != 1)} done by {model}{where}" if model else "")
+    report_problems(problems, f"{count(frames, 'frame')} done by {model}{where}" if model else "")
 
 
 class _Rate(ProgressColumn):
     """Frames per second so far."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+        return Text(f"{task.speed:.1f} frames/s" if task.speed and not task.fields.get("of_inputs") else "")

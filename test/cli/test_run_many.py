@@ -163,7 +163,7 @@ def test_bags_go_into_a_folder_beside_other_outputs(tmp_path: Path, inputs: list
     bags = [draw_bag(tmp_path / name) for name in ("x.mcap", "y.mcap")]
     said = run("run", *bags, inputs[1], "--out", tmp_path / "out", "--write", "mask", *FAKE)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"x.mcap", "y.mcap", "a_mask.png"}
-    assert said.count("1 frames of /image done") == 2
+    assert said.count("1 frame of /image done") == 2
     with pytest.raises(BodysegError, match=r"z\.mcap.*one bag.*folder"):
         run("run", *bags, "--out", tmp_path / "z.mcap", *FAKE)
     with pytest.raises(BodysegError, match="--json prints lines.*two runs"):
