@@ -82,6 +82,7 @@ ALLOWED = {
         "engines",
         "formats",
         "catalog",
+        "frame_sequence",
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},

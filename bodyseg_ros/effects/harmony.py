@@ -107,6 +107,9 @@ class HarmonizeSettings(Settings):
     size_px: int = start_only(
         0, "Height and width of the network's input; 0: what the file states, or 256.", ge=0, le=2048
     )
+    smoothing: float = live(
+        0.8, "Share of the change of color that a video's frame keeps from the frame before.", ge=0.0, le=0.98
+    )
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
@@ -136,7 +139,7 @@ class Harmonize(Effect):
         person = require(result.person, "a person mask").view(np.uint8)
         if not person.any() or person.all():
             return frame.image.copy()
-        changed = self._network.recolor(frame.image, person)
+        changed = self._network.recolor(frame, person, self.settings.smoothing)
         return mix(frame.image, changed, soft_edge(result, self.settings.feather_px))
 
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..effects.harmony_networks import open_network
 from ..errors import MediaError
-from .harmony_composites import Person, crop, make_composite
+from ..types import Frame
+from .harmony_composites import Image, Person, crop, make_composite
 from .harmony_config import HarmonySettings
 from .harmony_network import HISTOGRAM_VALUES, build_network, color_loss, histograms, learner, tflite_bytes
 from .harmony_people import Advance, read_people
@@ -59,7 +60,12 @@ def run(settings: HarmonySettings, advance: Advance) -> HarmonyScore:
     settings.output.mkdir(parents=True, exist_ok=True)
     path = settings.output / NETWORK_NAME
     path.write_bytes(tflite_bytes(network, settings.side))
-    return score(open_network(path, "litert", 0).recolor, people.held_out or people.known, settings.tints)
+    written = open_network(path, "litert", 0)
+
+    def recolor(image: Image, mask: Image) -> Image:
+        return written.recolor(Frame(image), mask)
+
+    return score(recolor, people.held_out or people.known, settings.tints)
 
 
 def make_pool(people: Sequence[Person], settings: HarmonySettings, advance: Advance) -> Pool:

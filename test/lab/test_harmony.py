@@ -26,6 +26,7 @@ from bodyseg_ros.lab.harmony_composites import (
 )
 from bodyseg_ros.lab.harmony_config import read_harmony_settings
 from bodyseg_ros.lab.harmony_scores import score
+from bodyseg_ros.types import Frame
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,7 +167,8 @@ def test_an_untrained_networks_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "harmony.tflite"
     path.write_bytes(tflite_bytes(build_network(), 32))
     person = scene(4)
-    np.testing.assert_allclose(open_network(path, "litert", 0).recolor(person.image, person.mask), person.image, atol=1)
+    changed = open_network(path, "litert", 0).recolor(Frame(person.image), person.mask)
+    np.testing.assert_allclose(changed, person.image, atol=1)
 
 
 def write_run(folder: Path, **changes: object) -> Path:
