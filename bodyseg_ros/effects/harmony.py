@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from ..catalog import load_card, locate
 from ..errors import ModelError, PluginError, SettingsError
 from ..settings import Settings, live, start_only
 from ..types import Frame, Result, Wanted
@@ -22,6 +23,8 @@ __all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
 _MOST_CONTRAST: Final = 2.0
 #: OpenCV clones nothing narrower.
 _LEAST_CLONE_PX: Final = 3
+#: Card of the network that is taken where no file is named.
+SHIPPED_NETWORK: Final = "harmony-64"
 
 
 class ColorTransferSettings(Settings):
@@ -97,12 +100,15 @@ class HarmonizeSettings(Settings):
 
     model_path: str = start_only(
         "",
-        "The network's file. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: "
+        "File of your own network; '': the shipped one. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: "
         "1×n×n×n×3, a table of colors, or 1×h×w×3, the picture, from 0 to 1. Or a .caffemodel.",
     )
     engine: str = start_only("auto", "Engine plugin that runs it; auto: the fastest installed one that reads the file.")
     size_px: int = start_only(
         0, "Height and width of the network's input; 0: what the file states, or 256.", ge=0, le=2048
+    )
+    smoothing: float = live(
+        0.8, "Share of the change of color that a video's frame keeps from the frame before.", ge=0.0, le=0.98
     )
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
@@ -117,11 +123,9 @@ class Harmonize(Effect):
 
     def __init__(self, settings: HarmonizeSettings) -> None:
         super().__init__(settings)
-        path = settings.model_path
-        if not path:
-            raise SettingsError("Parameter harmonize.model_path is '', but it must name the network's file.")
+        path = Path(settings.model_path) if settings.model_path else _shipped()
         try:
-            self._network = open_network(Path(path), settings.engine, settings.size_px)
+            self._network = open_network(path, settings.engine, settings.size_px)
         except (ModelError, PluginError) as err:
             raise SettingsError(
                 f"Parameter harmonize.model_path is {settings.model_path!r}, but it must be a model file. {err}"
@@ -135,5 +139,16 @@ class Harmonize(Effect):
         person = require(result.person, "a person mask").view(np.uint8)
         if not person.any() or person.all():
             return frame.image.copy()
-        changed = self._network.recolor(frame.image, person)
+        changed = self._network.recolor(frame, person, self.settings.smoothing)
         return mix(frame.image, changed, soft_edge(result, self.settings.feather_px))
+
+
+def _shipped() -> Path:
+    """File of the shipped network. Raises SettingsError if it is missing."""
+    located = locate(load_card(SHIPPED_NETWORK), 1, 4)
+    if located is None:
+        raise SettingsError(
+            f"Parameter harmonize.model_path is '', but the shipped network {SHIPPED_NETWORK!r} is missing: "
+            "install the package again, or name a file of your own."
+        )
+    return located.index

@@ -15,6 +15,8 @@ from PIL import Image, ImageFilter
 from ..engines import Engine, open_engine
 from ..errors import EngineError, ModelFileError
 from ..formats import ModelSource, describe, detect, read_file
+from ..frame_sequence import FrameSequence
+from ..types import Frame
 from .blending import Mask, Picture
 
 __all__ = ["HarmonyNetwork", "apply_table", "open_network"]
@@ -25,6 +27,9 @@ _OPEN_SIDE_PX: Final = 256
 _CAFFE_MEAN: Final = np.array([104.00699, 116.66877, 122.67892], np.float32)
 _CAFFE_MASK_MEAN: Final = np.float32(128)
 _WHITE: Final = np.float32(255)
+#: Maximum time between two frames, s, and mean brightness change, 0 to 1, of frames whose tables are mixed.
+_MAX_GAP_S: Final = 1.0
+_CUT: Final = 0.1
 _MOST_PROTOTXT_BYTES: Final = 2**20
 Array = NDArray[np.float32]
 
@@ -33,8 +38,12 @@ class HarmonyNetwork(ABC):
     """Recolors an image so that its people match the rest."""
 
     @abstractmethod
-    def recolor(self, image: Picture, person: Mask) -> Picture:
-        """Return the image, (H, W, 3) uint8 RGB, as people are to look; person: (H, W), 1 where one is."""
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
+        """Return the image, (H, W, 3) uint8 RGB, as people are to look; person: (H, W), 1 where one is.
+
+        smoothing: share of the change of color that is kept from the frame before, if this one follows it; for networks
+        whose output is a table.
+        """
 
 
 def open_network(path: Path, engine: str, size_px: int) -> HarmonyNetwork:
@@ -53,23 +62,33 @@ class EngineNetwork(HarmonyNetwork):
 
     def __init__(self, engine: Engine, side: int) -> None:
         self._engine, self._side = engine, side
+        self._frames = FrameSequence()
+        self._table: Array | None = None
 
-    def recolor(self, image: Picture, person: Mask) -> Picture:
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
         """See HarmonyNetwork.recolor(). Raises EngineError if the output is neither a table nor a picture."""
-        side = self._side
+        image, side = frame.image, self._side
         small = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32) / _WHITE
         mask = cv2.resize(person, (side, side), interpolation=cv2.INTER_NEAREST).astype(np.float32)
         answers = list(self._engine.run(np.dstack([small, mask])[None]).values())
         answer = np.asarray(answers[0][0] if len(answers) == 1 and len(answers[0]) == 1 else (), np.float32)
         if np.isfinite(answer).all():
             if answer.ndim == 4 and answer.shape == (*answer.shape[:1] * 3, 3) and len(answer) > 1:
-                return apply_table(image, answer)
+                return apply_table(image, self._smooth(frame, answer, smoothing))
             if answer.shape == (side, side, 3):
                 return _enlarge_change(image, small, answer)
         raise EngineError(
             f"The network for harmonize must output a table of 1×n×n×n×3 numbers or a picture of 1×{side}×{side}×3, "
             f"but it outputs {[answer.shape for answer in answers]}."
         )
+
+    def _smooth(self, frame: Frame, table: Array, smoothing: float) -> Array:
+        """Mix a table with the last one: a mask that flickers must not make colors flicker."""
+        follows = self._frames.follows(frame, max_gap_s=_MAX_GAP_S, cut=_CUT)
+        if follows and self._table is not None and self._table.shape == table.shape:
+            table = table + np.float32(smoothing) * (self._table - table)
+        self._table = table
+        return table
 
 
 class CaffeNetwork(HarmonyNetwork):
@@ -94,8 +113,9 @@ class CaffeNetwork(HarmonyNetwork):
                 "the network to ONNX."
             ) from err
 
-    def recolor(self, image: Picture, person: Mask) -> Picture:
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
         """See HarmonyNetwork.recolor(). Raises EngineError for numbers that are none."""
+        image = frame.image
         size = self._size[::-1]
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
         mask = cv2.resize(person, size, interpolation=cv2.INTER_NEAREST).astype(np.float32) * _WHITE

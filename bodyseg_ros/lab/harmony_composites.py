@@ -1,6 +1,6 @@
 """Composites to learn harmonization from: people of a photo in other colors, pasted over themselves.
 
-The photo itself is the answer.
+The photo itself is the answer, or the photo as another light would color it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Tints(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    exposure: float = Field(0.25, ge=0, description="Of the logarithm of all channels' common factor.")
+    exposure: float = Field(0.35, ge=0, description="Of the logarithm of all channels' common factor.")
     gamma: float = Field(0.25, ge=0, description="Of the logarithm of gamma.")
-    temperature: float = Field(0.12, ge=0, description="Of the logarithm of red's factor, and of blue's with minus.")
+    temperature: float = Field(0.15, ge=0, description="Of the logarithm of red's factor, and of blue's with minus.")
     green: float = Field(0.05, ge=0, description="Of the logarithm of green's factor.")
     saturation: float = Field(0.3, ge=0, description="Of the logarithm of the distance from gray.")
     contrast: float = Field(0.2, ge=0, description="Of the logarithm of the distance from the person's mean.")
@@ -69,12 +69,12 @@ class Tint:
         return np.clip(changed, 0, 1).astype(np.float32)
 
 
-def draw_tint(tints: Tints, random: np.random.Generator, strength: float = 1.0) -> Tint:
-    """Draw a change of colors; at least one of its parts changes something. strength: factor of all deviations."""
+def draw_tint(tints: Tints, random: np.random.Generator) -> Tint:
+    """Draw a change of colors; at least one of its parts changes something."""
     names = [name for name in Tints.model_fields if name != "chance"]
     chosen = random.random(len(names)) < tints.chance
     chosen[random.integers(len(names))] = True
-    deviations = random.normal(size=len(names)).clip(-2.5, 2.5) * chosen * strength
+    deviations = random.normal(size=len(names)).clip(-2.5, 2.5) * chosen
     drawn = {name: float(value * getattr(tints, name)) for name, value in zip(names, deviations, strict=True)}
     return Tint(**{name: value if name == "hue_degrees" else float(np.exp(value)) for name, value in drawn.items()})
 
@@ -101,23 +101,29 @@ class Composite:
     person: npt.NDArray[np.bool_]
 
 
-def paste(person: Person, tint: Tint | None, random: np.random.Generator | None = None) -> Composite:
-    """Recolor the people of a photo. tint: None leaves them as they are.
+def make_composite(person: Person, tints: Tints, random: np.random.Generator, rough: bool = False) -> Composite:
+    """Recolor the people of a photo, the whole photo behind them, or both in two ways.
 
-    random: what is recolored then ends somewhere near the person's edge, and so does the mask; None: both at the edge.
+    Where only the surroundings change, people look natural, and yet have to change with them. rough: what is recolored
+    ends somewhere near the person's edge, and so does the mask, as masks that a network finds.
     """
-    pasted = seen = person.mask
+    which = random.integers(3)
+    photo = person if which == 0 else recolor_photo(person, draw_tint(tints, random))
+    people = person if which == 1 else recolor_photo(person, draw_tint(tints, random))
+    return paste(photo, people.image, random if rough else None)
+
+
+def paste(photo: Person, people: Image, random: np.random.Generator | None = None) -> Composite:
+    """Put the people of `people`, the photo in other colors, into the photo. random: both edges are drawn, near it."""
+    pasted = seen = photo.mask
     if random is not None:
-        pasted, seen = _shift(person.mask, int(random.integers(0, 5))), _shift(person.mask, int(random.integers(-1, 2)))
-    image = person.image
-    if tint is not None:
-        truth = image.astype(np.float32) / _WHITE
-        share = cv2.blur(pasted.astype(np.float32), (3, 3))[..., None]
-        tinted = tint.apply(truth, float((truth[person.mask > 0] @ _LUMA).mean()))
-        image = np.rint((truth + (tinted - truth) * share) * 255).astype(np.uint8)
-    inside = cv2.erode(person.mask, np.ones((3, 3), np.uint8)) if person.mask.sum() > _ENOUGH else person.mask
-    where = np.greater(inside if inside.any() else person.mask, 0)
-    return Composite(image, seen, person.image, where)
+        pasted, seen = _shift(photo.mask, int(random.integers(0, 5))), _shift(photo.mask, int(random.integers(-1, 2)))
+    truth = photo.image.astype(np.float32)
+    share = cv2.blur(pasted.astype(np.float32), (3, 3))[..., None]
+    image = np.rint(truth + (people - truth) * share).astype(np.uint8)
+    inside = cv2.erode(photo.mask, np.ones((3, 3), np.uint8)) if photo.mask.sum() > _ENOUGH else photo.mask
+    where = np.greater(inside if inside.any() else photo.mask, 0)
+    return Composite(image, seen, photo.image, where)
 
 
 def crop(person: Person, side: int, random: np.random.Generator) -> Person:

@@ -27,10 +27,7 @@ class HarmonySettings(BaseModel):
     crops: int = Field(24, ge=1, description="Composites per photo.")
     side: int = Field(64, ge=16, le=256, description="Height and width of the network's input, px.")
     unchanged: float = Field(0.4, ge=0, lt=1, description="Share of samples whose people fit already.")
-    tints: Tints = Field(Tints(), description="How people of the other samples are recolored.")
-    whole_photo: float = Field(
-        0.5, ge=0, le=1, description="Strength of a change of the whole photo before, as a share of `tints`."
-    )
+    tints: Tints = Field(Tints(), description="How people and surroundings are recolored.")
     steps: int = Field(1500, ge=1, description="Optimizer steps.")
     batch: int = Field(256, ge=2, description="Samples per step.")
     learning_rate: float = Field(2e-3, gt=0, description="The highest; it rises over a tenth of the steps, then falls.")

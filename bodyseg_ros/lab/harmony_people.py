@@ -36,9 +36,10 @@ class People:
     held_out: list[Person]
 
 
-def read_people(settings: HarmonySettings, advance: Advance) -> People:
-    """Read all photos in which people fill neither too little nor too much. Raises MediaError if none is left."""
+def read_people(settings: HarmonySettings, advance: Advance, *, held_out_only: bool = False) -> People:
+    """Read the photos in which people fill neither too little nor too much. Raises MediaError if none is left."""
     photos = [photo for folder in settings.folders if not folder.empty for photo in folder.read(settings.held_out)]
+    photos = [photo for photo in photos if photo.held_out or not held_out_only]
     found = People([], [])
     with load(settings.masks_by) as model:
         for number, photo in enumerate(photos, 1):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .harmony_composites import Array, Composite, Image, Person, Tints, draw_tint, paste
+from .harmony_composites import Array, Composite, Image, Person, Tints, make_composite, paste
 
 __all__ = ["HarmonyScore", "Recolor", "score"]
 
@@ -36,11 +36,11 @@ class HarmonyScore:
 
 
 def score(recolor: Recolor, people: Sequence[Person], tints: Tints) -> HarmonyScore:
-    """Measure on one tinted composite of each photo, the same at each call, and on the photo itself."""
+    """Measure on one composite of each photo, the same at each call, and on the photo itself."""
     random = np.random.default_rng(_SEED)
     rows = []
     for person in people:
-        tinted, untouched = paste(person, draw_tint(tints, random)), paste(person, None)
+        tinted, untouched = make_composite(person, tints, random), paste(person, person.image)
         answers = [(one, recolor(one.image, one.mask)) for one in (tinted, untouched)]
         before, (after, same) = _figures(tinted, tinted.image), (_figures(*answer) for answer in answers)
         rows.append((before[0], after[0], before[1], after[1], same[1]))

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..effects.harmony_networks import open_network
 from ..errors import MediaError
-from .harmony_composites import Person, crop, draw_tint, paste, recolor_photo
+from ..types import Frame
+from .harmony_composites import Image, Person, crop, make_composite
 from .harmony_config import HarmonySettings
 from .harmony_network import HISTOGRAM_VALUES, build_network, color_loss, histograms, learner, tflite_bytes
 from .harmony_people import Advance, read_people
@@ -59,7 +60,12 @@ def run(settings: HarmonySettings, advance: Advance) -> HarmonyScore:
     settings.output.mkdir(parents=True, exist_ok=True)
     path = settings.output / NETWORK_NAME
     path.write_bytes(tflite_bytes(network, settings.side))
-    return score(open_network(path, "litert", 0).recolor, people.held_out or people.known, settings.tints)
+    written = open_network(path, "litert", 0)
+
+    def recolor(image: Image, mask: Image) -> Image:
+        return written.recolor(Frame(image), mask)
+
+    return score(recolor, people.held_out or people.known, settings.tints)
 
 
 def make_pool(people: Sequence[Person], settings: HarmonySettings, advance: Advance) -> Pool:
@@ -69,10 +75,7 @@ def make_pool(people: Sequence[Person], settings: HarmonySettings, advance: Adva
     for number, person in enumerate(people):
         random = np.random.default_rng([settings.seed, number])
         for row in range(number * settings.crops, (number + 1) * settings.crops):
-            photo = crop(person, settings.side, random)
-            if settings.whole_photo:
-                photo = recolor_photo(photo, draw_tint(settings.tints, random, settings.whole_photo))
-            made = paste(photo, draw_tint(settings.tints, random), random)
+            made = make_composite(crop(person, settings.side, random), settings.tints, random, rough=True)
             where = np.argwhere(made.person)[random.integers(made.person.sum(), size=_COLORS)].T
             for state, image in enumerate((made.truth, made.image)):
                 pool.seen[row, state] = histograms(image, made.mask)

@@ -64,6 +64,7 @@ OTHERS = [
     "deeplab-mobilenet-v2-257",
     "deeplab-mobilenet-v2-dm05",
     "deeplab-mobilenet-v2-dm05-tfjs",
+    "harmony-64",
     "heatmap-pose-256x192",
     "mediapipe-selfie",
     "mediapipe-selfie-landscape",

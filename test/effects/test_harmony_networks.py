@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage import data
+from skimage.color import deltaE_cie76, rgb2lab
 
+import bodyseg_ros as bodyseg
 from bodyseg_ros.effects import load_effects
 from bodyseg_ros.effects.effect import Effect
 from bodyseg_ros.effects.harmony_networks import apply_table
@@ -70,6 +73,45 @@ def test_a_table_changes_people_alone_at_any_size(tmp_path: Path) -> None:
         assert (picture[:, side // 2 :] == (100, 150, 200)).all()
 
 
+def test_a_video_keeps_part_of_the_change_before(tmp_path: Path) -> None:
+    """The table's color is the mask's share of the picture: 0.25 in the first frame, 0.75 from then on."""
+    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    constants = {
+        "mask": np.array([0, 0, 0, 1], np.float32).reshape(4, 1),
+        "cells": np.zeros((1, 2, 2, 2, 3), np.float32),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "mask"], ["m"]),
+            helper.make_node("ReduceMean", ["m"], ["share"], keepdims=0),
+            helper.make_node("Add", ["cells", "share"], ["y"]),
+        ],
+        "share",
+        [helper.make_tensor_value_info("x", number, [1, SIDE, SIDE, 4])],
+        [helper.make_tensor_value_info("y", number, [1, 2, 2, 2, 3])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    path = tmp_path / "share.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+
+    def shares(*frames: tuple[float, int]) -> list[float]:
+        """Colors, 0 to 1, of frames with their stamps in s and columns of person, of 4; the effect is new."""
+        effect, found = harmonize(path, smoothing=0.8), []
+        for stamp, columns in frames:
+            person = np.zeros((64, 64), np.uint8)
+            person[:, : 16 * columns] = 1
+            frame = Frame(np.full((64, 64, 3), 100, np.uint8), stamp_ns=int(stamp * 1e9))
+            found.append(effect.compose(frame, Result((64, 64), person=person))[0, 0, 0] / 255)
+        return found
+
+    steps = shares((1.0, 1), (1.1, 3), (1.2, 3))
+    np.testing.assert_allclose(steps, [0.25, 0.25 + 0.2 * 0.5, 0.35 + 0.2 * 0.4], atol=0.005)
+    np.testing.assert_allclose(shares((1.0, 1), (3.0, 3)), [0.25, 0.75], atol=0.005)  # after a gap
+    np.testing.assert_allclose(shares((0.0, 1), (0.0, 3)), [0.25, 0.75], atol=0.005)  # photos
+
+
 def test_a_table_is_looked_up_by_red_green_and_blue() -> None:
     table = np.zeros((2, 2, 2, 3))
     table[1, 0, 0], table[0, 1, 0], table[0, 0, 1] = (0, 1, 0), (0, 0, 1), (1, 1, 0)
@@ -93,6 +135,34 @@ def test_nobody_and_no_background_need_no_network(tmp_path: Path) -> None:
     for value in (0, 1):
         frame = Frame(np.full((40, 60, 3), 90, np.uint8))
         assert (effect.compose(frame, Result((40, 60), person=np.full((40, 60), value, np.uint8))).flat == 90).all()
+
+
+@pytest.mark.parametrize(("light", "brighter"), [((0.35, 0.35, 0.45), False), ((1.0, 1.0, 1.0), True)])
+def test_the_shipped_network_brings_people_into_the_light_of_their_background(
+    light: tuple[float, float, float], brighter: bool
+) -> None:
+    """A real person in the wrong light: her difference from the photo in the right one falls."""
+    photo = data.astronaut().astype(np.float32)
+    with bodyseg.load() as model:
+        person = model.segment(photo.astype(np.uint8)).person
+    right = photo * light
+    wrong = photo * (0.4, 0.4, 0.4) if brighter else photo
+    composite = np.where(person[..., None] == 1, wrong, right).astype(np.uint8)
+    (effect,) = load_effects("effects", ("harmonize",), {})
+    changed = effect.compose(Frame(composite), Result(person.shape, person=person))
+    before, after = (np.abs(image[person == 1] - right[person == 1]).mean() for image in (composite, changed))
+    assert after < 0.75 * before
+
+
+def test_the_shipped_network_leaves_a_photo_nearly_as_it_is() -> None:
+    photo = data.astronaut()
+    with bodyseg.load() as model:
+        person = model.segment(photo).person
+    (effect,) = load_effects("effects", ("harmonize",), {})
+    changed = effect.compose(Frame(photo), Result(person.shape, person=person))
+    assert (changed[person == 0] == photo[person == 0]).mean() > 0.97  # but for the soft edge
+    difference = deltaE_cie76(rgb2lab(photo), rgb2lab(changed))[person == 1]
+    assert difference.mean() < 3
 
 
 WEIGHTS = np.array([[0.5, 0, 0, 0.25], [0, 0.5, 0, 0], [0, 0, 1, 0]], np.float32)

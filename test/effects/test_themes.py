@@ -269,8 +269,6 @@ def test_an_effect_whose_settings_stay_lives_on() -> None:
     assert changed != before[:1]
 
 
-def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="harmonize.model_path is ''.*file"):
-        chain("harmonize")
+def test_harmonize_names_a_file_that_is_missing() -> None:
     with pytest.raises(SettingsError, match="harmonize.model_path is '/nowhere.onnx'.*file"):
         chain("harmonize", harmonize__model_path="/nowhere.onnx")

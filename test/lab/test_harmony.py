@@ -14,9 +14,19 @@ from typer.testing import CliRunner
 
 from bodyseg_ros.cli.main import app
 from bodyseg_ros.errors import MediaError, SettingsError
-from bodyseg_ros.lab.harmony_composites import Person, Tint, Tints, crop, draw_tint, paste
+from bodyseg_ros.lab.harmony_composites import (
+    Person,
+    Tint,
+    Tints,
+    crop,
+    draw_tint,
+    make_composite,
+    paste,
+    recolor_photo,
+)
 from bodyseg_ros.lab.harmony_config import read_harmony_settings
 from bodyseg_ros.lab.harmony_scores import score
+from bodyseg_ros.types import Frame
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,12 +77,25 @@ def test_every_drawn_change_changes_something() -> None:
 
 def test_a_composite_differs_from_its_photo_at_people_alone() -> None:
     person = scene(1)
-    made = paste(person, Tint(exposure=0.5))
+    made = paste(person, recolor_photo(person, Tint(exposure=0.5)).image)
     assert made.truth is person.image
     far = cv2.dilate(person.mask, np.ones((5, 5), np.uint8)) == 0
     np.testing.assert_array_equal(made.image[far], person.image[far])
     np.testing.assert_allclose(made.image[made.person], person.image[made.person] * 0.5, atol=1)
-    np.testing.assert_array_equal(paste(person, None).image, person.image)
+    np.testing.assert_array_equal(paste(person, person.image).image, person.image)
+
+
+def test_people_their_surroundings_or_both_have_other_colors() -> None:
+    person, random = scene(1), np.random.default_rng(0)
+    far = cv2.dilate(person.mask, np.ones((7, 7), np.uint8)) == 0
+    inside = cv2.erode(person.mask, np.ones((7, 7), np.uint8)) == 1
+    kinds = set()
+    for _ in range(30):
+        made = make_composite(person, Tints(), random)
+        assert (made.image[inside] != made.truth[inside]).any()  # people do not fit
+        np.testing.assert_array_equal(made.image[far], made.truth[far])  # the answer has the surroundings' light
+        kinds.add(((made.image[inside] != person.image[inside]).any(), (made.image[far] != person.image[far]).any()))
+    assert kinds == {(True, False), (False, True), (True, True)}
 
 
 def test_crops_hold_some_of_the_person_and_of_the_rest() -> None:
@@ -84,15 +107,15 @@ def test_crops_hold_some_of_the_person_and_of_the_rest() -> None:
 
 
 def test_scores_by_hand() -> None:
-    """Of a person darkened to half: nothing done, and its brightness given back."""
+    """Of a gray photo: nothing done, the surroundings' color taken, and a brighter one."""
     people = [Person(np.full((40, 40, 3), 100, np.uint8), np.pad(np.ones((20, 20), np.uint8), 10))]
     tints = Tints(exposure=0.25, gamma=0, temperature=0, green=0, saturation=0, contrast=0, hue_degrees=0, chance=1.0)
     left = score(lambda image, mask: image, people, tints)
     assert left.delta_e_tinted == left.delta_e_before > 1
     assert (left.psnr_db_tinted, left.delta_e_untouched, left.composites) == (left.psnr_db_before, 0, 1)
-    right = score(lambda image, mask: np.full_like(image, 100), people, tints)
+    right = score(lambda image, mask: np.full_like(image, image[0, 0]), people, tints)
     assert (right.delta_e_tinted, right.psnr_db_tinted) == (0, 60)
-    brighter = score(lambda image, mask: np.full_like(image, 110), people, tints)
+    brighter = score(lambda image, mask: np.full_like(image, image[0, 0] + 10), people, tints)
     # L* of sRGB gray 100 and 110 (IEC 61966-2-1, CIE 1976): 42.37 and 46.45
     assert abs(brighter.delta_e_untouched - 4.07) < 0.1
     assert abs(brighter.psnr_db_tinted - 20 * np.log10(255 / 10)) < 1e-6
@@ -144,7 +167,8 @@ def test_an_untrained_networks_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "harmony.tflite"
     path.write_bytes(tflite_bytes(build_network(), 32))
     person = scene(4)
-    np.testing.assert_allclose(open_network(path, "litert", 0).recolor(person.image, person.mask), person.image, atol=1)
+    changed = open_network(path, "litert", 0).recolor(Frame(person.image), person.mask)
+    np.testing.assert_allclose(changed, person.image, atol=1)
 
 
 def write_run(folder: Path, **changes: object) -> Path:
@@ -175,6 +199,11 @@ def test_the_command_trains_a_network_that_brings_colors_back(tmp_path: Path) ->
     assert figures["psnr_db_tinted"] > figures["psnr_db_before"] + 1
     assert figures["delta_e_untouched"] < 0.7 * figures["delta_e_tinted"]
     assert (tmp_path / "harmony/harmony.tflite").stat().st_size < 1e6
+
+
+def test_the_configuration_of_the_shipped_network_is_valid() -> None:
+    settings = read_harmony_settings(ROOT / "models/harmony-64/harmony.yaml")
+    assert settings.side == 64 and (ROOT / "models/harmony-64/harmony.tflite").stat().st_size < 1e6
 
 
 def test_configurations_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
