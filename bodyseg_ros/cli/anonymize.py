@@ -18,11 +18,12 @@ from ..privacy import RecordingSettings
 from ..privacy.media_release import anonymize_media
 from ..privacy.release_report import is_finished, outputs_beside
 from .error_output import INTERRUPTED, complain
-from .many_files import Jobs, Scheduler, Show, failure_of, for_each, report_problems, share_cores
+from .many_files import Jobs, Scheduler, Show, failure_of, for_each, for_others, report_problems
 from .parameter_flags import takes_parameters
 from .reporting import AsJson, count, print_json, progress_bar, progress_console, shows_progress
 from .run_files import is_bag
 from .storage import (
+    absolute,
     exists,
     expand,
     fetched,
@@ -96,10 +97,10 @@ def anonymize(
     folder = len(inputs) > 1 or is_folder(out)
     if folder and Path(out).suffix.lower() in _OF_FILES and not is_folder(out):
         raise MediaError(f"--out is {out!r}, which is for one input, but there are {len(inputs)}; use a folder.")
-    values = share_cores(values, min(jobs, len(inputs)))
+    values = for_others(values, min(jobs, len(inputs)))
     targets = [join(out, name_of(text)) if folder else out for text in inputs]
     tasks = [
-        _Task(text, _absolute(text), _absolute(target), values, rules, audio)
+        _Task(text, absolute(text), absolute(target), values, rules, audio)
         for text, target in zip(inputs, targets, strict=True)
     ]
     problems: dict[str, str] = {}
@@ -152,11 +153,6 @@ class _Task:
     def name(self) -> str:
         """The input's own."""
         return name_of(self.source)
-
-
-def _absolute(text: str) -> str:
-    """A path that other processes understand, whose current folders may differ."""
-    return text if is_remote(text) else str(Path(text).absolute())
 
 
 def _report_of(target: str) -> str:

@@ -21,8 +21,9 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
 from .error_output import INTERRUPTED, complain
 from .reporting import progress_console
+from .storage import absolute
 
-__all__ = ["Jobs", "Named", "Scheduler", "Show", "failure_of", "for_each", "report_problems", "share_cores"]
+__all__ = ["Jobs", "Named", "Scheduler", "Show", "failure_of", "for_each", "for_others", "report_problems"]
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Inputs at a time, each in its own process.")]
 Scheduler = Annotated[
@@ -81,10 +82,14 @@ def for_each(
         yield pair
 
 
-def share_cores(values: Mapping[str, Any], jobs: int) -> dict[str, Any]:
-    """The parameters, with as many `threads` as leave each process its share of the cores, unless they are given."""
+def for_others(values: Mapping[str, Any], jobs: int) -> dict[str, Any]:
+    """The parameters for other processes: as many `threads` as leave each its share of the cores, unless they are
+    given, and a `model_path` that does not depend on the current folder.
+    """
     cores = os.cpu_count() or 1
-    return {**({"threads": max(1, cores // jobs)} if jobs > 1 else {}), **values}
+    shared = {"threads": max(1, cores // jobs)} if jobs > 1 else {}
+    path = {"model_path": absolute(str(values["model_path"]))} if values.get("model_path") else {}
+    return {**shared, **values, **path}
 
 
 def report_problems(problems: Collection[str], summary: str = "") -> None:
