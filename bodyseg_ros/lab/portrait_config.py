@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import SettingsError
 from ..yaml_reader import read_yaml_file
 from .photo_folders import PhotoFolder
-from .train_config import sentences
+from .train_config import validation_sentences
 
 PortraitNetwork = Literal["mobile_unet", "prisma_net", "portrait_net", "slim_net"]
 Encoder = Literal["mobilenet_v2", "mobilenet_v3"]
@@ -150,7 +150,8 @@ class PortraitRun(BaseModel):
 
 def is_portrait_run(path: Path) -> bool:
     """Whether a configuration trains a portrait network: it names one. Raises SettingsError for no YAML."""
-    return "network" in read_yaml_file(path, "training configuration", SettingsError)
+    content = read_yaml_file(path, "training configuration", SettingsError)
+    return isinstance(content, dict) and "network" in content
 
 
 def read_portrait_run(path: Path) -> PortraitRun:
@@ -159,7 +160,9 @@ def read_portrait_run(path: Path) -> PortraitRun:
     try:
         run = PortraitRun.model_validate(content)
     except ValidationError as err:
-        raise SettingsError(f"The training configuration {str(path)!r} is not valid: {sentences(err)}") from err
+        raise SettingsError(
+            f"The training configuration {str(path)!r} is not valid: {validation_sentences(err)}"
+        ) from err
     base = path.absolute().parent
     rooted = {"folders": [folder.rooted(base) for folder in run.folders], "output": base / run.output}
     return run.model_copy(update=rooted | {"start": str((base / run.start).resolve()) if run.start else ""})
