@@ -71,6 +71,8 @@ HERE = {
     r"(?<=inspect )mine\.tflite\b": "shipped.tflite",
     r"\bmine\.tflite\b": "portrait.onnx",
     r"\bprisma-net\.tflite\b": "prisma-net.onnx",
+    r"\bmodnet\.onnx\b": "portrait.onnx",
+    r"\b(room|evening)\.png\b": "photo.jpg",
     r"\bpackage/models/movenet-multipose\.json\b": "multipose.onnx",
     r"\bNAME\b": SHIPPED_MODEL,
     r"\bPHOTO\b": "photo.jpg",
