@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -50,42 +50,55 @@ _ON_THE_SHEET: Final = (
 _TILE_PX: Final = 180
 #: Backgrounds drawn for the gallery: file → share of red, green and blue light in the room.
 _BACKDROPS: Final = {"room.png": (1.0, 1.0, 1.0), "evening.png": (0.3, 0.33, 0.45)}
-#: Gallery: caption → effects, with parameters where the defaults would show nothing.
-_SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
-    "overlay": (("overlay",), {}),
-    "overlay, mask: background": (
-        ("overlay",), {"overlay.mask": "background", "overlay.color": [0, 0, 0], "overlay.opacity": 0.7}
-    ),
-    "colored_parts": (("colored_parts",), {}),
-    "colored_parts, palette: spectral": (("colored_parts",), {"colored_parts.palette": "spectral"}),
-    "skeleton": (("skeleton",), {}),
-    "cutout": (("cutout",), {}),
-    "cutout, background: magenta": (("cutout",), {"cutout.background": "magenta"}),
-    "alpha": (("alpha",), {"alpha.feather_px": 10}),
-    "smooth_step": (("smooth_step",), {"smooth_step.low": 0.1}),
-    "blur_background": (("blur_background",), {}),
-    "virtual_background": (("virtual_background",), {}),
-    "pixelate": (("pixelate",), {}),
-    "pixelate, what: parts": (("pixelate",), {"pixelate.what": "parts"}),
-    "blur_parts": (("blur_parts",), {"blur_parts.strength": 0.03}),
-    "anonymize": (("anonymize",), {}),
-    "anonymize, what: faces, how: pixelate": (
-        ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
-    ),
-    "remove_people, nothing learned": (("remove_people",), {}),
-    "virtual_background + color_transfer": (
-        ("virtual_background", "color_transfer"), {"virtual_background.source": "room.png"}
-    ),
-    "seamless_clone": (("seamless_clone",), {"seamless_clone.source": "room.png"}),
-    "virtual_background, source: evening.png": (
-        ("virtual_background",), {"virtual_background.source": "evening.png"}
-    ),
-    "virtual_background + harmonize": (
-        ("virtual_background", "harmonize"), {"virtual_background.source": "evening.png"}
-    ),
-    "crop_to_people": (("crop_to_people",), {"crop_to_people.margin": 0.05}),
-    "mirror": (("mirror",), {}),
+#: Gallery: task → caption → effects, with parameters where the defaults would show nothing.
+_TASKS: Final[dict[str, dict[str, tuple[tuple[str, ...], dict[str, Any]]]]] = {
+    "Draw on the image": {
+        "overlay": (("overlay",), {}),
+        "overlay, mask: background": (
+            ("overlay",), {"overlay.mask": "background", "overlay.color": [0, 0, 0], "overlay.opacity": 0.7}
+        ),
+        "colored_parts": (("colored_parts",), {}),
+        "colored_parts, palette: spectral": (("colored_parts",), {"colored_parts.palette": "spectral"}),
+        "skeleton": (("skeleton",), {}),
+    },
+    "Cut out": {
+        "cutout": (("cutout",), {}),
+        "cutout, background: magenta": (("cutout",), {"cutout.background": "magenta"}),
+        "alpha": (("alpha",), {"alpha.feather_px": 10}),
+        "smooth_step": (("smooth_step",), {"smooth_step.low": 0.1}),
+    },
+    "Change the background": {
+        "blur_background": (("blur_background",), {}),
+        "virtual_background": (("virtual_background",), {}),
+    },
+    "Match the background": {
+        "virtual_background + color_transfer": (
+            ("virtual_background", "color_transfer"), {"virtual_background.source": "room.png"}
+        ),
+        "seamless_clone": (("seamless_clone",), {"seamless_clone.source": "room.png"}),
+        "virtual_background, source: evening.png": (
+            ("virtual_background",), {"virtual_background.source": "evening.png"}
+        ),
+        "virtual_background + harmonize": (
+            ("virtual_background", "harmonize"), {"virtual_background.source": "evening.png"}
+        ),
+    },
+    "Hide": {
+        "anonymize": (("anonymize",), {}),
+        "anonymize, what: faces, how: pixelate": (
+            ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
+        ),
+        "pixelate": (("pixelate",), {}),
+        "pixelate, what: parts": (("pixelate",), {"pixelate.what": "parts"}),
+        "blur_parts": (("blur_parts",), {"blur_parts.strength": 0.03}),
+        "remove_people, nothing learned": (("remove_people",), {}),
+    },
+    "Move": {
+        "crop_to_people": (("crop_to_people",), {"crop_to_people.margin": 0.05}),
+        "mirror": (("mirror",), {}),
+    },
 }  # fmt: skip
+_SHOWN: Final = {caption: shown for task in _TASKS.values() for caption, shown in task.items()}
 
 
 @app.command("list")
@@ -149,18 +162,17 @@ def gallery(
     out.mkdir(parents=True, exist_ok=True)
     for name, light in _BACKDROPS.items():
         write_photo(out / name, np.rint(room(*frame.size) * light).astype(np.uint8))
-    lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`; each by its own command.", ""]
-    pictures = list(_pictures(frame, result, split_groups(values)[1], out))
-    cells = [(caption, _written(out, file, picture)) for caption, file, picture in pictures]
+    groups = split_groups(values)[1]
+    pictures = list(_pictures(frame, result, groups, out))
+    files = {caption: _written(out, file, picture) for caption, file, picture in pictures}
     chosen = {caption: picture for caption, _, picture in pictures if caption in _ON_THE_SHEET}
     _written(out, "gallery", contact_sheet(chosen, columns=6, tile_width_px=_TILE_PX))
-    for start in range(0, len(cells), 3):
-        row = cells[start : start + 3]
-        lines += ["| " + " | ".join(caption for caption, _ in row) + " |", "|" + "---|" * len(row)]
-        lines += ["| " + " | ".join(f"![{caption}]({file})" for caption, file in row) + " |"]
-        lines += ["| " + " | ".join(_command(photo.name, caption) for caption, _ in row) + " |", ""]
+    lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`; each by its own command.", ""]
+    lines += [f"![the photo]({files['the photo']})", ""]
+    for task, captions in _TASKS.items():
+        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, photo.name, groups)]
     (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
-    progress_console.print(f"{len(cells)} pictures and gallery.md in {out}")
+    progress_console.print(f"{len(files)} pictures and gallery.md in {out}")
 
 
 def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
@@ -214,14 +226,27 @@ def _only(result: Result, needs: Wanted) -> Result:
     return replace(result, **dropped)
 
 
-def _command(photo: str, caption: str) -> str:
-    """Return the command that makes a picture in full size; '' for the photo itself."""
-    if caption not in _SHOWN:
-        return ""
+def _rows(
+    captions: Sequence[str], files: Mapping[str, str], photo: str, groups: Mapping[str, dict[str, Any]]
+) -> Iterator[str]:
+    """Yield tables of up to three pictures: caption, picture, command."""
+    for start in range(0, len(captions), 3):
+        row = captions[start : start + 3]
+        yield "| " + " | ".join(row) + " |"
+        yield "|" + "---|" * len(row)
+        yield "| " + " | ".join(f"![{caption}]({files[caption]})" for caption in row) + " |"
+        yield "| " + " | ".join(_command(photo, caption, groups) for caption in row) + " |"
+        yield ""
+
+
+def _command(photo: str, caption: str, groups: Mapping[str, dict[str, Any]]) -> str:
+    """Return the command that makes a picture in full size. groups: the caller's own parameters, by effect."""
     names, shown = _SHOWN[caption]
+    own = {f"{name}.{key}": value for name in names for key, value in groups.get(name, {}).items()}
     words = ["bodyseg", "run", photo, *(word for name in names for word in ("--effect", name))]
-    for parameter, value in shown.items():
-        words += [f"--{parameter.replace('_', '-')}", str(value)]
+    for parameter, value in (shown | own).items():
+        flag = parameter.replace("_", "-")
+        words += [f"--{'no-' * (not value)}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
     return f"`{shlex.join(words)}`"
 
 
