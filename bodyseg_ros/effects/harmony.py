@@ -137,10 +137,12 @@ class Harmonize(Effect):
         Raises EngineError if the network's output is not of its form.
         """
         person = require(result.person, "a person mask").view(np.uint8)
-        if not person.any() or person.all():
+        weight = soft_edge(result, self.settings.feather_px)
+        if not person.any() or person.all() or not weight.any():
             return frame.image.copy()
-        changed = self._network.recolor(frame, person, self.settings.smoothing)
-        return mix(frame.image, changed, soft_edge(result, self.settings.feather_px))
+        left, top, width, height = cv2.boundingRect(weight)
+        changed = self._network.recolor(frame, person, self.settings.smoothing, (left, top, width, height))
+        return mix(frame.image, changed, weight)
 
 
 def _shipped() -> Path:

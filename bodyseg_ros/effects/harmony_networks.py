@@ -32,17 +32,18 @@ _MAX_GAP_S: Final = 1.0
 _CUT: Final = 0.1
 _MOST_PROTOTXT_BYTES: Final = 2**20
 Array = NDArray[np.float32]
+Box = tuple[int, int, int, int]
 
 
 class HarmonyNetwork(ABC):
     """Recolors an image so that its people match the rest."""
 
     @abstractmethod
-    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0, area: Box | None = None) -> Picture:
         """Return the image, (H, W, 3) uint8 RGB, as people are to look; person: (H, W), 1 where one is.
 
         smoothing: share of the change of color that is kept from the frame before, if this one follows it; for networks
-        whose output is a table.
+        whose output is a table. area: left, top, width and height of what is needed, px; the rest may stay as it is.
         """
 
 
@@ -65,7 +66,7 @@ class EngineNetwork(HarmonyNetwork):
         self._frames = FrameSequence()
         self._table: Array | None = None
 
-    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0, area: Box | None = None) -> Picture:
         """See HarmonyNetwork.recolor(). Raises EngineError if the output is neither a table nor a picture."""
         image, side = frame.image, self._side
         small = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32) / _WHITE
@@ -74,7 +75,7 @@ class EngineNetwork(HarmonyNetwork):
         answer = np.asarray(answers[0][0] if len(answers) == 1 and len(answers[0]) == 1 else (), np.float32)
         if np.isfinite(answer).all():
             if answer.ndim == 4 and answer.shape == (*answer.shape[:1] * 3, 3) and len(answer) > 1:
-                return apply_table(image, self._smooth(frame, answer, smoothing))
+                return _recolor_area(image, self._smooth(frame, answer, smoothing), area)
             if answer.shape == (side, side, 3):
                 return _enlarge_change(image, small, answer)
         raise EngineError(
@@ -113,7 +114,7 @@ class CaffeNetwork(HarmonyNetwork):
                 "the network to ONNX."
             ) from err
 
-    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0) -> Picture:
+    def recolor(self, frame: Frame, person: Mask, smoothing: float = 0.0, area: Box | None = None) -> Picture:
         """See HarmonyNetwork.recolor(). Raises EngineError for numbers that are none."""
         image = frame.image
         size = self._size[::-1]
@@ -141,6 +142,15 @@ def apply_table(image: Picture, table: Array) -> Picture:
     entries = np.clip(table, 0, 1).astype(np.float32).transpose(2, 1, 0, 3).reshape(-1)
     lookup = ImageFilter.Color3DLUT(len(table), entries)
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).filter(lookup), np.uint8)
+
+
+def _recolor_area(image: Picture, table: Array, area: Box | None) -> Picture:
+    """Return a copy with other colors in an area; None: everywhere."""
+    left, top, width, height = area or (0, 0, *image.shape[1::-1])
+    part = np.s_[top : top + height, left : left + width]
+    changed = image.copy()
+    changed[part] = apply_table(image[part], table)
+    return changed
 
 
 def _enlarge_change(image: Picture, small: Array, painted: Array) -> Picture:

@@ -144,6 +144,19 @@ def test_an_input_has_the_same_results_with_and_without_others(tmp_path: Path, i
     assert both["poses.jsonl"].endswith(alone["poses.jsonl"])
 
 
+def test_a_background_that_was_learned_of_one_video_is_not_that_of_the_next(tmp_path: Path) -> None:
+    """By its name, stamps and size the second video could be the first one's next frame."""
+    for folder in "xy":
+        (tmp_path / folder).mkdir()
+    first, second = draw_video(tmp_path / "x/a.mp4", 1), tmp_path / "y/a.mp4"
+    with open_sink(second, Fraction(10)) as write:
+        write(noise(7), Frame(noise(7)))
+    common = ["--write", "mask", "--network", "background", "--engine", "passthrough", "--learning-frames", 1]
+    run("run", first, second, "--out", tmp_path / "both", *common)
+    run("run", second, "--out", tmp_path / "alone", *common)
+    assert files_in(tmp_path / "both")["a_2_mask.mp4"] == files_in(tmp_path / "alone")["a_mask.mp4"]
+
+
 def test_a_failure_is_listed_and_the_same_command_does_what_is_left(tmp_path: Path, inputs: list[Path]) -> None:
     whole = files_in(tmp_path / "in")["w.mp4"]
     inputs[3].write_bytes(whole[: len(whole) // 2])
@@ -244,6 +257,20 @@ def test_on_other_storage_too_what_is_done_is_skipped(
     said = run(*words, code=1)
     assert "2 of 3 inputs had been done before" in said or said.count("Already there: memory://out/") == 2
     assert "none.png" in said
+
+
+def test_on_other_storage_an_output_comes_after_its_report(
+    tmp_path: Path, inputs: list[Path], memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, put_file = [], type(memory).put_file
+
+    def watched(there: Any, source: str, target: str, **more: Any) -> None:
+        order.append(target.rpartition("/")[2])
+        put_file(there, source, target, **more)
+
+    monkeypatch.setattr(type(memory), "put_file", watched)
+    run("anonymize", inputs[1], "--out", "memory://out/a.png", *FAKE)
+    assert order == ["a.png.report.json", "a.png.sheet.png", "a.png"]
 
 
 def test_a_star_stands_for_what_it_matches_on_other_storage(tmp_path: Path, inputs: list[Path], memory: Any) -> None:

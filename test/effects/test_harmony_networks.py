@@ -112,6 +112,17 @@ def test_a_video_keeps_part_of_the_change_before(tmp_path: Path) -> None:
     np.testing.assert_allclose(shares((0.0, 1), (0.0, 3)), [0.25, 0.75], atol=0.005)  # photos
 
 
+def test_people_that_an_earlier_effect_has_faded_out_stay_unseen(tmp_path: Path) -> None:
+    table = np.zeros((1, 2, 2, 2, 3))
+    effect = harmonize(write_onnx(tmp_path / "black.onnx", "Identity", table, table.shape, ["c"]))
+    person, image = np.zeros((40, 60), np.uint8), np.full((40, 60, 3), 90, np.uint8)
+    person[10:30, 20:40] = 1
+    faded = Result((40, 60), person=person, alpha=np.zeros((40, 60), np.uint8))
+    assert (effect.compose(Frame(image), faded) == 90).all()
+    half = Result((40, 60), person=person, alpha=np.full((40, 60), 128, np.uint8))
+    np.testing.assert_allclose(effect.compose(Frame(image), half), 45, atol=1)  # the edge may reach beyond the mask
+
+
 def test_a_table_is_looked_up_by_red_green_and_blue() -> None:
     table = np.zeros((2, 2, 2, 3))
     table[1, 0, 0], table[0, 1, 0], table[0, 0, 1] = (0, 1, 0), (0, 0, 1), (1, 1, 0)
