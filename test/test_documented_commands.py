@@ -45,6 +45,7 @@ IMAGE, CLOUD = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 PATIENCE_S = 30.0
 #: What a command starts with or contains → why it is not run here.
 NOT_RUN = {
+    r"\bs3://": "storage elsewhere",
     r"^train\b": "takes hours; a small run is in test_training.py",
     r"^export\b": "needs the folder of a training run; test_training.py has a small one",
     r"^bench peers\b": "needs other implementations",
