@@ -59,6 +59,7 @@ NOT_RUN = {
     r"--to edgetpu": "needs Google's compiler",
     r"^models convert (?!bodyseg-mobilenet-075)": "converts like the shipped network does; test_conversion.py has more",
     r"harmonize\.model-path": "needs a network that harmonizes; test_effects.py has one",
+    r"mobile-unet-96": "needs a file trained here; test_portrait_training.py makes one and runs it",
     r"^(doctor|demo)\b": "run by test_doctor.py and test_nodes.py",
     r"bodyseg_green_screen": "needs the example's package; test_example_plugins.py installs it",
 }
