@@ -46,7 +46,8 @@ class CameraMotion:
         height, width = image.shape[:2]
         scale = min(1.0, _SMALL_PX / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        gray = np.asarray(cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY))
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        gray = np.asarray(cv2.cvtColor(resized, cv2.COLOR_RGB2GRAY), np.uint8)
         before, people = self._gray, self._people
         self._gray, self._people = gray, _people(seen, size)
         if before is None or before.shape != gray.shape:

@@ -1,4 +1,4 @@
-"""The camera's own motion, and people who keep their ids under it: crops of one wide made video, whose place is known."""
+"""The camera's own motion, and ids under it: crops of one wide made video, whose places are known."""
 
 from __future__ import annotations
 
