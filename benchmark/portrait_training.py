@@ -6,6 +6,8 @@ between two copies of a photo with other light, color, sharpness and noise, as a
 train/ccp of the folder that BODYSEG_SHARED names (../shared), shrunk; drawn people where it is missing or with --drawn.
 Some minutes each on two cores. Differences with their 95 % interval over photos (bootstrap).
 
+An interval does not say how far two runs of other seeds are apart: --seed=2 trains all with that one.
+
 Run all, or some: python benchmark/portrait_training.py boundary consistency quantization
 """
 
@@ -110,11 +112,11 @@ def in_int8(run: PortraitRun, network: object, portraits: Sequence[Portrait], fo
     return {"IoU in int8": [iou(*pair) for pair in pairs], "border F in int8": [border_f(*pair) for pair in pairs]}
 
 
-def compare(name: str, folder: Path) -> None:
+def compare(name: str, folder: Path, seed: int) -> None:
     """Train with and without the effect, and print the figures."""
     path = folder / f"{name}.yaml"
     path.write_text((ROOT / "examples" / "training" / f"{name}.yaml").read_text())
-    run = read_portrait_run(path)
+    run = read_portrait_run(path).model_copy(update={"seed": seed})
     without: dict[str, object]
     if name == "quantization":
         without = {"stages": [stage.model_copy(update={"quantize": False}) for stage in run.stages]}
@@ -130,7 +132,11 @@ def compare(name: str, folder: Path) -> None:
         if name == "quantization":
             columns[label] |= in_int8(*opened, portraits, folder / f"{label}-int8")
     table = Table(
-        name, "without", "with", "difference", title=f"{run.network}, {run.steps} steps, {len(portraits)} photos"
+        name,
+        "without",
+        "with",
+        "difference",
+        title=f"{run.network}, {run.steps} steps, {len(portraits)} photos, seed {seed}",
     )
     for figure, values in columns["with"].items():
         table.add_row(
@@ -148,11 +154,12 @@ def interval(differences: np.ndarray) -> str:
 
 
 def main() -> None:
+    seed = next((int(word.removeprefix("--seed=")) for word in sys.argv if word.startswith("--seed=")), 1)
     chosen = [word for word in sys.argv[1:] if not word.startswith("-")]
     with tempfile.TemporaryDirectory() as folder:
         write_people(Path(folder) / "people")
         for name in chosen or ("boundary", "consistency", "quantization"):
-            compare(name, Path(folder))
+            compare(name, Path(folder), seed)
 
 
 if __name__ == "__main__":
