@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ NETWORKS: tuple[dict[str, Any], ...] = (
     {"network": "portrait_net"},
     {"network": "slim_net"},
 )
+Trained = Callable[[int], tuple[Path, list[float]]]
 NAMES = [" ".join(facts.values()) for facts in NETWORKS]
 PORTRAITS = [Portrait(image, mask) for image, mask, _ in map(drawn, range(8))]
 
@@ -97,27 +99,37 @@ def test_folding_changes_nothing_and_every_pixel_has_a_logit(facts: dict[str, An
     np.testing.assert_allclose(other, plain, atol=1e-4 * np.abs(plain).max())
 
 
-@pytest.mark.parametrize("facts", NETWORKS, ids=NAMES)
-def test_every_network_learns_and_its_file_gives_its_masks(facts: dict[str, Any], tmp_path: Path) -> None:
-    stages = [{"steps": 40, "batch": 8, "learning_rate": 1e-2}]
-    path = write(tmp_path, **facts, stages=stages, validate_every=40)
-    watcher = Stop()
-    assert train_portrait(read_portrait_run(path), watcher)
-    assert np.mean(watcher.losses[-5:]) < 0.6 * watcher.losses[0]
-    opened = open_portrait(tmp_path / "run")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Train a network of NETWORKS, each once: its folder, and the losses of its steps."""
+    runs: dict[int, tuple[Path, list[float]]] = {}
+
+    def train(number: int) -> tuple[Path, list[float]]:
+        if number not in runs:
+            folder, watcher = tmp_path_factory.mktemp("trained"), Stop()
+            stages = [{"steps": 40, "batch": 8, "learning_rate": 1e-2}]
+            path = write(folder, **NETWORKS[number], stages=stages, validate_every=40)
+            assert train_portrait(read_portrait_run(path), watcher)
+            runs[number] = folder / "run", watcher.losses
+        return runs[number]
+
+    return train
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)), ids=NAMES)
+def test_every_network_learns_and_its_file_gives_its_masks(number: int, trained: Trained, tmp_path: Path) -> None:
+    folder, losses = trained(number)
+    assert np.mean(losses[-5:]) < 0.6 * losses[0]
+    opened = open_portrait(folder)
     assert opened is not None
     written = export_portrait(*opened, tmp_path / "out", "tflite", "none", [one.image for one in PORTRAITS])
     assert written.mask_iou > 0.99
 
 
 @pytest.mark.parametrize(("form", "precision"), [("onnx", "none"), ("tfjs", "float16"), ("tflite", "int8")])
-def test_every_format_runs_by_its_card(form: Any, precision: Any, tmp_path: Path) -> None:
+def test_every_format_runs_by_its_card(form: Any, precision: Any, trained: Trained, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="runs the ONNX file")
-    trained = read_portrait_run(
-        write(tmp_path, **NETWORKS[0], stages=[{"steps": 20, "batch": 8, "learning_rate": 1e-2}])
-    )
-    train_portrait(trained)
-    opened = open_portrait(trained.output)
+    opened = open_portrait(trained(0)[0])
     assert opened is not None
     written = export_portrait(*opened, tmp_path / "out", form, precision, [one.image for one in PORTRAITS])
     assert written.mask_iou > (0.9 if precision == "int8" else 0.99)
