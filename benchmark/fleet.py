@@ -1,6 +1,6 @@
-"""Recordings covered by one process, and by two workers of a Dask scheduler of which one is killed in the middle.
+"""Recordings covered by one process, by two, and by two workers of a Dask scheduler, one of which is killed.
 
-    python benchmark/fleet.py [--recordings 12] [--frames 40]
+    python benchmark/fleet.py [--recordings 12] [--frames 40] [--command run]
 
 Prints whether all outputs are equal, and the throughput. Starts a scheduler and workers here; needs the extra
 `fleet`. The recordings are drawn.
@@ -29,7 +29,6 @@ from distributed import Client
 from bodyseg_ros.media.open_media import open_sink
 from bodyseg_ros.types import Frame
 
-SUFFIXES = "", ".report.json", ".sheet.png"
 ADDRESS = "tcp://127.0.0.1:8799"
 
 
@@ -37,25 +36,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=int, default=12)
     parser.add_argument("--frames", type=int, default=40, help="of each recording")
+    parser.add_argument("--command", choices=["anonymize", "run"], default="anonymize")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clips = [draw(folder / f"clip{number:02}.mp4", number, options.frames) for number in range(options.recordings)]
-        alone = cover(clips, folder / "one")
-        print(f"one process: {alone:.1f} s, {60 * len(clips) / alone:.1f} recordings a minute", flush=True)
+
+        def command(out: str, *more: str) -> list[str]:
+            start = [sys.executable, "-m", "bodyseg_ros.cli.main", options.command, "--quiet"]
+            return [*start, *map(str, clips), "--out", str(folder / out), *more]
+
+        def cover(out: str, *more: str) -> float:
+            """Seconds that the command takes."""
+            start = time.perf_counter()
+            subprocess.run(command(out, *more), check=True)
+            return time.perf_counter() - start
+
+        def tell(what: str, seconds: float, alone: float = 0.0) -> None:
+            ratio = f", {alone / seconds:.2f} times as many as one process" if alone else ""
+            print(f"{what}: {seconds:.1f} s, {60 * len(clips) / seconds:.1f} recordings a minute{ratio}", flush=True)
+
+        alone = cover("one")
+        tell("one process", alone)
+        tell("--jobs 2", cover("jobs", "--jobs", "2"), alone)
+        compare(folder / "one", folder / "jobs")
         with workers() as processes:
-            fleet = cover(clips, folder / "steady", "--scheduler", ADDRESS)
-            print(
-                f"two workers: {fleet:.1f} s, {60 * len(clips) / fleet:.1f} a minute, {alone / fleet:.2f} times as many"
-            )
-            tell(clips, folder, "steady")
-            run = subprocess.Popen(command(clips, folder / "killed", "--scheduler", ADDRESS))
-            while len(list((folder / "killed").glob("*.report.json"))) < len(clips) // 3 and run.poll() is None:
-                time.sleep(0.1)
+            tell("two workers of a scheduler", cover("steady", "--scheduler", ADDRESS, "--threads", "1"), alone)
+            compare(folder / "one", folder / "steady")
+            run = subprocess.Popen(command("killed", "--scheduler", ADDRESS, "--threads", "1"))
+            while len(done(folder / "killed")) < len(clips) // 3 and run.poll() is None:
+                time.sleep(0.05)
             os.kill(processes[0].pid, signal.SIGKILL)
-            done = len(list((folder / "killed").glob("*.report.json")))
-            print(f"one worker killed when {done} were done: status {run.wait()}")
-            tell(clips, folder, "killed")
+            count = len(done(folder / "killed"))
+            print(f"one worker killed when {count} of {len(clips)} were done: status {run.wait()}")
+            compare(folder / "one", folder / "killed")
+
+
+def done(out: Path) -> list[Path]:
+    """What tells that a recording is done: a report, or a record of a run that goes on."""
+    return [*out.glob("*.report.json"), *out.glob(".bodyseg-run/*.json")]
 
 
 def draw(path: Path, number: int, frames: int) -> Path:
@@ -66,18 +85,6 @@ def draw(path: Path, number: int, frames: int) -> Path:
             image = np.roll(noise, 3 * index, axis=1)
             write(image, Frame(image, stamp_ns=index * 10**9 // 15))
     return path
-
-
-def command(clips: list[Path], out: Path, *more: str) -> list[str]:
-    start = [sys.executable, "-c", "from bodyseg_ros.cli.main import main; main()", "anonymize", "--quiet"]
-    return [*start, *map(str, clips), "--out", str(out), *more]
-
-
-def cover(clips: list[Path], out: Path, *more: str) -> float:
-    """Seconds that the command takes."""
-    start = time.perf_counter()
-    subprocess.run(command(clips, out, *more), check=True)
-    return time.perf_counter() - start
 
 
 @contextlib.contextmanager
@@ -120,16 +127,12 @@ def workers() -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait()
 
 
-def tell(clips: list[Path], folder: Path, name: str) -> None:
-    """Print how many outputs are those of one process, byte for byte."""
-    pairs = [(folder / "one" / f"{c.name}{end}", folder / name / f"{c.name}{end}") for c in clips for end in SUFFIXES]
-    missing = [b.name for _, b in pairs if not b.is_file()]
-    other = [b.name for a, b in pairs if b.is_file() and a.read_bytes() != b.read_bytes()]
-    equal = len(pairs) - len(missing) - len(other)
-    print(
-        f"  files equal to those of one process: {equal} of {len(pairs)}; missing: {missing}; other: {other}",
-        flush=True,
-    )
+def compare(one: Path, other: Path) -> None:
+    """Print how many files are those of one process, byte for byte."""
+    expected, there = ({path.relative_to(out) for path in out.rglob("*") if path.is_file()} for out in (one, other))
+    equal = [path for path in expected & there if (one / path).read_bytes() == (other / path).read_bytes()]
+    wrong = sorted(str(path) for path in (expected | there) - set(equal))
+    print(f"  files equal to those of one process: {len(equal)} of {len(expected)}; missing, other or more: {wrong}")
 
 
 if __name__ == "__main__":

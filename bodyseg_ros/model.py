@@ -216,6 +216,17 @@ class Model:
             self.refiner = self.refiner.with_settings(refine)
             self.following = following
 
+    def restart(self) -> None:
+        """Forget earlier frames: the next one is the first of another video or camera.
+
+        >>> model.restart()
+        """
+        network, refiner = self.network, self.refiner
+        with self._one_at_a_time:
+            self.network = type(network)(network.card, network.settings, network.output_stride)
+            self.refiner = Refiner(refiner.settings)
+            self._skipper = FrameSkipper()
+
     def close(self) -> None:
         """Release the engine's memory after the current frame."""
         with self._one_at_a_time:

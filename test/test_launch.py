@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import runpy
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from bodyseg_ros.plan import make_plan
 from bodyseg_ros.ros.graph.names import parse_ros_arguments
 from bodyseg_ros.ros.nodes.node_settings import CameraSettings, NodeSettings, PrivacySettings
 from bodyseg_ros.settings import ModelSettings, Settings, build
+from documented import typed_after
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What the program of each node reads its parameters into.
@@ -342,3 +344,13 @@ def test_every_parameter_file_is_one_that_its_node_takes(start: Start, file: Pat
     # A section that is misspelled, or of a node of another name, would be read and set nothing.
     (section,) = yaml.safe_load(file.read_text(encoding="utf-8")).items()
     assert (section[0], *section[1]) == ("/**", "ros__parameters")
+
+
+@pytest.mark.parametrize("line", sorted(typed_after("ros2 launch bodyseg_ros")))
+def test_a_documented_launch_has_its_file_and_its_arguments(start: Start, line: str) -> None:
+    file, *words = shlex.split(line)
+    given = dict(word.split(":=", 1) for word in words)
+    declared = (ROOT / "launch" / file).read_text(encoding="utf-8")
+    assert [name for name in given if f'"{name}"' not in declared] == []
+    if file != "multi_camera.launch.py" or given:  # its cameras must be given
+        assert start(file.removesuffix(".launch.py"), **given)

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import Progress
 
 from ..dependencies import missing_package
-from ..errors import BodysegError, MediaError
+from ..errors import MediaError
+from ..media.photos import WRITE_OPTIONS
+from ..media.source import VIDEO_SUFFIXES
 from ..plan import make_plan
 from ..privacy import RecordingSettings
 from ..privacy.media_release import anonymize_media
 from ..privacy.release_report import is_finished, outputs_beside
-from .error_output import complain
-from .many_files import for_each
+from .error_output import INTERRUPTED, complain
+from .many_files import Jobs, Scheduler, Show, failure_of, for_each, for_others, report_problems
 from .parameter_flags import takes_parameters
-from .reporting import AsJson, print_json, progress_bar, progress_console, shows_progress
-from .run import is_bag
+from .reporting import AsJson, count, print_json, progress_bar, progress_console, shows_progress
+from .run_files import is_bag
+from .storage import (
+    absolute,
+    exists,
+    expand,
+    fetched,
+    is_folder,
+    is_remote,
+    join,
+    name_of,
+    parent_of,
+    put_into,
+    read_text,
+    refuse_memory,
+)
 
 __all__ = ["anonymize"]
+
+#: Outputs that are no folders.
+_OF_FILES = (*VIDEO_SUFFIXES, *WRITE_OPTIONS, ".mcap", ".db3")
 
 
 @shows_progress
 @takes_parameters("recording", "model", "network", "engine", "effect", "refinement")
 def anonymize(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Bags (.mcap, .db3, folders), videos, photos, folders of photos.")
+        list[str],
+        typer.Argument(help="Bags (.mcap, .db3, folders), videos, photos, folders of photos; s3://… and the like."),
     ],
     values: dict[str, Any],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             "--out", "-o", help="Output, of the same kind as the input; a folder for several inputs or if it exists."
         ),
@@ -53,14 +71,8 @@ def anonymize(
         typer.Option(help="Depth images: keep them, remove people from them, or drop their topics."),
     ] = None,
     audio: Annotated[Literal["keep", "drop"], typer.Option(help="A video's sound. Voices are known too.")] = "drop",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Inputs at a time, each in its own process.")] = 1,
-    scheduler: Annotated[
-        str,
-        typer.Option(
-            help="Address of a Dask scheduler, as tcp://host:8786: its workers take one input each. They must see the "
-            "same files, and have this version of the package."
-        ),
-    ] = "",
+    jobs: Jobs = 1,
+    scheduler: Scheduler = "",
     as_json: AsJson = False,
 ) -> None:
     """Cover the people in recordings, for sharing.
@@ -77,89 +89,110 @@ def anonymize(
     Example: bodyseg anonymize drive.mcap --out public.mcap --drop /lidar/points --depth remove
     """
     rules = {"keep": keep or (), "drop": drop or (), "depth": depth or "", "effects": effect or ()}
-    if len({path.resolve().name for path in inputs}) < len(inputs):
+    inputs, (out,) = expand(inputs), expand([out])
+    if jobs > 1 or scheduler:
+        refuse_memory([*inputs, out])
+    if len({name_of(text) for text in inputs}) < len(inputs):
         raise MediaError("Two inputs have the same name, so their outputs would too; do them one after the other.")
-    folder = out.is_dir() or len(inputs) > 1
-    # Workers of a scheduler have other current folders.
+    folder = len(inputs) > 1 or is_folder(out)
+    if folder and Path(out).suffix.lower() in _OF_FILES and not is_folder(out):
+        raise MediaError(f"--out is {out!r}, which is for one input, but there are {len(inputs)}; use a folder.")
+    values = for_others(values, min(jobs, len(inputs)))
+    targets = [join(out, name_of(text)) if folder else out for text in inputs]
     tasks = [
-        _Task(path.absolute(), (out / path.resolve().name if folder else out).absolute(), values, rules, audio)
-        for path in inputs
+        _Task(text, absolute(text), absolute(target), values, rules, audio)
+        for text, target in zip(inputs, targets, strict=True)
     ]
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     reports: dict[str, Any] = {}
-    for task, made in _do_all(tasks, jobs, scheduler):
-        if isinstance(made, Exception):
-            if len(tasks) == 1:
-                raise made
-            problems.append(f"{task.source}: {str(made) or type(made).__name__}")
-            continue
-        if made is None:
-            progress_console.print(f"Already there: {task.target}")
-        else:
-            _say(made, task.target)
-        reports[str(task.target)] = json.loads(outputs_beside(task.target)[0].read_text(encoding="utf-8"))
+    try:
+        with progress_bar() as progress:
+            for task, made in for_each(_do_or_skip, tasks, jobs, scheduler, progress):
+                if isinstance(made, Exception):
+                    if len(tasks) == 1:
+                        raise made
+                    problems[task.source] = failure_of(task.given, made)
+                    continue
+                if made is None:
+                    progress_console.print(f"Already there: {task.target}")
+                else:
+                    _say(made, task.target)
+                reports[task.target] = json.loads(read_text(_report_of(task.target)))
+    except KeyboardInterrupt:
+        progress_console.print("bodyseg: stopped; no output is incomplete. The same command does what is left.")
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(dict(sorted(reports.items())))
-    for problem in sorted(problems):
-        complain(problem)
-    if problems:
-        raise typer.Exit(1)
+    report_problems([problem for _, problem in sorted(problems.items())])
+
+
+def _check_there(task: _Task) -> None:
+    """Raise MediaError unless the input is a file or a folder."""
+    device = task.given.startswith("/dev/")
+    if exists(task.source) and not device:
+        return
+    is_live = device or ("://" in task.given and not is_remote(task.given)) or task.given.isdigit()
+    hint = f" A camera or stream is covered live: bodyseg privacy-camera --source {task.given}" if is_live else ""
+    raise MediaError(
+        f"There is no file or folder {task.given!r}; give bags, videos, photos or folders of photos.{hint}"
+    )
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One input, and all that another process needs for it."""
+    """One input, and all that another process needs for it. given: the input as the user wrote it."""
 
-    source: Path
-    target: Path
+    given: str
+    source: str
+    target: str
     values: dict[str, Any]
     rules: dict[str, Any]
     audio: Literal["keep", "drop"]
 
-
-def _do_all(tasks: Sequence[_Task], jobs: int, scheduler: str) -> Iterator[tuple[_Task, Any]]:
-    """Each task with its report, None if it was done before, or its error."""
-    with progress_bar() as progress:
-        if jobs > 1 or scheduler:
-            bar = progress.add_task("inputs", total=len(tasks))
-            for task, made in for_each(_do_or_skip, tasks, jobs, scheduler):
-                progress.advance(bar)
-                yield task, made
-            return
-        for task in tasks:
-            yield task, _attempt(task, progress)
+    @property
+    def name(self) -> str:
+        """The input's own."""
+        return name_of(self.source)
 
 
-def _attempt(task: _Task, progress: Progress) -> Any:
-    """What _do_or_skip() gives, or its error."""
-    try:
-        return _do_or_skip(task, progress)
-    except BodysegError as err:
-        return err
+def _report_of(target: str) -> str:
+    return join(parent_of(target), outputs_beside(Path(name_of(target)))[0].name)
 
 
-def _do_or_skip(task: _Task, progress: Progress | None = None) -> Any:
+def _do_or_skip(task: _Task, show: Show = None) -> Any:
     """The report of a task; None if its output is there already, made from this input with these options."""
+    _check_there(task)
+    with fetched(task.source) as source:
+        if _is_done(task, source):
+            return None
+        for path in (task.target, _report_of(task.target)):
+            if is_remote(path) and exists(path):
+                raise MediaError(f"The output {path!r} already exists; choose another name, or delete it first.")
+        with put_into(parent_of(task.target), last=name_of(task.target)) as folder:
+            return _do(task, source, folder / name_of(task.target), show)
+
+
+def _is_done(task: _Task, source: Path) -> bool:
+    """Whether the output and its report are there, made from this input with these options."""
+    effects, options = task.rules["effects"], _options(task)
+    if not exists(task.target):
+        return False
     plan = make_plan(task.values, RecordingSettings)
-    if is_finished(task.source, task.target, plan, task.rules["effects"], _options(task)):
-        return None
-    return _do_shown(task, progress) if progress else _do(task)
+    with fetched(task.target) as target:
+        if is_remote(task.target):
+            outputs_beside(target)[0].write_text(read_text(_report_of(task.target)), encoding="utf-8")
+        return is_finished(source, target, plan, effects, options)
 
 
-def _do_shown(task: _Task, progress: Progress) -> Any:
-    bar = progress.add_task(task.source.name, total=None)
-    return _do(task, lambda done, total: progress.update(bar, completed=done, total=total))
-
-
-def _do(task: _Task, show: Callable[[int, int], None] | None = None) -> Any:
+def _do(task: _Task, source: Path, target: Path, show: Show) -> Any:
     """One input, by its kind."""
-    if not is_bag(task.source):
-        return anonymize_media(task.source, task.target, task.values, task.rules["effects"], task.audio, show)
+    if not is_bag(str(source)):
+        return anonymize_media(source, target, task.values, task.rules["effects"], task.audio, show)
     try:
         from ..ros.bag_release import ReleaseRules, anonymize_bag
     except ModuleNotFoundError as err:
         raise missing_package("Reading a bag", err, "bodyseg_ros[bags]") from err
-    return anonymize_bag(task.source, task.target, task.values, ReleaseRules(**task.rules), show)
+    return anonymize_bag(source, target, task.values, ReleaseRules(**task.rules), show)
 
 
 def _options(task: _Task) -> dict[str, Any]:
@@ -169,7 +202,7 @@ def _options(task: _Task) -> dict[str, Any]:
     return {**{flag: sorted(task.rules[flag]) for flag in ("keep", "drop")}, "depth": task.rules["depth"]}
 
 
-def _say(report: Any, target: Path) -> None:
+def _say(report: Any, target: str) -> None:
     """Print what was done to each topic of a bag, and to each camera."""
     for topic, treatment in getattr(report, "topics", {}).items():
         progress_console.print(f"{topic}: {treatment}")
@@ -178,8 +211,9 @@ def _say(report: Any, target: Path) -> None:
     for camera in report.cameras:
         blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
         progress_console.print(
-            f"{camera.name}: {camera.frames} frames, {camera.covered_share:.1%} covered, "
-            f"{len(camera.gaps)} gaps filled, {blanked} blank, "
-            f"{sum(map(len, camera.look_at.values()))} places to look at"
+            f"{camera.name}: {count(camera.frames, 'frame')}, {camera.covered_share:.1%} covered, "
+            f"{count(len(camera.gaps), 'gap')} filled, {blanked} blank, "
+            f"{count(sum(map(len, camera.look_at.values())), 'place')} to look at"
         )
-    progress_console.print(f"Written: {target}, {target.name}.report.json, {target.name}.sheet.png")
+    beside = ", ".join(path.name for path in outputs_beside(Path(name_of(target))))
+    progress_console.print(f"Written: {target}, {beside}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,23 +18,28 @@ from ..errors import MediaError, SettingsError
 from ..events import EventSettings, EventWatcher
 from ..media import Sink, Source, open_sink, open_source
 from ..media.open_media import is_live, source_kind
-from ..media.photos import WRITE_OPTIONS
+from ..media.photos import READ_SUFFIXES, WRITE_OPTIONS, PhotoSource, photo_names
 from ..media.source import USUAL_FPS, VIDEO_SUFFIXES
 from ..media.video_coding import QUALITY
 from ..settings import Settings
 from ..types import Frame, Poses, Result, Wanted
 from .pose_lines import pose_line
+from .storage import exists, is_folder, is_remote, join, name_of, names_in
 
 __all__ = [
     "FileWriter",
     "Input",
     "Output",
     "VideoOptions",
-    "check_bag_name",
+    "check_fits",
     "choose_outputs",
+    "is_bag",
     "is_one_file",
     "is_still",
     "look_at",
+    "make_folder",
+    "name_outputs",
+    "spare_inputs",
 ]
 
 Picture = NDArray[np.uint8]
@@ -138,7 +143,7 @@ def choose_outputs(
     return {name: outputs[name] for name in names}
 
 
-def _check_fits(out: str, outputs: Mapping[str, Output]) -> None:
+def check_fits(out: str, outputs: Mapping[str, Output]) -> None:
     """Raise SettingsError unless exactly one output is requested and this type of file can store it."""
     names, suffix = ", ".join(outputs), Path(out).suffix.lower()
     if len(outputs) != 1 or any(output.make is None for output in outputs.values()):
@@ -155,7 +160,7 @@ def _check_fits(out: str, outputs: Mapping[str, Output]) -> None:
         )
 
 
-def _files_of(inputs: Sequence[str]) -> Iterator[Path]:
+def _files_of(inputs: Iterable[str]) -> Iterator[Path]:
     """List every file of the inputs, including those in folders."""
     for text in inputs:
         path = Path(text)
@@ -184,32 +189,92 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class Input:
-    """An input before it is read. still: photos; frames: number of frames, None if unknown."""
+    """An input before it is read. still: photos; frames: number of frames, None if unknown. names: what its outputs
+    are called after: one name for a video, one for each photo; none if they are not known before it is read.
+    """
 
     text: str
     still: bool
     frames: int | None
+    names: tuple[str, ...] = ()
+    bag: bool = False
+
+
+def is_bag(text: str) -> bool:
+    """Whether a path is a ROS 2 bag, by name or metadata."""
+    if text.endswith((".mcap", ".db3")):
+        return True
+    if is_remote(text):
+        return not Path(text).suffix and exists(join(text, "metadata.yaml"))
+    return (Path(text) / "metadata.yaml").is_file()
 
 
 def look_at(text: str) -> Input:
-    """Open a photo, folder, animation or video and close it again; cameras and plugin sources are not opened.
+    """Open a photo, folder, animation or video and close it again; cameras and plugin sources are not opened. What is
+    on other storage is told by its name.
 
     Raises MediaError if it cannot be read, MissingDependencyError if its reader is not installed.
     """
+    if is_bag(text):
+        return Input(text, still=False, frames=None, bag=True)
+    if is_remote(text):
+        paths = [Path(name) for name in names_in(text) or [name_of(text)] if not name.startswith(".")]
+        photos = [path for path in paths if path.suffix.lower() in READ_SUFFIXES]
+        return Input(text, bool(photos), len(photos) or None, photo_names(photos or paths[:1]))
     if source_kind(text)[0] not in ("photos", "animation", "video"):
         return Input(text, still=False, frames=None)
     with open_source(text) as source:
-        return Input(text, still=source.fps is None, frames=source.length)
+        names = source.names if isinstance(source, PhotoSource) else (source.stem,)
+        return Input(text, source.fps is None, source.length, names)
+
+
+def name_outputs(inputs: Sequence[Input]) -> list[dict[str, str]]:
+    """For each input: its names → what its outputs are called after, numbered if an earlier input had the same."""
+    used: set[str] = set()
+    return [{name: free_name(name, used) for name in one.names} for one in inputs]
+
+
+def free_name(name: str, used: set[str]) -> str:
+    """The name, or with a number if it is used; it is used from now on."""
+    number, free = 1, name
+    while free in used:
+        number += 1
+        free = f"{name}_{number}"
+    used.add(free)
+    return free
+
+
+def spare_inputs(out: str, outputs: Mapping[str, Output], inputs: Sequence[Input], one_file: bool) -> None:
+    """Raise MediaError if an output would overwrite an input."""
+    if is_remote(out):
+        return
+    files = set(_files_of(one.text for one in inputs if not is_remote(one.text)))
+    stems = [
+        (name, ".png" if one.still else ".mp4")
+        for one, renamed in zip(inputs, name_outputs(inputs), strict=True)
+        for name in renamed.values()
+    ]
+    made = [Path(out) / f"{name}_{key}{end}" for name, end in stems for key in outputs]
+    for target in [Path(out)] if one_file else made:
+        if target.resolve() in files:
+            raise MediaError(f"The result {str(target)!r} would overwrite an input; choose another --out.")
 
 
 def is_one_file(out: str, inputs: Sequence[Input]) -> bool:
     """Whether `--out` names a file, stream or device and not a folder. Raises SettingsError if it can be none."""
     path = Path(out)
     suffix = path.suffix.lower()
-    if path.is_dir():
+    if is_folder(out) and not (is_bag(out) and len(inputs) == 1 and inputs[0].bag):
         return False
-    if is_live(out) or suffix in (*VIDEO_SUFFIXES, *WRITE_OPTIONS):
-        still = suffix in WRITE_OPTIONS and not is_live(out)
+    if any(one.bag for one in inputs):
+        if len(inputs) == 1:
+            _check_bag_name(out)
+            return True
+        if is_bag(out):
+            raise SettingsError(f"--out is {out!r}, which is one bag, but there are several inputs; use a folder.")
+    live = is_live(out) and not is_remote(out)
+    if live or suffix in (*VIDEO_SUFFIXES, *WRITE_OPTIONS):
+        still = suffix in WRITE_OPTIONS and not live
         if len(inputs) == 1 and inputs[0].still == still and not (still and inputs[0].frames != 1):
             return True
         what = "one photo" if still else "one video or camera"
@@ -225,70 +290,60 @@ def is_one_file(out: str, inputs: Sequence[Input]) -> bool:
     return False
 
 
-def check_bag_name(out: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder of outputs. Raises MediaError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise MediaError(f"The folder {str(folder)!r} cannot be written to: {err.strerror}.") from err
+
+
+def _check_bag_name(out: str) -> None:
     """Raise SettingsError if `--out` names a file that is not a bag."""
-    if out.suffix.lower() in {*VIDEO_SUFFIXES, *WRITE_OPTIONS, *_NOT_WRITTEN} - {".mcap"}:
-        raise SettingsError(
-            f"--out is {str(out)!r}, but a bag is written to a file that ends in .mcap, or to a folder."
-        )
+    if Path(out).suffix.lower() in {*VIDEO_SUFFIXES, *WRITE_OPTIONS, *_NOT_WRITTEN} - {".mcap"}:
+        raise SettingsError(f"--out is {out!r}, but a bag is written to a file that ends in .mcap, or to a folder.")
 
 
 class FileWriter:
-    """The files of a run; leaving it closes them, whatever happened.
+    """The files of one input; leaving it closes them, whatever happened.
 
-    out: a folder; with `one_file` the only file, stream or device, for which there must be one output. events: when
-    something counts as an event. video: how videos are written. lines: where the lines of poses.jsonl go as well.
-    Raises SettingsError where a file of this kind cannot hold it.
+    out: a folder; with `one_file` the only file, stream or device, for which there must be one output. names: of the
+    input's frames or itself → of its outputs; see name_outputs(). events: when something counts as an event. video: how
+    videos are written. lines: where the lines of poses.jsonl go. Raises SettingsError where a file of this kind cannot
+    hold it.
     """
 
     def __init__(
         self,
         out: str,
         outputs: dict[str, Output],
-        inputs: Sequence[str] = (),
+        names: Mapping[str, str],
         one_file: bool = False,
         events: EventSettings | None = None,
         video: VideoOptions = VideoOptions(),
-        lines: TextIO | None = None,
+        lines: Sequence[TextIO] = (),
     ) -> None:
         self._folder = None if is_live(out) or not outputs else Path(out).parent if one_file else Path(out)
         self._video = video
         self._one_file = out if one_file else None
         if one_file:
-            _check_fits(out, outputs)
+            check_fits(out, outputs)
         self._outputs = outputs
         self._events = events
-        self._names: set[str] = set()
-        self._inputs = set(_files_of(inputs))
-        self._files = ExitStack()
-        self._lines = [lines] if lines else []
+        self._names, self._used = names, set(names.values())
+        self._lines = lines
         self.frames = 0
         self.wanted = Wanted.POSES if lines else Wanted.NOTHING
         for output in outputs.values():
             self.wanted |= output.needs
 
-    def __enter__(self) -> FileWriter:
-        if self._folder is None:
-            return self
-        if self._one_file:
-            self._spare(Path(self._one_file))
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if "poses" in self._outputs:
-                path = self._folder / "poses.jsonl"
-                self._lines.append(self._files.enter_context(path.open("w", encoding="utf-8")))
-        except OSError as err:
-            raise MediaError(f"The folder {str(self._folder)!r} cannot be written to: {err.strerror}.") from err
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._files.close()
-
     @contextmanager
     def files_of(self, source: Source) -> Iterator[Callable[[Frame, Result], None]]:
         """Return a callable that writes one frame of a source; open files are finished at the end."""
+        if self._folder is not None:
+            make_folder(self._folder)
         still = is_still(source)
-        name, watcher = "" if still else self._unique(source.stem), EventWatcher(self._events)
+        name, watcher = "" if still else self._name(source.stem), EventWatcher(self._events)
         with ExitStack() as files:
             sinks = [
                 (output.make, files.enter_context(self._sink(key, name, source, still)))
@@ -298,8 +353,7 @@ class FileWriter:
 
             def write(frame: Frame, result: Result) -> None:
                 if still and not self._one_file:
-                    frame = replace(frame, frame_id=self._unique(frame.frame_id))
-                    self._spare_inputs(frame.frame_id)
+                    frame = replace(frame, frame_id=self._name(frame.frame_id))
                 for make, sink in sinks:
                     sink(make(frame, result), frame)
                 events = watcher.watch(result, frame.stamp_ns) if result.tracks else []
@@ -327,20 +381,6 @@ class FileWriter:
         sound = source.sound_file if options.keep_sound and key in _WITH_SOUND else None
         return open_sink(self._folder / f"{name}_{key}.mp4", fps, options.codec, options.quality, sound)
 
-    def _unique(self, name: str) -> str:
-        """The name, numbered if an earlier input had the same name."""
-        number, free = 1, name
-        while free in self._names:
-            number += 1
-            free = f"{name}_{number}"
-        self._names.add(free)
-        return free
-
-    def _spare_inputs(self, name: str) -> None:
-        """Raise MediaError if an output would overwrite an input."""
-        for key in self._outputs:
-            self._spare(Path(self._folder or "") / f"{name}_{key}.png")
-
-    def _spare(self, target: Path) -> None:
-        if target.resolve() in self._inputs:
-            raise MediaError(f"The result {str(target)!r} would overwrite an input; choose another --out.")
+    def _name(self, name: str) -> str:
+        """What outputs are called after."""
+        return self._names[name] if name in self._names else free_name(name, self._used)

@@ -31,8 +31,11 @@ from .source import Picture, Sink, Source
 __all__ = [
     "PhotoSink",
     "PhotoSource",
+    "READ_SUFFIXES",
+    "WRITE_OPTIONS",
     "is_photo",
     "open_photo",
+    "photo_names",
     "read_photo",
     "rgb_image",
     "still_format",
@@ -43,7 +46,8 @@ logger = logging.getLogger(__name__)
 
 #: Pillow's names of the formats that are read. Others (EPS, PDF…) would start foreign programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
-_READ_SUFFIXES = (
+#: Files that are taken for photos in a folder.
+READ_SUFFIXES = (
     *(".apng", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg"),
     *(".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
@@ -89,7 +93,7 @@ def is_photo(path: Path) -> bool:
             warnings.simplefilter("ignore")
             Image.open(path, formats=_FORMATS).close()
     except (OSError, ValueError, Image.DecompressionBombError):
-        return suffix in _READ_SUFFIXES or suffix in _BROUGHT
+        return suffix in READ_SUFFIXES or suffix in _BROUGHT
     return True
 
 
@@ -265,10 +269,14 @@ class PhotoSource(Source):
         if self._begun and self._passed_over:
             logger.warning("The folder %r: %s", str(self._folder), _passed_over_sentence(self._passed_over))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The frame_id of each photo."""
+        return photo_names(self._paths)
+
     def __iter__(self) -> Iterator[Frame]:
         self._begun = True
-        stems = Counter(path.stem.casefold() for path in self._paths)
-        for place, path in enumerate(self._paths):
+        for place, (path, name) in enumerate(zip(self._paths, self.names, strict=True)):
             try:
                 image = read_photo(path)
             except MediaError as err:
@@ -276,10 +284,15 @@ class PhotoSource(Source):
                     logger.warning("%s It is left out.", err)
                 self.problems.append(str(err))
                 continue
-            unique = stems[path.stem.casefold()] == 1
-            yield Frame(image, place, path.stem if unique else path.name)
+            yield Frame(image, place, name)
         if self.problems:
             raise MediaError(" ".join(self.problems))
+
+
+def photo_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Frame ids of a folder's photos: file names without suffix, or with it if another has the same."""
+    stems = Counter(path.stem.casefold() for path in paths)
+    return tuple(path.stem if stems[path.stem.casefold()] == 1 else path.name for path in paths)
 
 
 def _photos_of(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -290,14 +303,14 @@ def _photos_of(folder: Path) -> tuple[list[Path], list[Path]]:
         raise MediaError(f"The folder {str(folder)!r} cannot be read: {err.strerror}.") from err
     seen = [path for path in inside if not path.name.startswith(".")]
     read = {
-        *_READ_SUFFIXES,
+        *READ_SUFFIXES,
         *(suffix for suffix in _suffixes(seen) & _BROUGHT.keys() if _is_brought(_BROUGHT[suffix][0])),
     }
     found = [path for path in seen if path.suffix.lower() in read]
     passed = [path for path in seen if path.suffix.lower() in _PASSED_OVER and path not in found]
     if not found:
         hint = f" {_passed_over_sentence(passed)}" if passed else ""
-        raise MediaError(f"The folder {str(folder)!r} has no photos; photos end in {', '.join(_READ_SUFFIXES)}.{hint}")
+        raise MediaError(f"The folder {str(folder)!r} has no photos; photos end in {', '.join(READ_SUFFIXES)}.{hint}")
     return found, passed
 
 

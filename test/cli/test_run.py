@@ -145,7 +145,7 @@ def test_a_video_keeps_its_rate_and_length(tmp_path: Path) -> None:
     assert [line["events"] for line in lines] == [[]] * 8 + [[entered]] + [[]] * 3  # after 0.3 s
 
 
-def test_ids_of_two_videos_differ_and_can_be_left_out(tmp_path: Path) -> None:
+def test_ids_count_from_1_in_each_video_and_can_be_left_out(tmp_path: Path) -> None:
     for name in "vw":
         drawn_video(tmp_path / f"{name}.mp4", 2, Fraction(25))
 
@@ -155,7 +155,7 @@ def test_ids_of_two_videos_differ_and_can_be_left_out(tmp_path: Path) -> None:
         lines = (tmp_path / "out/poses.jsonl").read_text().splitlines()
         return [person["id"] for line in lines for person in json.loads(line)["persons"]]
 
-    assert ids() == [1, 1, 2, 2]
+    assert ids() == [1, 1, 1, 1]
     assert ids("--tracker", "none") == [None] * 4
 
 
@@ -240,6 +240,26 @@ def test_params_lists_every_flag_of_run() -> None:
         assert f"--{name.replace('_', '-')}" in help_text
 
 
+def test_the_second_networks_parameters_are_flags_too(tmp_path: Path) -> None:
+    photo(tmp_path / "p.png")
+    flag = "--per-person.segmentation-threshold"
+    assert flag in run("run", "--help-all")
+    with pytest.raises(BodysegError, match="no second network: set per_person.model"):
+        run("run", tmp_path / "p.png", "--out", tmp_path / "out", flag, "0.6", *FAKE)
+    with pytest.raises(BodysegError, match=r"per_person\.segmentation_threshold is 6"):
+        run(
+            "run",
+            tmp_path / "p.png",
+            "--out",
+            tmp_path / "out",
+            "--per-person.model",
+            "bodyseg-mobilenet-075",
+            flag,
+            "6",
+            *FAKE,
+        )
+
+
 def test_no_result_takes_anothers_place(tmp_path: Path) -> None:
     for folder, name in (("x", "a"), ("y", "a"), ("z", "a_2")):
         (tmp_path / folder).mkdir()
@@ -251,8 +271,9 @@ def test_no_result_takes_anothers_place(tmp_path: Path) -> None:
 def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
     photo(tmp_path / "p.png")
     before = photo(tmp_path / "p_mask.png").read_bytes()
-    output = run("run", tmp_path, "--out", tmp_path, "--write", "mask", *FAKE, code=1)
-    assert "would overwrite an input" in output
+    with pytest.raises(BodysegError, match=r"p_mask\.png.* would overwrite an input"):
+        run("run", tmp_path, "--out", tmp_path, "--write", "mask", *FAKE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.png", "p_mask.png"]
     assert (tmp_path / "p_mask.png").read_bytes() == before
 
 
