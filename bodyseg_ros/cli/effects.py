@@ -23,7 +23,7 @@ from ..plan import parameters_of, plugin_settings
 from ..plugins import load_plugin, plugin_names
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
-from .model_loading import load_model, plan_model
+from .model_loading import load_model, plan_model, sample_photo
 from .parameter_flags import takes_parameters
 from .params import print_text
 from .reporting import progress_console, shows_progress, track
@@ -126,8 +126,10 @@ def show(
 @shows_progress
 @takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def gallery(
-    photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
     values: dict[str, Any],
+    photo: Annotated[
+        str, typer.Argument(metavar="[PHOTO]", help="A photo with people in it; default: matplotlib's sample portrait.")
+    ] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its images.")] = Path("gallery"),
 ) -> None:
     """Make a page with every effect on a photo: gallery.md, a small image of each, and gallery.jpg with some of them.
@@ -135,7 +137,7 @@ def gallery(
     Example: bodyseg effects gallery me.jpg --out gallery
     """
     with load_model(plan_model(values)) as model:
-        frame, result = _seen(model, photo)
+        frame, result = _seen(model, Path(photo or sample_photo()))
     out.mkdir(parents=True, exist_ok=True)
     backdrop = out / "backdrop.png"
     write_photo(backdrop, room(*frame.size))
