@@ -50,9 +50,9 @@ coverage: setup  ## Branches that the tests go through, in processes they start 
 mutations: setup  ## Lines broken one after the other: which of them no test notices; ONLY="word word" for some
 	$(BIN)/python benchmark/mutations.py $(ONLY)
 
-torture: setup  ## Break things on purpose and count what happens: messages, parameters, model files, signals, downloads
+torture: setup  ## Break things on purpose and count what happens: messages, models, signals, downloads, the privacy camera
 	$(BIN)/python benchmark/torture.py
-	$(BIN)/python -m pytest -q test/ros/nodes/test_privacy_camera.py test/catalog/test_download.py
+	$(BIN)/python -m pytest -q test/catalog/test_download.py
 
 # In a copy of the package, so that the kernels in use stay as they are. libasan is preloaded: Python was built without it.
 sanitize: setup  ## The kernels' tests with the kernels under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -1,6 +1,8 @@
 """How many people `bodyseg anonymize` leaves uncovered in made recordings (hard_clips.py), with one pass and with two.
 
-Options are parameters: python benchmark/anonymize.py model=bodypix-mobilenet-075 window_frames=5
+Without options, the network of the package by its defaults. Options are parameters:
+
+    python benchmark/anonymize.py model=bodypix-mobilenet-075 window_frames=5
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ def main() -> None:
                         tally.add(name, moment, cover)
             observer.seen.close()
     Console().print(tally.table(plan.card.name))
+    one, two = (tally.missed(name) for name in PASSES)
+    print(f"Missed: {one:.1%} with one pass, {two:.1%} with two: {two / max(one, 1e-9):.2f} of them.")
 
 
 if __name__ == "__main__":

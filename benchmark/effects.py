@@ -39,7 +39,7 @@ def median_ms(name: str, settings: dict[str, object], size: tuple[int, int]) -> 
 
 def main() -> None:
     cv2.setNumThreads(2)
-    cases = {name: (name, {}) for name in plugin_names("effects") if name != "harmonize"} | MORE
+    cases = {name: (name, {}) for name in plugin_names("effects")} | MORE
     print("| effect | 640×480, ms | of a frame | 1280×720, ms | of a frame |\n|---|---|---|---|---|")
     for caption, (name, settings) in sorted(cases.items()):
         small, large = (median_ms(name, settings, size) for size in ((480, 640), (720, 1280)))

@@ -80,6 +80,11 @@ class Tally:
             self._counts[way, moment.kind, "missed"] += covered < MISSED
             self._counts[way, moment.kind, "partly"] += covered < PARTLY
 
+    def missed(self, way: str) -> float:
+        """Share of people in frames who are missed."""
+        people, missed = (sum(self._counts[way, kind, what] for kind in KINDS) for what in ("people", "missed"))
+        return missed / max(1, people)
+
     def table(self, title: str) -> Table:
         """A row for each way of covering, with rates by kind of frame."""
         table = Table(

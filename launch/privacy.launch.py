@@ -1,4 +1,8 @@
-"""Start the node privacy_camera, which covers people, on its own webcam or on a camera's topic."""
+"""Start the node privacy_camera, which covers people, on its own webcam or on a camera's topic.
+
+How long people stay covered who are not seen (hold_frames, max_gap, delay_frames), and when the picture is dark instead
+(max_age), are parameters of the file that `params_file` names.
+"""
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -26,7 +30,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "image", default_value="image", description="The camera's topic, if there is no source."
             ),
-            DeclareLaunchArgument("params_file", default_value=PARAMS, description="Parameters of the node."),
+            DeclareLaunchArgument("params_file", default_value=PARAMS, description="Its parameters: delay_frames, …"),
             Node(
                 package="bodyseg_ros",
                 executable="privacy_camera",

@@ -45,6 +45,7 @@ IMAGE, CLOUD = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2"
 PATIENCE_S = 30.0
 #: What a command starts with or contains → why it is not run here.
 NOT_RUN = {
+    r"\bs3://": "storage elsewhere",
     r"^train\b": "takes hours; a small run is in test_training.py",
     r"^export\b": "needs the folder of a training run; test_training.py has a small one",
     r"^bench peers\b": "needs other implementations",
@@ -58,6 +59,7 @@ NOT_RUN = {
     r"--to edgetpu": "needs Google's compiler",
     r"^models convert (?!bodyseg-mobilenet-075)": "converts like the shipped network does; test_conversion.py has more",
     r"harmonize\.model-path": "needs a network that harmonizes; test_effects.py has one",
+    r"mobile-unet-96": "needs a file trained here; test_portrait_training.py makes one and runs it",
     r"^(doctor|demo)\b": "run by test_doctor.py and test_nodes.py",
     r"bodyseg_green_screen": "needs the example's package; test_example_plugins.py installs it",
 }
@@ -71,6 +73,8 @@ HERE = {
     r"(?<=inspect )mine\.tflite\b": "shipped.tflite",
     r"\bmine\.tflite\b": "portrait.onnx",
     r"\bprisma-net\.tflite\b": "prisma-net.onnx",
+    r"\bmodnet\.onnx\b": "portrait.onnx",
+    r"\b(room|evening)\.png\b": "photo.jpg",
     r"\bpackage/models/movenet-multipose\.json\b": "multipose.onnx",
     r"\bNAME\b": SHIPPED_MODEL,
     r"\bPHOTO\b": "photo.jpg",

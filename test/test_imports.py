@@ -81,6 +81,8 @@ ALLOWED = {
         "media",
         "engines",
         "formats",
+        "catalog",
+        "frame_sequence",
     },
     "media": {"errors", "dependencies", "types", "settings", "plugins"},
     "refine": {"types", "settings", "frame_sequence", "mirror"},

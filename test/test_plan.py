@@ -30,7 +30,7 @@ class Counts:
         self.cards: Counter[str] = Counter()
         self.built: Counter[str] = Counter()
         self.choices = 0
-        read_card, choose_card, build = card._read_card, planning.choose_card, Settings.__init__
+        read_card, choose_card, build = card.read_card, planning.choose_card, Settings.__init__
 
         def read(path: Path) -> Card:
             self.cards[path.name] += 1
@@ -44,7 +44,7 @@ class Counts:
             self.built[type(settings).__name__] += 1
             build(settings, **values)
 
-        monkeypatch.setattr(card, "_read_card", read)
+        monkeypatch.setattr(card, "read_card", read)
         monkeypatch.setattr(planning, "choose_card", choose)
         monkeypatch.setattr(Settings, "__init__", built)
 

@@ -8,7 +8,7 @@ from .card import Card, Preprocessing, all_cards, card_names, load_card
 from .checksums import FileCheck, check_files, model_files
 from .download import Limits, Progress
 from .find import SHIPPED_MODEL, Located, choose_card, converted_file, find_model, locate
-from .recognize import looks_like, recognize
+from .recognize import card_beside, looks_like, recognize
 
 __all__ = [
     "SHIPPED_MODEL",
@@ -19,6 +19,7 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "all_cards",
+    "card_beside",
     "card_names",
     "check_files",
     "choose_card",

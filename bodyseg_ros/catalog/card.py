@@ -27,6 +27,7 @@ __all__ = [
     "card_folders",
     "card_names",
     "load_card",
+    "read_card",
     "shipped_folder",
 ]
 
@@ -204,7 +205,7 @@ def load_card(name: str) -> Card:
         for folder in card_folders():
             path = folder / f"{name}.yaml"
             if path.is_file():
-                return _read_card(path)
+                return read_card(path)
     names = card_names()
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -216,7 +217,8 @@ def all_cards() -> list[Card]:
     return [load_card(name) for name in card_names()]
 
 
-def _read_card(path: Path) -> Card:
+def read_card(path: Path) -> Card:
+    """Read one card. Raises ModelFileError if it is invalid."""
     try:
         card = Card.model_validate(read_yaml_file(path, "model card", ModelFileError))
     except ValidationError as err:

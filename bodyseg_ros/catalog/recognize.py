@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ..errors import ModelFileError
 from ..formats import FileFacts, ModelSource, TensorFacts, describe, detect
-from .card import Card
+from .card import Card, read_card
 from .checksums import sha256_of
 
-__all__ = ["adapted", "looks_like", "own_name", "recognize"]
+__all__ = ["adapted", "card_beside", "looks_like", "own_name", "recognize"]
 
 #: Channels of the heads that identify a network; displacements may be in one or two tensors.
 _BODYPIX: Final = Counter((1, 24))
@@ -31,14 +31,15 @@ _PICTURE_CHANNELS: Final = (3, 4)
 
 
 def recognize(path: Path, output_stride: int, cards: Sequence[Card]) -> Card:
-    """Find the card for the model at `path`, adapted to the file's input.
+    """Find the card for the model at `path`, adapted to the file's input: the one beside it, or a known one.
 
     Raises ModelNotFoundError, or ModelFileError, also for an unknown network or one whose normalization is not in the
     file.
     """
     source = detect(path, output_stride)
     path = source.path
-    card = _known(source, cards)
+    beside = card_beside(path)
+    card = read_card(beside) if beside.is_file() else _known(source, cards)
     if card is not None:
         return adapted(card, source)
     facts = describe(source)
@@ -153,6 +154,12 @@ def _known(source: ModelSource, cards: Sequence[Card]) -> Card | None:
             return card
     digest = sha256_of(source.path) if source.path.is_file() else ""
     return next((card for card in cards if digest in card.sha256.values()), None)
+
+
+def card_beside(path: Path) -> Path:
+    """Where a model's own card is: a YAML of the file's name beside it, of the folder's for one of several files."""
+    several = own_name(path) == path.parent.name
+    return path.parent.with_name(f"{path.parent.name}.yaml") if several else path.with_suffix(".yaml")
 
 
 def own_name(path: Path) -> str:

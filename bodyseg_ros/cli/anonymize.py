@@ -11,16 +11,19 @@ import typer
 
 from ..dependencies import missing_package
 from ..errors import MediaError
+from ..media.photos import WRITE_OPTIONS
+from ..media.source import VIDEO_SUFFIXES
 from ..plan import make_plan
 from ..privacy import RecordingSettings
 from ..privacy.media_release import anonymize_media
 from ..privacy.release_report import is_finished, outputs_beside
-from .error_output import complain
-from .many_files import Jobs, Scheduler, Show, for_each, report_problems, share_cores
+from .error_output import INTERRUPTED, complain
+from .many_files import Jobs, Scheduler, Show, failure_of, for_each, for_others, report_problems
 from .parameter_flags import takes_parameters
-from .reporting import AsJson, print_json, progress_bar, progress_console, shows_progress
+from .reporting import AsJson, count, print_json, progress_bar, progress_console, shows_progress
 from .run_files import is_bag
 from .storage import (
+    absolute,
     exists,
     expand,
     fetched,
@@ -35,6 +38,9 @@ from .storage import (
 )
 
 __all__ = ["anonymize"]
+
+#: Outputs that are no folders.
+_OF_FILES = (*VIDEO_SUFFIXES, *WRITE_OPTIONS, ".mcap", ".db3")
 
 
 @shows_progress
@@ -89,35 +95,54 @@ def anonymize(
     if len({name_of(text) for text in inputs}) < len(inputs):
         raise MediaError("Two inputs have the same name, so their outputs would too; do them one after the other.")
     folder = len(inputs) > 1 or is_folder(out)
-    values = share_cores(values, min(jobs, len(inputs)))
+    if folder and Path(out).suffix.lower() in _OF_FILES and not is_folder(out):
+        raise MediaError(f"--out is {out!r}, which is for one input, but there are {len(inputs)}; use a folder.")
+    values = for_others(values, min(jobs, len(inputs)))
     targets = [join(out, name_of(text)) if folder else out for text in inputs]
     tasks = [
-        _Task(_absolute(text), _absolute(target), values, rules, audio)
+        _Task(text, absolute(text), absolute(target), values, rules, audio)
         for text, target in zip(inputs, targets, strict=True)
     ]
     problems: dict[str, str] = {}
     reports: dict[str, Any] = {}
-    with progress_bar() as progress:
-        for task, made in for_each(_do_or_skip, tasks, jobs, scheduler, progress):
-            if isinstance(made, Exception):
-                if len(tasks) == 1:
-                    raise made
-                problems[task.source] = f"{task.source}: {str(made) or type(made).__name__}"
-                continue
-            if made is None:
-                progress_console.print(f"Already there: {task.target}")
-            else:
-                _say(made, task.target)
-            reports[task.target] = json.loads(read_text(_report_of(task.target)))
+    try:
+        with progress_bar() as progress:
+            for task, made in for_each(_do_or_skip, tasks, jobs, scheduler, progress):
+                if isinstance(made, Exception):
+                    if len(tasks) == 1:
+                        raise made
+                    problems[task.source] = failure_of(task.given, made)
+                    continue
+                if made is None:
+                    progress_console.print(f"Already there: {task.target}")
+                else:
+                    _say(made, task.target)
+                reports[task.target] = json.loads(read_text(_report_of(task.target)))
+    except KeyboardInterrupt:
+        progress_console.print("bodyseg: stopped; no output is incomplete. The same command does what is left.")
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(dict(sorted(reports.items())))
     report_problems([problem for _, problem in sorted(problems.items())])
 
 
+def _check_there(task: _Task) -> None:
+    """Raise MediaError unless the input is a file or a folder."""
+    device = task.given.startswith("/dev/")
+    if exists(task.source) and not device:
+        return
+    is_live = device or ("://" in task.given and not is_remote(task.given)) or task.given.isdigit()
+    hint = f" A camera or stream is covered live: bodyseg privacy-camera --source {task.given}" if is_live else ""
+    raise MediaError(
+        f"There is no file or folder {task.given!r}; give bags, videos, photos or folders of photos.{hint}"
+    )
+
+
 @dataclass(frozen=True)
 class _Task:
-    """One input, and all that another process needs for it."""
+    """One input, and all that another process needs for it. given: the input as the user wrote it."""
 
+    given: str
     source: str
     target: str
     values: dict[str, Any]
@@ -130,17 +155,13 @@ class _Task:
         return name_of(self.source)
 
 
-def _absolute(text: str) -> str:
-    """A path that other processes understand, whose current folders may differ."""
-    return text if is_remote(text) else str(Path(text).absolute())
-
-
 def _report_of(target: str) -> str:
     return join(parent_of(target), outputs_beside(Path(name_of(target)))[0].name)
 
 
 def _do_or_skip(task: _Task, show: Show = None) -> Any:
     """The report of a task; None if its output is there already, made from this input with these options."""
+    _check_there(task)
     with fetched(task.source) as source:
         if _is_done(task, source):
             return None
@@ -190,9 +211,9 @@ def _say(report: Any, target: str) -> None:
     for camera in report.cameras:
         blanked = sum(last - first + 1 for ranges in camera.blanked.values() for first, last in ranges)
         progress_console.print(
-            f"{camera.name}: {camera.frames} frames, {camera.covered_share:.1%} covered, "
-            f"{len(camera.gaps)} gaps filled, {blanked} blank, "
-            f"{sum(map(len, camera.look_at.values()))} places to look at"
+            f"{camera.name}: {count(camera.frames, 'frame')}, {camera.covered_share:.1%} covered, "
+            f"{count(len(camera.gaps), 'gap')} filled, {blanked} blank, "
+            f"{count(sum(map(len, camera.look_at.values())), 'place')} to look at"
         )
     beside = ", ".join(path.name for path in outputs_beside(Path(name_of(target))))
     progress_console.print(f"Written: {target}, {beside}")

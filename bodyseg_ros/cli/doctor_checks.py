@@ -42,6 +42,8 @@ _EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
     "bags": ("rosbags", "bags"),
     "web": ("uvicorn", "the live page"),
     "train": ("pycocotools", "training and evaluation"),
+    "fleet": ("distributed", "work on several machines"),
+    "remote": ("fsspec", "inputs and outputs on other storage"),
 }
 _PICTURE: Final = Frame(np.zeros((240, 320, 3), np.uint8))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -47,36 +48,57 @@ _ON_THE_SHEET: Final = (
     "blur_parts", "anonymize", "remove_people, nothing learned", "virtual_background + color_transfer",
 )  # fmt: skip
 _TILE_PX: Final = 180
-#: Gallery: caption → effects, with parameters where the defaults would show nothing.
-_SHOWN: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
-    "overlay": (("overlay",), {}),
-    "overlay, mask: background": (
-        ("overlay",), {"overlay.mask": "background", "overlay.color": [0, 0, 0], "overlay.opacity": 0.7}
-    ),
-    "colored_parts": (("colored_parts",), {}),
-    "colored_parts, palette: spectral": (("colored_parts",), {"colored_parts.palette": "spectral"}),
-    "skeleton": (("skeleton",), {}),
-    "cutout": (("cutout",), {}),
-    "cutout, background: magenta": (("cutout",), {"cutout.background": "magenta"}),
-    "alpha": (("alpha",), {"alpha.feather_px": 10}),
-    "smooth_step": (("smooth_step",), {"smooth_step.low": 0.1}),
-    "blur_background": (("blur_background",), {}),
-    "virtual_background": (("virtual_background",), {}),
-    "pixelate": (("pixelate",), {}),
-    "pixelate, what: parts": (("pixelate",), {"pixelate.what": "parts"}),
-    "blur_parts": (("blur_parts",), {"blur_parts.strength": 0.03}),
-    "anonymize": (("anonymize",), {}),
-    "anonymize, what: faces, how: pixelate": (
-        ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
-    ),
-    "remove_people, nothing learned": (("remove_people",), {}),
-    "virtual_background + color_transfer": (
-        ("virtual_background", "color_transfer"), {"virtual_background.source": "drawn"}
-    ),
-    "seamless_clone": (("seamless_clone",), {"seamless_clone.source": "drawn"}),
-    "crop_to_people": (("crop_to_people",), {"crop_to_people.margin": 0.05}),
-    "mirror": (("mirror",), {}),
+#: Backgrounds drawn for the gallery: file → share of red, green and blue light in the room.
+_BACKDROPS: Final = {"room.png": (1.0, 1.0, 1.0), "evening.png": (0.3, 0.33, 0.45)}
+#: Gallery: task → caption → effects, with parameters where the defaults would show nothing.
+_TASKS: Final[dict[str, dict[str, tuple[tuple[str, ...], dict[str, Any]]]]] = {
+    "Draw on the image": {
+        "overlay": (("overlay",), {}),
+        "overlay, mask: background": (
+            ("overlay",), {"overlay.mask": "background", "overlay.color": [0, 0, 0], "overlay.opacity": 0.7}
+        ),
+        "colored_parts": (("colored_parts",), {}),
+        "colored_parts, palette: spectral": (("colored_parts",), {"colored_parts.palette": "spectral"}),
+        "skeleton": (("skeleton",), {}),
+    },
+    "Cut out": {
+        "cutout": (("cutout",), {}),
+        "cutout, background: magenta": (("cutout",), {"cutout.background": "magenta"}),
+        "alpha": (("alpha",), {"alpha.feather_px": 10}),
+        "smooth_step": (("smooth_step",), {"smooth_step.low": 0.1}),
+    },
+    "Change the background": {
+        "blur_background": (("blur_background",), {}),
+        "virtual_background": (("virtual_background",), {}),
+    },
+    "Match the background": {
+        "virtual_background + color_transfer": (
+            ("virtual_background", "color_transfer"), {"virtual_background.source": "room.png"}
+        ),
+        "seamless_clone": (("seamless_clone",), {"seamless_clone.source": "room.png"}),
+        "virtual_background, source: evening.png": (
+            ("virtual_background",), {"virtual_background.source": "evening.png"}
+        ),
+        "virtual_background + harmonize": (
+            ("virtual_background", "harmonize"), {"virtual_background.source": "evening.png"}
+        ),
+    },
+    "Hide": {
+        "anonymize": (("anonymize",), {}),
+        "anonymize, what: faces, how: pixelate": (
+            ("anonymize",), {"anonymize.what": "faces", "anonymize.how": "pixelate"}
+        ),
+        "pixelate": (("pixelate",), {}),
+        "pixelate, what: parts": (("pixelate",), {"pixelate.what": "parts"}),
+        "blur_parts": (("blur_parts",), {"blur_parts.strength": 0.03}),
+        "remove_people, nothing learned": (("remove_people",), {}),
+    },
+    "Move": {
+        "crop_to_people": (("crop_to_people",), {"crop_to_people.margin": 0.05}),
+        "mirror": (("mirror",), {}),
+    },
 }  # fmt: skip
+_SHOWN: Final = {caption: shown for task in _TASKS.values() for caption, shown in task.items()}
 
 
 @app.command("list")
@@ -132,27 +154,27 @@ def gallery(
     ] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its images.")] = Path("gallery"),
 ) -> None:
-    """Make a page with every effect on a photo: gallery.md, a small image of each, and gallery.jpg with some of them.
+    """Make a page with every effect on a photo: gallery.md, a small image of each with the command that makes it, and
+    gallery.jpg with some of them.
 
     Example: bodyseg effects gallery me.jpg --out gallery
     """
     with load_model(plan_model(values)) as model:
         frame, result = _seen(model, Path(photo or sample_photo()))
     out.mkdir(parents=True, exist_ok=True)
-    backdrop = out / "backdrop.png"
-    write_photo(backdrop, room(*frame.size))
-    lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`.", ""]
-    pictures = list(_pictures(frame, result, split_groups(values)[1], backdrop))
-    cells = [(caption, _written(out, file, picture)) for caption, file, picture in pictures]
+    for name, light in _BACKDROPS.items():
+        write_photo(out / name, np.rint(room(*frame.size) * light).astype(np.uint8))
+    groups = split_groups(values)[1]
+    pictures = list(_pictures(frame, result, groups, out))
+    files = {caption: _written(out, file, picture) for caption, file, picture in pictures}
     chosen = {caption: picture for caption, _, picture in pictures if caption in _ON_THE_SHEET}
     _written(out, "gallery", contact_sheet(chosen, columns=6, tile_width_px=_TILE_PX))
-    for start in range(0, len(cells), 3):
-        row = cells[start : start + 3]
-        lines += ["| " + " | ".join(caption for caption, _ in row) + " |", "|" + "---|" * len(row)]
-        lines += ["| " + " | ".join(f"![{caption}]({file})" for caption, file in row) + " |", ""]
-    backdrop.unlink()
+    lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`; each by its own command.", ""]
+    lines += [f"![the photo]({files['the photo']})", ""]
+    for task, captions in _TASKS.items():
+        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, photo.name, groups)]
     (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
-    progress_console.print(f"{len(cells)} pictures and gallery.md in {out}")
+    progress_console.print(f"{len(files)} pictures and gallery.md in {out}")
 
 
 def _seen(model: Model, photo: Path) -> tuple[Frame, Result]:
@@ -179,21 +201,55 @@ def _resized(result: Result, size: tuple[int, int]) -> Result:
 
 
 def _pictures(
-    frame: Frame, result: Result, groups: dict[str, dict[str, Any]], backdrop: Path
+    frame: Frame, result: Result, groups: dict[str, dict[str, Any]], folder: Path
 ) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.uint8]]]]:
     """Return (caption, file name without suffix, image) for each effect whose inputs the network provides."""
     yield "the photo", "photo", frame.image
     for caption, (names, shown) in track(list(_SHOWN.items()), "effects"):
-        own = split_groups({key: str(backdrop) if value == "drawn" else value for key, value in shown.items()})[1]
+        own = split_groups(
+            {key: str(folder / value) if value in tuple(_BACKDROPS) else value for key, value in shown.items()}
+        )[1]
         merged = {name: own.get(name, {}) | groups.get(name, {}) for name in names}
         chain = load_effects("NAME", names, plugin_settings("effects", merged))
         if (needs_of(chain) & Wanted.POSES and result.poses is None) or (
             needs_of(chain) & Wanted.PARTS and result.parts is None
         ):
             continue
-        picture = compose_all(chain, frame, result)
+        picture = compose_all(chain, frame, _only(result, needs_of(chain)))
         file = "".join(letter if letter.isalnum() else "_" for letter in caption)
         yield caption, file, picture
+
+
+def _only(result: Result, needs: Wanted) -> Result:
+    """Drop what an effect did not ask for: some draw more where there is more, and `bodyseg run` computes no more."""
+    needs |= Wanted.POSES if Wanted.INSTANCES in needs else Wanted.NOTHING
+    names = (flag.name.lower() for flag in Wanted if flag.name and flag not in needs)
+    dropped: dict[str, Any] = {name: None for name in names if hasattr(result, name)}
+    return replace(result, **dropped)
+
+
+def _rows(
+    captions: Sequence[str], files: Mapping[str, str], photo: str, groups: Mapping[str, dict[str, Any]]
+) -> Iterator[str]:
+    """Yield tables of up to three pictures: caption, picture, command."""
+    for start in range(0, len(captions), 3):
+        row = captions[start : start + 3]
+        yield "| " + " | ".join(row) + " |"
+        yield "|" + "---|" * len(row)
+        yield "| " + " | ".join(f"![{caption}]({files[caption]})" for caption in row) + " |"
+        yield "| " + " | ".join(_command(photo, caption, groups) for caption in row) + " |"
+        yield ""
+
+
+def _command(photo: str, caption: str, groups: Mapping[str, dict[str, Any]]) -> str:
+    """Return the command that makes a picture in full size. groups: the caller's own parameters, by effect."""
+    names, shown = _SHOWN[caption]
+    own = {f"{name}.{key}": value for name in names for key, value in groups.get(name, {}).items()}
+    words = ["bodyseg", "run", photo, *(word for name in names for word in ("--effect", name))]
+    for parameter, value in (shown | own).items():
+        flag = parameter.replace("_", "-")
+        words += [f"--{'no-' * (not value)}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return f"`{shlex.join(words)}`"
 
 
 def _written(out: Path, name: str, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

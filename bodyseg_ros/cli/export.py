@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import typer
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import SettingsError
+from ..formats.model_source import Quantize
+from ..lab.portrait_config import PortraitRun
 from ..media import open_source
 from .model_loading import read_input_size
 from .reporting import AsJson, print_json, progress_console, shows_progress
@@ -70,10 +73,18 @@ def export(
     need_keras()
     from ..lab import export as training
     from ..lab.edgetpu import compile_for_edgetpu, require_compiler
+    from ..lab.portrait_export import check_portrait_form, open_portrait
     from ..lab.trainer import held_out_samples
     from ..lab.validation import THRESHOLD
 
     precision = ("int8" if to == "edgetpu" else "none") if quantize == "auto" else quantize
+    portrait = open_portrait(source, config)
+    if portrait is not None:
+        if stride or threshold:
+            raise SettingsError("A portrait network has no --stride, and its --threshold stays 0.5: leave them out.")
+        check_portrait_form(to, precision)
+        _export_portrait(*portrait, to, precision, out, photos, as_json)
+        return
     training.check_offered(to, precision)
     strides, size = stride or ([16, 8] if to == "tfjs" else [16]), None
     if to == "edgetpu":
@@ -113,6 +124,24 @@ def export(
     for one in compiled:
         where = f": {one.on_edgetpu} operations on the Edge TPU, {one.on_cpu or 0} on the CPU" if one.on_edgetpu else ""
         console.print(f"Compiled: {one.path.name}{where}.", highlight=False, soft_wrap=True)
+
+
+def _export_portrait(
+    run: PortraitRun, network: Any, form: Any, precision: Quantize, out: Path, photos: str, as_json: bool
+) -> None:
+    """Write one file of a portrait network and its card."""
+    from ..lab.portrait_export import export_portrait
+    from ..lab.portrait_trainer import held_out_portraits
+
+    images = _photos(photos) if photos else [one.image for one in held_out_portraits(run)[:_PHOTOS]]
+    with progress_console.status(f"writing {form} and comparing it on {len(images)} photos …"):
+        file = export_portrait(run, network, out, form, precision, images)
+    if as_json:
+        print_json([asdict(file) | {"path": str(file.path), "card": str(file.card)}])
+        return
+    table = Table("file", "card", "MB", "mask IoU", title=f"checked against the source on {len(images)} photos")
+    table.add_row(file.path.name, file.card.name, f"{file.size / 1e6:.2f}", f"{file.mask_iou:.4f}")
+    Console().print(table)
 
 
 def _photos(text: str) -> list[NDArray[np.uint8]]:

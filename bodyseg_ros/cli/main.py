@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "eval": ("evaluate:evaluate", _WEIGHTS, "Measure models on labeled photos: table, JSON, plots."),
     "sheet": ("sheet:sheet", _WEIGHTS, "Show a model's masks, parts and skeletons on many photos in one image."),
     "train": ("train:train", _WEIGHTS, "Train a network on your own photos."),
+    "train harmony": ("train_harmony:train_harmony", _WEIGHTS, "Train a network for the effect harmonize."),
     "export": ("export:export", _WEIGHTS, "Write a trained network as tfjs, tflite, ONNX or SavedModel, and check it."),
     "bench": ("bench:bench", _WEIGHTS, "Time the network and every other step."),
     "bench engines": ("bench_engines:bench_engines", _WEIGHTS, "Time the network by engine and input size."),

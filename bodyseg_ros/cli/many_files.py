@@ -21,8 +21,9 @@ from ..dependencies import missing_package
 from ..errors import BodysegError, MediaError
 from .error_output import INTERRUPTED, complain
 from .reporting import progress_console
+from .storage import absolute
 
-__all__ = ["Jobs", "Named", "Scheduler", "Show", "for_each", "report_problems", "share_cores"]
+__all__ = ["Jobs", "Named", "Scheduler", "Show", "failure_of", "for_each", "for_others", "report_problems"]
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Inputs at a time, each in its own process.")]
 Scheduler = Annotated[
@@ -62,7 +63,8 @@ def for_each(
 
     work: a function of a module, since other processes import it. jobs: processes on this machine; with 1, this one
     does the work. scheduler: address of a Dask scheduler whose workers do the work instead. An item whose process died
-    is tried again. progress: gets a bar of the items, and in one process a bar of the current one.
+    is tried again. progress: gets a bar of the items, with the field `of_inputs`, and in one process one of the current
+    item.
 
     Raises MediaError if the scheduler does not answer, and MissingDependencyError without the extra `fleet`. If the
     caller stops early, as by Ctrl-C, what other processes have begun ends there too.
@@ -74,16 +76,20 @@ def for_each(
     else:
         yield from _one_by_one(work, items, progress)
         return
-    bar = progress.add_task("inputs", total=len(items))
+    bar = progress.add_task("inputs", total=len(items), of_inputs=True)
     for pair in done:
         progress.advance(bar)
         yield pair
 
 
-def share_cores(values: Mapping[str, Any], jobs: int) -> dict[str, Any]:
-    """The parameters, with as many `threads` as leave each process its share of the cores, unless they are given."""
+def for_others(values: Mapping[str, Any], jobs: int) -> dict[str, Any]:
+    """The parameters for other processes: as many `threads` as leave each its share of the cores, unless they are
+    given, and a `model_path` that does not depend on the current folder.
+    """
     cores = os.cpu_count() or 1
-    return {**({"threads": max(1, cores // jobs)} if jobs > 1 else {}), **values}
+    shared = {"threads": max(1, cores // jobs)} if jobs > 1 else {}
+    path = {"model_path": absolute(str(values["model_path"]))} if values.get("model_path") else {}
+    return {**shared, **values, **path}
 
 
 def report_problems(problems: Collection[str], summary: str = "") -> None:
@@ -96,11 +102,17 @@ def report_problems(problems: Collection[str], summary: str = "") -> None:
         raise typer.Exit(1)
 
 
+def failure_of(source: str, err: Exception) -> str:
+    """A sentence about an input that failed, with its name."""
+    text = str(err) or type(err).__name__
+    return text if source in text else f"{source}: {text}"
+
+
 def _one_by_one(
     work: Work[Item, Made], items: Sequence[Item], progress: Progress
 ) -> Iterator[tuple[Item, Made | Exception]]:
     several = len(items) > 1
-    total = progress.add_task("inputs", total=len(items)) if several else None
+    total = progress.add_task("inputs", total=len(items), of_inputs=True) if several else None
     for item in items:
         bar = progress.add_task(item.name, total=None)
 
@@ -112,8 +124,9 @@ def _one_by_one(
             made = work(item, show)
         except BodysegError as err:
             made = err
-        if total is not None:
+        if several or not progress.tasks[-1].completed:
             progress.remove_task(bar)
+        if total is not None:
             progress.advance(total)
         yield item, made
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import track as rich_track
 
-__all__ = ["AsJson", "print_json", "progress_bar", "progress_console", "shows_progress", "track"]
+__all__ = ["AsJson", "count", "print_json", "progress_bar", "progress_console", "shows_progress", "track"]
 
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")]
@@ -48,6 +48,11 @@ def progress_bar(*facts: ProgressColumn) -> Progress:
 def track(items: Sequence[T], what: str = "rounds") -> Iterable[T]:
     """Iterate with a progress bar that disappears at the end."""
     return rich_track(items, what, console=progress_console, transient=True)
+
+
+def count(number: int, what: str) -> str:
+    """'1 frame', '2 frames'."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def print_json(content: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,10 +17,10 @@ from ..plan import Plan
 from ..ros.nodes.node_settings import NodeSettings
 from ..types import Wanted
 from .error_output import INTERRUPTED
-from .many_files import Jobs, Scheduler, for_each, report_problems, share_cores
+from .many_files import Jobs, Scheduler, failure_of, for_each, for_others, report_problems
 from .model_loading import load_model, plan_model
 from .parameter_flags import takes_parameters
-from .reporting import print_json, progress_bar, progress_console, shows_progress
+from .reporting import count, print_json, progress_bar, progress_console, shows_progress
 from .run_files import (
     Input,
     VideoOptions,
@@ -33,7 +34,7 @@ from .run_files import (
 from .run_journal import RunJournal
 from .run_task import Choices, Done, RunTask, drop_model, keep_model, run_task
 from .run_window import background_files, show_window
-from .storage import expand, join, refuse_memory
+from .storage import absolute, expand, join, refuse_memory
 
 __all__ = ["run"]
 
@@ -131,12 +132,15 @@ def run(
         return
     if as_json and 0 < sum(one.bag for one in readable) < len(readable):
         raise SettingsError("--json prints lines for photos and videos, and a report for bags; do them in two runs.")
-    one_file = is_one_file(out, readable)
+    one_file, where = is_one_file(out, readable), out
     try:
         choices, model = _check(choices, readable, out, one_file, as_json)
         if jobs > 1 or scheduler:
             drop_model()  # other processes load their own
-        choices = replace(choices, values=share_cores(choices.values, min(jobs, len(readable))))
+            # Workers have other current folders; a camera's number is no path.
+            readable = [replace(one, text=absolute(one.text)) if Path(one.text).exists() else one for one in readable]
+            out = absolute(out)
+            choices = replace(choices, values=for_others(choices.values, min(jobs, len(readable))))
         if len(readable) > 1:
             done = _do_several(choices, readable, out, as_json, jobs, scheduler, problems)
         else:
@@ -147,7 +151,7 @@ def run(
     skipped = sum(one.before for one in done)
     if skipped:
         progress_console.print(f"{skipped} of {len(readable)} inputs had been done before.")
-    _tell(done, problems, model, f", results in {out}" if choices.write else "", as_json)
+    _tell(done, problems, model, f", results in {where}" if choices.write else "", as_json)
 
 
 def _look_at_all(inputs: Sequence[str]) -> tuple[list[Input], list[str]]:
@@ -243,11 +247,11 @@ def _do_all(
         with progress_bar(_Rate()) as progress:
             for task, made in for_each(run_task, tasks, jobs, scheduler, progress):
                 if journal:
-                    journal.finish(task.number)
+                    journal.finish(task.number, failed=isinstance(made, Exception))
                 if isinstance(made, Exception):
                     if len(tasks) == 1:
                         raise made
-                    failed[task.number] = [f"{task.source}: {str(made) or type(made).__name__}"]
+                    failed[task.number] = [failure_of(task.source, made)]
                     continue
                 for remark in made.remarks:
                     progress_console.print(remark)
@@ -266,11 +270,11 @@ def _tell(done: Sequence[Done], problems: Sequence[str], model: str, where: str,
     if as_json and reports:
         print_json(reports if len(done) > 1 else next(iter(reports.values())))
     frames = sum(one.frames for one in done if not one.report and not one.before)
-    report_problems(problems, f"{frames} frame{'s' * (frames != 1)} done by {model}{where}" if model else "")
+    report_problems(problems, f"{count(frames, 'frame')} done by {model}{where}" if model else "")
 
 
 class _Rate(ProgressColumn):
     """Frames per second so far."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+        return Text(f"{task.speed:.1f} frames/s" if task.speed and not task.fields.get("of_inputs") else "")

@@ -204,7 +204,9 @@ def is_bag(text: str) -> bool:
     """Whether a path is a ROS 2 bag, by name or metadata."""
     if text.endswith((".mcap", ".db3")):
         return True
-    return exists(join(text, "metadata.yaml")) if is_remote(text) else (Path(text) / "metadata.yaml").is_file()
+    if is_remote(text):
+        return not Path(text).suffix and exists(join(text, "metadata.yaml"))
+    return (Path(text) / "metadata.yaml").is_file()
 
 
 def look_at(text: str) -> Input:

@@ -27,7 +27,7 @@ class RunJournal:
         self._stack = ExitStack()
         self._out, self._write, self._files = out, write, list(also)
         self._folder = join(out, ".bodyseg-run") if out else ""
-        self._waiting, self._done = list(range(count)), set[int]()
+        self._waiting, self._done, self._failed = list(range(count)), set[int](), set[int]()
 
     def __enter__(self) -> RunJournal:
         if not self._folder:
@@ -53,9 +53,10 @@ class RunJournal:
         """The file that tells that an input is done; '' if nothing is recorded."""
         return join(self._folder, f"{number:06}.json") if self._out else ""
 
-    def finish(self, number: int) -> None:
-        """An input is done, or has failed."""
+    def finish(self, number: int, *, failed: bool) -> None:
+        """An input is done, or has failed; then lines that are there are those of an earlier run."""
         self._done.add(number)
+        self._failed |= {number} if failed else set()
         while self._waiting and self._waiting[0] in self._done:
             self._add_lines(self._waiting.pop(0))
 
@@ -66,7 +67,7 @@ class RunJournal:
 
     def _add_lines(self, number: int) -> None:
         lines = self.lines_of(number)
-        if not self._files or not exists(lines):
+        if not self._files or number in self._failed or not exists(lines):
             return
         with fetched(lines) as path:
             for file in self._files:

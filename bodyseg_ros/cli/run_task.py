@@ -22,6 +22,7 @@ from ..tracking import NOBODY_FOLLOWED, PeopleFollower
 from ..types import Wanted
 from .many_files import Show
 from .model_loading import load_model, plan_model
+from .reporting import count
 from .run_files import FileWriter, Output, VideoOptions, choose_outputs, is_bag, is_still, make_folder
 from .storage import exists, fetched, fingerprint, is_remote, join, name_of, parent_of, put_into, read_text, write_text
 
@@ -235,6 +236,6 @@ def _run_bag(task: RunTask, source: Path, show: Show) -> Done:
     if report.left_out:
         left_out = ", ".join(report.left_out)
         remarks.append(f"Topics left out, as they may show people: {left_out}; --keep-raw copies them.")
-    remarks.append(f"{report.frames} frames of {report.image_topic} done, bag in {target}")
+    remarks.append(f"{count(report.frames, 'frame')} of {report.image_topic} done, bag in {target}")
     problems = [f"{source.name}, frame at {stamp_ns} ns: {why}" for stamp_ns, why in report.problems]
     return Done(report.frames, problems, remarks, asdict(report), target)

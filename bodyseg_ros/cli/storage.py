@@ -18,6 +18,7 @@ from ..dependencies import missing_package
 from ..errors import MediaError, MissingDependencyError
 
 __all__ = [
+    "absolute",
     "exists",
     "expand",
     "fetched",
@@ -78,6 +79,11 @@ def refuse_memory(texts: Iterable[str]) -> None:
 def name_of(text: str) -> str:
     """The last part of a path."""
     return text.rstrip("/").rpartition("/")[2] if is_remote(text) else Path(text).resolve().name
+
+
+def absolute(text: str) -> str:
+    """A path as processes with another current folder understand it; an address stays."""
+    return text if "://" in text else str(Path(text).absolute())
 
 
 def parent_of(text: str) -> str:

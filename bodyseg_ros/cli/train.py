@@ -13,6 +13,7 @@ from rich.progress import TaskID, TextColumn
 
 from ..dependencies import missing_package
 from ..formats.runtime import load_tensorflow
+from ..lab.portrait_config import is_portrait_run, read_portrait_run
 from ..lab.train_config import TrainSettings, read_settings
 from .error_output import INTERRUPTED
 from .native_noise import hold_native_noise
@@ -29,20 +30,31 @@ def train(
 ) -> None:
     """Train a network from a configuration; resume an interrupted run.
 
-    Ctrl-C saves a checkpoint; the same command resumes from it. The run's folder holds checkpoint, log.csv,
-    TensorBoard events, a sheet of predictions and a copy of the configuration.
+    A configuration that names a `network` trains a portrait network, any other one BodyPix's. Ctrl-C saves a
+    checkpoint; the same command resumes from it. The run's folder holds checkpoint, log.csv, TensorBoard events, a
+    sheet of predictions and a copy of the configuration.
     Example: bodyseg train train.yaml && bodyseg export run --to tfjs --quantize float16 --out my_model
     """
-    settings = read_settings(config)
-    need_keras()
-    from ..lab.trainer import run
+    if is_portrait_run(config):
+        portrait = read_portrait_run(config)
+        need_keras()
+        from ..lab.portrait_trainer import train_portrait
 
-    with _Watcher(settings) as watcher:
-        done = run(settings, watcher)
+        output = portrait.output
+        with _Watcher() as watcher:
+            done = train_portrait(portrait, watcher)
+    else:
+        settings = read_settings(config)
+        need_keras()
+        from ..lab.trainer import run
+
+        output = settings.output
+        with _Watcher() as watcher:
+            done = run(settings, watcher)
     if not done:
         progress_console.print(f"bodyseg: stopped; bodyseg train {config} goes on from the checkpoint.")
         raise typer.Exit(INTERRUPTED)
-    progress_console.print(f"The run is done: {settings.output}")
+    progress_console.print(f"The run is done: {output}")
 
 
 def need_keras() -> None:
@@ -61,10 +73,9 @@ class _Watcher:
     second at once.
     """
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(self) -> None:
         self._bar = progress_bar(TextColumn("{task.fields[facts]}"))
         self._tasks: dict[str, TaskID] = {}
-        self._settings = settings
         self._loss = 0.0
         self._stop = False
 
@@ -92,11 +103,17 @@ class _Watcher:
 
     def stepped(self, step: int, settings: TrainSettings, loss: float) -> None:
         """Show the step, a moving average of the loss, and frames/s."""
-        self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss if "steps" in self._tasks else loss
-        task = self._task("steps", settings.steps, step)
         stage, rate = settings.at(step - 1)
-        speed = f"{stage.batch * (self._bar.tasks[task].speed or 0.0):.0f} frames/s"
-        self._bar.update(task, completed=step, facts=f"loss {self._loss:.3f}  learning rate {rate:.2g}  {speed}")
+        self.progressed(step, settings.steps, loss, rate, stage.batch)
+
+    def progressed(self, step: int, steps: int, loss: float, learning_rate: float, batch: int) -> None:
+        """Show the step, a moving average of the loss, and frames/s; batch: frames per step."""
+        self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss if "steps" in self._tasks else loss
+        task = self._task("steps", steps, step)
+        speed = f"{batch * (self._bar.tasks[task].speed or 0.0):.0f} frames/s"
+        self._bar.update(
+            task, completed=step, facts=f"loss {self._loss:.3f}  learning rate {learning_rate:.2g}  {speed}"
+        )
 
     def stop(self) -> bool:
         """Whether Ctrl-C was pressed."""

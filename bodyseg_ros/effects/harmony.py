@@ -8,14 +8,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from ..engines import open_engine
-from ..errors import EngineError, ModelError, PluginError, SettingsError
-from ..formats import detect
+from ..catalog import load_card, locate
+from ..errors import ModelError, PluginError, SettingsError
 from ..settings import Settings, live, start_only
 from ..types import Frame, Result, Wanted
 from .backdrop import Backdrop, BackdropSettings
 from .blending import Picture, mix, require, soft_edge
 from .effect import Effect
+from .harmony_networks import open_network
 
 __all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
 
@@ -23,6 +23,8 @@ __all__ = ["ColorTransfer", "Harmonize", "SeamlessClone"]
 _MOST_CONTRAST: Final = 2.0
 #: OpenCV clones nothing narrower.
 _LEAST_CLONE_PX: Final = 3
+#: Card of the network that is taken where no file is named.
+SHIPPED_NETWORK: Final = "harmony-64"
 
 
 class ColorTransferSettings(Settings):
@@ -94,18 +96,25 @@ class SeamlessClone(Effect):
 
 
 class HarmonizeSettings(Settings):
-    """Settings of your own network."""
+    """The network that harmonizes."""
 
     model_path: str = start_only(
-        "", "The network's file. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: 1×h×w×3, RGB from 0 to 1."
+        "",
+        "File of your own network; '': the shipped one. Input: 1×h×w×4 float32, RGB and mask from 0 to 1. Output: "
+        "1×n×n×n×3, a table of colors, or 1×h×w×3, the picture, from 0 to 1. Or a .caffemodel.",
     )
     engine: str = start_only("auto", "Engine plugin that runs it; auto: the fastest installed one that reads the file.")
-    size_px: int = start_only(256, "Height and width of the network's input.", ge=16, le=2048)
+    size_px: int = start_only(
+        0, "Height and width of the network's input; 0: what the file states, or 256.", ge=0, le=2048
+    )
+    smoothing: float = live(
+        0.8, "Share of the change of color that a video's frame keeps from the frame before.", ge=0.0, le=0.98
+    )
     feather_px: int = live(2, "Half width of the soft edge around people.", ge=0, le=50)
 
 
 class Harmonize(Effect):
-    """Run your own harmonization network on people; use after virtual_background."""
+    """Match the colors of people to their background by a network; use after virtual_background."""
 
     api_version = 1
     Settings = HarmonizeSettings
@@ -114,30 +123,34 @@ class Harmonize(Effect):
 
     def __init__(self, settings: HarmonizeSettings) -> None:
         super().__init__(settings)
-        path = settings.model_path
-        if not path:
-            raise SettingsError("Parameter harmonize.model_path is '', but it must name the network's file.")
+        path = Path(settings.model_path) if settings.model_path else _shipped()
         try:
-            self._engine = open_engine(settings.engine, detect(Path(path), 1), {})
+            self._network = open_network(path, settings.engine, settings.size_px)
         except (ModelError, PluginError) as err:
             raise SettingsError(
-                f"Parameter harmonize.model_path is {path!r}, but it must be a model file. {err}"
+                f"Parameter harmonize.model_path is {settings.model_path!r}, but it must be a model file. {err}"
             ) from err
 
     def compose(self, frame: Frame, result: Result) -> Picture:
-        """(H, W, 3) uint8 RGB. Raises EngineError if the output is not an image of the input's size."""
+        """Return (H, W, 3) uint8 RGB; the unchanged frame if it has no people or no background.
+
+        Raises EngineError if the network's output is not of its form.
+        """
         person = require(result.person, "a person mask").view(np.uint8)
-        side = self.settings.size_px
-        small = cv2.resize(frame.image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        mask = cv2.resize(person, (side, side), interpolation=cv2.INTER_NEAREST).astype(np.float32)
-        answers = list(self._engine.run(np.dstack([small, mask])[None]).values())
-        if len(answers) != 1 or answers[0].shape != (1, side, side, 3) or not np.isfinite(answers[0]).all():
-            shapes = [answer.shape for answer in answers]
-            raise EngineError(
-                f"The network for harmonize must output 1×{side}×{side}×3 numbers, but it outputs {shapes}."
-            )
-        painted = np.clip(answers[0][0] * 255, 0, 255)
-        # What changes is smooth: it is enlarged, the frame's own detail stays.
-        change = cv2.resize(painted - small * 255, frame.size[::-1], interpolation=cv2.INTER_LINEAR)
-        changed = np.clip(frame.image + change.reshape(frame.image.shape), 0, 255).astype(np.uint8)
-        return mix(frame.image, changed, soft_edge(result, self.settings.feather_px))
+        weight = soft_edge(result, self.settings.feather_px)
+        if not person.any() or person.all() or not weight.any():
+            return frame.image.copy()
+        left, top, width, height = cv2.boundingRect(weight)
+        changed = self._network.recolor(frame, person, self.settings.smoothing, (left, top, width, height))
+        return mix(frame.image, changed, weight)
+
+
+def _shipped() -> Path:
+    """File of the shipped network. Raises SettingsError if it is missing."""
+    located = locate(load_card(SHIPPED_NETWORK), 1, 4)
+    if located is None:
+        raise SettingsError(
+            f"Parameter harmonize.model_path is '', but the shipped network {SHIPPED_NETWORK!r} is missing: "
+            "install the package again, or name a file of your own."
+        )
+    return located.index

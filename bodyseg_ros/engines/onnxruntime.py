@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ class OnnxRuntimeSettings(Settings):
         (),
         "Execution providers in order of preference; each operation runs on the first that supports it. Empty: "
         "all available, GPUs first.",
+    )
+    profile: str = start_only(
+        "",
+        "File for the time of every operation, written when the model is closed, as chrome://tracing and "
+        "ui.perfetto.dev read it; '': none.",
     )
 
     @field_validator("providers", mode="before")
@@ -78,9 +84,8 @@ class OnnxRuntimeEngine(Engine):
         outputs = chosen_outputs(self.source.outputs, [output.name for output in facts.outputs], path)
         self._outputs = {head: facts.outputs[place] for head, place in outputs.items()}
         providers = _chosen_providers(runtime, self.settings.providers)
-        self._session = runtime.InferenceSession(
-            data, _options(runtime, thread_count(self.threads)), providers=providers
-        )
+        options = _options(runtime, thread_count(self.threads), self.settings.profile)
+        self._session = runtime.InferenceSession(data, options, providers=providers)
         self._active = [name for name, full in _PROVIDERS.items() if full in self._session.get_providers()]
         _refuse_fallback(self.settings.providers, self._active)
         # What a GPU cannot run is the CPU's all the same.
@@ -94,8 +99,11 @@ class OnnxRuntimeEngine(Engine):
         return {head: as_float(array, facts) for (head, facts), array in found}
 
     def unload(self) -> None:
-        """Let the network go."""
+        """Let the network go, and write the profile that was asked for."""
+        profile = self._session.end_profiling() if self.settings.profile else ""
         self._session = None
+        if profile:
+            Path(profile).replace(self.settings.profile)  # onnxruntime adds the time to the name
 
 
 def _chosen_providers(runtime: Any, wanted: tuple[Provider, ...]) -> list[Any]:
@@ -116,14 +124,25 @@ def _chosen_providers(runtime: Any, wanted: tuple[Provider, ...]) -> list[Any]:
     return [(_PROVIDERS[name], options.get(name, {})) for name in chosen]
 
 
-def _options(runtime: Any, threads: int) -> Any:
+def _options(runtime: Any, threads: int, profile: str) -> Any:
     options = runtime.SessionOptions()
+    options.enable_profiling, options.profile_file_prefix = bool(profile), _writable(profile)
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     # Otherwise waiting threads spin and use up cores that other nodes need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _writable(profile: str) -> str:
+    """Return the file's name. Raises SettingsError if its folder is missing; onnxruntime would write nothing."""
+    folder = Path(profile).parent
+    if profile and not folder.is_dir():
+        raise SettingsError(
+            f"Parameter onnxruntime.profile is {profile!r}, but there is no folder {str(folder)!r}; make it first."
+        )
+    return profile
 
 
 def _refuse_fallback(wanted: tuple[Provider, ...], active: list[str]) -> None:

@@ -32,8 +32,10 @@ _POOLS: Final = {"MaxPool": "MaxPool", "AvgPool": "AveragePool"}
 _NORMS: Final = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _OTHERS: Final = (
     "Placeholder", "Const", "Identity", "NoOp", "Conv2D", "DepthwiseConv2dNative", "Relu6", "ResizeBilinear",
-    "ConcatV2", "SpaceToBatchND", "BatchToSpaceND",
+    "ConcatV2", "SpaceToBatchND", "BatchToSpaceND", "Conv2DBackpropInput",
 )  # fmt: skip
+_FIXED_SIZE: Final[Mapping[str, slice]] = {"ResizeBilinear": slice(0, 1), "Conv2DBackpropInput": slice(1, 3)}
+"""Inputs of ops whose other input only says the size of their output."""
 
 
 def write_onnx(opened: OpenedModel, names: Mapping[str, str], path: Path, source: Path) -> None:
@@ -106,6 +108,8 @@ class _Graph:
                 self.became[own] = self.became[inputs[0]]
             case "Conv2D" | "DepthwiseConv2dNative":
                 self._convolution(operation, own)
+            case "Conv2DBackpropInput":
+                self._transposed(operation, own)
             case _ if kind in _POOLS:
                 size = list(operation.get_attr("ksize"))[1:3]
                 self._emit(_POOLS[kind], [self.became[inputs[0]]], own, kernel_shape=size, **_window(operation))
@@ -148,6 +152,20 @@ class _Graph:
         else:
             window = _window(operation) | {"dilations": list(operation.get_attr("dilations"))[1:3]}
         self._emit("Conv", [self.became[picture], constant], own, group=groups, **window)
+
+    def _transposed(self, operation: Any, own: str) -> None:
+        """Write a transposed convolution whose kernel is as large as its stride: no two of its windows overlap."""
+        _, kernel, picture = (tensor.name for tensor in operation.inputs)
+        weights = self._values[kernel].transpose(3, 2, 0, 1)  # (h, w, out, in) → (in, out, h, w)
+        strides = list(operation.get_attr("strides"))[1:3]
+        if list(weights.shape[2:]) != strides or list(operation.get_attr("dilations")) != [1] * 4:
+            raise ModelFileError(
+                f"The transposed convolution {operation.name!r} cannot be written as ONNX: its kernel is "
+                f"{weights.shape[2]}×{weights.shape[3]} and its stride {strides[0]}×{strides[1]}; they must be equal."
+            )
+        self._emit(
+            "ConvTranspose", [self.became[picture], self._constant(f"{own}_weights", weights)], own, strides=strides
+        )
 
     def _dilated_window(self, before: Any, operation: Any) -> dict[str, Any]:
         """Padding and dilations of a convolution between a SpaceToBatchND and its BatchToSpaceND."""
@@ -217,7 +235,7 @@ def _needed(graph: Any) -> list[Any]:
         operation = queue.pop()
         if operation.name not in found:
             found.add(operation.name)
-            inputs = list(operation.inputs)[:1] if operation.type == "ResizeBilinear" else operation.inputs
+            inputs = list(operation.inputs)[_FIXED_SIZE.get(operation.type, slice(None))]
             queue += [tensor.op for tensor in inputs]
     return [operation for operation in graph.get_operations() if operation.name in found]
 

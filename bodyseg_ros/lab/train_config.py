@@ -198,7 +198,9 @@ def read_settings(path: Path) -> TrainSettings:
     try:
         settings = TrainSettings.model_validate(content)
     except ValidationError as err:
-        raise SettingsError(f"The training configuration {str(path)!r} is not valid: {_sentences(err)}") from err
+        raise SettingsError(
+            f"The training configuration {str(path)!r} is not valid: {validation_sentences(err)}"
+        ) from err
     base = path.absolute().parent
     return settings.model_copy(
         update={
@@ -221,7 +223,7 @@ def write_settings(settings: TrainSettings, path: Path) -> None:
     path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
-def _sentences(err: ValidationError) -> str:
+def validation_sentences(err: ValidationError) -> str:
     """What pydantic found, a sentence per field."""
     words = {"missing": "is missing", "extra_forbidden": "is not a field of a configuration; check its spelling"}
     sentences = []

@@ -54,7 +54,7 @@ class BodyPixSettings(NetworkSettings):
     max_detections: int = live(10, "Maximum number of people.", ge=1, le=100)
     score_threshold: float = live(0.3, "Minimum score of a pose and of its root keypoint.", ge=0.0, le=1.0)
     close_up_score: float = live(
-        0.7,
+        0.6,
         "Keep a large pose below score_threshold if at least 5 of its keypoints reach min_keypoint_score and their "
         "mean score is above this: a face that fills the image. 1: never, as in the reference.",
         ge=0.0,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..catalog import Card, choose_card
 from ..errors import SettingsError
 from ..networks import Network, NetworkSettings
-from ..plugins import load_plugin
+from ..plugins import load_plugin, plugin_names
 from ..settings import (
     ModelSettings,
     Parameter,
@@ -88,9 +88,15 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
     settings = build(PerPersonSettings, own, GROUP)
     others = {name: value for name, value in values.items() if name not in own}
     if not settings.is_on:
-        if others:
-            known = [parameter.name for parameter in stage_parameters(None)]
-            raise unknown_parameter(f"{GROUP}.{next(iter(others))}", known)
+        for name in others:
+            if any(
+                name in load_plugin("networks", network).Settings.model_fields for network in plugin_names("networks")
+            ):
+                raise SettingsError(
+                    f"Parameter {GROUP}.{name} is set, but there is no second network: set {GROUP}.model or "
+                    f"{GROUP}.model_path."
+                )
+            raise unknown_parameter(f"{GROUP}.{name}", [parameter.name for parameter in stage_parameters(None)])
         return None
     model = build(
         ModelSettings,

@@ -37,14 +37,19 @@ class Window:
         rows = slice(max(self.top, 0), max(min(self.top + self.height, size[0]), 0))
         return rows, slice(max(self.left, 0), max(min(self.left + self.width, size[1]), 0))
 
+    def _covered(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the window that are in an image of size (H, W)."""
+        rows, columns = self.inside(size)
+        return (
+            slice(rows.start - self.top, rows.stop - self.top),
+            slice(columns.start - self.left, columns.stop - self.left),
+        )
+
     def cut_out(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The part of an image (H, W, 3), scaled; black beyond the image."""
-        rows, columns = self.inside((image.shape[0], image.shape[1]))
+        size = image.shape[0], image.shape[1]
         cut = np.zeros((self.height, self.width, 3), np.uint8)
-        there = np.s_[
-            rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
-        ]
-        cut[there] = image[rows, columns]
+        cut[self._covered(size)] = image[self.inside(size)]
         return cut if self.size == cut.shape[:2] else _resize(cut, self.size)
 
     def put_back(self, values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -52,10 +57,7 @@ class Window:
         if values.shape[:2] != (self.height, self.width):
             how = cv2.INTER_LINEAR if values.dtype == np.float32 else cv2.INTER_NEAREST
             values = cv2.resize(values, (self.width, self.height), interpolation=how)
-        rows, columns = self.inside(size)
-        return values[
-            rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
-        ]
+        return values[self._covered(size)]
 
     def to_image(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points (…, 2), x and y in px of the cut-out, to source px."""

@@ -35,6 +35,10 @@ __all__ = [
 #: Images of one camera on the sheet: doubtful ones, and others at equal intervals.
 _DOUBTFUL, _OTHERS = 12, 6
 _TILE_PX: Final = 240
+#: Why a human should look at a frame; and the same on the sheet.
+_LOST, _APPEARED = "somebody was lost here", "somebody appeared here"
+_WEAK: Final = "a weak sign of a person is not covered"
+_IN_SHORT: Final = {_LOST: "lost", _APPEARED: "appeared", _WEAK: "weak sign"}
 #: Parameters that change no pixel, and the place of files whose content is told.
 _NO_MATTER: Final = {"threads", "try_model_files", "model_path"}
 
@@ -63,11 +67,7 @@ def camera_report(name: str, seen: Sightings, covers: Covers) -> CameraReport:
     for index, reason in seen.reasons.items():
         blanked.setdefault(reason, []).append(index)
     judged = [share for index, share in enumerate(covers.shares) if index not in seen.reasons]
-    look_at = {
-        "somebody was lost here": covers.lost,
-        "somebody appeared here": covers.appeared,
-        "a weak sign of a person is not covered": covers.doubtful,
-    }
+    look_at = {_LOST: covers.lost, _APPEARED: covers.appeared, _WEAK: covers.doubtful}
     return CameraReport(
         name,
         len(seen),
@@ -94,12 +94,11 @@ class Sheet:
     """Selects a few covered images of one camera and keeps them reduced."""
 
     def __init__(self, report: CameraReport) -> None:
-        doubtful = [first for ranges in report.look_at.values() for first, _ in ranges]
-        doubtful += [(first + last) // 2 for first, last in report.gaps]
-        doubtful = sorted(set(doubtful))
-        self._name, self._frames = report.name, report.frames
-        self._marked = set(_some(doubtful, _DOUBTFUL))
-        self._chosen = self._marked | set(_some(range(report.frames), _OTHERS))
+        why = {(first + last) // 2: "gap filled" for first, last in report.gaps}
+        why |= {first: _IN_SHORT[reason] for reason, ranges in report.look_at.items() for first, _ in ranges}
+        self._name = report.name
+        self._marked = {index: why[index] for index in _some(sorted(why), _DOUBTFUL)}
+        self._chosen = self._marked.keys() | set(_some(range(report.frames), _OTHERS))
         self._tiles: dict[int, NDArray[np.uint8]] = {}
 
     def offer(self, index: int, image: NDArray[np.uint8]) -> None:
@@ -110,9 +109,10 @@ class Sheet:
 
     @property
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
-        """Caption → image; frames to check first."""
+        """Caption → image; frames to check first, with the reason."""
         order = sorted(self._tiles, key=lambda index: (index not in self._marked, index))
-        return {f"{'look ' * (index in self._marked)}{index} {self._name}": self._tiles[index] for index in order}
+        reasons = {index: f", {self._marked[index]}" if index in self._marked else "" for index in order}
+        return {f"{index}{reasons[index]}: {self._name}": self._tiles[index] for index in order}
 
 
 def _some(numbers: Sequence[int], most: int) -> list[int]:

@@ -21,9 +21,12 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, ReaderError, Sto
 from ..errors import MediaError
 from ..events import EventWatcher
 from ..plan import Plan, make_plan
+from .bag_topics import PICTURES, Topic
+from .graph.headers import shorten
 from .graph.names import Names
 from .graph.qos import LATCHED, RELIABLE, Qos
 from .graph.rosbag_types import RosbagMessages
+from .graph.video_messages import video_format
 from .nodes.diagnostics import reason_of
 from .nodes.frame_context import FrameContext
 from .nodes.frame_node import make_messages
@@ -32,11 +35,21 @@ from .nodes.live_settings import live_settings
 from .nodes.node_model import NodeModel
 from .nodes.node_settings import NodeSettings
 from .nodes.outputs import OUTPUTS, OutputTopic, hides_people, label_infos, wanted_of
+from .video_rewriter import VIDEOS
 
-__all__ = ["BagForm", "BagReport", "BagWriter", "add_like", "form_of", "process_bag", "read_bag", "write_bag"]
+__all__ = [
+    "BagForm",
+    "BagReport",
+    "BagWriter",
+    "add_like",
+    "form_of",
+    "process_bag",
+    "read_bag",
+    "topics_of",
+    "write_bag",
+]
 
 _log = logging.getLogger(__name__)
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _NAMES = Names("bodyseg")
 
@@ -172,7 +185,9 @@ def process_bag(
     `keep_raw`.
 
     source: an .mcap or .db3 file, or a bag's folder. target: see write_bag(). values: the node's parameters by dotted
-    name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is.
+    name. progress: told the frames done and their number. image_topic: whose pictures; '' for the only one there is
+    besides depth.
+
     Raises MediaError for a bag that cannot be read or has no such topic, and what make_plan() and open_model() raise.
     """
     plan = make_plan(values, NodeSettings)
@@ -212,14 +227,32 @@ def add_like(writer: Writer, reader: AnyReader, connection: Any) -> Any:
     )
 
 
-def _image_connection(reader: AnyReader, topic: str, source: Path) -> Any:
-    """Find the connection of the processed images."""
-    there = [connection for connection in reader.connections if connection.msgtype in _IMAGES]
-    found = [connection for connection in there if topic in ("", connection.topic)]
+def topics_of(reader: AnyReader) -> list[Topic]:
+    """List the topics of a bag, with the encoding of the first image."""
+    forms: dict[int, str] = {}
+    waiting = [one for one in reader.connections if one.msgtype in (*PICTURES, *VIDEOS) and one.msgcount]
+    for connection in waiting:
+        _, _, raw = next(reader.messages([connection]))
+        try:
+            message: Any = reader.deserialize(raw, connection.msgtype)
+        except Exception:  # noqa: BLE001 - rosbags raises nearly every kind; the frame is blanked later
+            continue
+        forms[connection.id] = shorten(video_format(message))
+    return [Topic(one.topic, one.msgtype, forms.get(one.id, "")) for one in reader.connections]
+
+
+def _image_connection(reader: AnyReader, name: str, source: Path) -> Any:
+    """Find the connection of the processed images. name: '' for the only topic with pictures that are not depth."""
+    pairs = [(one, topic) for one, topic in zip(reader.connections, topics_of(reader), strict=True)]
+    there = [(one, topic) for one, topic in pairs if one.msgtype in PICTURES]
+    colored = [one for one, topic in there if not topic.is_depth and not topic.is_packed_depth]
+    found = [one for one, _ in there if one.topic == name] if name else colored or [one for one, _ in there]
     if len(found) != 1:
-        names = ", ".join(sorted(connection.topic for connection in there)) or "none"
-        what = f"no pictures on {topic!r}" if topic else f"{len(there)} topics with pictures"
-        raise MediaError(f"The bag {str(source)!r} has {what}; select one image topic of: {names}.")
+        names = ", ".join(sorted(one.topic for one, _ in there)) or "none"
+        what = f"no pictures on {name!r}" if name else f"{len(found)} topics with pictures"
+        raise MediaError(
+            f"The bag {str(source)!r} has {what}; give one as --image-topic (image_topic in Python): {names}."
+        )
     return found[0]
 
 

@@ -41,10 +41,9 @@ from ..privacy.release_report import (
     outputs_beside,
     write_report,
 )
-from .bag import BagForm, add_like, form_of, read_bag, write_bag
-from .bag_topics import PICTURES, DepthRule, Topic, Treatment, choose_treatments
+from .bag import BagForm, add_like, form_of, read_bag, topics_of, write_bag
+from .bag_topics import PICTURES, DepthRule, Treatment, choose_treatments
 from .graph.headers import shorten, stamp_ns
-from .graph.video_messages import video_format
 from .nodes.frame_reader import FrameReader
 from .nodes.node_model import NodeModel
 from .nodes.node_settings import InputSettings
@@ -115,7 +114,7 @@ def anonymize_bag(
     with read_bag(source) as reader:
         form = form_of(source, reader)
         _check_target(source, target, form)
-        treatments = choose_treatments(_topics(reader), rules.keep, rules.drop, rules.depth)
+        treatments = choose_treatments(topics_of(reader), rules.keep, rules.drop, rules.depth)
         target.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             staging = Path(
@@ -151,20 +150,6 @@ def _check_target(source: Path, target: Path, form: BagForm) -> None:
     if target.suffix.lower() != suffix and (form.file or target.suffix in (".mcap", ".db3")):
         what = f"a file that ends in {suffix}" if suffix else "a folder"
         raise MediaError(f"The output is {str(target)!r}, but as {str(source)!r} it must be {what}.")
-
-
-def _topics(reader: AnyReader) -> list[Topic]:
-    """List the topics of a bag, with the encoding of the first image."""
-    forms: dict[int, str] = {}
-    waiting = [one for one in reader.connections if one.msgtype in (*PICTURES, *VIDEOS) and one.msgcount]
-    for connection in waiting:
-        _, _, raw = next(reader.messages([connection]))
-        try:
-            message: Any = reader.deserialize(raw, connection.msgtype)
-        except Exception:  # noqa: BLE001 - rosbags raises nearly every kind; the frame is blanked later
-            continue
-        forms[connection.id] = shorten(video_format(message))
-    return [Topic(one.topic, one.msgtype, forms.get(one.id, "")) for one in reader.connections]
 
 
 @dataclass

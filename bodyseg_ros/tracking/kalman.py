@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..dependencies import missing_package
 from ..settings import Settings, live
 from ..types import Frame, Result
+from .camera_motion import CameraMotion
 from .motion import Motion
 from .sightings import NOBODY, Sightings, see
 from .tracker import Tracker
@@ -75,6 +76,9 @@ class KalmanSettings(Settings):
     min_found_likeness: float = live(
         0.7, "Minimum similarity to recover a person who was out of view, 0 to 1: place and colors.", ge=0.0, le=1.0
     )
+    camera_motion: bool = live(
+        False, "Move known people along with the background: for a camera that turns or drives. Costs time."
+    )
 
 
 @dataclass
@@ -99,6 +103,12 @@ class _Known(Motion):
     frames: int = 1
     known_s: float = 0.0
     unseen_s: float = 0.0
+
+    def move(self, motion: Array) -> None:
+        """Move along with the background; motion: (2, 3), from places before to places now, px."""
+        turn = motion[:, :2]
+        self.place = turn @ self.place + motion[:, 2]
+        self.velocity = turn @ self.velocity
 
     def predict(self, step_s: float, picture: tuple[int, int]) -> None:
         """Predict one time step; picture: (height, width), px."""
@@ -128,13 +138,15 @@ class KalmanTracker(Tracker):
         self._assign = linear_sum_assignment
         self._known: list[_Known] = []
         self._count = 0
+        self._camera: CameraMotion | None = None
 
     def identify(self, frame: Frame, result: Result, step_s: float) -> Sequence[int]:
         """Return an id per person; people unseen for `memory` seconds are forgotten."""
+        seen = see(frame, result)
+        self._follow_camera(frame, result, seen)
         for known in self._known:
             known.predict(step_s, result.size)
         self._known = [known for known in self._known if known.unseen_s <= self._patience_s(known, step_s)]
-        seen = see(frame, result)
         measured = _measured(self._known, seen)
         numbers = [0] * len(seen.points)
         mistaken, alone = set(), _alone(self._known)
@@ -149,6 +161,16 @@ class KalmanTracker(Tracker):
                 numbers[place] = self._count
                 self._known.append(_met(self._count, seen, place))
         return numbers
+
+    def _follow_camera(self, frame: Frame, result: Result, seen: Sightings) -> None:
+        if not self.settings.camera_motion:
+            self._camera = None
+            return
+        self._camera = self._camera or CameraMotion()
+        motion = self._camera.between(frame.image[:, ::-1] if result.mirrored else frame.image, seen)
+        if motion is not None:
+            for known in self._known:
+                known.move(motion)
 
     def _patience_s(self, known: _Known, step_s: float) -> float:
         doubtful = min(max(_DOUBT_S, 1.5 * step_s), self.settings.memory)

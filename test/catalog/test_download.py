@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 import urllib.request
 from http.client import HTTPMessage
 
@@ -134,6 +135,9 @@ def test_a_silent_server_is_given_up(server, folder):
     server.silent.add("/m/model.json")
     with pytest.raises(ModelNotFoundError, match=r"\(timed out\)|\(The read operation timed out\)"):
         download_model(server.publish("m", WEIGHTS), folder, {}, limits=Limits(0.1, 2, 0))
+    end = time.monotonic() + 10  # the server's thread notes a request after the client has given it up
+    while len(server.asked) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
     assert len(server.asked) == 2
 
 

@@ -88,3 +88,22 @@ def test_an_output_made_with_other_options_is_not_taken_for_finished(
     again = run(tmp_path, *words, *change)
     assert again.exit_code == 1  # type: ignore[attr-defined]
     assert again.output.count("already exists") == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["rtsp://camera/1", "0", "/dev/video7"])
+def test_a_camera_is_no_recording_and_the_message_says_what_covers_it(tmp_path: Path, name: str) -> None:
+    error = run(tmp_path, name, "--out", str(tmp_path / "o.mp4")).exception  # type: ignore[attr-defined]
+    assert isinstance(error, BodysegError)
+    assert repr(name) in str(error) and "privacy-camera --source" in str(error)
+
+
+def test_several_inputs_do_not_go_into_one_file(tmp_path: Path, photos: list[Path]) -> None:
+    error = run(tmp_path, *map(str, photos), "--out", str(tmp_path / "o.mp4")).exception  # type: ignore[attr-defined]
+    assert isinstance(error, BodysegError) and "o.mp4" in str(error) and "folder" in str(error)
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_missing_input_is_named_once_as_it_was_written(tmp_path: Path, photos: list[Path]) -> None:
+    done = run(tmp_path, "none.png", str(photos[0]), "--out", str(tmp_path / "out"), "--quiet")
+    (line,) = done.output.strip().splitlines()  # type: ignore[attr-defined]
+    assert line.count("none.png") == 1 and str(Path.cwd()) not in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from bodyseg_ros.errors import PluginError, SettingsError
 from bodyseg_ros.plugins import plugin_names
 
 FAKE = ["--engine", "fake"]
+DRAWN = ["room.png", "evening.png"]
 
 
 def run(*arguments: object) -> str:
@@ -39,7 +41,7 @@ def test_list_names_every_effect() -> None:
     assert all(name in output for name in plugin_names("effects"))
 
 
-@pytest.mark.parametrize("name", sorted(set(plugin_names("effects")) - {"harmonize"}))
+@pytest.mark.parametrize("name", plugin_names("effects"))
 def test_show_says_the_parameters_and_writes_an_example(tmp_path: Path, name: str) -> None:
     output = run("effects", "show", name, "--out", tmp_path / "e.png")
     assert (tmp_path / "e.png").is_file()
@@ -70,4 +72,26 @@ def test_a_gallery_of_a_photo(tmp_path: Path, photo: Path) -> None:
     page = (tmp_path / "g/gallery.md").read_text()
     files = re.findall(r"\]\((.*?)\)", page)
     assert len(files) > len(plugin_names("effects"))
-    assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md", "gallery.jpg"}
+    assert {path.name for path in (tmp_path / "g").iterdir()} == {*files, "gallery.md", "gallery.jpg", *DRAWN}
+
+
+def test_each_picture_of_a_gallery_is_made_by_its_command(
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ("--overlay.opacity", 0.9, "--no-crop-to-people.resize")
+    run("effects", "gallery", photo, "--out", tmp_path, *own, *FAKE)
+    rows = [line[2:-2].split(" | ") for line in (tmp_path / "gallery.md").read_text().splitlines() if "| " in line]
+    made = {
+        re.search(r"\((.*)\)", picture)[1]: command.strip("`")
+        for pictures, commands in zip(rows[1::3], rows[2::3], strict=True)
+        for picture, command in zip(pictures, commands, strict=True)
+    }
+    assert "--overlay.opacity 0.9" in made["overlay.jpg"]
+    assert {
+        name for name in plugin_names("effects") if not any(f"--effect {name}" in one for one in made.values())
+    } == set()
+    monkeypatch.chdir(tmp_path)
+    for file, command in made.items():
+        run(*shlex.split(command)[1:], "--out", tmp_path / "again", *FAKE)
+        picture, stored = (cv2.imread(str(path)) for path in (tmp_path / "again/a_composite.png", tmp_path / file))
+        assert np.abs(picture.astype(int) - stored).mean() < 10, command  # stored pictures are JPEGs

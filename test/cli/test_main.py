@@ -67,7 +67,7 @@ def test_a_misspelt_word_is_answered_with_the_nearest(words: list[str], meant: s
     ("word", "order"),
     [
         # '(Possible options: --multi-segmentation, --score-threshold, …)' is the alphabet's order.
-        ("--segmentation-treshold", ["--segmentation-threshold", "--multi-segmentation"]),
+        ("--segmentation-treshold", ["--segmentation-threshold", "--per-person.segmentation-threshold"]),
         ("--treshold", ["--difference-threshold", "--segmentation-threshold", "--score-threshold"]),
         ("--modle", ["--model", "--per-person.model"]),
     ],

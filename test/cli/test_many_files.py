@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.progress import Progress
 
-from bodyseg_ros.cli.many_files import for_each, share_cores
+from bodyseg_ros.cli.many_files import for_each, for_others
 from bodyseg_ros.errors import MediaError, MissingDependencyError
 from named_work import Number, die, take_root
 
@@ -91,8 +91,8 @@ def wait_for(condition: Any) -> None:
 
 def test_each_process_gets_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert [share_cores({}, jobs) for jobs in (1, 3, 16)] == [{}, {"threads": 2}, {"threads": 1}]
-    assert share_cores({"threads": 5}, 4) == {"threads": 5}
+    assert [for_others({}, jobs) for jobs in (1, 3, 16)] == [{}, {"threads": 2}, {"threads": 1}]
+    assert for_others({"threads": 5}, 4) == {"threads": 5}
 
 
 def test_over_a_scheduler() -> None:

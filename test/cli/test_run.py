@@ -240,6 +240,26 @@ def test_params_lists_every_flag_of_run() -> None:
         assert f"--{name.replace('_', '-')}" in help_text
 
 
+def test_the_second_networks_parameters_are_flags_too(tmp_path: Path) -> None:
+    photo(tmp_path / "p.png")
+    flag = "--per-person.segmentation-threshold"
+    assert flag in run("run", "--help-all")
+    with pytest.raises(BodysegError, match="no second network: set per_person.model"):
+        run("run", tmp_path / "p.png", "--out", tmp_path / "out", flag, "0.6", *FAKE)
+    with pytest.raises(BodysegError, match=r"per_person\.segmentation_threshold is 6"):
+        run(
+            "run",
+            tmp_path / "p.png",
+            "--out",
+            tmp_path / "out",
+            "--per-person.model",
+            "bodyseg-mobilenet-075",
+            flag,
+            "6",
+            *FAKE,
+        )
+
+
 def test_no_result_takes_anothers_place(tmp_path: Path) -> None:
     for folder, name in (("x", "a"), ("y", "a"), ("z", "a_2")):
         (tmp_path / folder).mkdir()

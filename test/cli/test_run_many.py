@@ -97,6 +97,43 @@ def test_several_processes_and_a_scheduler_give_the_same_bytes_as_one_process(
     assert files_in(tmp_path / "fleet") == one
 
 
+@pytest.mark.parametrize("command", ["run", "anonymize"])
+def test_workers_may_have_another_current_folder(
+    tmp_path: Path, inputs: list[Path], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    Path("drawn.onnx").touch()
+    words = [path.relative_to(tmp_path) for path in inputs[:2]]
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        with distributed.Client(cluster) as client:
+            client.run(os.chdir, elsewhere)
+        run(
+            command,
+            *words,
+            "--out",
+            "out",
+            "--model-path",
+            "drawn.onnx",
+            "--scheduler",
+            cluster.scheduler_address,
+            *FAKE,
+        )
+    assert {"a_mask.png", "a.png"} & {path.name for path in (tmp_path / "out").iterdir()}
+    assert not list(elsewhere.iterdir())
+
+
+def test_lines_of_another_run_are_not_those_of_an_input_that_failed(tmp_path: Path, inputs: list[Path]) -> None:
+    out, lines = tmp_path / "out", tmp_path / "out/.bodyseg-run/000001.jsonl"
+    lines.parent.mkdir(parents=True)
+    lines.write_text('{"input": "of another run"}\n')
+    pytest.importorskip("fsspec")
+    run("run", inputs[1], "memory://gone.mp4", "--out", out, "--write", "poses", *FAKE, code=1)
+    assert [json.loads(line)["input"] for line in (out / "poses.jsonl").read_text().splitlines()] == ["a"]
+
+
 def test_an_input_has_the_same_results_with_and_without_others(tmp_path: Path, inputs: list[Path]) -> None:
     """No memory of one goes into the next: the refinement's over time, the tracker's ids."""
     common = ["--write", "mask,poses", "--refine.smoothing", 0.9, "--fake.people", 2, *FAKE]
@@ -105,6 +142,19 @@ def test_an_input_has_the_same_results_with_and_without_others(tmp_path: Path, i
     both, alone = files_in(tmp_path / "both"), files_in(tmp_path / "alone")
     assert both["w_mask.mp4"] == alone["w_mask.mp4"]
     assert both["poses.jsonl"].endswith(alone["poses.jsonl"])
+
+
+def test_a_background_that_was_learned_of_one_video_is_not_that_of_the_next(tmp_path: Path) -> None:
+    """By its name, stamps and size the second video could be the first one's next frame."""
+    for folder in "xy":
+        (tmp_path / folder).mkdir()
+    first, second = draw_video(tmp_path / "x/a.mp4", 1), tmp_path / "y/a.mp4"
+    with open_sink(second, Fraction(10)) as write:
+        write(noise(7), Frame(noise(7)))
+    common = ["--write", "mask", "--network", "background", "--engine", "passthrough", "--learning-frames", 1]
+    run("run", first, second, "--out", tmp_path / "both", *common)
+    run("run", second, "--out", tmp_path / "alone", *common)
+    assert files_in(tmp_path / "both")["a_2_mask.mp4"] == files_in(tmp_path / "alone")["a_mask.mp4"]
 
 
 def test_a_failure_is_listed_and_the_same_command_does_what_is_left(tmp_path: Path, inputs: list[Path]) -> None:
@@ -163,7 +213,7 @@ def test_bags_go_into_a_folder_beside_other_outputs(tmp_path: Path, inputs: list
     bags = [draw_bag(tmp_path / name) for name in ("x.mcap", "y.mcap")]
     said = run("run", *bags, inputs[1], "--out", tmp_path / "out", "--write", "mask", *FAKE)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"x.mcap", "y.mcap", "a_mask.png"}
-    assert said.count("1 frames of /image done") == 2
+    assert said.count("1 frame of /image done") == 2
     with pytest.raises(BodysegError, match=r"z\.mcap.*one bag.*folder"):
         run("run", *bags, "--out", tmp_path / "z.mcap", *FAKE)
     with pytest.raises(BodysegError, match="--json prints lines.*two runs"):
@@ -207,6 +257,20 @@ def test_on_other_storage_too_what_is_done_is_skipped(
     said = run(*words, code=1)
     assert "2 of 3 inputs had been done before" in said or said.count("Already there: memory://out/") == 2
     assert "none.png" in said
+
+
+def test_on_other_storage_an_output_comes_after_its_report(
+    tmp_path: Path, inputs: list[Path], memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, put_file = [], type(memory).put_file
+
+    def watched(there: Any, source: str, target: str, **more: Any) -> None:
+        order.append(target.rpartition("/")[2])
+        put_file(there, source, target, **more)
+
+    monkeypatch.setattr(type(memory), "put_file", watched)
+    run("anonymize", inputs[1], "--out", "memory://out/a.png", *FAKE)
+    assert order == ["a.png.report.json", "a.png.sheet.png", "a.png"]
 
 
 def test_a_star_stands_for_what_it_matches_on_other_storage(tmp_path: Path, inputs: list[Path], memory: Any) -> None:

@@ -125,6 +125,7 @@ def test_a_tapped_key_shows_its_effects_for_a_while(
         "c": "virtual_background + color_transfer",
         "s": "seamless_clone",
         "m": "smooth_step + virtual_background",
+        "h": "virtual_background + harmonize",
     }
     for key, chain in chains.items():
         window.titles.clear()

@@ -39,6 +39,7 @@ CASES = {
     "remove_people": (("remove_people",), {}),
     "color_transfer": (("virtual_background", "color_transfer"), {"virtual_background.color": [60, 80, 160]}),
     "seamless_clone": (("seamless_clone",), {}),
+    "harmonize": (("virtual_background", "harmonize"), {"virtual_background.color": [60, 80, 160]}),
     "crop_to_people": (("crop_to_people", "skeleton"), {"crop_to_people.margin": 0.0}),
     "mirror": (("mirror", "overlay", "skeleton"), {}),
 }

@@ -41,7 +41,7 @@ def scene(height: int = 40, width: int = 60, *, people: str = "one") -> tuple[Fr
     return Frame(image), Result((height, width), **maps, poses=poses)
 
 
-@pytest.mark.parametrize("name", sorted(set(plugin_names("effects")) - {"harmonize"}))  # needs a network
+@pytest.mark.parametrize("name", plugin_names("effects"))
 @pytest.mark.parametrize("people", ["one", "nobody", "everywhere"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (41, 63)])
 def test_every_effect_on_every_scene(name: str, people: str, size: tuple[int, int]) -> None:

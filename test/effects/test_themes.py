@@ -269,33 +269,6 @@ def test_an_effect_whose_settings_stay_lives_on() -> None:
     assert changed != before[:1]
 
 
-def test_harmonize_asks_for_its_network(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="harmonize.model_path is ''.*file"):
-        chain("harmonize")
+def test_harmonize_names_a_file_that_is_missing() -> None:
     with pytest.raises(SettingsError, match="harmonize.model_path is '/nowhere.onnx'.*file"):
         chain("harmonize", harmonize__model_path="/nowhere.onnx")
-
-
-def test_harmonize_paints_people_with_the_networks_change(tmp_path: Path) -> None:
-    """A network that answers 0.5 · RGB + 0.25 · mask; its change is put on people alone."""
-    onnx = pytest.importorskip("onnx", reason="the network is made with onnx: pip install '.[onnx]'")
-    pytest.importorskip("onnxruntime", reason="the network runs in onnxruntime: pip install '.[onnx]'")
-    make, number = onnx.helper.make_node, onnx.TensorProto.FLOAT
-    weights = np.array([[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.25, 0.25, 0.25]], np.float32)
-    graph = onnx.helper.make_graph(
-        [make("MatMul", ["x", "w"], ["y"])],
-        "half",
-        [onnx.helper.make_tensor_value_info("x", number, [1, 16, 16, 4])],
-        [onnx.helper.make_tensor_value_info("y", number, [1, 16, 16, 3])],
-        [onnx.numpy_helper.from_array(weights, "w")],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save(model, str(tmp_path / "half.onnx"))
-    path = str(tmp_path / "half.onnx")
-    settings = {"harmonize__size_px": 16, "harmonize__feather_px": 0, "harmonize__engine": "onnxruntime"}
-    effects = chain("harmonize", harmonize__model_path=path, **settings)
-    frame = Frame(np.full((32, 32, 3), 100, np.uint8))
-    result = box(frame, 0, 0, 32, 16)
-    picture = compose_all(effects, frame, result)
-    assert abs(int(picture[16, 4, 0]) - (50 + 64)) <= 1
-    assert (picture[:, 16:] == 100).all()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +75,53 @@ def test_providers(tmp_path: Path) -> None:
         pytest.skip("this onnxruntime has TensorRT")
     with pytest.raises(SettingsError, match=r"has 'tensorrt'.*only has .*cpu; pip install onnx"):
         OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("tensorrt", "cpu")))
+
+
+def test_tensorrt_goes_first_where_it_is_there_and_keeps_its_plans(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An onnxruntime that says it has TensorRT, and runs on the CPU all the same."""
+    import onnxruntime
+
+    asked: list[list[tuple[str, dict[str, object]]]] = []
+
+    class Session:
+        def __init__(self, data: bytes, options: object, providers: list[tuple[str, dict[str, object]]]) -> None:
+            asked.append(providers)
+            self.inner = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self.run = self.inner.run
+
+        def get_providers(self) -> list[str]:
+            return [name for name, _ in asked[-1]]
+
+    there = ["CPUExecutionProvider", "TensorrtExecutionProvider"]
+    pretended = {"SessionOptions": onnxruntime.SessionOptions, "InferenceSession": Session}
+    pretended["get_available_providers"] = lambda: there
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(**pretended))
+    engine = OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(), 1)
+    ((tensorrt, options), (cpu, _)) = asked[0]
+    assert (tensorrt, cpu) == ("TensorrtExecutionProvider", "CPUExecutionProvider")
+    assert options["trt_engine_cache_enable"] and "bodyseg_ros" in str(options["trt_engine_cache_path"])
+    assert engine.leaves_cpu and engine.device == "tensorrt, CPU, 1 thread"
+    assert engine.run(small.picture(9, 9))
+    OnnxRuntimeEngine(small.onnx(tmp_path), OnnxRuntimeSettings(providers=("cpu",)), 1)
+    assert [name for name, _ in asked[1]] == ["CPUExecutionProvider"]
+
+
+def test_a_profile_has_the_time_of_every_operation(tmp_path: Path) -> None:
+    path = tmp_path / "operations.json"
+    source = small.onnx(tmp_path)
+    engine = OnnxRuntimeEngine(source, OnnxRuntimeSettings(profile=str(path), providers=("cpu",)), 1)
+    for _ in range(3):
+        engine.run(small.picture(9, 9))
+    engine.close()
+    timed = [event for event in json.loads(path.read_text()) if event["name"].endswith("_kernel_time")]
+    operations = Counter(node.op_type for node in onnx.load(source.path).graph.node)
+    assert Counter(event["args"]["op_name"] for event in timed)["Conv"] == 3 * operations["Conv"]
+    assert all(event["dur"] >= 0 for event in timed)
+    assert not list(tmp_path.glob("operations.json?*"))
+    with pytest.raises(SettingsError, match="onnxruntime.profile is '/nowhere/a.json'.*folder '/nowhere'"):
+        OnnxRuntimeEngine(source, OnnxRuntimeSettings(profile="/nowhere/a.json"))
 
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

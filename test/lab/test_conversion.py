@@ -187,3 +187,32 @@ def test_a_resizing_of_open_size_is_not_written_as_onnx(tmp_path: Path) -> None:
     source = ModelSource(path, "frozen", "sub_2", {"double": "double/ResizeBilinear"})
     with pytest.raises(ModelFileError, match="resizing.*--input-size"):
         convert_model(source, "onnx", tmp_path / "made.onnx")
+
+
+def transposed(kernel: int, folder: Path) -> ModelSource:
+    """A transposed convolution that doubles the size."""
+
+    def double(image: Any) -> None:
+        shape = tf.shape(image)
+        sides = tf.stack([1, shape[1] * 2, shape[2] * 2, 5])
+        tf.nn.conv2d_transpose(image, random(kernel, kernel, 5, 3), sides, 2, name="double")
+
+    path = folder / "graph.pb"
+    path.write_bytes(traced(double).SerializeToString())
+    return ModelSource(path, "frozen", "sub_2", {"double": "double"})
+
+
+def test_a_transposed_convolution_is_the_same_in_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    source = transposed(2, tmp_path)
+    made = convert_model(source, "onnx", tmp_path / "made.onnx")
+    ours, theirs = (answers(file, picture(7, 9))["double"] for file in (made, source))
+    assert theirs.shape == (1, 14, 18, 5)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_transposed_convolution_whose_windows_overlap_is_not_written_as_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(ModelFileError, match=r"double.*kernel is 3×3 and its stride 2×2"):
+        convert_model(transposed(3, tmp_path), "onnx", tmp_path / "made.onnx")

@@ -1,4 +1,4 @@
-"""Depth, clouds, scans and the compositor on a real graph, with stamps that are zero, repeated, or jump back.
+"""Depth, clouds, scans and the compositor on each runtime: stamps that are zero, repeated, or jump back, and no masks.
 
 Every message carries the number of its moment, so a pair of two moments would show.
 """
@@ -9,6 +9,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,16 +21,21 @@ import pytest
 
 from bodyseg_ros.ros.graph import LATCHED, RELIABLE, Graph, Qos, open_graph
 from bodyseg_ros.ros.graph.cloud_messages import read_points
+from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
 from bodyseg_ros.ros.graph.headers import stamp_ns
 from bodyseg_ros.ros.graph.image_messages import image_message, read_depth, read_image
+from bodyseg_ros.ros.nodes.bodyseg import BodysegNode
+from bodyseg_ros.ros.nodes.compositor import CompositorNode
 from scene import cloud_message
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNTIMES = [
+    "fake",
     pytest.param("dds", marks=pytest.mark.skipif(not importlib.util.find_spec("cyclonedds"), reason="no cyclonedds")),
     pytest.param("zenoh", marks=pytest.mark.skipif(not importlib.util.find_spec("zenoh"), reason="no eclipse-zenoh")),
     pytest.param("rclpy", marks=pytest.mark.skipif(not importlib.util.find_spec("rclpy"), reason="no ROS 2 here")),
 ]
+FAKE_NODES: dict[str, Any] = {"bodyseg": BodysegNode, "compositor": CompositorNode}
 NODE = "import sys; from bodyseg_ros.ros.nodes.{} import main; main(sys.argv[2:], sys.argv[1])"
 IMAGE, CLOUD, SCAN = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/LaserScan"
 SIZE, S = (60, 80), 1_000_000_000
@@ -43,7 +49,8 @@ class Robot:
 
     def __init__(self, graph: Graph, node: str, inputs: dict[str, str]) -> None:
         self.graph, self.outputs = graph, {}
-        self.moment = self.bad = 0
+        self.facts: dict[str, str] = {}
+        self.moment = 0
         self._publishers = {topic: graph.publisher(topic, type_name, DEEP) for topic, type_name in inputs.items()}
         self._node = node
         graph.subscribe("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", DEEP, self._diagnose)
@@ -56,7 +63,15 @@ class Robot:
     def _diagnose(self, message: Any) -> None:
         for status in message.status:
             if self._node in status.name:
-                self.bad = int({pair.key: pair.value for pair in status.values}["bad_frames"])
+                self.facts = {pair.key: pair.value for pair in status.values}
+
+    def counted(self, name: str) -> int:
+        """What the node's diagnostics say."""
+        return int(self.facts.get(name, 0))
+
+    @property
+    def bad(self) -> int:
+        return self.counted("bad_frames")
 
     def header(self, stamp: int, frame_id: str = "camera") -> Any:
         make = self.graph.messages.make
@@ -70,7 +85,7 @@ class Robot:
         """Serve the graph until it is so; every half second, do it again."""
         end, next_time = time.monotonic() + 60, 0.0
         while not condition():
-            assert time.monotonic() < end, (self.outputs, self.bad)
+            assert time.monotonic() < end, (self.outputs, self.facts)
             if time.monotonic() >= next_time:
                 again()
                 next_time = time.monotonic() + 0.5
@@ -102,8 +117,21 @@ class Robot:
 
 @contextmanager
 def node(runtime: str, domain: dict[str, str], module: str, values: dict[str, Any]) -> Iterator[Graph]:
-    """A graph beside a node in its own process."""
+    """A graph beside a node in its own process; on the fake one, in its own thread."""
     arguments = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
+    if runtime == "fake":
+        bus = Bus()
+        running = FakeGraph(module, bus, ["--ros-args", *arguments])
+        thread = threading.Thread(target=lambda: running.spin(FAKE_NODES[module](running)))
+        thread.start()
+        try:
+            yield FakeGraph("robot", bus)
+        finally:
+            running.shutdown()
+            thread.join(20)
+        assert not thread.is_alive()
+        running.close()
+        return
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
     process = subprocess.Popen(
         [sys.executable, "-c", NODE.format(module), runtime, "--ros-args", *arguments],
@@ -122,6 +150,59 @@ def node(runtime: str, domain: dict[str, str], module: str, values: dict[str, An
 def test_people_go_from_depth_clouds_and_scans_of_their_own_moment(
     runtime: str, domain: dict[str, str], tmp_path: Path
 ) -> None:
+    with remover(runtime, domain, tmp_path) as (robot, masks):
+
+        def measure(stamp: int) -> None:
+            send_measured(robot, stamp)
+
+        def moment(stamp: int) -> None:
+            send_image(robot, stamp)
+            measure(stamp)
+
+        numbers = robot.until_paired(BEFORE_S, moment)
+        robot.until(lambda: masks)
+        assert (read_image(masks[-1]).image[..., 0] == 255).any()
+
+        robot.until_refused(lambda: moment(0), 4)
+        repeated = (BEFORE_S + robot.moment + 1) * S
+        robot.moment += 1
+        robot.until_refused(lambda: measure(repeated), 3)
+        send_image(robot, repeated)
+        numbers |= robot.until_paired(BEFORE_S + 1, moment)
+
+        numbers |= robot.until_paired(AGAIN_S, moment)
+        clouds, scans = (len(robot.outputs[f"/bodyseg/{name}_without_people"]) for name in ("points", "scan"))
+        robot.until(lambda: robot.counted("points_judged") >= clouds and robot.counted("scan_judged") >= scans)
+        assert min(robot.counted(f"{name}_without_mask") for name in ("points", "scan")) >= 2  # zero, repeated
+    check(robot, numbers, never=repeated)
+
+
+@pytest.mark.parametrize("without_mask", ["drop", "pass"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_without_a_mask_clouds_and_scans_go_as_said_and_depth_never(
+    runtime: str, domain: dict[str, str], tmp_path: Path, without_mask: str
+) -> None:
+    with remover(runtime, domain, tmp_path, without_mask=without_mask, removal_wait=0.1) as (robot, _):
+
+        def measure() -> None:
+            robot.moment += 1
+            send_measured(robot, (BEFORE_S + robot.moment) * S)
+
+        robot.until(lambda: min(robot.counted(f"{name}_without_mask") for name in ("points", "scan")) >= 3, measure)
+        clouds, scans = (f"/bodyseg/{name}_without_people" for name in ("points", "scan"))
+        if without_mask == "pass":
+            robot.until(lambda: len(robot.outputs[clouds]) >= 3 and len(robot.outputs[scans]) >= 3)
+        passed = {topic for topic, messages in robot.outputs.items() if messages}
+        assert passed == ({clouds, scans} if without_mask == "pass" else set())
+        assert robot.counted("points_judged") == robot.counted("scan_judged") == 0
+        for topic in passed:
+            for stamp, number in robot.outputs[topic]:
+                assert number == stamp // S - BEFORE_S
+
+
+@contextmanager
+def remover(runtime: str, domain: dict[str, str], tmp_path: Path, **more: Any) -> Iterator[tuple[Robot, list[Any]]]:
+    """(somebody who hears all that the node bodyseg takes people from, the masks that come)."""
     (tmp_path / "drawn.onnx").touch()
     values = {
         "engine": "fake",
@@ -133,37 +214,19 @@ def test_people_go_from_depth_clouds_and_scans_of_their_own_moment(
     }
     inputs = {"/image": IMAGE, "/depth/image": IMAGE, "/points": CLOUD, "/scan": SCAN}
     inputs |= {"/camera_info": "sensor_msgs/msg/CameraInfo"}
-    with node(runtime, domain, "bodyseg", values) as graph:
+    with node(runtime, domain, "bodyseg", values | more) as graph:
         robot = Robot(graph, "bodyseg", inputs)
         masks: list[Any] = []
         graph.subscribe("/bodyseg/mask", IMAGE, RELIABLE, masks.append)
+        whole = "without_mask" in more
         robot.hear("/bodyseg/depth_without_people", IMAGE, depth_number)
-        robot.hear("/bodyseg/points_without_people", CLOUD, lambda one: cloud_number(one, people=False))
+        robot.hear("/bodyseg/points_without_people", CLOUD, lambda one: cloud_number(one, people=False, whole=whole))
         robot.hear("/bodyseg/points_people", CLOUD, lambda one: cloud_number(one, people=True))
-        robot.hear("/bodyseg/scan_without_people", SCAN, scan_number)
+        robot.hear("/bodyseg/scan_without_people", SCAN, lambda one: scan_number(one, whole=whole))
         graph.publisher("/tf_static", "tf2_msgs/msg/TFMessage", LATCHED).publish(
             graph.messages.make("tf2_msgs/msg/TFMessage", transforms=[laser_in_camera(robot)])
         )
-
-        def measure(stamp: int) -> None:
-            send_measured(robot, stamp)
-
-        def moment(stamp: int) -> None:
-            send_image(robot, stamp)
-            measure(stamp)
-
-        numbers = robot.until_paired(BEFORE_S, moment)
-        assert (read_image(masks[-1]).image[..., 0] == 255).any()
-
-        robot.until_refused(lambda: moment(0), 4)
-        repeated = (BEFORE_S + robot.moment + 1) * S
-        robot.moment += 1
-        robot.until_refused(lambda: measure(repeated), 3)
-        send_image(robot, repeated)
-        numbers |= robot.until_paired(BEFORE_S + 1, moment)
-
-        numbers |= robot.until_paired(AGAIN_S, moment)
-    check(robot, numbers, never=repeated)
+        yield robot, masks
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -249,19 +312,21 @@ def depth_number(message: Any) -> int:
     return only(depth[~people] - 2000)
 
 
-def cloud_number(message: Any, *, people: bool) -> int:
+def cloud_number(message: Any, *, people: bool, whole: bool = False) -> int:
+    """people: whether they are alone in it. whole: whether nothing was taken from it."""
     points = read_points(message).points
-    assert 0 < len(points) < SIZE[0] * SIZE[1] / 4
+    count = SIZE[0] * SIZE[1] // 4
+    assert len(points) == count if whole else 0 < len(points) < count
     # The person of the fake engine stands in the middle.
     in_the_middle = np.abs(points[:, :2]).max(axis=1) < 0.1
-    assert in_the_middle.any() == people
+    assert in_the_middle.any() == (people or whole)
     return only(np.rint(1000 * (points[:, 2] - 2)))
 
 
-def scan_number(message: Any) -> int:
+def scan_number(message: Any, *, whole: bool = False) -> int:
     ranges = np.asarray(message.ranges)
     people = np.isnan(ranges)
-    assert people[30] and not people[[0, 60]].any()
+    assert people[30] != whole and not people[[0, 60]].any()
     ahead = ranges * np.cos(-0.6 + 0.02 * np.arange(61))
     return only(np.rint(1000 * (ahead[~people] - 2)))
 

@@ -196,6 +196,18 @@ def test_of_two_cameras_one_is_to_be_named(tmp_path: Path, values: dict[str, Any
     assert process_bag(bag, tmp_path / "out.mcap", values, image_topic="/right").image_topic == "/right"
 
 
+def test_beside_depth_the_only_camera_need_not_be_named(tmp_path: Path, values: dict[str, Any]) -> None:
+    depth = np.ones((48, 64), np.uint16)
+    with write_bag(tmp_path / "in.mcap") as writer:
+        bag, header = BagWriter(writer, RosbagMessages()), header_of(MESSAGES, 1000)
+        bag.add("/aligned_depth", IMAGE, image_message(MESSAGES, header, depth, "16UC1"), 10)
+        packed = MESSAGES.make(COMPRESSED, header=header, format="16UC1; compressedDepth png")
+        bag.add("/depth/compressedDepth", COMPRESSED, packed, 10)
+        bag.add("/color", IMAGE, image_message(MESSAGES, header, np.zeros((48, 64, 3), np.uint8), "rgb8"), 10)
+    report = process_bag(tmp_path / "in.mcap", tmp_path / "out.mcap", values)
+    assert (report.image_topic, report.frames) == ("/color", 1)
+
+
 def test_what_cannot_be_done_leaves_no_bag(tmp_path: Path, values: dict[str, Any]) -> None:
     bag = a_bag(tmp_path / "in.mcap")
     out = tmp_path / "out.mcap"

@@ -17,7 +17,7 @@ from .conftest import Rig, header_of
 from .test_compositor import mask_of
 
 Rigs = Callable[..., Rig]
-NAMES = sorted(set(plugin_names("effects")) - {"harmonize"})
+NAMES = plugin_names("effects")
 
 
 def needs(name: str) -> Wanted:

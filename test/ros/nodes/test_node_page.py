@@ -22,9 +22,9 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[
 from bodyseg_ros.errors import SettingsError
 from bodyseg_ros.ros.graph.image_messages import image_message, read_image
 from bodyseg_ros.ros.nodes.page_layers import DEPTH_LAYER, LAYERS, depth_picture
+from privacy_rig import HOLD, Camera, Eye, colored, scene
 
 from .conftest import IMAGE, Rig, header_of, wait_until
-from .test_privacy_camera import HOLD, Camera, Eye, colored, scene
 
 Rigs = Callable[..., Rig]
 

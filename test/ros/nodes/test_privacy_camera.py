@@ -2,205 +2,44 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bodyseg_ros.effects import Effect
-from bodyseg_ros.effects.background import BlurBackground, BlurBackgroundSettings
 from bodyseg_ros.errors import EngineError, ModelNotFoundError, SettingsError
 from bodyseg_ros.privacy import blank
-from bodyseg_ros.ros.graph.fake_graph import Bus, FakeGraph
+from bodyseg_ros.ros.graph.fake_graph import FakeGraph
 from bodyseg_ros.ros.graph.headers import stamp_ns
-from bodyseg_ros.ros.graph.image_messages import image_message, read_compressed, read_image
-from bodyseg_ros.ros.graph.qos import LATCHED
+from bodyseg_ros.ros.graph.image_messages import read_image
 from bodyseg_ros.ros.nodes.node_settings import PrivacySettings
 from bodyseg_ros.ros.nodes.privacy_camera import PrivacyCameraNode
 from bodyseg_ros.types import Frame, Result, Wanted
+from privacy_rig import (
+    BROKEN,
+    HOLD,
+    MARGIN,
+    QUIET,
+    Camera,
+    Eye,
+    Saboteur,
+    Torture,
+    answering,
+    colored,
+    is_blank,
+    raising,
+    scene,
+)
 
-from .conftest import DEEP, IMAGE, PATIENCE_S, header_of, wait_until
+from .conftest import DEEP, wait_until
 
-COMPRESSED, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
 LATE = (
     "The image is 1.00 s old after masking, more than max_age, 0.05 s; is the network too slow, or the "
     "camera's clock different?"
 )
-#: People alone are colored; everything else in these tests is gray.
-PERSON = (255, 0, 255)
-MARGIN, HOLD = 6, 3
-QUIET = ("max_age:=60.0", f"margin_px:={MARGIN}", f"hold_frames:={HOLD}", "max_gap:=0.0")
-
-
-class Eye:
-    """A model that sees exactly the colored pixels, until it is told to fail."""
-
-    name, engine, device = "eye", "test", "none"
-    offers = Wanted.PERSON | Wanted.CONFIDENCE
-    learns_background = False
-
-    def __init__(self) -> None:
-        self.fails: Any = None
-        self._last: Result | None = None
-        self._seen: deque[Result] = deque(maxlen=10)
-
-    def answer_again(self, seen: Result) -> Result:
-        """A failure: the answer of the picture before."""
-        return seen if self._last is None else self._last
-
-    def answer_late(self, frames: int) -> Any:
-        """A failure: the answer of a picture so many frames before."""
-        return lambda seen: self._seen[max(0, len(self._seen) - 1 - frames)]
-
-    def warm_up(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def run(self, plan: Any, frame: Frame, wanted: Wanted) -> Result:
-        assert Wanted.PERSON in wanted
-        person = colored(frame.image)
-        # Where nobody is, a little of what the picture shows there: 0.0001 to 0.001.
-        confidence = np.where(person, np.float32(0.99), frame.image[..., 1] * np.float32(5e-6))
-        seen = Result(frame.size, person=person.view(np.uint8), confidence=confidence)
-        self._seen.append(seen)
-        self._last = self.fails(seen) if self.fails else seen
-        return self._last
-
-
-class TellingNode(PrivacyCameraNode):
-    """Tells when it is done with a frame."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.done = threading.Semaphore(0)
-        super().__init__(*arguments)
-
-    def _process(self, arrival: Any) -> None:
-        super()._process(arrival)
-        self.done.release()
-
-
-class Clock:
-    """Time that passes when it is told to, ns."""
-
-    def __init__(self) -> None:
-        self.now = 10**18
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class Answer(NamedTuple):
-    """A picture that the node publishes, raw and as JPEG: (H, W, 3) RGB."""
-
-    stamp: int
-    image: np.ndarray
-    jpeg: np.ndarray
-
-    @property
-    def shows_people(self) -> bool:
-        return bool(colored(self.image).any() or colored(self.jpeg).any())
-
-
-class Camera:
-    """Somebody who publishes pictures and listens to the privacy camera, before it is there and after it is gone."""
-
-    def __init__(self) -> None:
-        self.bus, self.clock = Bus(), Clock()
-        self.tester = FakeGraph("tester", self.bus)
-        self.raw: list[Any] = []
-        self.packed: list[Any] = []
-        self.infos: list[Any] = []
-        self.tester.subscribe("/privacy_camera/image", IMAGE, DEEP, self.raw.append)
-        self.tester.subscribe("/privacy_camera/image/compressed", COMPRESSED, DEEP, self.packed.append)
-        self.tester.subscribe("/privacy_camera/camera_info", CAMERA_INFO, DEEP, self.infos.append)
-        self._publisher = self.tester.publisher("/image", IMAGE, LATCHED)
-
-    @contextmanager
-    def node(self, eye: Any, *parameters: str, opens: Any = None) -> Iterator[TellingNode]:
-        arguments = [word for text in parameters for word in ("-p", text)]
-        self.graph = FakeGraph("privacy_camera", self.bus, ["--ros-args", *arguments])
-        self.graph.now_ns = self.clock  # type: ignore[method-assign]
-        self.running = node = TellingNode(self.graph, opens or (lambda plan: eye))
-        node.configure()
-        node.activate()
-        try:
-            yield node
-        finally:
-            node.deactivate()
-            node.cleanup()
-            self.graph.close()
-
-    def message(self, picture: np.ndarray, age_s: float = 0.0) -> Any:
-        header = header_of(self.tester.messages, self.clock.now - int(age_s * 1e9), "lens")
-        return image_message(self.tester.messages, header, picture, "rgb8")
-
-    def send(self, message: Any) -> None:
-        self._publisher.publish(message)
-        self.graph.spin_once()
-
-    @property
-    def problems(self) -> int:
-        """Frames that the node could not show, so far."""
-        totals = self.running.diagnostics.totals
-        return totals["bad_frames"] + totals["errors"]
-
-    def answers(self, message: Any) -> list[Answer]:
-        """The pictures that come of a message."""
-        self.raw.clear()
-        self.packed.clear()
-        self.send(message)
-        assert self.running.done.acquire(timeout=PATIENCE_S)
-        self.tester.spin_once()
-        assert [one.header.stamp for one in self.raw] == [one.header.stamp for one in self.packed]
-        return [
-            Answer(stamp_ns(raw.header), read_image(raw).image, read_compressed(packed).image)
-            for raw, packed in zip(self.raw, self.packed, strict=True)
-        ]
-
-    def shown(self, message: Any) -> np.ndarray:
-        """The picture that comes of a message, where none is delayed."""
-        (answer,) = self.answers(message)
-        assert answer.stamp == stamp_ns(message.header)
-        assert not answer.shows_people
-        return answer.image
-
-    def settle(self, picture: np.ndarray) -> np.ndarray:
-        """The first picture that is shown, after those that are looked at before."""
-        for _ in range(HOLD):
-            assert is_blank(self.shown(self.message(picture)))
-        return self.shown(self.message(picture))
-
-
-def colored(image: np.ndarray) -> np.ndarray:
-    """Where a person, or a trace of one, is to be seen."""
-    return np.abs(image[..., 0].astype(np.int16) - image[..., 1]) > 8
-
-
-def is_blank(image: np.ndarray) -> bool:
-    """No pixel of the scene, whose grays are 100 to 200 without the cover's 96: ground and letters alone."""
-    return np.count_nonzero(image == 32) > image.size / 2
-
-
-def scene(left: int | None, size: tuple[int, int] = (32, 48)) -> np.ndarray:
-    """Gray noise, and a person 8 px wide from column `left`."""
-    image = empty_room(size).copy()
-    if left is not None:
-        image[2:20, left : left + 8] = PERSON
-    return image
-
-
-@lru_cache
-def empty_room(size: tuple[int, int]) -> np.ndarray:
-    gray = np.random.default_rng(size[0]).integers(100, 200, (*size, 1), np.uint8)
-    return np.repeat(gray, 3, axis=2)
 
 
 def test_people_are_covered_with_a_margin_and_the_rest_is_the_cameras(recwarn: Any) -> None:
@@ -232,127 +71,14 @@ def test_who_is_not_seen_any_more_stays_covered_for_max_gap() -> None:
             assert (camera.shown(camera.message(scene(None)))[2:20, 20:28] == 96).all()
 
 
-def test_ten_thousand_frames_with_every_failure_at_random_show_no_person() -> None:
-    chance, camera, eye, counts = random.Random(3), Camera(), Eye(), Counter[str]()
-    saboteur = Saboteur()
-
-    def late(seen: Result) -> Result:
-        camera.clock.now += 61 * 10**9
-        return seen
-
-    failures = {
-        "engine raises": raising(EngineError("The network did not run.")),
-        "something else raises": raising(ZeroDivisionError()),
-        "mask late": late,
-        "mask of another size": lambda seen: Result((16, 24), person=np.zeros((16, 24), np.uint8)),
-        "no mask": lambda seen: replace(seen, person=None),
-    }
-    failures |= {f"answers {kind}": answering(change) for kind, change in BROKEN.items()}
-    failed_kinds = {*failures, "stale", "cut short"}
-    # These are failures to the node where the answer is the last one's, bit for bit.
-    late_kinds = {f"mask of {frames} frames before": eye.answer_late(frames) for frames in (1, 2, 3)}
-    late_kinds["answers as before"] = eye.answer_again
-    failures |= late_kinds
-    failures["misses"] = lambda seen: replace(seen, person=np.zeros(seen.size, np.uint8))
-    kinds = [*failures, "stale", "cut short", "effect raises", "resized", "misses", "fine"]
-    left, step, size, frames = 10, 1, (32, 48), 0
-    while frames < 10_000:
-        broken, delay = chance.random() < 0.2, chance.choice([0, 0, 1, 3])
-        opens = raising(ModelNotFoundError("There is no such model.")) if broken else None
-        with camera.node(eye, *QUIET, f"delay_frames:={delay}", opens=opens) as node:
-            node._effects = (BlurBackground(BlurBackgroundSettings(sigma_px=1)), saboteur)
-            late_now = False
-            looked_at, waiting = 0, []  # frames since the last failure; those not published yet: (stamp, how many)
-            for kind in plan(chance, kinds, 5 if broken else 400):
-                frames += 1
-                camera.clock.now += 10**7
-                step = step if left + step in range(41) else -step
-                left += step
-                before, size = size, (40, 48) if kind == "resized" else (32, 48)
-                eye.fails, saboteur.raises = failures.get(kind), kind == "effect raises" and len(waiting) >= delay
-                message = camera.message(scene(left, size), age_s=61 if kind == "stale" else 0)
-                if kind == "cut short":
-                    message.data = message.data[:100]
-                problems = camera.problems
-                answers = camera.answers(message)
-                failed = camera.problems > problems
-                was_late, late_now = late_now, kind in late_kinds
-                if not (was_late or late_now):
-                    resized = before != size and looked_at > 0
-                    assert failed == (broken or resized or kind in failed_kinds or saboteur.raises), (frames, kind)
-                looked_at = 0 if failed else looked_at + 1
-                waiting.append((stamp_ns(message.header), looked_at))
-                answered = waiting if failed else waiting[: max(0, len(waiting) - delay)]
-                waiting = waiting[len(answered) :]
-                assert [answer.stamp for answer in answers] == [stamp for stamp, _ in answered], (frames, kind)
-                for answer, (_, count) in zip(answers, answered, strict=True):
-                    assert not answer.shows_people, (frames, kind)
-                    dark = is_blank(answer.image)
-                    assert dark == (failed or count <= HOLD), (frames, kind)
-                    counts[f"{kind}, {'dark' if dark else 'shown'}"] += 1
-            if not broken:
-                with pytest.raises(SettingsError, match="read at start"):
-                    camera.graph.set_parameters({"segmentation_threshold": 0.5})
-    assert counts["fine, shown"] > 2_000, counts
-    assert counts["misses, shown"] > 300, counts
-    assert counts["mask of 3 frames before, shown"] > 30, counts
-
-
-#: Person logits of an engine that does not work, from those of one that does.
-BROKEN = {
-    "zeros": lambda logits: logits * 0,
-    "one value": lambda logits: np.full_like(logits, -3.5),
-    "one value but for noise": lambda logits: -3.5 + 1e-5 * np.sin(np.arange(logits.size)).reshape(logits.shape),
-    "out of range": lambda logits: logits - 60,
-    "further off": lambda logits: logits - 1e6,
-    "not a number": lambda logits: logits * np.nan,
-    "on another scale": lambda logits: logits / 1000,
-}
-
-
-def answering(change: Any) -> Any:
-    """A mask by the node's threshold, of broken logits."""
-
-    def fail(seen: Result) -> Result:
-        logits = np.log(seen.confidence.astype(np.float64) / (1 - seen.confidence))
-        with np.errstate(over="ignore"):
-            confidence = (1 / (1 + np.exp(-change(logits)))).astype(np.float32)
-        return replace(seen, person=(confidence > 0.7).view(np.uint8), confidence=confidence)
-
-    return fail
-
-
-def plan(chance: random.Random, kinds: list[str], most: int) -> Iterator[str]:
-    """What happens to each frame until the node ends: mostly nothing, failures of any length, people missed."""
-    for _ in range(chance.randrange(most)):
-        kind = chance.choices(kinds, [1] * (len(kinds) - 2) + [5, 90])[0]
-        lasts = {"misses": HOLD, "fine": 1}.get(kind, 20)
-        yield from [kind] * chance.randint(1, lasts)
-        if kind == "misses":
-            yield "fine"  # seen again, or else it would be more frames than are held
-        elif kind != "fine" and chance.random() < 0.5:
-            yield from ["misses", "fine"]
-
-
-def raising(error: Exception) -> Any:
-    def fail(given: Any) -> Any:
-        raise error
-
-    return fail
-
-
-class Saboteur(Effect):
-    """An effect that hands on what it is given: everything it could show."""
-
-    needs = Wanted.PERSON
-
-    def __init__(self) -> None:
-        self.raises = False
-
-    def compose(self, frame: Frame, result: Result) -> np.ndarray:
-        if self.raises:
-            raise MemoryError
-        return frame.image
+def test_whatever_fails_at_random_no_person_is_shown() -> None:
+    """`make torture` does so 10,000 times."""
+    counts = Torture(seed=3).run(5_000)
+    assert counts["fine, shown"] > 1_000, counts
+    assert counts["misses, shown"] > 150, counts
+    assert counts["mask of 3 frames before, shown"] > 50, counts
+    for kind in ("answers zeros", "answers one value", "resized", "threshold 1.0 set", "stale"):
+        assert counts[f"{kind}, dark"] + counts[f"{kind}, shown"] > 100, kind
 
 
 def test_while_the_network_is_at_it_for_too_long_a_blank_picture_says_so() -> None:
@@ -380,6 +106,91 @@ def test_without_pictures_a_blank_one_says_so() -> None:
     with camera.node(Eye(), "max_age:=0.05"):
         wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
     assert_says(camera.raw[0], "No picture has come yet.", (480, 640))
+
+
+def test_when_the_pictures_stop_a_blank_one_says_so() -> None:
+    camera = Camera()
+    with camera.node(Eye(), "max_age:=0.3", "hold_frames:=0"):
+        assert not is_blank(camera.shown(camera.message(scene(20))))
+        camera.raw.clear()
+        wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+    assert_says(camera.raw[0], "No new image was received.", (32, 48))
+
+
+def test_while_the_model_is_being_loaded_a_blank_picture_says_so() -> None:
+    camera, free = Camera(), threading.Event()
+
+    def opens(plan: Any) -> Eye:
+        assert free.wait(20)
+        return Eye()
+
+    with camera.node(None, "max_age:=0.05", opens=opens):
+        camera.send(camera.message(scene(20)))
+        try:
+            wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+        finally:
+            free.set()
+    assert_says(camera.raw[0], "The model is being loaded.", (480, 640))
+
+
+def test_before_people_can_be_held_a_blank_picture_says_how_many_frames_are_missing() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET):
+        for left in range(HOLD, 0, -1):
+            camera.shown(camera.message(scene(20)))
+            assert_says(camera.raw[0], f"Looking for people: {left} more frames.", (32, 48))
+
+
+def test_a_source_that_cannot_be_read_gives_blank_pictures_that_name_it(tmp_path: Any) -> None:
+    camera = Camera()
+    with camera.node(Eye(), f"source:={tmp_path / 'none.mp4'}", "max_age:=0.05"):
+        wait_until(lambda: camera.raw, lambda: (camera.graph.spin_once(), camera.tester.spin_once(0.01)))
+        assert is_blank(read_image(camera.raw[-1]).image)
+        assert any("none.mp4" in text for level, text in camera.graph.said if level == "error")
+
+
+def test_where_not_even_a_blank_picture_can_be_made_nothing_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera, eye = Camera(), Eye()
+    with camera.node(eye, *QUIET, "hold_frames:=0") as node:
+        assert not is_blank(camera.shown(camera.message(scene(20))))
+        camera.raw.clear()
+        eye.fails = raising(EngineError("The network did not run."))
+        monkeypatch.setattr("bodyseg_ros.ros.nodes.privacy_camera.blank", raising(MemoryError()))
+        problems = camera.problems
+        camera.send(camera.message(scene(21)))
+        wait_until(lambda: camera.problems == problems + 2)  # the network's failure, and the blank picture's
+        camera.tester.spin_once()
+        assert not camera.raw
+        eye.fails = None
+        monkeypatch.undo()
+        while node.done.acquire(blocking=False):
+            pass
+        assert not is_blank(camera.shown(camera.message(scene(22))))
+
+
+def test_failures_are_counted_on_diagnostics() -> None:
+    camera, eye, heard = Camera(), Eye(), []
+    camera.tester.subscribe("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", DEEP, heard.append)
+    with camera.node(eye, *QUIET) as node:
+        camera.settle(scene(20))
+        eye.fails = answering(BROKEN["zeros"])
+        camera.shown(camera.message(scene(21)))
+        node.diagnostics.publish()
+        camera.tester.spin_once()
+    (status,) = heard[-1].status
+    values = {pair.key: pair.value for pair in status.values}
+    assert (values["frames_in"], values["frames_out"], values["errors"]) == ("5", "5", "1")
+    assert "output is constant" in status.message
+
+
+def test_no_other_topic_carries_a_picture() -> None:
+    camera = Camera()
+    with camera.node(Eye(), *QUIET):
+        camera.settle(scene(20))
+        ends = [end for end in camera.graph.endpoints() if end.publishes and end.node == "/privacy_camera"]
+    known = {"/diagnostics", "/parameter_events", "/rosout", "/privacy_camera/transition_event"}
+    known |= {f"/privacy_camera/{name}" for name in ("image", "image/compressed", "camera_info")}
+    assert {end.topic for end in ends} <= known
 
 
 def assert_says(message: Any, reason: str, size: tuple[int, int]) -> None:
@@ -427,6 +238,7 @@ def test_a_stuck_engine_gives_blank_pictures_and_a_still_scene_does_not() -> Non
         ("refine.open_px:=100", "refine.open_px is 100"),
         ("refine.smoothing:=0.9", "refine.smoothing is 0.9"),
         ("refine.guided_radius_px:=200", "refine.guided_radius_px is 200"),
+        ("per_person.model:=bodypix-mobilenet-075", "per_person.model is 'bodypix-mobilenet-075'"),
         ("model:=deeplab-mobilenet-v2-257", "kept_classes is .'dog'."),
     ],
 )

@@ -209,7 +209,7 @@ def test_the_network_is_known_from_the_start_and_no_file_is_read_for_a_live_chan
     rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = rig()
-    monkeypatch.setattr(card, "_read_card", lambda path: pytest.fail("a card was read"))
+    monkeypatch.setattr(card, "read_card", lambda path: pytest.fail("a card was read"))
     node.graph.set_parameters({"segmentation_threshold": 0.4})
     assert node.node._live.network.segmentation_threshold == 0.4
 
