@@ -160,7 +160,8 @@ def gallery(
     Example: bodyseg effects gallery me.jpg --out gallery
     """
     with load_model(plan_model(values)) as model:
-        frame, result = _seen(model, Path(photo or sample_photo()))
+        source = Path(photo or sample_photo())
+        frame, result = _seen(model, source)
     out.mkdir(parents=True, exist_ok=True)
     for name, light in _BACKDROPS.items():
         write_photo(out / name, np.rint(room(*frame.size) * light).astype(np.uint8))
@@ -172,7 +173,7 @@ def gallery(
     lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`; each by its own command.", ""]
     lines += [f"![the photo]({files['the photo']})", ""]
     for task, captions in _TASKS.items():
-        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, photo.name, groups)]
+        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, source.name, groups)]
     (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
     progress_console.print(f"{len(files)} pictures and gallery.md in {out}")
 
