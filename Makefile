@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Without the build tools' warnings to developers of packages.
 PIP    := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet
 
-.PHONY: help setup demo test docs lint coverage mutations sanitize torture clean
+.PHONY: help setup demo test docs pictures lint coverage mutations sanitize torture clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ test: lint  ## Every check
 
 docs: setup  ## The documentation site, in build/site/index.html; links are checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+pictures: setup  ## The pages' pictures, each by the command in its caption, without the timings; ONLY="word word" for some
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/pictures.py $(ONLY)
 
 coverage: setup  ## Branches that the tests go through, in processes they start too, by floor of the package
 	rm -rf build/coverage && mkdir -p build/coverage

@@ -1,6 +1,7 @@
 """A photo cut out by the network's mask and by the refined one, side by side: the picture of docs/refinement.md.
 
-python benchmark/refinement.py PHOTO --out docs/refinement.jpg
+python benchmark/refinement.py                       docs/refinement.jpg, of matplotlib's sample portrait
+python benchmark/refinement.py PHOTO --out FILE
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from matplotlib.cbook import get_sample_data
 
 import bodyseg_ros as bodyseg
 from bodyseg_ros.media import read_photo, write_photo
@@ -26,10 +28,10 @@ def cut_out(photo: np.ndarray, **refine: float) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photo", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("refinement.jpg"))
+    parser.add_argument("photo", type=Path, nargs="?", default=get_sample_data("grace_hopper.jpg", asfileobj=False))
+    parser.add_argument("--out", type=Path, default=Path("docs/refinement.jpg"))
     options = parser.parse_args()
-    photo = read_photo(options.photo)
+    photo = read_photo(Path(options.photo))
     write_photo(options.out, np.concatenate([cut_out(photo), cut_out(photo, guided_radius_px=12)], axis=1))
 
 

@@ -53,6 +53,13 @@ def test_each_sentence_in_troubleshooting_is_one_that_the_package_says() -> None
     assert [part for part in sorted(parts) if not any(part in text for text in said)] == []
 
 
+def test_every_picture_of_the_pages_has_the_command_that_makes_it_in_its_caption() -> None:
+    made = runpy.run_path(str(ROOT / "scripts/pictures.py"))["captions"]()
+    pictures = {path for path in (ROOT / "docs").iterdir() if path.suffix in (".png", ".jpg", ".webp")}
+    assert len(pictures) > 8
+    assert {path.relative_to(ROOT).as_posix() for path in pictures} | {"docs/effects/gallery.jpg"} == made.keys()
+
+
 def test_the_readme_names_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in readme

@@ -172,9 +172,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray) -> Pat
     pytest.importorskip("av", reason="PyAV is not installed: pip install '.[video]'")
     pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[train]'")
     folder = tmp_path_factory.mktemp("reader")
-    for place in ("holiday", "photos", "labeled/photos", "labeled/masks", "models"):
+    for place in ("holiday", "photos", "labeled/photos", "labeled/masks", "models", "out", "docs/effects"):
         (folder / place).mkdir(parents=True)
-    for name in ("photo.jpg", "me.jpg", "holiday/beach.jpg", "photos/beach.jpg", "labeled/photos/a.jpg"):
+    for name in ("photo.jpg", "me.jpg", "holiday/a.jpg", "photos/a.jpg", "labeled/photos/a.jpg", "out/photo.jpg"):
         Image.fromarray(photo).save(folder / name, quality=90)
     Image.fromarray((photo[..., 0] > 120).astype(np.uint8) * 255).save(folder / "labeled/masks/a.png")
     with bodyseg.open_sink(folder / "clip.mp4", Fraction(10)) as write:

@@ -24,7 +24,7 @@ from ..plan import parameters_of, plugin_settings
 from ..plugins import load_plugin, plugin_names
 from ..settings import split_groups
 from ..types import Frame, Result, Wanted
-from .model_loading import load_model, plan_model
+from .model_loading import load_model, plan_model, sample_photo
 from .parameter_flags import takes_parameters
 from .params import print_text
 from .reporting import progress_console, shows_progress, track
@@ -148,8 +148,10 @@ def show(
 @shows_progress
 @takes_parameters("model", "network", "engine", "effect", "refinement", "second")
 def gallery(
-    photo: Annotated[Path, typer.Argument(help="A photo with people in it.")],
     values: dict[str, Any],
+    photo: Annotated[
+        str, typer.Argument(metavar="[PHOTO]", help="A photo with people in it; default: matplotlib's sample portrait.")
+    ] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and its images.")] = Path("gallery"),
 ) -> None:
     """Make a page with every effect on a photo: gallery.md, a small image of each with the command that makes it, and
@@ -158,7 +160,8 @@ def gallery(
     Example: bodyseg effects gallery me.jpg --out gallery
     """
     with load_model(plan_model(values)) as model:
-        frame, result = _seen(model, photo)
+        source = Path(photo or sample_photo())
+        frame, result = _seen(model, source)
     out.mkdir(parents=True, exist_ok=True)
     for name, light in _BACKDROPS.items():
         write_photo(out / name, np.rint(room(*frame.size) * light).astype(np.uint8))
@@ -170,7 +173,7 @@ def gallery(
     lines = ["# Every effect on one photo", "", "Made by `bodyseg effects gallery PHOTO`; each by its own command.", ""]
     lines += [f"![the photo]({files['the photo']})", ""]
     for task, captions in _TASKS.items():
-        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, photo.name, groups)]
+        lines += [f"## {task}", "", *_rows([one for one in captions if one in files], files, source.name, groups)]
     (out / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
     progress_console.print(f"{len(files)} pictures and gallery.md in {out}")
 
