@@ -57,6 +57,7 @@ def robot(request: pytest.FixtureRequest, domain: dict[str, str], tmp_path: Path
         missing = [name for name in TOPICS.values() if not graph.messages.knows(name)]
         if missing:
             node.kill()
+            node.wait()  # or a later test is blamed for a process that still runs
             pytest.skip(f"{', '.join(missing)} not installed")
         yield graph
     finally:
