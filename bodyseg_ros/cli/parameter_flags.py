@@ -12,9 +12,9 @@ import typer
 
 from ..events import EventSettings
 from ..parameter_files import parse_value, read_params_file
-from ..per_person import stage_parameters
+from ..per_person import possible_parameters, stage_parameters
 from ..plan import parameters_of
-from ..plugins import load_plugin, plugin_names
+from ..plugins import plugin_names
 from ..privacy import RecordingSettings
 from ..refine import RefineSettings
 from ..ros.nodes.node_settings import CameraSettings, CompositorSettings, NodeSettings, PrivacySettings
@@ -130,11 +130,9 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
     """Python variable → (parameter, typer annotation); networks that share a name share a flag."""
     flags: dict[str, tuple[Parameter, Any]] = {}
     # The first type's parameters replace others of the same name, so its defaults apply.
-    every = [
-        (reader, parameter)
-        for reader, parameter in (*all_parameters(), *_of_second_networks())
-        if reader.split()[0] in kinds
-    ]
+    every = [(reader, parameter) for reader, parameter in all_parameters() if reader.split()[0] in kinds]
+    if "second" in kinds:  # all_parameters has what does not depend on which network it is
+        every += [("second network", parameter) for parameter in possible_parameters()]
     every.sort(key=lambda pair: pair[0].split()[0] != kinds[0])
     names: set[str] = set()
     for reader, parameter in every:
@@ -153,13 +151,6 @@ def _flags(kinds: tuple[str, ...]) -> Mapping[str, tuple[Parameter, Any]]:
         option = typer.Option(flag, help=text.replace("[", "\\["), rich_help_panel=_panel(reader), show_default=False)
         flags[variable] = parameter, Annotated[kind | None, option]
     return flags
-
-
-def _of_second_networks() -> Iterator[tuple[str, Parameter]]:
-    """As all_parameters: what each network would read as the second one. The pages say it once, for all of them."""
-    for name in plugin_names("networks"):
-        for parameter in stage_parameters(load_plugin("networks", name)):
-            yield "second network", parameter
 
 
 def _panel(reader: str) -> str:

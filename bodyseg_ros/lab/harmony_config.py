@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import SettingsError
-from ..yaml_reader import read_yaml_file
 from .harmony_composites import Tints
 from .photo_folders import PhotoFolder
-from .train_config import validation_sentences
+from .train_config import read_configuration
 
 __all__ = ["HarmonySettings", "read_harmony_settings"]
 
@@ -38,13 +36,7 @@ class HarmonySettings(BaseModel):
 
 def read_harmony_settings(path: Path) -> HarmonySettings:
     """Read a run's YAML; its relative paths are relative to the file. Raises SettingsError."""
-    content = read_yaml_file(path, "training configuration", SettingsError)
-    try:
-        settings = HarmonySettings.model_validate(content)
-    except ValidationError as err:
-        raise SettingsError(
-            f"The training configuration {str(path)!r} is not valid: {validation_sentences(err)}"
-        ) from err
+    settings = read_configuration(path, HarmonySettings)
     base = path.absolute().parent
     folders = [folder.rooted(base) for folder in settings.folders]
     return settings.model_copy(update={"folders": folders, "output": base / settings.output})

@@ -38,10 +38,21 @@ class Photo:
         return self.empty or self.mask is not None or self.people is not None
 
     def person(self, height: int, width: int) -> Mask | None:
-        """Union of annotated masks, (H, W) bool; None without annotations."""
+        """Union of annotated masks, (H, W) bool; None without annotations. height, width: of the photo.
+
+        Raises MediaError for a mask of another size.
+        """
         if self.people is not None:
             return union_mask(self.people, height, width)
-        return read_mask(self.mask) if self.mask is not None else None
+        if self.mask is None:
+            return None
+        mask = read_mask(self.mask)
+        if mask.shape != (height, width):
+            raise MediaError(
+                f"The mask of {str(self.image)!r} is {mask.shape[1]}×{mask.shape[0]}, but the photo is "
+                f"{width}×{height}."
+            )
+        return mask
 
 
 class PhotoFolder(BaseModel):

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import SettingsError
 from ..yaml_reader import read_yaml_file
 from .photo_folders import PhotoFolder
-from .train_config import validation_sentences
+from .train_config import read_configuration
 
 PortraitNetwork = Literal["mobile_unet", "prisma_net", "portrait_net", "slim_net"]
 Encoder = Literal["mobilenet_v2", "mobilenet_v3"]
@@ -156,13 +156,7 @@ def is_portrait_run(path: Path) -> bool:
 
 def read_portrait_run(path: Path) -> PortraitRun:
     """Read a run's YAML; its relative paths are relative to the file. Raises SettingsError."""
-    content = read_yaml_file(path, "training configuration", SettingsError)
-    try:
-        run = PortraitRun.model_validate(content)
-    except ValidationError as err:
-        raise SettingsError(
-            f"The training configuration {str(path)!r} is not valid: {validation_sentences(err)}"
-        ) from err
+    run = read_configuration(path, PortraitRun)
     base = path.absolute().parent
     rooted = {"folders": [folder.rooted(base) for folder in run.folders], "output": base / run.output}
     return run.model_copy(update=rooted | {"start": str((base / run.start).resolve()) if run.start else ""})

@@ -18,6 +18,7 @@ import numpy as np
 from ..effects import contact_sheet
 from ..errors import MediaError, ModelFileError, ModelNotFoundError
 from ..media import read_photo, write_photo
+from ..networks.prepare import stretch_image
 from .annotations import Mask
 from .evaluation import iou
 from .frames import Image
@@ -54,7 +55,7 @@ def train_portrait(run: PortraitRun, watcher: PortraitWatcher | None = None) -> 
     """
     photos = list_portraits(run)
     frames = PortraitFrames([one for photo in photos if not photo.held_out for one in _load(photo)], run)
-    held_out = held_out_portraits(run)
+    held_out = [one for photo in photos if photo.held_out for one in _load(photo)]
     if not held_out:
         logger.warning("None of the %d photos is held out: nothing says how good the network is.", len(photos))
     run.output.mkdir(parents=True, exist_ok=True)
@@ -108,14 +109,7 @@ def _load(photo: Photo) -> list[Portrait]:
     """Read a photo and its mask; a repeated photo several times."""
     image = read_photo(photo.image)
     mask = photo.person(*image.shape[:2])
-    if mask is None:
-        mask = np.zeros(image.shape[:2], np.bool_)
-    if mask.shape != image.shape[:2]:
-        raise MediaError(
-            f"The mask of {str(photo.image)!r} is {mask.shape[1]}×{mask.shape[0]}, but the photo is "
-            f"{image.shape[1]}×{image.shape[0]}."
-        )
-    return [Portrait(image, mask)] * photo.repeat
+    return [Portrait(image, np.zeros(image.shape[:2], np.bool_) if mask is None else mask)] * photo.repeat
 
 
 class PortraitTrainer:
@@ -256,9 +250,7 @@ def predict(network: keras.Model, images: Sequence[Image], run: PortraitRun) -> 
 
 def stretched(image: Image, size: int) -> Image:
     """Resize a photo to (size, size, 3), as the package does for a portrait network."""
-    smaller = min(size, image.shape[1]), min(size, image.shape[0])
-    shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return stretch_image(image, size, size)
 
 
 def validate_portraits(network: keras.Model, portraits: Sequence[Portrait], run: PortraitRun) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..decode import sigmoid
-from ..errors import MediaError, SettingsError
+from ..errors import SettingsError
 from ..geometry import Geometry
 from ..media import read_photo
 from ..model import load
@@ -100,10 +100,6 @@ def photo_labels(teacher: Teacher | None, photo: Photo, long_sides: Sequence[int
     if photo.empty:
         return labels
     mask = photo.person(height, width)
-    if mask is not None and mask.shape != (height, width):
-        raise MediaError(
-            f"The mask of {str(photo.image)!r} is {mask.shape[1]}×{mask.shape[0]}, but the photo is {width}×{height}."
-        )
     if teacher is not None:
         labels = soft_labels(teacher, image, long_sides)
     if photo.people is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,6 +15,7 @@ from .frames import Augmentation
 from .photo_folders import PhotoFolder
 
 Backbone = Literal["mobilenet", "resnet50"]
+Configuration = TypeVar("Configuration", bound=BaseModel)
 LAST_BLOCK: Final = 13
 """MobileNetV1's blocks are numbered from 1, like its layers."""
 CONFIG_NAME = "train.yaml"
@@ -192,15 +193,18 @@ def preprocessing_of(backbone: Backbone) -> Preprocessing:
     return load_card("bodypix-resnet50" if backbone == "resnet50" else "bodypix-mobilenet-050").preprocessing
 
 
-def read_settings(path: Path) -> TrainSettings:
-    """Read a run's YAML; its relative paths are relative to the file. Raises SettingsError."""
+def read_configuration(path: Path, kind: type[Configuration]) -> Configuration:
+    """Read and validate the YAML of one kind of training run. Raises SettingsError."""
     content = read_yaml_file(path, "training configuration", SettingsError)
     try:
-        settings = TrainSettings.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as err:
-        raise SettingsError(
-            f"The training configuration {str(path)!r} is not valid: {validation_sentences(err)}"
-        ) from err
+        raise SettingsError(f"The training configuration {str(path)!r} is not valid: {_sentences(err)}") from err
+
+
+def read_settings(path: Path) -> TrainSettings:
+    """Read a run's YAML; its relative paths are relative to the file. Raises SettingsError."""
+    settings = read_configuration(path, TrainSettings)
     base = path.absolute().parent
     return settings.model_copy(
         update={
@@ -223,7 +227,7 @@ def write_settings(settings: TrainSettings, path: Path) -> None:
     path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
-def validation_sentences(err: ValidationError) -> str:
+def _sentences(err: ValidationError) -> str:
     """What pydantic found, a sentence per field."""
     words = {"missing": "is missing", "extra_forbidden": "is not a field of a configuration; check its spelling"}
     sentences = []

@@ -34,13 +34,17 @@ def stretch_frame(
     if card.preprocessing.resampling == "bilinear":
         normal = resize_padded(frame.image, geometry, card.preprocessing.scale, card.preprocessing.offset)
         return Prepared(_make_tensor(normal, card, previous), geometry)
-    # Area average when a side shrinks, bilinear when it grows; pixel centers at halves.
-    smaller = min(width, frame.size[1]), min(height, frame.size[0])
-    shrunk = cv2.resize(frame.image, smaller, interpolation=cv2.INTER_AREA)
-    picture = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
+    picture = stretch_image(frame.image, height, width)
     normal = picture.astype(np.float32) * np.asarray(card.preprocessing.scale, np.float32)
     normal += np.asarray(card.preprocessing.offset, np.float32)
     return Prepared(_make_tensor(normal, card, previous), geometry)
+
+
+def stretch_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize (H, W, 3) uint8: area average when a side shrinks, bilinear when it grows; pixel centers at halves."""
+    smaller = min(width, image.shape[1]), min(height, image.shape[0])
+    shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def resize_padded(

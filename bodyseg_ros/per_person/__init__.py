@@ -5,7 +5,7 @@ network. placing.py: merges its results into the whole image.
 """
 
 from .person_stage import PersonStage, open_stage
-from .stage_plan import PerPersonSettings, StagePlan, changed_stage, plan_stage, stage_parameters
+from .stage_plan import PerPersonSettings, StagePlan, changed_stage, plan_stage, possible_parameters, stage_parameters
 
 __all__ = [
     "PerPersonSettings",
@@ -14,5 +14,6 @@ __all__ = [
     "changed_stage",
     "open_stage",
     "plan_stage",
+    "possible_parameters",
     "stage_parameters",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..catalog import Card, choose_card
-from ..errors import SettingsError
+from ..errors import MissingDependencyError, SettingsError
 from ..networks import Network, NetworkSettings
 from ..plugins import load_plugin, plugin_names
 from ..settings import (
@@ -22,7 +23,15 @@ from ..settings import (
     updated,
 )
 
-__all__ = ["GROUP", "PerPersonSettings", "StagePlan", "changed_stage", "plan_stage", "stage_parameters"]
+__all__ = [
+    "GROUP",
+    "PerPersonSettings",
+    "StagePlan",
+    "changed_stage",
+    "plan_stage",
+    "possible_parameters",
+    "stage_parameters",
+]
 
 #: Prefix of all its parameters.
 GROUP: Final = "per_person"
@@ -89,9 +98,7 @@ def plan_stage(values: Mapping[str, Any], first: ModelSettings) -> StagePlan | N
     others = {name: value for name, value in values.items() if name not in own}
     if not settings.is_on:
         for name in others:
-            if any(
-                name in load_plugin("networks", network).Settings.model_fields for network in plugin_names("networks")
-            ):
+            if any(parameter.name == f"{GROUP}.{name}" for parameter in possible_parameters()):
                 raise SettingsError(
                     f"Parameter {GROUP}.{name} is set, but there is no second network: set {GROUP}.model or "
                     f"{GROUP}.model_path."
@@ -142,3 +149,10 @@ def stage_parameters(network: type[Network] | None) -> Iterator[Parameter]:
         # Frames are skipped and results mirrored once, as the first network's settings say.
         names = {f"{GROUP}.{name}" for name in (*PerPersonSettings.model_fields, *NetworkSettings.model_fields)}
         yield from (parameter for parameter in parameters(network.Settings, GROUP) if parameter.name not in names)
+
+
+def possible_parameters() -> Iterator[Parameter]:
+    """Parameters of the group with each installed network as the second one; those of several come several times."""
+    for name in plugin_names("networks"):
+        with suppress(MissingDependencyError):  # selecting it reports what to install
+            yield from stage_parameters(load_plugin("networks", name))

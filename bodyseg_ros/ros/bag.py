@@ -243,7 +243,7 @@ def topics_of(reader: AnyReader) -> list[Topic]:
 
 def _image_connection(reader: AnyReader, name: str, source: Path) -> Any:
     """Find the connection of the processed images. name: '' for the only topic with pictures that are not depth."""
-    pairs = [(one, topic) for one, topic in zip(reader.connections, topics_of(reader), strict=True)]
+    pairs = zip(reader.connections, topics_of(reader), strict=True)
     there = [(one, topic) for one, topic in pairs if one.msgtype in PICTURES]
     colored = [one for one, topic in there if not topic.is_depth and not topic.is_packed_depth]
     found = [one for one, _ in there if one.topic == name] if name else colored or [one for one, _ in there]

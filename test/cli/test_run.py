@@ -10,6 +10,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bodyseg_ros.cli.main import app
-from bodyseg_ros.errors import BodysegError
+from bodyseg_ros.errors import BodysegError, MissingDependencyError
+from bodyseg_ros.per_person import stage_plan
 
 av = pytest.importorskip("av", reason="videos need PyAV: pip install '.[video]'")
 
@@ -258,6 +260,21 @@ def test_the_second_networks_parameters_are_flags_too(tmp_path: Path) -> None:
             "6",
             *FAKE,
         )
+
+
+def test_a_network_whose_package_is_missing_adds_no_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = stage_plan.load_plugin
+
+    def refuse(kind: str, name: str) -> Any:
+        if name == "bodypix":
+            raise MissingDependencyError("its package is missing")
+        return load(kind, name)
+
+    everything = {parameter.name for parameter in stage_plan.possible_parameters()}
+    monkeypatch.setattr(stage_plan, "load_plugin", refuse)
+    left = {parameter.name for parameter in stage_plan.possible_parameters()}
+    assert "per_person.multi_segmentation" in everything - left
+    assert "per_person.model" in left
 
 
 def test_no_result_takes_anothers_place(tmp_path: Path) -> None:
